@@ -1,0 +1,184 @@
+"""How long a hand waits, in a real JupyterLab and a real browser: `python benchmarks/interaction.py [runs]`.
+
+Prints medians and 95th percentiles from the event to the painted frame, and the mosaic of one layer against
+the same mosaic as an `ipywidgets.Image` (PNG) and as a plotly heatmap, triggered alike, in turn. Needs the
+extras `demo` and `test`, and Chromium.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from playwright.sync_api import Page, sync_playwright
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "browser"))
+from drive import SETUP, SHOW, pane
+from hosts import CHROMIUM, QUIET, Lab, Server, jupyter
+
+LAYERS = ["_blocks.3._bn1", "_blocks.5._swish:1", "_blocks.1._swish:1", "_blocks.9.add", "_conv_head", "_blocks.2.add"]
+
+PEERS = """
+import ipywidgets, io, numpy as np
+import plotly.graph_objects as go
+from nnlens.render.picture import mosaic_image
+
+def png(layer):
+    buffer = io.BytesIO()
+    mosaic_image(lens.selection.sample.activations(layer), most=2048).save(buffer, "PNG")
+    return buffer.getvalue()
+
+def grid(layer):
+    maps = lens.selection.sample.activations(layer).values
+    columns = int(len(maps) ** 0.5)
+    maps = maps[: columns * (len(maps) // columns)]
+    rows = maps.reshape(-1, columns, *maps.shape[1:])
+    return rows.transpose(0, 2, 1, 3).reshape(rows.shape[0] * rows.shape[2], -1)
+
+image = ipywidgets.Image(value=png("_blocks.2.add"), format="png", width=480)
+heat = go.Heatmap(z=grid("_blocks.2.add"), colorscale="Viridis")
+figure = go.FigureWidget(heat, layout={"width": 480, "height": 400})
+ipywidgets.VBox([image, figure])
+"""
+
+HELPERS = """() => {
+window.frame = () => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
+window.until = async (test, limit = 20000) => {
+    const start = performance.now();
+    while (!test()) {
+        if (performance.now() - start > limit) throw new Error('nothing happened');
+        await new Promise(requestAnimationFrame);
+    }
+};
+window.part = (name) => document.querySelector(`.nnlens [data-part="${name}"]`);
+window.at = (element, type, x, y) => {
+    const box = element.getBoundingClientRect();
+    const [clientX, clientY] = [box.left + x * box.width, box.top + y * box.height];
+    element.dispatchEvent(new PointerEvent(type, {bubbles: true, clientX, clientY}));
+};
+window.timed = async (act, done) => {
+    await frame();
+    const start = performance.now();
+    act();
+    await until(done);
+    await new Promise(requestAnimationFrame);
+    return performance.now() - start;
+};
+window.run = code => {
+    const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+    return kernel.requestExecute({code, silent: true, store_history: false}).done;
+};
+}"""
+
+HOVER = """async ([x, y]) => {
+    const canvas = part('mosaic').querySelector('canvas'), line = part('mosaic').querySelector('.nn-line');
+    const before = line.textContent;
+    return await timed(() => at(canvas, 'pointermove', x, y), () => line.textContent !== before);
+}"""
+SELECT = """async ([x, y]) => {
+    const canvas = part('mosaic').querySelector('canvas'), words = () => part('unit').textContent;
+    const before = words();
+    return await timed(() => at(canvas, 'pointerdown', x, y), () => words() !== before);
+}"""
+LAYER = """async name => {
+    const filter = part('layers').querySelector('input');
+    filter.value = name;
+    filter.dispatchEvent(new Event('input'));
+    await frame();
+    const row = part('layers').querySelector('.nn-node');
+    const title = part('mosaic').querySelector('h4'), canvas = part('mosaic').querySelector('canvas');
+    const painted = () => title.textContent.includes(name) && !canvas.classList.contains('nn-stale');
+    return await timed(() => row.click(), painted);
+}"""
+OCCLUDER = """async ([x, y]) => {
+    const canvas = part('photo').querySelector('canvas'), line = part('photo').querySelector('.nn-reading');
+    at(canvas, 'pointerleave', 0, 0);
+    await until(() => !line.textContent.includes('→'));
+    return await timed(() => at(canvas, 'pointermove', x, y), () => /→ \\d?\\.\\d/.test(line.textContent));
+}"""
+SIZE = """async place => {
+    const slider = part('map').querySelector('input[type=range]'), canvas = part('map').querySelector('canvas');
+    const output = part('map').querySelector('output'), size = `${4 * (+place + 1)} px`;
+    return await timed(
+        () => { slider.value = place; slider.dispatchEvent(new Event('input')); },
+        () => !canvas.classList.contains('nn-stale') && output.textContent === size);
+}"""
+OURS = """async name => {
+    const title = part('mosaic').querySelector('h4');
+    const code = `lens.selection.layer = ${JSON.stringify(name)}`;
+    return await timed(() => run(code), () => title.textContent.includes(name));
+}"""
+IMAGE = """async name => {
+    const image = document.querySelector('.widget-image');
+    let loaded = false;
+    image.addEventListener('load', () => { loaded = true; }, {once: true});
+    return await timed(() => run(`image.value = png(${JSON.stringify(name)})`), () => loaded);
+}"""
+PLOTLY = """async name => {
+    const plot = document.querySelector('.js-plotly-plot');
+    let drawn = false;
+    plot.once('plotly_afterplot', () => { drawn = true; });
+    return await timed(() => run(`figure.data[0].z = grid(${JSON.stringify(name)})`), () => drawn);
+}"""
+
+
+def row(what: str, times: list[float], goal: str = "") -> None:
+    print(f"{what:<44}{np.median(times):8.0f}{np.percentile(times, 95):8.0f}   {goal}", flush=True)
+
+
+def measure(page: Page, book: Lab, runs: int) -> None:
+    random = np.random.default_rng(0)
+
+    def places() -> list[list[float]]:
+        return random.uniform(0.1, 0.9, (runs, 2)).tolist()
+
+    def wait_for_map() -> None:
+        book.python("view.wait()")
+        page.wait_for_timeout(100)
+
+    print(f"{'milliseconds, event to painted frame':<44}{'median':>8}{'95 %':>8}   goal")
+    wait_for_map()
+    row("hover a tile: value read", [page.evaluate(HOVER, place) for place in places()], "≤ 50")
+    row("click a tile: unit painted", [page.evaluate(SELECT, place) for place in places()], "≤ 50")
+    layers = [LAYERS[turn % len(LAYERS)] for turn in range(runs)]
+    row("pick a layer: mosaic painted", [page.evaluate(LAYER, name) for name in layers], "≤ 150")
+    row("move the occluder: new probability", [page.evaluate(OCCLUDER, place) for place in places()], "≤ 150")
+    times = []
+    for place in list(range(4, 27))[: min(runs, 12)]:
+        times.append(page.evaluate(SIZE, str(place)))
+        book.python("view.cancel += 1; view.wait()")
+    row("new size: first coarse heat map", times, "≤ 500")
+
+    results: dict[str, list[float]] = {"nnlens": [], "ipywidgets.Image": [], "plotly heatmap": []}
+    for name in layers:
+        for peer, script in zip(results, (OURS, IMAGE, PLOTLY), strict=True):
+            results[peer].append(page.evaluate(script, name))
+            page.wait_for_timeout(50)
+    print(f"\n{'the same mosaic, from Python to painted':<44}{'median':>8}{'95 %':>8}   ratio of medians")
+    ours = np.median(results["nnlens"])
+    for peer, times in results.items():
+        row(peer, times, f"{np.median(times) / ours:.1f} ×")
+
+
+def main(runs: int) -> None:
+    with (
+        tempfile.TemporaryDirectory() as home,
+        jupyter(Path(home)) as (port, folder),
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        page = browser.new_page(viewport={"width": 1400, "height": 1600})
+        server = Server(port, folder)
+        book = Lab(page, server, server.notebook("bench.ipynb", [SETUP, SHOW, PEERS]))
+        book.run_all()
+        page.locator(".js-plotly-plot").wait_for(timeout=90_000)
+        pane(page, "mosaic").wait_for()
+        page.evaluate(HELPERS)
+        measure(page, book, runs)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 30)

@@ -1,0 +1,56 @@
+// Elements without a framework. Strings become text nodes, never HTML.
+
+type Child = Node | string | null | undefined | false;
+
+export function h<K extends keyof HTMLElementTagNameMap>(
+  tag: K,
+  attributes: Record<string, any> = {},
+  ...children: Child[]
+): HTMLElementTagNameMap[K] {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else element.setAttribute(name, value === true ? "" : String(value));
+  }
+  element.append(...children.filter((child): child is Node | string => Boolean(child)));
+  return element;
+}
+
+/** Set text only where it differs, so that nothing flickers and screen readers hear changes alone. */
+export function say(element: Element, text: string): void {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+let ids = 0;
+
+export function uniqueId(): string {
+  ids += 1;
+  return `nnlens-${ids}-${Math.random().toString(36).slice(2, 8)}`;
+}
+
+/** A labelled choice. */
+export function choice(
+  label: string,
+  options: [value: string, words: string][],
+  pick: (value: string) => void,
+): HTMLLabelElement & { select: HTMLSelectElement } {
+  const select = h("select", { onchange: () => pick(select.value) });
+  for (const [value, words] of options) select.append(h("option", { value }, words));
+  return Object.assign(h("label", { class: "nn-control" }, label, select), { select });
+}
+
+/** Make a canvas `width` × `height` CSS pixels and give back its context in those units. */
+export function sized(canvas: HTMLCanvasElement, width: number, height: number): CanvasRenderingContext2D {
+  const ratio = window.devicePixelRatio || 1;
+  const [w, t] = [Math.max(1, Math.round(width * ratio)), Math.max(1, Math.round(height * ratio))];
+  if (canvas.width !== w || canvas.height !== t) {
+    canvas.width = w;
+    canvas.height = t;
+  }
+  canvas.style.aspectRatio = `${width} / ${height}`;
+  const context = canvas.getContext("2d")!;
+  context.setTransform(w / width, 0, 0, t / height, 0, 0);
+  context.clearRect(0, 0, width, height);
+  return context;
+}

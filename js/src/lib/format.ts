@@ -1,0 +1,38 @@
+// Numbers and shapes in words.
+
+/** Three significant digits, with a real minus sign. */
+export function short(value: number): string {
+  if (Number.isNaN(value)) return "NaN";
+  if (!Number.isFinite(value)) return value < 0 ? "−∞" : "∞";
+  const size = Math.abs(value);
+  const text =
+    size !== 0 && (size >= 1e5 || size < 1e-3)
+      ? value.toExponential(1)
+      : String(Number(value.toPrecision(3)));
+  return text.replace("-", "−");
+}
+
+/** A probability as instruments show it: ".81", "1.00". */
+export function share(value: number): string {
+  const text = value.toFixed(2);
+  return text.startsWith("0") ? text.slice(1) : text;
+}
+
+export function signed(value: number, digits = 2): string {
+  const text = Math.abs(value).toFixed(digits);
+  if (Number(text) === 0) return "±0";
+  return `${value < 0 ? "−" : "+"}${text.replace(/^0/, "")}`;
+}
+
+export function percent(value: number): string {
+  if (value === 0 || value === 1) return `${value * 100} %`;
+  return value < 0.01 || value > 0.99 ? `${(value * 100).toFixed(1)} %` : `${Math.round(value * 100)} %`;
+}
+
+/** A tensor's shape without its batch: "96×112²". */
+export function shape(sizes: number[]): string {
+  const rest = sizes.length > 1 ? sizes.slice(1) : sizes;
+  const [height, width] = rest.slice(-2);
+  if (rest.length >= 3 && height === width) return [...rest.slice(0, -2), `${height}²`].join("×");
+  return rest.join("×") || "1";
+}

@@ -1,0 +1,62 @@
+// Where tiles stand, in which order, and what lies under a point.
+
+export interface Grid {
+  columns: number;
+  rows: number;
+  /** A tile and the gap behind it, in CSS pixels. */
+  width: number;
+  height: number;
+  gap: number;
+}
+
+/** The grid that shows `count` tiles of `across` × `down` pixels largest within `width` × `height`. */
+export function layout(count: number, across: number, down: number, width: number, height: number): Grid {
+  let best: Grid | null = null;
+  for (let columns = 1; columns <= count; columns++) {
+    const rows = Math.ceil(count / columns);
+    const cell = Math.min(width / columns, ((height / rows) * across) / down);
+    const gap = cell >= 10 ? 1 : 0;
+    // A tile at most eight times its pixels: a layer of few small maps stays a mosaic.
+    const tile = Math.min(cell - gap, Math.max(8 * across, 64));
+    const grid = { columns, rows, width: tile, height: (tile * down) / across, gap };
+    if (!best || grid.width > best.width + 1e-9) best = grid;
+    if (width / columns < 2) break;
+  }
+  return best!;
+}
+
+export type Sort = "index" | "mean" | "maximum" | "zeros";
+
+/** The units in the order of `sort`: largest first; by share of zeros, the sparsest first. */
+export function order(
+  sort: Sort,
+  units: number,
+  keys: Record<Exclude<Sort, "index">, Float32Array>,
+): Int32Array {
+  const places = Int32Array.from({ length: units }, (_, unit) => unit);
+  if (sort === "index") return places;
+  const key = keys[sort];
+  return places.sort((a, b) => key[b] - key[a] || a - b);
+}
+
+/** The place in the order, and the pixel of its tile, under a point (a gap counts to the tile before it). */
+export function hit(
+  grid: Grid,
+  count: number,
+  x: number,
+  y: number,
+  across: number,
+  down: number,
+): { place: number; row: number; column: number } | null {
+  const column = Math.floor(x / (grid.width + grid.gap));
+  const row = Math.floor(y / (grid.height + grid.gap));
+  const place = row * grid.columns + column;
+  if (column < 0 || row < 0 || column >= grid.columns || place >= count) return null;
+  const insideX = (x - column * (grid.width + grid.gap)) / grid.width;
+  const insideY = (y - row * (grid.height + grid.gap)) / grid.height;
+  return {
+    place,
+    row: Math.min(down - 1, Math.floor(insideY * down)),
+    column: Math.min(across - 1, Math.floor(insideX * across)),
+  };
+}

@@ -1,0 +1,281 @@
+// The frame around the panes: theme, errors, images from outside, the status line, help.
+
+import { Context, type Model, NEEDS_KERNEL } from "../lib/context.ts";
+import { h, say } from "../lib/dom.ts";
+import { Scene } from "../lib/scene.ts";
+
+export type Pane = (context: Context, scene: Scene) => HTMLElement;
+
+/** A pane with its name for `hide`. */
+export function part(name: string, title: string, pane: Pane): Pane {
+  return (context, scene) => {
+    if (context.get<string[]>("hide").includes(name)) return h("div", { hidden: true });
+    const body = pane(context, scene);
+    body.classList.add("nn-pane");
+    body.dataset.part = name;
+    body.setAttribute("role", "group");
+    body.setAttribute("aria-label", title);
+    return body;
+  };
+}
+
+function isDark(element: HTMLElement): boolean {
+  const light = document.body.dataset.jpThemeLight;
+  if (light !== undefined) return light === "false";
+  const set = document.body.dataset.theme ?? document.documentElement.dataset.theme;
+  if (
+    set === "dark" ||
+    document.body.classList.contains("dark") ||
+    document.documentElement.classList.contains("dark")
+  )
+    return true;
+  for (let node: Element | null = element.parentElement; node; node = node.parentElement) {
+    const [r, g, b, alpha = 1] = (getComputedStyle(node).backgroundColor.match(/[\d.]+/g) ?? []).map(Number);
+    if (r !== undefined && alpha > 0.5) return 0.3 * r + 0.6 * g + 0.1 * b < 110;
+  }
+  return matchMedia("(prefers-color-scheme: dark)").matches;
+}
+
+/** The AFM render function of a widget: its panes, column by column, in a frame. */
+export function widget(name: string, method: string, columns: Pane[][], keys: [string, string][]) {
+  return ({ model, el }: { model: Model; el: HTMLElement }) => {
+    const root = h("div", { class: `nnlens nn-${name}` });
+    const context = new Context(model, root);
+    const scene = new Scene(context);
+    el.append(root);
+    const setTheme = () => {
+      const theme = isDark(root) ? "dark" : "light";
+      if (root.dataset.theme === theme) return;
+      root.dataset.theme = theme;
+      root.dispatchEvent(new Event("nn-theme"));
+    };
+    setTheme();
+    const themes = new MutationObserver(setTheme);
+    for (const node of [document.body, document.documentElement]) themes.observe(node, { attributes: true });
+    const media = matchMedia("(prefers-color-scheme: dark)");
+    media.addEventListener("change", setTheme);
+    context.onStop(() => {
+      themes.disconnect();
+      media.removeEventListener("change", setTheme);
+    });
+    // The notebook must not take the keys that the panes understand. It looks at the focused element first,
+    // and before any listener here hears of the key.
+    context.listen(root, "focusin", ({ target }: FocusEvent) =>
+      (target as Element).setAttribute("data-lm-suppress-shortcuts", "true"),
+    );
+    context.listen(root, "keydown", (event: KeyboardEvent) => event.stopPropagation());
+    root.append(
+      errors(context),
+      h(
+        "div",
+        { class: "nn-columns" },
+        ...columns.map((panes) => column(panes.map((pane) => pane(context, scene)))),
+      ),
+      footer(context, scene, method, keys),
+    );
+    takeImages(context, root);
+    return () => {
+      context.stop();
+      root.remove();
+    };
+  };
+}
+
+function column(panes: HTMLElement[]): HTMLElement {
+  return h("div", { class: "nn-column", hidden: panes.every((pane) => pane.hidden) }, ...panes);
+}
+
+function errors(context: Context): HTMLElement {
+  const message = h("span");
+  const trace = h("pre");
+  const details = h("details", {}, h("summary", {}, "traceback"), trace);
+  const close = h(
+    "button",
+    { type: "button", "aria-label": "dismiss", onclick: () => context.set({ error: null }) },
+    "×",
+  );
+  const box = h(
+    "div",
+    { class: "nn-error", role: "alert", hidden: true },
+    h("div", {}, message, close),
+    details,
+  );
+  context.watch(["error"], () => {
+    const error = context.get("error");
+    box.hidden = !error;
+    say(message, error?.message ?? "");
+    say(trace, error?.traceback ?? "");
+    details.hidden = !error?.traceback;
+  });
+  return box;
+}
+
+const LARGEST = 8_000_000;
+
+/** An image as bytes to send; a very large one is made smaller first. */
+async function imageBytes(file: Blob): Promise<DataView> {
+  let blob = file;
+  if (file.size > LARGEST) {
+    const bitmap = await createImageBitmap(file);
+    const scale = Math.min(1, 2048 / Math.max(bitmap.width, bitmap.height));
+    const canvas = h("canvas", {
+      width: Math.round(bitmap.width * scale),
+      height: Math.round(bitmap.height * scale),
+    });
+    canvas.getContext("2d")!.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+    blob = await new Promise((done) => canvas.toBlob((made) => done(made!), "image/jpeg", 0.95));
+  }
+  return new DataView(await blob.arrayBuffer());
+}
+
+async function send(context: Context, file: Blob, name: string): Promise<void> {
+  try {
+    context.set({ upload: { name, data: await imageBytes(file) } });
+  } catch (error) {
+    context.set({ error: { message: `the browser could not read ${name}: ${error}`, traceback: "" } });
+  }
+}
+
+function takeImages(context: Context, root: HTMLElement): void {
+  if (!context.live) return;
+  context.listen(root, "dragover", (event: DragEvent) => {
+    event.preventDefault();
+    event.stopPropagation();
+    root.classList.add("nn-drop");
+  });
+  context.listen(root, "dragleave", () => root.classList.remove("nn-drop"));
+  context.listen(root, "drop", (event: DragEvent) => {
+    event.preventDefault();
+    event.stopPropagation();
+    root.classList.remove("nn-drop");
+    const file = event.dataTransfer?.files[0];
+    if (file) send(context, file, file.name);
+  });
+  context.listen(root, "paste", (event: ClipboardEvent) => {
+    const file = [...(event.clipboardData?.files ?? [])].find((one) => one.type.startsWith("image/"));
+    if (!file) return;
+    event.preventDefault();
+    event.stopPropagation();
+    send(context, file, file.name || "pasted image");
+  });
+}
+
+/** The buttons that bring another image: a file, a frame of the webcam. */
+export function imageButtons(context: Context): HTMLElement {
+  const input = h("input", { type: "file", accept: "image/*", hidden: true });
+  context.listen(input, "change", () => {
+    if (input.files?.[0]) send(context, input.files[0], input.files[0].name);
+    input.value = "";
+  });
+  const open = h("button", { type: "button", onclick: () => input.click() }, "open image…");
+  open.title = "or drop an image anywhere here, or paste one";
+  const row = h("div", { class: "nn-row" }, open, input);
+  if (navigator.mediaDevices && "getUserMedia" in navigator.mediaDevices) {
+    const camera = h("button", { type: "button", onclick: () => frame(context, camera) }, "webcam");
+    row.append(camera);
+  }
+  if (!context.live) {
+    for (const button of row.querySelectorAll("button")) {
+      button.disabled = true;
+      button.title = NEEDS_KERNEL;
+    }
+  }
+  return row;
+}
+
+async function frame(context: Context, button: HTMLButtonElement): Promise<void> {
+  button.disabled = true;
+  let stream: MediaStream | null = null;
+  try {
+    stream = await navigator.mediaDevices.getUserMedia({ video: true });
+    const video = h("video", { muted: true });
+    video.srcObject = stream;
+    await video.play();
+    await new Promise((done) => setTimeout(done, 400)); // a camera's first frames are dark
+    const canvas = h("canvas", { width: video.videoWidth, height: video.videoHeight });
+    canvas.getContext("2d")!.drawImage(video, 0, 0);
+    const blob = await new Promise<Blob>((done) => canvas.toBlob((made) => done(made!), "image/png"));
+    await send(context, blob, "webcam");
+  } catch (error) {
+    context.set({ error: { message: `the webcam gave no picture: ${error}`, traceback: "" } });
+  } finally {
+    for (const track of stream?.getTracks() ?? []) track.stop();
+    button.disabled = false;
+  }
+}
+
+function footer(context: Context, scene: Scene, method: string, keys: [string, string][]): HTMLElement {
+  const status = h("span", { class: "nn-grow", "aria-live": "off" });
+  const note = h("div", { class: "nn-note", hidden: true });
+  context.watch(["layer", "unit", "busy", "occluded", "note", "photo"], () => {
+    const parts = [context.get("photo")?.name];
+    if (context.get("mosaic")?.layer) parts.push(context.get("layer"), `unit ${context.get("unit")}`);
+    const took = context.get("occluded")?.ms;
+    if (took) parts.push(`${took.toFixed(0)} ms`);
+    parts.push(context.live ? context.get("busy") || "kernel live" : "saved page, no kernel");
+    say(status, parts.filter(Boolean).join(" · "));
+    say(note, context.get("note"));
+    note.hidden = !context.get("note");
+  });
+  const help = h("dl", { class: "nn-help", hidden: true });
+  for (const [key, what] of keys) help.append(h("dt", {}, key), h("dd", {}, what));
+  const ask = h("button", { type: "button", "aria-expanded": "false", "aria-label": "keys" }, "?");
+  const toggle = (open: boolean): void => {
+    help.hidden = !open;
+    ask.setAttribute("aria-expanded", String(open));
+  };
+  context.listen(ask, "click", () => toggle(help.hidden === true));
+  context.listen(context.root, "keydown", (event: KeyboardEvent) => {
+    if (event.key === "?" && !(event.target instanceof HTMLInputElement)) toggle(help.hidden === true);
+  });
+  const row = h("div", { class: "nn-row nn-status" }, status);
+  if (!context.get<string[]>("hide").includes("code")) row.append(copyButton(context, scene, method));
+  row.append(ask);
+  return h("div", { class: "nn-footer" }, note, row, help);
+}
+
+/** The state as a line of Python. */
+export function asCode(context: Context, scene: Scene, method: string): string {
+  const words = (text: string) => JSON.stringify(text);
+  const { path } = context.get("photo");
+  const label = scene.label(scene.target);
+  const unique = context.get<string[]>("labels").filter((name) => name === label).length === 1;
+  const options = [`target=${unique ? words(label) : scene.target}`];
+  if (context.get("mosaic")?.layer)
+    {
+    options.push(`layer=${words(context.get("layer"))}`, `unit=${context.get("unit")}`, `sort=${words(context.get("sort"))}`);
+  }
+  if (context.get("sizes")?.length)
+    {
+    options.push(`size=${context.get("size")}`, `stride=${context.get("stride")}`, `fill=${words(context.get("fill"))}`);
+    options.push(`score=${words(context.get("score"))}`);
+  }
+  options.push(`scale=${words(context.get("scale"))}`);
+  // What came as a file is named; what came as pixels is for the reader to put in.
+  return `view = lens.${method}(${path ? words(path) : "image"}, ${options.join(", ")})`;
+}
+
+function copyButton(context: Context, scene: Scene, method: string): HTMLElement {
+  const button = h("button", { type: "button" }, "copy as code");
+  const field = h("textarea", {
+    class: "nn-code",
+    readonly: true,
+    rows: 2,
+    hidden: true,
+    "aria-label": "this state as code",
+  });
+  context.listen(button, "click", async () => {
+    field.value = asCode(context, scene, method);
+    try {
+      await navigator.clipboard.writeText(field.value);
+      say(button, "copied");
+      setTimeout(() => say(button, "copy as code"), 1500);
+    } catch {
+      // No clipboard here (a page from a file, say): show the text, selected.
+      field.hidden = false;
+      field.focus();
+      field.select();
+    }
+  });
+  return h("span", { class: "nn-row" }, field, button);
+}

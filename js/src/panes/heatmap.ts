@@ -1,0 +1,292 @@
+// The whole occlusion experiment: its controls, its map over the photograph, what one position says.
+
+import { colorOf, css, type Limits } from "../lib/colors.ts";
+import { type Context, NEEDS_KERNEL } from "../lib/context.ts";
+import { choice, h, say, sized } from "../lib/dom.ts";
+import { share, short, signed } from "../lib/format.ts";
+import { legend } from "../lib/legend.ts";
+import type { OcclusionMap, Score } from "../lib/occlusion.ts";
+import type { Scene } from "../lib/scene.ts";
+
+const FILLS: [string, string][] = [
+  ["grey", "grey"],
+  ["mean", "mean colour"],
+  ["blur", "blur"],
+];
+
+export function heatmapPane(context: Context, scene: Scene): HTMLElement {
+  const canvas = h("canvas", { class: "nn-photo", tabindex: 0, role: "application" });
+  const title = h("h4");
+  const reading = h("div", { class: "nn-soft nn-line", "aria-live": "polite" });
+  const scale = legend();
+  const progress = h("progress", { "aria-label": "positions computed" });
+  const count = h("span", { class: "nn-soft" });
+  const stop = h("button", { type: "button" }, "stop");
+  const hidden = context.get<string[]>("hide");
+
+  // The sizes that can be had: every step of the slider, or those that the page holds.
+  const sizes = (): number[] => {
+    const [least, most, step] = context.get<[number, number, number]>("sizes");
+    return baked("size") ?? Array.from({ length: Math.floor((most - least) / step) + 1 }, (_, place) => least + place * step);
+  };
+  const baked = (name: "size" | "fill"): any[] | null => {
+    const pairs = context.choices("size|fill");
+    if (!pairs) return null;
+    const place = name === "size" ? 0 : 1;
+    const values = [...new Set(pairs.map((pair) => pair.split("|")[place]))];
+    return name === "size" ? values.map(Number).sort((a, b) => a - b) : values;
+  };
+  const nearest = (size: number) => {
+    const all = sizes();
+    return all.reduce(
+      (best, one, place) => (Math.abs(one - size) < Math.abs(all[best] - size) ? place : best),
+      0,
+    );
+  };
+  const slider = h("input", {
+    type: "range",
+    min: 0,
+    max: sizes().length - 1,
+    step: 1,
+    "aria-label": "occluder's size",
+  });
+  const sizeWords = h("output", { class: "nn-number" });
+  context.listen(slider, "input", () => context.set({ size: sizes()[Number(slider.value)] }));
+  if (sizes().length < 2) {
+    slider.disabled = true;
+    slider.title = NEEDS_KERNEL;
+  }
+  const fill = choice("fill", FILLS, (value) => context.set({ fill: value }));
+  for (const option of fill.select.options) {
+    const have = baked("fill");
+    if (have && !have.includes(option.value)) {
+      option.disabled = true;
+      fill.title = NEEDS_KERNEL;
+    }
+  }
+  const score = choice(
+    "show",
+    [
+      ["probability", "probability"],
+      ["logit", "logit"],
+    ],
+    (value) => context.set({ score: value }),
+  );
+  const definition = choice(
+    "",
+    [
+      ["position", "per position"],
+      ["pixel", "per pixel"],
+    ],
+    (value) => context.set({ definition: value }),
+  );
+  definition.title =
+    "per position: the score with the occluder there (Zeiler & Fergus); per pixel: its mean over the windows that cover a pixel (captum)";
+  definition.select.setAttribute("aria-label", "definition");
+  context.listen(stop, "click", () => {
+    if (context.get("busy")) context.set({ cancel: context.get<number>("cancel") + 1 });
+    else context.set({ resume: context.get<number>("resume") + 1 });
+  });
+
+  const stale = (map: OcclusionMap | null) =>
+    !map ||
+    map.data.size[0] !== context.get("size") ||
+    map.data.fill !== context.get("fill") ||
+    !map.has(scene.target);
+
+  const values = (map: OcclusionMap): Float32Array =>
+    context.get("definition") === "pixel"
+      ? map.perPixel(scene.target, context.get<Score>("score"))
+      : map.change(scene.target, context.get<Score>("score"));
+
+  const draw = () => {
+    const map = scene.map;
+    const { width, height } = context.get("photo");
+    const zoom = Math.max(1, 448 / Math.max(width, height));
+    const pen = sized(canvas, width * zoom, height * zoom);
+    pen.scale(zoom, zoom);
+    if (scene.photo) {
+      pen.filter = "grayscale(1)";
+      pen.drawImage(scene.photo, 0, 0, width, height);
+      pen.filter = "none";
+      pen.fillStyle = context.dark ? "rgb(0 0 0 / 45%)" : "rgb(255 255 255 / 45%)";
+      pen.fillRect(0, 0, width, height);
+    }
+    canvas.classList.toggle("nn-stale", stale(map));
+    if (!map?.has(scene.target)) return;
+    const change = values(map);
+    let largest = 0;
+    for (const value of change) if (Math.abs(value) > largest) largest = Math.abs(value);
+    const limits: Limits = [-(largest || 1), largest || 1];
+    const table = scene.table(limits);
+    pen.globalAlpha = 0.82;
+    if (context.get("definition") === "pixel") {
+      for (let y = 0; y < height; y++) {
+        // Runs of equal colour: far fewer rectangles than pixels.
+        for (let x = 0; x < width; ) {
+          const value = change[y * width + x];
+          let end = x + 1;
+          while (end < width && change[y * width + end] === value) end++;
+          if (!Number.isNaN(value)) {
+            pen.fillStyle = css(colorOf(value, limits, table));
+            pen.fillRect(x, y, end - x, 1);
+          }
+          x = end;
+        }
+      }
+    } else drawCells(pen, map, change, limits, table);
+    pen.globalAlpha = 1;
+    scale.show(
+      limits,
+      table,
+      `change of ${context.get("score")}; blue: hiding it costs ${scene.label(scene.target)}`,
+      true,
+    );
+  };
+
+  const tell = () => {
+    const map = scene.map;
+    say(title, `occlusion · ${scene.label(scene.target)}`);
+    slider.max = String(sizes().length - 1);
+    slider.value = String(nearest(context.get("size")));
+    say(sizeWords, `${context.get("size")} px`);
+    fill.select.value = context.get("fill");
+    score.select.value = context.get("score");
+    definition.select.value = context.get("definition");
+    const busy = context.live && Boolean(context.get("busy"));
+    const total = map?.total ?? 1;
+    const done = map?.data.done ?? 0;
+    const old = stale(map);
+    progress.max = total;
+    progress.value = old ? 0 : done;
+    say(
+      count,
+      old
+        ? context.live
+          ? "computing…"
+          : ""
+        : done < total
+          ? `${done < 40 ? "sketch: " : ""}${done} of ${total} positions`
+          : `${total} positions`,
+    );
+    progress.hidden = !busy && (done >= total || !context.live);
+    stop.hidden = !context.live || (!busy && (old || done >= total));
+    say(stop, busy ? "stop" : "continue");
+    canvas.setAttribute("aria-label", summary());
+  };
+
+  const summary = (): string => {
+    const map = scene.map;
+    if (!map?.has(scene.target)) return "occlusion map, not computed yet";
+    const change = map.change(scene.target, "probability");
+    let worst = -1;
+    for (let at = 0; at < change.length; at++)
+      if (change[at] < (worst < 0 ? Number.POSITIVE_INFINITY : change[worst])) worst = at;
+    if (worst < 0) return "occlusion map, not computed yet";
+    const [row, column] = [Math.floor(worst / map.columns), worst % map.columns];
+    return `occlusion map: hiding ${map.data.size[0]} pixels at row ${map.data.tops[row]}, column ${map.data.lefts[column]} changes the probability of ${scene.label(scene.target)} the most, by ${signed(change[worst])}`;
+  };
+
+  const describe = () => {
+    const map = scene.map;
+    const place = context.get<[number, number] | null>("occluder");
+    const found = map && place && !stale(map) ? map.find(place[0], place[1]) : null;
+    if (!map || !found) {
+      say(reading, "point at the map: it reads one position");
+      return;
+    }
+    const kind = context.get<Score>("score");
+    const [clean, now] = [map.clean(scene.target, kind), map.at(found.row, found.column, scene.target, kind)];
+    const top = map.top(found.row, found.column);
+    const number = kind === "probability" ? share : short;
+    say(
+      reading,
+      `hidden at (${place![0]}, ${place![1]}): ${number(clean)} → ${number(now)} (${signed(now - clean)}); most probable: ${scene.label(top.label)} ${share(top.probability)}`,
+    );
+  };
+
+  const go = (row: number, column: number) => {
+    const map = scene.map!;
+    context.set({ occluder: [map.data.tops[row], map.data.lefts[column]] });
+  };
+  context.listen(canvas, "pointermove", (event: PointerEvent) => {
+    const map = scene.map;
+    if (!map || stale(map)) return;
+    const box = canvas.getBoundingClientRect();
+    const { width, height } = context.get("photo");
+    const found = map.nearest(
+      ((event.clientY - box.top) / box.height) * height,
+      ((event.clientX - box.left) / box.width) * width,
+    );
+    if (found) go(found.row, found.column);
+  });
+  context.listen(canvas, "pointerleave", () => context.set({ occluder: null }));
+  context.listen(canvas, "keydown", (event: KeyboardEvent) => {
+    const map = scene.map;
+    const by = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
+    if (event.key === "Escape") context.set({ occluder: null });
+    if (!by || !map) return;
+    event.preventDefault();
+    const place = context.get<[number, number] | null>("occluder");
+    const at = (place && map.find(place[0], place[1])) ?? { row: map.rows >> 1, column: map.columns >> 1 };
+    go(
+      Math.min(map.rows - 1, Math.max(0, at.row + (place ? by[0] : 0))),
+      Math.min(map.columns - 1, Math.max(0, at.column + (place ? by[1] : 0))),
+    );
+  });
+  scene.onPhoto(draw);
+  context.listen(context.root, "nn-theme", draw);
+  context.watch(["photo", "heatmap", "target", "size", "fill", "score", "definition"], draw);
+  context.watch(["heatmap", "target", "size", "sizes", "fill", "score", "definition", "busy", "labels"], tell);
+  context.watch(["occluder", "heatmap", "target", "score", "size", "fill"], describe);
+  const controls = h(
+    "div",
+    { class: "nn-side" },
+    h("label", { class: "nn-control" }, "size", slider, sizeWords),
+  );
+  if (!hidden.includes("fill")) controls.append(fill);
+  controls.append(
+    h("div", { class: "nn-row" }, score, definition),
+    scale.element,
+    h("div", { class: "nn-row nn-progress" }, count, progress, stop),
+    reading,
+  );
+  return h("div", {}, title, h("div", { class: "nn-beside" }, canvas, controls));
+}
+
+/** A cell around the centre of the occluder at each computed position; where positions are still missing, larger. */
+function drawCells(
+  pen: CanvasRenderingContext2D,
+  map: OcclusionMap,
+  change: Float32Array,
+  limits: Limits,
+  table: Uint32Array,
+): void {
+  const { tops, lefts, size, stride } = map.data;
+  const known = (row: number, column: number) => !Number.isNaN(change[row * map.columns + column]);
+  const rows = tops.map((_, row) => row).filter((row) => lefts.some((_, column) => known(row, column)));
+  const columns = lefts
+    .map((_, column) => column)
+    .filter((column) => tops.some((_, row) => known(row, column)));
+  const edges = (all: number[], starts: number[], side: number, by: number): [number, number][] =>
+    all.map((at, place) => {
+      const centre = (one: number) => starts[one] + side / 2;
+      const before = place > 0 ? (centre(all[place - 1]) + centre(at)) / 2 : centre(at) - by / 2;
+      const after = place < all.length - 1 ? (centre(all[place + 1]) + centre(at)) / 2 : centre(at) + by / 2;
+      return [before, after];
+    });
+  const down = edges(rows, tops, size[0], stride[0]);
+  const across = edges(columns, lefts, size[1], stride[1]);
+  rows.forEach((row, y) => {
+    columns.forEach((column, x) => {
+      if (!known(row, column)) return;
+      pen.fillStyle = css(colorOf(change[row * map.columns + column], limits, table));
+      pen.fillRect(
+        across[x][0],
+        down[y][0],
+        across[x][1] - across[x][0] + 0.3,
+        down[y][1] - down[y][0] + 0.3,
+      );
+    });
+  });
+}

@@ -1,0 +1,158 @@
+// One unit at large, over the photograph on demand, with its numbers in words.
+
+import { colorOf } from "../lib/colors.ts";
+import type { Context } from "../lib/context.ts";
+import { h, say, sized } from "../lib/dom.ts";
+import { percent, short } from "../lib/format.ts";
+import { legend } from "../lib/legend.ts";
+import type { Scene } from "../lib/scene.ts";
+
+const SIDE = 320;
+
+export function unitPane(context: Context, scene: Scene): HTMLElement {
+  const canvas = h("canvas", { class: "nn-photo", tabindex: 0, role: "application" });
+  const words = h("div", { "aria-live": "polite" });
+  const reading = h("div", { class: "nn-soft nn-line", "aria-live": "polite" });
+  const scale = legend();
+  const number = h("input", { type: "number", min: 0, step: 1, "aria-label": "unit", class: "nn-short" });
+  const overlay = h("input", { type: "checkbox" });
+  context.listen(number, "change", () => {
+    const mosaic = scene.mosaic;
+    const unit = Number(number.value);
+    const valid = mosaic !== null && Number.isInteger(unit) && unit >= 0 && unit < mosaic.units;
+    number.setCustomValidity(valid ? "" : `a unit is 0…${(mosaic?.units ?? 1) - 1}`);
+    if (number.reportValidity()) context.set({ unit, position: null });
+  });
+  context.listen(overlay, "change", () => context.set({ overlay: overlay.checked }));
+
+  const draw = () => {
+    const [mosaic, map] = [scene.mosaic, scene.unit];
+    if (!mosaic || !map) return;
+    const ratio = Math.min(4, Math.max(0.25, mosaic.height / mosaic.width));
+    const [width, height] = ratio > 1 ? [SIDE / ratio, SIDE] : [SIDE, SIDE * ratio];
+    const pen = sized(canvas, width, height);
+    const limits = scene.limits(mosaic, map.unit);
+    const table = scene.table(limits);
+    const pixels = new Uint32Array(map.rows * map.columns);
+    const over = context.get<boolean>("overlay") && scene.photo;
+    const largest = Math.max(Math.abs(limits[0]), Math.abs(limits[1])) || 1;
+    for (let place = 0; place < pixels.length; place++) {
+      const value = map.at(place);
+      let color = Number.isFinite(value) ? colorOf(value, limits, table) : 0xffd627d6;
+      if (over && Number.isFinite(value)) {
+        // Over the photograph, what is near 0 lets it through.
+        const alpha = Math.round(225 * Math.min(1, Math.abs(value) / largest));
+        color = ((alpha << 24) | (color & 0xffffff)) >>> 0;
+      }
+      pixels[place] = color;
+    }
+    const texture = h("canvas", { width: map.columns, height: map.rows });
+    const image = new ImageData(new Uint8ClampedArray(pixels.buffer), map.columns, map.rows);
+    texture.getContext("2d")!.putImageData(image, 0, 0);
+    if (over) {
+      pen.filter = "grayscale(1)";
+      pen.drawImage(scene.photo!, 0, 0, width, height);
+      pen.filter = "none";
+    }
+    pen.imageSmoothingEnabled = false;
+    pen.drawImage(texture, 0, 0, width, height);
+    const position = context.get<[number, number] | null>("position");
+    if (position && position[0] < mosaic.height && position[1] < mosaic.width) {
+      const [cellX, cellY] = [width / mosaic.width, height / mosaic.height];
+      pen.lineWidth = 3;
+      pen.strokeStyle = "#000";
+      const box: [number, number, number, number] = [
+        position[1] * cellX,
+        position[0] * cellY,
+        Math.max(4, cellX),
+        Math.max(4, cellY),
+      ];
+      pen.strokeRect(...box);
+      pen.lineWidth = 1.5;
+      pen.strokeStyle = "#fff";
+      pen.strokeRect(...box);
+    }
+    scale.show(
+      limits,
+      table,
+      context.get("scale") === "unit"
+        ? "this unit"
+        : context.get("scale") === "locked"
+          ? "locked"
+          : "whole layer",
+    );
+  };
+
+  const tell = () => {
+    const [mosaic, map] = [scene.mosaic, scene.unit];
+    if (!mosaic || !map) return;
+    const { unit } = map;
+    number.value = String(unit);
+    number.max = String(mosaic.units - 1);
+    overlay.checked = context.get("overlay");
+    const [row, column] = [mosaic.peak[2 * unit], mosaic.peak[2 * unit + 1]];
+    const text =
+      mosaic.zeros[unit] === 1
+        ? `unit ${unit}: 0 everywhere on this image`
+        : `unit ${unit}: max ${short(mosaic.high[unit])} at (${row}, ${column}), mean ${short(mosaic.mean[unit])}, ${percent(mosaic.zeros[unit])} zeros`;
+    say(words, text);
+    canvas.setAttribute("aria-label", `${mosaic.layer}, ${text}`);
+    const position = context.get<[number, number] | null>("position");
+    if (position) read(position[0], position[1]);
+    else say(reading, "point at the map: it reads the value; click keeps the place");
+  };
+
+  const read = (row: number, column: number) => {
+    const map = scene.unit;
+    if (!map) return;
+    const value = map.at(Math.floor(row / map.step) * map.columns + Math.floor(column / map.step));
+    say(reading, `${map.exact ? "" : "≈ "}${short(value)} at (${row}, ${column})`);
+  };
+  const place = (event: PointerEvent): [number, number] | null => {
+    const mosaic = scene.mosaic;
+    if (!mosaic) return null;
+    const box = canvas.getBoundingClientRect();
+    const inside = (share: number, count: number) =>
+      Math.min(count - 1, Math.max(0, Math.floor(share * count)));
+    return [
+      inside((event.clientY - box.top) / box.height, mosaic.height),
+      inside((event.clientX - box.left) / box.width, mosaic.width),
+    ];
+  };
+  context.listen(canvas, "pointermove", (event: PointerEvent) => {
+    const found = place(event);
+    if (found) read(...found);
+  });
+  context.listen(canvas, "pointerleave", tell);
+  context.listen(canvas, "pointerdown", (event: PointerEvent) => context.set({ position: place(event) }));
+  context.listen(canvas, "keydown", (event: KeyboardEvent) => {
+    const mosaic = scene.mosaic;
+    const by = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
+    if (event.key === "Escape") context.set({ position: null });
+    else if (event.key === "o") context.set({ overlay: !context.get("overlay") });
+    else if (by && mosaic) {
+      const unit = context.get<number>("unit");
+      const [row, column] = context.get<[number, number] | null>("position") ?? [
+        mosaic.peak[2 * unit],
+        mosaic.peak[2 * unit + 1],
+      ];
+      const inside = (value: number, count: number) => Math.min(count - 1, Math.max(0, value));
+      context.set({ position: [inside(row + by[0], mosaic.height), inside(column + by[1], mosaic.width)] });
+    } else return;
+    event.preventDefault();
+  });
+  scene.onPhoto(draw);
+  context.listen(context.root, "nn-theme", draw);
+  context.watch(["mosaic", "unit_map", "unit", "scale", "limits", "overlay", "position", "photo"], draw);
+  context.watch(["mosaic", "unit_map", "unit", "position", "overlay"], tell);
+  return h(
+    "div",
+    {},
+    h("h4", {}, h("label", { class: "nn-control" }, "unit", number)),
+    canvas,
+    scale.element,
+    words,
+    reading,
+    h("label", { class: "nn-control" }, overlay, "over the photograph"),
+  );
+}

@@ -1,0 +1,19 @@
+// What the keys do, as the help shows it.
+
+type Keys = [key: string, what: string][];
+
+export const OCCLUSION_KEYS: Keys = [
+  ["photograph: arrows", "move the occluder"],
+  ["photograph: click", "pin the occluder, or let it follow the mouse again"],
+  ["photograph: Esc", "take the occluder away"],
+  ["occlusion map: arrows", "step through the positions"],
+];
+
+export const ACTIVATION_KEYS: Keys = [
+  ["layers: ↑ ↓", "choose an operation"],
+  ["layers: ← →", "fold and unfold"],
+  ["layers: /", "type to filter"],
+  ["mosaic: arrows", "choose a unit"],
+  ["unit: arrows", "move the place"],
+  ["unit: o", "over the photograph"],
+];

@@ -1,0 +1,20 @@
+import { barsPane } from "../panes/bars.ts";
+import { part, widget } from "../panes/frame.ts";
+import { heatmapPane } from "../panes/heatmap.ts";
+import { photoPane } from "../panes/photo.ts";
+import { OCCLUSION_KEYS } from "./keys.ts";
+
+export default {
+  render: widget(
+    "occlusion",
+    "occlusion",
+    [
+      [
+        part("photo", "photograph with an occluder", photoPane),
+        part("bars", "most probable classes", barsPane),
+      ],
+      [part("map", "occlusion map", heatmapPane)],
+    ],
+    OCCLUSION_KEYS,
+  ),
+};

@@ -1,0 +1,197 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { asCode } from "../src/panes/frame.ts";
+import { Context } from "../src/lib/context.ts";
+import { Scene } from "../src/lib/scene.ts";
+import activations from "../src/widgets/activations.ts";
+import explorer from "../src/widgets/explorer.ts";
+import occlusion from "../src/widgets/occlusion.ts";
+import { liveModel, mosaic, state } from "./model.ts";
+
+const settled = () => new Promise((done) => setTimeout(done, 5));
+let el: HTMLElement;
+
+beforeEach(() => {
+  document.body.replaceChildren();
+  el = document.body.appendChild(document.createElement("div"));
+});
+
+describe.each([
+  ["explorer", explorer],
+  ["activations", activations],
+  ["occlusion", occlusion],
+])("%s", (name, widget) => {
+  it("renders, may be shown twice, and cleans up after itself", async () => {
+    const model = liveModel();
+    const second = el.appendChild(document.createElement("div"));
+    const stops = [widget.render({ model, el }), widget.render({ model, el: second })];
+    await settled();
+    expect(document.querySelectorAll(`.nn-${name}`)).toHaveLength(2);
+    for (const stop of stops) stop();
+    expect(document.querySelector(".nnlens")).toBeNull();
+    expect((model as any).listening()).toBe(0);
+  });
+
+  it("gives every picture a text alternative and every control a name", () => {
+    widget.render({ model: liveModel(), el });
+    for (const canvas of el.querySelectorAll("canvas"))
+      expect(canvas.getAttribute("aria-label")).toMatch(/\w+/);
+    for (const control of el.querySelectorAll("input:not([hidden]), select")) {
+      const named = control.getAttribute("aria-label") || control.closest("label")?.textContent;
+      expect(named, control.outerHTML).toMatch(/\w+/);
+    }
+    for (const button of el.querySelectorAll("button")) {
+      expect(button.getAttribute("aria-label") || button.textContent, button.outerHTML).toMatch(/\w|×/);
+    }
+  });
+
+  it("shows an error as text, and lets it be dismissed", async () => {
+    const model = liveModel();
+    widget.render({ model, el });
+    model.set("error", { message: "size must be <b>1…32</b>", traceback: "Traceback" });
+    await settled();
+    const box = el.querySelector<HTMLElement>(".nn-error")!;
+    expect(box.hidden).toBe(false);
+    expect(box.textContent).toContain("<b>1…32</b>");
+    expect(box.querySelector("b")).toBeNull();
+    box.querySelector("button")!.click();
+    await settled();
+    expect(box.hidden).toBe(true);
+  });
+});
+
+describe("the explorer", () => {
+  it("makes a clicked bar the target and shows labels as text", async () => {
+    const model = liveModel();
+    explorer.render({ model, el });
+    const bars = el.querySelectorAll<HTMLButtonElement>(".nn-bar");
+    expect([...bars].map((bar) => bar.querySelector(".nn-name")!.textContent)).toEqual(["<b>dog</b>", "cat"]);
+    bars[1].click();
+    expect(model.values.target).toBe(0);
+    expect(model.saved).toBe(1);
+  });
+
+  it("reads the map where the occluder stands on one of its positions, and waits for the kernel elsewhere", async () => {
+    const model = liveModel();
+    explorer.render({ model, el });
+    const reading = el.querySelector(".nn-reading")!;
+    expect(reading.textContent).toBe("<b>dog</b> .80");
+    model.set("occluder", [0, 0]);
+    await settled();
+    expect(reading.textContent).toBe("<b>dog</b> .80 → .50");
+    model.set("occluder", [1, 3]);
+    await settled();
+    expect(reading.textContent).toBe("<b>dog</b> .80 → …");
+    expect(reading.classList.contains("nn-stale")).toBe(true);
+    model.set("occluded", {
+      place: [1, 3],
+      size: 4,
+      fill: "grey",
+      classes: [1, 0],
+      probability: [0.3, 0.7],
+      logit: [0, 1],
+      top: 0,
+      top_probability: 0.7,
+      ms: 12,
+    });
+    await settled();
+    expect(reading.textContent).toBe("<b>dog</b> .80 → .30");
+  });
+
+  it("marks a mosaic stale until the new layer's has come", async () => {
+    const model = liveModel();
+    explorer.render({ model, el });
+    const canvas = el.querySelector(".nn-mosaic")!;
+    model.set("layer", "block.relu");
+    await settled();
+    expect(canvas.classList.contains("nn-stale")).toBe(true);
+    model.set("mosaic", mosaic("block.relu"));
+    await settled();
+    expect(canvas.classList.contains("nn-stale")).toBe(false);
+    expect(el.querySelector("[data-part=mosaic] h4")!.textContent).toBe("mosaic of block.relu · 2×2²");
+  });
+
+  it("picks layers by keyboard", async () => {
+    const model = liveModel();
+    explorer.render({ model, el });
+    const tree = el.querySelector(".nn-tree")!;
+    const press = (key: string) => tree.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+    press("ArrowDown");
+    press("ArrowRight");
+    press("ArrowDown");
+    expect(model.values.layer).toBe("block.relu");
+    press("End");
+    press("Enter");
+    expect(tree.textContent).toContain("spare");
+    const silent = [...tree.querySelectorAll<HTMLElement>(".nn-node")].find((node) =>
+      node.textContent!.includes("spare"),
+    )!;
+    silent.click();
+    expect(model.values.layer).toBe("block.relu");
+  });
+
+  it("describes a unit in words and follows the scale", async () => {
+    const model = liveModel();
+    explorer.render({ model, el });
+    const pane = el.querySelector("[data-part=unit]")!;
+    expect(pane.textContent).toContain("unit 0: max 3 at (1, 1), mean 1.5, 25 % zeros");
+    model.set("unit", 1);
+    await settled();
+    expect(pane.textContent).toContain("unit 1: 0 everywhere on this image");
+    model.set("scale", "locked");
+    await settled();
+    expect(model.values.limits).toEqual([0, 3]);
+    model.set("scale", "unit");
+    await settled();
+    expect(model.values.limits).toBeNull();
+  });
+
+  it("takes an image that is dropped or pasted", async () => {
+    const model = liveModel();
+    explorer.render({ model, el });
+    const root = el.querySelector(".nnlens")!;
+    const file = (name: string) => new File([Uint8Array.of(1, 2, 3)], name, { type: "image/png" });
+    root.dispatchEvent(Object.assign(new Event("drop"), { dataTransfer: { files: [file("dropped.png")] } }));
+    await settled();
+    expect(model.values.upload.name).toBe("dropped.png");
+    expect(model.values.upload.data.byteLength).toBe(3);
+    root.dispatchEvent(Object.assign(new Event("paste"), { clipboardData: { files: [file("pasted.png")] } }));
+    await settled();
+    expect(model.values.upload.name).toBe("pasted.png");
+  });
+
+  it("leaves out what is hidden", () => {
+    explorer.render({ model: liveModel({ ...state(), hide: ["bars", "map", "code"] }), el });
+    expect(el.querySelector("[data-part=bars]")).toBeNull();
+    expect(el.querySelector("[data-part=map]")).toBeNull();
+    expect(el.textContent).not.toContain("copy as code");
+  });
+
+  it("writes its state as code", () => {
+    const context = new Context(liveModel(), el);
+    expect(asCode(context, new Scene(context), "explore")).toBe(
+      'view = lens.explore("photos/a.png", target="<b>dog</b>", layer="conv", unit=0, sort="index", size=4, stride=4, ' +
+        'fill="grey", score="probability", scale="layer")',
+    );
+  });
+
+  it("on a saved page disables what it has no answer for, and says why", () => {
+    const model = liveModel();
+    model.choices = (name) => (name === "layer" ? ["conv"] : name === "size|fill" ? ["4|grey"] : []);
+    explorer.render({ model, el });
+    const rows = [...el.querySelectorAll<HTMLElement>(".nn-node")];
+    expect(rows.map((row) => row.getAttribute("aria-disabled"))).toEqual([null, null, null]);
+    rows[1].click();
+    const relu = [...el.querySelectorAll<HTMLElement>(".nn-node")].find((row) =>
+      row.textContent!.includes("ReLU"),
+    )!;
+    expect(relu.getAttribute("aria-disabled")).toBe("true");
+    expect(relu.title).toContain("needs a running kernel");
+    relu.click();
+    expect(model.values.layer).toBe("conv");
+    expect(el.querySelector<HTMLInputElement>("input[type=range]")!.disabled).toBe(true);
+    for (const option of el.querySelectorAll<HTMLOptionElement>("option[value=mean]:not([disabled])")) {
+      expect(option.closest("label")!.textContent).toContain("sort");
+    }
+    expect(el.textContent).toContain("saved page, no kernel");
+  });
+});

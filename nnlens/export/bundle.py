@@ -1,0 +1,137 @@
+"""The outputs of a widget: live view, self-contained HTML, picture, words.
+
+A saved output must stand on its own: the HTML begins with the picture, which a page without scripts keeps, and
+carries the state, the built module and a small host that takes the picture's place.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import math
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.resources import files
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+if TYPE_CHECKING:
+    from ..widgets.view import View
+
+MARK = "nnlens-still"
+
+
+@dataclass(frozen=True)
+class Response:
+    """What a page without a kernel does when the traits `on` take certain values.
+
+    `table` maps the values, joined by "|", to the traits that change with them.
+    """
+
+    on: tuple[str, ...]
+    table: dict[str, dict[str, Any]]
+
+
+def pack(content: Any) -> bytes:
+    """`content` (JSON with bytes anywhere in it), deflated: header length, JSON header, all bytes in a row."""
+    blobs: list[bytes] = []
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, (bytes, bytearray, memoryview)):
+            start = sum(map(len, blobs))
+            blobs.append(bytes(value))
+            return {"$bytes": [start, len(blobs[-1])]}
+        if isinstance(value, dict):
+            return {key: plain(item) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [plain(item) for item in value]
+        # JSON knows no NaN and no infinity.
+        return None if isinstance(value, float) and not math.isfinite(value) else value
+
+    header = json.dumps(plain(content), separators=(",", ":"), allow_nan=False).encode()
+    return zlib.compress(len(header).to_bytes(4, "little") + header + b"".join(blobs), 6)
+
+
+def packed_size(content: Any) -> int:
+    """About how many characters `content` takes in a saved page."""
+    return len(pack(content)) * 4 // 3
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def _script(text: str) -> str:
+    return text.replace("</script", "<\\/script")
+
+
+def still_html(view: View, png: bytes, budget: int, whole: bool) -> str:
+    """The self-contained HTML of `view`; `whole` as for `View.bake`."""
+    frame = len(png) * 4 // 3 + packed_size([view.state(), view._esm, view._css]) + 20_000
+    responses = view.bake(max(0, budget - frame), whole=whole)
+    content = {
+        "state": view.state(),
+        "responses": [{"on": list(one.on), "table": one.table} for one in responses],
+        "esm": str(view._esm),
+        "css": str(view._css),
+    }
+    words = html.escape(view.describe(), quote=True)
+    host = files("nnlens").joinpath("static", "host.js").read_text("utf-8")
+    return (
+        f'<div class="{MARK}"><img src="data:image/png;base64,{_text(png)}" alt="{words}" style="max-width:100%">'
+        f'<script type="text/plain">{_text(pack(content))}</script>'
+        f"<script>{_script(host)}</script></div>"
+    )
+
+
+def mime_bundle(
+    view: View, live: tuple[dict[str, Any], dict[str, Any]] | None, *, budget: int, whole: bool
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The MIME bundle of `view`: its live entries where there are any, and what a saved notebook keeps."""
+    png = _png(view)
+    data: dict[str, Any] = {"text/plain": view.describe()}
+    metadata: dict[str, Any] = {}
+    if live:
+        data.update({kind: value for kind, value in live[0].items() if kind != "text/plain"})
+        metadata.update(live[1])
+    data["text/html"] = still_html(view, png, budget - len(png) * 4 // 3, whole)
+    data["image/png"] = _text(png)
+    return data, metadata
+
+
+def page(view: View, *, budget: int) -> str:
+    """A whole HTML page with `view` in it."""
+    title = html.escape(view.describe())
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{title}</title><style>:root{{color-scheme:light dark}}body{{margin:16px}}</style>"
+        f"</head><body>{still_html(view, _png(view), budget, whole=True)}</body></html>"
+    )
+
+
+def _png(view: View) -> bytes:
+    buffer = BytesIO()
+    # A palette, dithered, keeps the picture small; photographs of this size lose nothing that one sees.
+    picture = view.picture()
+    picture.quantize(palette=picture.quantize(256), dither=Image.Dither.FLOYDSTEINBERG).save(
+        buffer, "PNG", optimize=True
+    )
+    return buffer.getvalue()
+
+
+def within_budget(candidates: Iterable[tuple[str, dict[str, Any]]], budget: int) -> dict[str, dict[str, Any]]:
+    """The candidates, in their order, that fit into `budget` characters of a saved page."""
+    kept: dict[str, dict[str, Any]] = {}
+    for name, content in candidates:
+        cost = packed_size(content)
+        if cost <= budget:
+            kept[name] = content
+            budget -= cost
+        elif budget < 20_000:
+            break
+    return kept

@@ -1,0 +1,41 @@
+"""Live or still: whether a widget has somebody to talk to."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any, Literal
+
+Mode = Literal["live", "static"]
+
+_chosen: Mode | None = None
+
+
+def set_mode(mode: Mode | None) -> None:
+    """Make all widgets "live" or "static" from now on; None finds out from the client (the default).
+
+    The environment variable NNLENS_MODE does the same. A client that executes without a person (nbconvert,
+    papermill) says that it takes no input: there widgets are static, pages that need no kernel.
+    """
+    if mode not in ("live", "static", None):
+        raise ValueError(f'mode must be "live", "static" or None, got {mode!r}')
+    global _chosen
+    _chosen = mode
+
+
+def is_static() -> bool:
+    """Whether widgets are to be made without a kernel behind them."""
+    if _chosen is not None:
+        return _chosen == "static"
+    wanted = os.environ.get("NNLENS_MODE", "")
+    if wanted:
+        if wanted not in ("live", "static"):
+            raise ValueError(f'NNLENS_MODE must be "live" or "static", got {wanted!r}')
+        return wanted == "static"
+    if "IPython" not in sys.modules:
+        return False
+    kernel: Any = getattr(sys.modules["IPython"].get_ipython(), "kernel", None)
+    try:
+        return kernel.get_parent("shell")["content"]["allow_stdin"] is False
+    except (AttributeError, KeyError, TypeError):
+        return False

@@ -1,0 +1,174 @@
+"""The one door: a model with what it needs to be shown a photograph."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from .inputs import Input, as_preprocess, prepare
+from .kernels import class_scores, is_distribution, probabilities
+from .kernels.scores import Pick
+from .recording import device_of, dtype_of, record, version_of
+from .selection import Sample, Selection
+from .work import Worker, hold_during_cells
+
+if TYPE_CHECKING:
+    from .widgets import ActivationsWidget, Explorer, OcclusionWidget
+
+_SAMPLES_KEPT = 4
+
+
+class Lens:
+    """A model with its preprocessing and its labels; its methods open views of it.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Any; it is borrowed for each pass and given back untouched, and stays on its device.
+    preprocess : optional
+        From a photograph to the model's input: a callable on a PIL image (torchvision's `transforms()` is one),
+        a Hugging Face image processor, timm's data config, or `{"mean": …, "std": …, "size": …}`. Without it
+        images must be ready tensors.
+    labels : sequence or mapping of str, optional
+        The classes' names; "class 0", "class 1", … without it.
+    output : str, int or callable, optional
+        Which of several outputs holds the class scores.
+
+    Examples
+    --------
+    >>> model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(48, 2))
+    >>> lens = Lens(model, preprocess={"size": 4, "mean": 0.5, "std": 0.5}, labels=["cat", "dog"])
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        preprocess: Any = None,
+        labels: Sequence[str] | Mapping[int, str] | None = None,
+        output: Pick = None,
+    ):
+        if not isinstance(model, nn.Module):
+            raise TypeError(f"model must be a torch.nn.Module, got {type(model).__name__}")
+        if isinstance(labels, str) or (labels is not None and not isinstance(labels, (Sequence, Mapping))):
+            raise TypeError(f"labels must be a sequence or a mapping of names, got {type(labels).__name__}")
+        self.model = model
+        self.preprocess = as_preprocess(preprocess)
+        self.labels = labels
+        self.output = output
+        self.worker = Worker(("live", "image", "map"))
+        hold_during_cells(self.worker)
+        self._samples: dict[str, Sample] = {}
+        self._selections: list[Selection] = []
+        self._current: Selection | None = None
+
+    def __repr__(self) -> str:
+        return f"Lens({type(self.model).__name__}, on {device_of(self.model)})"
+
+    @property
+    def selection(self) -> Selection:
+        """What the views of the latest image show: set its `layer`, `unit`, `target`, … and they follow."""
+        if self._current is None:
+            raise ValueError("nothing is selected yet: open a view first, lens.explore(image) say")
+        return self._current
+
+    def look(self, image: Any, *, name: str | None = None) -> Sample:
+        """Record one pass on `image` and keep it while it is among the last few.
+
+        Raises ValueError for an image that cannot be read or labels that do not fit, `ForwardError` where the
+        model raises, ValueError where it returns NaN (with the first operation that did).
+        """
+        given = prepare(image, self.preprocess, device=device_of(self.model), dtype=dtype_of(self.model), name=name)
+        digest = hashlib.blake2b(given.x.float().cpu().numpy().tobytes(), digest_size=16)
+        # In-place edits have a version; a sum also finds those through `.data`.
+        sums = [float(tensor.detach().float().sum()) for tensor in self.model.parameters()]
+        digest.update(f"{given.name} {tuple(given.x.shape)} {version_of(self.model)} {sums}".encode())
+        return self._sample(given, digest.hexdigest())
+
+    def current(self, sample: Sample) -> Sample:
+        """`sample`, or its image looked at again where the model's weights have changed since."""
+        version = version_of(self.model)
+        return sample if version == sample.version else self._sample(sample.input, f"{id(sample)} {version}")
+
+    def _sample(self, given: Input, key: str) -> Sample:
+        if key not in self._samples:
+            version = version_of(self.model)
+            recording = record(self.model, given.x)
+            scores = class_scores(recording.output, self.output)
+            if scores.shape[0] != 1:
+                raise ValueError(f"the model must give one row of scores for one image, got {tuple(scores.shape)}")
+            if not torch.isfinite(scores).all():
+                bad = int((~torch.isfinite(scores)).sum())
+                first = recording.first_not_finite()
+                where = f"; the first NaN is in {first.name} ({first.op})" if first else ""
+                raise ValueError(f"the model returned NaN or infinity in {bad} of {scores.numel()} scores{where}")
+            distribution = is_distribution(scores[0])
+            shares = probabilities(scores, distribution=distribution)[0].cpu().numpy()
+            logits = scores[0].cpu().numpy()
+            while len(self._samples) >= _SAMPLES_KEPT:
+                self._samples.pop(next(iter(self._samples)))
+            self._samples[key] = Sample(
+                given, recording, logits, shares, self._names(len(logits)), distribution, version
+            )
+        return self._samples[key]
+
+    def _names(self, classes: int) -> tuple[str, ...]:
+        if self.labels is None:
+            return tuple(f"class {index}" for index in range(classes))
+        if isinstance(self.labels, Mapping):
+            return tuple(str(self.labels.get(index, f"class {index}")) for index in range(classes))
+        if len(self.labels) != classes:
+            raise ValueError(f"labels must name each of the model's {classes} scores, got {len(self.labels)} names")
+        return tuple(map(str, self.labels))
+
+    def select(self, image: Any, **choices: Any) -> Selection:
+        """The selection that the views of `image` share; None stands for the latest image."""
+        if image is None:
+            selection = self.selection
+        else:
+            sample = self.look(image)
+            known = next((one for one in self._selections if one.sample is sample), None)
+            if known is None:
+                return self._remember(Selection(sample, **choices))
+            selection = known
+        for name, value in choices.items():
+            if value is not None:
+                setattr(selection, name, value)
+        return self._remember(selection)
+
+    def _remember(self, selection: Selection) -> Selection:
+        self._current = selection
+        others = [one for one in self._selections if one is not selection]
+        self._selections = [*others, selection][-_SAMPLES_KEPT:]
+        return selection
+
+    def explore(self, image: Any = None, **options: Any) -> Explorer:
+        """The explorer: photograph, occluder, layers, mosaic and unit, all linked.
+
+        Parameters
+        ----------
+        image : path, bytes, PIL image, uint8 array or ready tensor
+            The photograph; the latest one if left out.
+        **options
+            `layer`, `unit`, `target` to begin with; `size`, `stride`, `fill` of the occluder; `hide`, parts to
+            leave out; `layers` and `sizes`, what a saved page keeps.
+        """
+        from .widgets import Explorer
+
+        return Explorer(self, image, **options)
+
+    def activations(self, image: Any = None, **options: Any) -> ActivationsWidget:
+        """The layer picker, the mosaic of a layer's maps and one unit at large; options as for `explore`."""
+        from .widgets import ActivationsWidget
+
+        return ActivationsWidget(self, image, **options)
+
+    def occlusion(self, image: Any = None, **options: Any) -> OcclusionWidget:
+        """The photograph with the occluder under the mouse and the map of the whole experiment; see `explore`."""
+        from .widgets import OcclusionWidget
+
+        return OcclusionWidget(self, image, **options)

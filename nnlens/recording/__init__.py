@@ -1,0 +1,7 @@
+"""Recording one forward pass of any `torch.nn.Module`, and giving the model back untouched."""
+
+from .borrow import Mode, borrow, device_of, dtype_of, version_of
+from .record import ForwardError, record
+from .recording import Operation, Recording
+
+__all__ = ["ForwardError", "Mode", "Operation", "Recording", "borrow", "device_of", "dtype_of", "record", "version_of"]

@@ -1,0 +1,33 @@
+"""The colour tables. The browser gets them from here, so that a picture and a page never differ."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from PIL import ImageColor
+from plotly.colors import sequential
+
+# Blue – orange: told apart with every kind of colour vision. The middle, zero, is the theme's background.
+_BLUE = [(5, 48, 97), (33, 102, 172), (67, 147, 195), (146, 197, 222)]
+_ORANGE = [(253, 184, 99), (230, 123, 36), (179, 88, 6), (110, 52, 4)]
+_BRIGHT_BLUE = [(168, 218, 255), (90, 174, 240), (48, 122, 190), (28, 68, 110)]
+_BRIGHT_ORANGE = [(112, 58, 16), (190, 104, 28), (246, 156, 60), (255, 216, 160)]
+
+
+def _table(anchors: list[tuple[int, int, int]]) -> np.ndarray:
+    """256 colours, linear between evenly spaced anchors: uint8 (256, 3)."""
+    places = np.linspace(0, 255, len(anchors))
+    channels = [np.interp(np.arange(256), places, [anchor[channel] for anchor in anchors]) for channel in range(3)]
+    return np.stack(channels, 1).round().astype(np.uint8)
+
+
+@cache
+def color_tables() -> dict[str, np.ndarray]:
+    """`sequential` (Viridis), and `diverging` around zero for a light and a dark background."""
+    viridis = [ImageColor.getrgb(color)[:3] for color in sequential.Viridis]
+    return {
+        "sequential": _table(viridis),
+        "diverging": _table([*_BLUE, (247, 247, 247), *_ORANGE]),
+        "diverging_dark": _table([*_BRIGHT_BLUE, (24, 24, 27), *_BRIGHT_ORANGE]),
+    }

@@ -1,0 +1,110 @@
+"""Results as what travels to the browser: plain dictionaries of numbers, words and bytes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..kernels import Activations, Occlusion
+
+# Codes of a texture: 0…252 are values from the tile's lowest to its highest, the rest are marks.
+LEVELS = 252
+NAN, NEGATIVE, POSITIVE = 253, 254, 255
+
+
+def quantise(maps: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """(units, h, w) values as uint8 codes: 0…252 from `low` to `high` of the unit; NaN and ±∞ have their own."""
+    span = np.where(high > low, high - low, 1)[:, None, None]
+    scaled = (maps - low[:, None, None]) / span * LEVELS
+    known = np.isfinite(scaled)
+    if known.all():
+        return np.clip(np.rint(scaled), 0, LEVELS).astype(np.uint8)
+    codes = np.clip(np.rint(np.where(known, scaled, 0)), 0, LEVELS).astype(np.uint8)
+    codes[np.isnan(maps)] = NAN
+    codes[np.isneginf(maps)] = NEGATIVE
+    codes[np.isposinf(maps)] = POSITIVE
+    return codes
+
+
+def reduce_maps(maps: np.ndarray, step: int) -> np.ndarray:
+    """Each `step` × `step` cell by its value of largest magnitude, so that no peak is lost."""
+    if step == 1:
+        return maps
+    units, height, width = maps.shape
+    rows, columns = -(-height // step), -(-width // step)
+    padded = np.pad(maps, ((0, 0), (0, rows * step - height), (0, columns * step - width)), mode="edge")
+    cells = padded.reshape(units, rows, step, columns, step).transpose(0, 1, 3, 2, 4)
+    cells = cells.reshape(units, rows, columns, step * step)
+    high, low = cells.max(3), cells.min(3)
+    return np.where(high >= -low, high, low)
+
+
+def mosaic_texture(activations: Activations, *, most_values: int = 400_000, most_side: int = 112) -> dict[str, Any]:
+    """All units of a layer as 8-bit tiles with each unit's range and statistics.
+
+    Tiles of more than `most_side` pixels, or of more than `most_values` in all, are reduced by a whole `step`.
+    """
+    units, height, width = activations.values.shape
+    step = 1
+    while max(-(-height // step), -(-width // step)) > most_side or (
+        units * -(-height // step) * -(-width // step) > most_values and max(height, width) > 8 * step
+    ):
+        step += 1
+    tiles = quantise(reduce_maps(activations.values, step), activations.minimum, activations.maximum)
+    return {
+        "layer": activations.layer,
+        "label": activations.label,
+        "kind": activations.kind,
+        "shape": list(activations.shape),
+        "layout": activations.layout,
+        "units": units,
+        "height": height,
+        "width": width,
+        "step": step,
+        "rows": tiles.shape[1],
+        "columns": tiles.shape[2],
+        "low": activations.minimum.tobytes(),
+        "high": activations.maximum.tobytes(),
+        "mean": activations.mean.tobytes(),
+        "zeros": activations.zeros.tobytes(),
+        "peak": activations.peak.astype(np.int32).tobytes(),
+        "sparsity": activations.sparsity,
+        "not_finite": activations.not_finite,
+        "data": tiles.tobytes(),
+    }
+
+
+def unit_texture(activations: Activations, unit: int) -> dict[str, Any]:
+    """One unit's map with its exact values (float32)."""
+    values = np.ascontiguousarray(activations.values[unit], dtype=np.float32)
+    return {
+        "layer": activations.layer,
+        "unit": unit,
+        "rows": values.shape[0],
+        "columns": values.shape[1],
+        "data": values.tobytes(),
+    }
+
+
+def occlusion_texture(result: Occlusion, targets: list[int]) -> dict[str, Any]:
+    """The scores of `targets` at every position (float32; NaN where not computed), and the top class there."""
+    probabilities = result.probabilities()
+    top = result.top_class()
+    best = np.take_along_axis(probabilities, np.maximum(top, 0)[..., None], -1)[..., 0]
+    return {
+        "size": list(result.size),
+        "stride": list(result.stride),
+        "image": list(result.image),
+        "fill": result.fill,
+        "tops": result.tops.tolist(),
+        "lefts": result.lefts.tolist(),
+        "targets": targets,
+        "clean_probability": [result.clean_score(target) for target in targets],
+        "clean_logit": [result.clean_score(target, "logit") for target in targets],
+        "probability": np.moveaxis(probabilities[..., targets], -1, 0).astype(np.float32).tobytes(),
+        "logit": np.moveaxis(result.logits[..., targets], -1, 0).astype(np.float32).tobytes(),
+        "top": top.astype(np.int32).tobytes(),
+        "top_probability": best.astype(np.float32).tobytes(),
+        "done": int(np.count_nonzero(result.computed)),
+    }

@@ -1,0 +1,170 @@
+"""What is looked at: one selection drives every view of an image, in whichever cell it stands."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import traitlets as t
+
+from .inputs import Input
+from .kernels import Activations, Occlusion, activations
+from .recording import Recording
+
+SCALES = ("unit", "layer", "locked")
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One image with its recorded pass: what the views of it share, and what was computed of it so far."""
+
+    input: Input
+    recording: Recording
+    logits: np.ndarray
+    probabilities: np.ndarray
+    names: tuple[str, ...]
+    distribution: bool  # the model ends in probabilities
+    version: int  # of the model's weights
+    occlusions: dict[tuple[Any, ...], Occlusion] = field(default_factory=dict, repr=False)
+    growing: dict[tuple[Any, ...], Iterator[Occlusion]] = field(default_factory=dict, repr=False)
+    _made: dict[tuple[Any, ...], Any] = field(default_factory=dict, repr=False)
+
+    def once(self, *key: Any, make: Callable[[], Any], most: int = 8) -> Any:
+        """What `make` gives, made once and kept while among the last `most` of its kind (the key's first part)."""
+        if key not in self._made:
+            made = make()
+            alike = [other for other in self._made if other[0] == key[0]]
+            for other in alike[: len(alike) - most + 1]:
+                self._made.pop(other, None)
+            self._made[key] = made
+        return self._made[key]
+
+    def activations(self, layer: str) -> Activations:
+        """The maps of `layer`."""
+        name = self.recording.resolve(layer)
+        found: Activations = self.once("activations", name, make=lambda: activations(self.recording, name))
+        return found
+
+    def top(self, count: int = 5) -> list[int]:
+        """The `count` classes of the highest score, best first."""
+        return [int(index) for index in np.argsort(-self.logits, kind="stable")[:count]]
+
+    def default_layer(self) -> str:
+        """A layer worth a first look: the last activation function whose maps still show places."""
+        height = self.input.x.shape[2]
+        maps = [op for op in self.recording if len(op.shape) == 4 and min(op.shape[2:]) > 1]
+        large = [op for op in maps if op.shape[2] * 8 >= height] or maps or list(self.recording)
+        chosen = [op for op in large if op.kind == "activation"] or large
+        if not chosen:
+            raise ValueError("the model ran no operation that nnlens can show")
+        return chosen[-1].name
+
+    def default_unit(self, layer: str) -> int:
+        """The unit of `layer` whose map has the most contrast; the highest one where units are single numbers."""
+        maps = np.nan_to_num(self.activations(layer).values)
+        return int((maps.std((1, 2)) if maps[0].size > 1 else maps[:, 0, 0]).argmax())
+
+
+class Selection(t.HasTraits):
+    """The image, target, layer, unit and position that all views of one image share.
+
+    Set any of them from Python, and every view follows; click in a view, and they change here.
+    """
+
+    target = t.Int(help="the class that is explained; set an index, a label, or None for the top one")
+    layer = t.Unicode(help="an operation of the pass: its name, or a module's path when set")
+    unit = t.Int(help="a unit (channel) of the layer")
+    position = t.Any(None, allow_none=True, help="(row, column) on the unit's map, or None")
+    scale = t.Enum(SCALES, "layer", help="colours per unit, per layer, or locked to what they are now")
+    sample = t.Any(help="the image with its recorded pass")
+
+    def __init__(self, sample: Sample, **choices: Any):
+        layer = sample.recording.resolve(choices["layer"]) if choices.get("layer") else sample.default_layer()
+        super().__init__(sample=sample, target=sample.top(1)[0], layer=layer, unit=sample.default_unit(layer))
+        for name, value in choices.items():
+            if value is not None and name != "layer":
+                setattr(self, name, value)
+
+    @property
+    def image(self) -> str:
+        """The image's name."""
+        return self.sample.input.name
+
+    @property
+    def label(self) -> str:
+        """The target's name."""
+        return self.sample.names[self.target]
+
+    def show(self, sample: Sample) -> None:
+        """Look at another image: the layer and the unit stay where it has them, the target is its top class."""
+        layer = self.layer if self.layer in sample.recording else sample.default_layer()
+        unit = self.unit if layer == self.layer and self.unit < len(sample.activations(layer)) else None
+        with self.hold_trait_notifications():
+            self.sample = sample
+            self.target = sample.top(1)[0]
+            self.layer = layer
+            self.unit = sample.default_unit(layer) if unit is None else unit
+            self.position = None
+
+    @t.validate("unit")
+    def _check_unit(self, proposal: Any) -> int:
+        units = len(self.sample.activations(self.layer))
+        if not 0 <= proposal["value"] < units:
+            raise ValueError(f"unit must be 0…{units - 1} in layer {self.layer!r}, got {proposal['value']}")
+        return int(proposal["value"])
+
+    @t.validate("position")
+    def _check_position(self, proposal: Any) -> tuple[int, int] | None:
+        if proposal["value"] is None:
+            return None
+        height, width = self.sample.activations(self.layer).values.shape[1:]
+        try:
+            row, column = (int(number) for number in proposal["value"])
+        except (TypeError, ValueError):
+            raise TypeError(f"position must be (row, column) or None, got {proposal['value']!r}") from None
+        if not (0 <= row < height and 0 <= column < width):
+            raise ValueError(f"position must be inside the {height} × {width} map, got ({row}, {column})")
+        return row, column
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not name.startswith("_") and not hasattr(type(self), name):
+            known = ", ".join(("target", "layer", "unit", "position", "scale"))
+            raise AttributeError(f"a selection has {known}, not {name!r}")
+        if name == "target":
+            value = self.sample.top(1)[0] if value is None else resolve_target(value, self.sample.names)
+        if name != "layer":
+            super().__setattr__(name, value)
+            return
+        # A unit of the old layer means nothing in the new one: all change at once, or nobody could follow.
+        layer = self.sample.recording.resolve(value)
+        with self.hold_trait_notifications():
+            super().__setattr__("layer", layer)
+            self.position = None
+            self.unit = self.sample.default_unit(layer)
+
+    def __repr__(self) -> str:
+        return (
+            f"Selection(image={self.image!r}, target={self.target} ({self.label}), layer={self.layer!r}, "
+            f"unit={self.unit}, position={self.position}, scale={self.scale!r})"
+        )
+
+
+def resolve_target(target: Any, names: tuple[str, ...]) -> int:
+    """A class index from an index or a label (in any case, with spaces or underscores)."""
+    if isinstance(target, str):
+        plain = [name.lower().replace("_", " ") for name in names]
+        wanted = target.lower().replace("_", " ")
+        if wanted in plain:
+            return plain.index(wanted)
+        near = [names[plain.index(match)] for match in difflib.get_close_matches(wanted, plain, n=3, cutoff=0.5)]
+        near = near or [name for name, flat in zip(names, plain, strict=True) if wanted and wanted in flat][:3]
+        hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+        raise ValueError(f"target must be one of the {len(names)} labels, got {target!r}{hint}")
+    if isinstance(target, bool) or not isinstance(target, (int, np.integer)):
+        raise TypeError(f"target must be a class index or a label, got {type(target).__name__}")
+    if not 0 <= target < len(names):
+        raise ValueError(f"target must be 0…{len(names) - 1}, got {target}")
+    return int(target)

@@ -1,0 +1,304 @@
+"""The occluder under the mouse, and the map of the whole experiment."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+import traitlets as t
+from torch import Tensor
+
+from ..export.bundle import Response, within_budget
+from ..kernels import Occlusion, occluded_scores, occlusion_steps, probabilities
+from ..kernels.occlusion import pair
+from ..recording import version_of
+from ..render import Panel, occlusion_texture
+from ..render.picture import heat_over
+from ..selection import Sample
+from .view import View, built, synced
+
+Key = tuple[int, int, str]  # size, stride, fill
+FILLS = ("grey", "mean", "blur")
+PUBLISH_EVERY = 0.15  # seconds between two states of a growing map
+MAPS_KEPT = 24  # of one image
+SKETCH = 9  # positions that are computed before the view is shown
+
+
+class OcclusionWidget(View):
+    """Move an occluder over the photograph and watch the scores. `.result` is the map, an `Occlusion`."""
+
+    _esm = built("occlusion.js")
+    _css = built("nnlens.css")
+    parts: ClassVar[tuple[str, ...]] = ("photo", "bars", "map", "fill", "code")
+    options: ClassVar[tuple[str, ...]] = (*View.options, "size", "stride", "fill", "score", "sizes")
+
+    size = synced(t.Int(32, help="the occluder's side in pixels of the model's input"))
+    sizes = synced(t.List(t.Int(), help="the smallest size, the largest, the slider's step"))
+    stride = synced(t.Int(16, help="the steps of the experiment in pixels"))
+    fill = synced(t.Enum(FILLS, "grey", help="what the occluder shows"))
+    score = synced(t.Enum(("probability", "logit"), "probability", help="which score the map shows"))
+    definition = synced(t.Enum(("position", "pixel"), "position", help="per occluder position, or per pixel"))
+    resume = synced(t.Int(0, help="counts up when the user goes on with a stopped experiment"))
+    occluder = synced(t.List(t.Int(), default_value=None, allow_none=True, help="[top, left] under the mouse"))
+    occluded = synced(t.Dict(default_value=None, allow_none=True, help="the scores with the occluder where it is"))
+    heatmap = synced(t.Dict(default_value=None, allow_none=True, help="the map so far, see render.occlusion_texture"))
+
+    @property
+    def result(self) -> Any:
+        """The map of the chosen size and fill: complete, or as far as it came if it was stopped."""
+        return self._occlusion
+
+    @property
+    def _occlusion(self) -> Occlusion:
+        self.wait()
+        sample, key = self._selection.sample, self._key
+        if not self._complete(sample, key) and not (self._stopped and key in sample.occlusions):
+            for _ in self._grow(sample, key):
+                pass
+        return replace(sample.occlusions[key].snapshot(), target=self._selection.target)
+
+    @property
+    def _key(self) -> Key:
+        return self.size, self.stride, self.fill
+
+    @t.validate("size", "stride")
+    def _check_pixels(self, proposal: Any) -> int:
+        name = proposal["trait"].name
+        limit = tuple(self._selection.sample.input.x.shape[2:]) if name == "size" else None
+        try:
+            return pair(proposal["value"], name, limit)[0]
+        except ValueError as error:
+            raise t.TraitError(str(error)) from None  # traitlets puts the old value back for its own errors only
+
+    def _prepare(self, options: dict[str, Any]) -> None:
+        super()._prepare(options)
+        sample = self._selection.sample
+        height, width = sample.input.x.shape[2:]
+        short = min(height, width)
+        self.sizes = slider(short)
+        step = self.sizes[2]
+        self.size = side(options.get("size"), "size", short, max(1, round(short / 4 / step) * step))
+        self.stride = side(options.get("stride"), "stride", None, max(1, round(short / 14)))
+        fill, score = options.get("fill") or "grey", options.get("score") or "probability"
+        if fill not in FILLS:
+            raise ValueError(f"fill must be one of {', '.join(FILLS)}, got {fill!r}")
+        if score not in ("probability", "logit"):
+            raise ValueError(f"score must be probability or logit, got {score!r}")
+        self.fill, self.score = fill, score
+        keep = options.get("sizes")
+        self._sizes_to_keep = None if keep is None else [side(one, "sizes", short, 1) for one in keep]
+        self._stopped = False
+        if self._key not in sample.occlusions:
+            # The first positions at once, so that no view is ever empty.
+            for result in self._grow(sample, self._key):
+                if result.computed.sum() >= SKETCH:
+                    break
+
+    def _start(self) -> None:
+        self.observe(self._move, ["occluder", "size", "fill"])
+        self.observe(self._remap, ["size", "fill", "stride", "photo", "resume"])
+        self.observe(self._stop, "cancel")
+        if not self._static:
+            self._remap()
+        super()._start()
+
+    def _payloads(self) -> dict[str, Any]:
+        made = super()._payloads()
+        if "photo" in made:
+            short = min(self._selection.sample.input.x.shape[2:])
+            made.update(occluder=None, occluded=None, sizes=slider(short), size=min(self.size, short))
+        if (heatmap := self._map_payload()) is not None:
+            made["heatmap"] = heatmap
+        return made
+
+    def _map_payload(self) -> dict[str, Any] | None:
+        """The map as far as it is computed; None where the browser has it already."""
+        result = self._selection.sample.occlusions.get(self._key)
+        if result is None or not self._stale("heatmap", (result, result.forwards, tuple(self.shown_classes()))):
+            return None
+        return occlusion_texture(result, self.shown_classes())
+
+    # The experiment.
+
+    def _grow(self, sample: Sample, key: Key) -> Iterator[Occlusion]:
+        """The map of one size, stride and fill as it grows; what there is stays with the sample."""
+        size, stride, fill = key
+        steps = occlusion_steps(
+            self._lens.model,
+            sample.input.x,
+            size=size,
+            stride=stride,
+            fill=filling(sample, fill),
+            output=self._lens.output,
+            known=sample.occlusions.get(key),
+            clean=sample.logits,
+        )
+        for result in steps:
+            while len(sample.occlusions) >= MAPS_KEPT and key not in sample.occlusions:
+                sample.occlusions.pop(next(iter(sample.occlusions)))
+            sample.occlusions[key] = replace(result, fill=fill)
+            yield sample.occlusions[key]
+
+    def _remap(self, change: Any = None) -> None:
+        """Show the map of the chosen size and fill, and compute what is missing of it."""
+        sample, key = self._selection.sample, self._key
+        self._stopped = False
+        self._show_map()
+        if sample.version == version_of(self._lens.model) and self._complete(sample, key):
+            self._lens.worker.cancel(self, "map")
+            self.busy = ""
+            return
+
+        def steps() -> Generator[None, None, None]:
+            shown = 0.0
+            while not self._complete(sample, key):
+                if self._refresh(sample):
+                    return
+                # Views that show the same map take turns at one experiment.
+                experiment = sample.growing.setdefault(key, self._grow(sample, key))
+                if next(experiment, None) is None:
+                    sample.growing.pop(key, None)
+                if time.monotonic() - shown > PUBLISH_EVERY:
+                    self._show_map()
+                    shown = time.monotonic()
+                yield
+            self._show_map()
+
+        self._lens.worker.submit(self, "map", lambda: self._steps("occlusion map", steps()))
+
+    def _complete(self, sample: Sample, key: Key) -> bool:
+        known = sample.occlusions.get(key)
+        return known is not None and known.complete
+
+    def _refresh(self, sample: Sample) -> bool:
+        """Look at the image again if the model's weights have changed; whether they had."""
+        now = self._lens.current(sample)
+        if now is sample:
+            return False
+        self._selection.show(now)
+        self._remap()
+        return True
+
+    def _show_map(self) -> None:
+        payload = self._map_payload()
+        if payload is not None:
+            self.heatmap = payload
+
+    def _stop(self, change: Any) -> None:
+        self._stopped = True
+        self._lens.worker.cancel(self, "map")
+        self.busy = ""
+        self._show_map()
+
+    # The occluder under the mouse.
+
+    def _move(self, change: Any = None) -> None:
+        if self.occluder is None:
+            self.occluded = None
+            return
+        self._lens.worker.submit(self, "live", self._look_under_occluder)
+
+    def _look_under_occluder(self) -> Generator[None, None, None]:
+        # All that decides, taken once: the hand moves on while the model computes.
+        sample, place, size, fill = self._selection.sample, self.occluder, self.size, self.fill
+        try:
+            if place is None or self._refresh(sample):
+                return
+            begin = time.perf_counter()
+            scores = sample.once(
+                "occluded",
+                *place,
+                size,
+                fill,
+                make=lambda: occluded_scores(
+                    self._lens.model,
+                    sample.input.x,
+                    [(place[0], place[1])],
+                    size=size,
+                    fill=filling(sample, fill),
+                    output=self._lens.output,
+                )[0],
+                most=1024,
+            )
+            if not np.isfinite(scores).all():
+                raise ValueError(f"the model returned NaN or infinity with the occluder at ({place[0]}, {place[1]})")
+            shares = probabilities(torch.from_numpy(scores), distribution=sample.distribution).numpy()
+            top, shown = int(scores.argmax()), self.shown_classes()
+            self.occluded = {
+                "place": list(place),
+                "size": size,
+                "fill": fill,
+                "classes": shown,
+                "probability": [float(shares[index]) for index in shown],
+                "logit": [float(scores[index]) for index in shown],
+                "top": top,
+                "top_probability": float(shares[top]),
+                "ms": (time.perf_counter() - begin) * 1000,
+            }
+        except Exception as error:
+            self._show_error(error)
+        yield
+
+    # Beyond the kernel.
+
+    def describe(self) -> str:
+        result = self._selection.sample.occlusions.get(self._key)
+        if result is None:
+            return super().describe()
+        return f"{super().describe()} Of {self._selection.label}: {result.describe(self._selection.target)}."
+
+    def panels(self) -> list[Panel]:
+        result = self._selection.sample.occlusions.get(self._key)
+        if result is None:
+            return super().panels()
+        change = result.change(self._selection.target, self.score)
+        largest = float(np.max(np.abs(change), where=np.isfinite(change), initial=0)) or 1.0
+        picture = heat_over(self._selection.sample.input.shown, result, change, largest)
+        title = f"change of {self.score} where {self.size} px are hidden"
+        return [*super().panels(), Panel(title, picture, legend=(-largest, largest))]
+
+    def bake(self, budget: int, *, whole: bool) -> list[Response]:
+        sample, step = self._selection.sample, self.sizes[2]
+        short = min(sample.input.x.shape[2:])
+        usual = [max(1, round(short * share / step) * step) for share in (1 / 8, 1 / 4, 3 / 8)]
+        wanted = [self.size, *(usual if self._sizes_to_keep is None else self._sizes_to_keep)]
+        keys: list[Key] = [(size, self.stride, self.fill) for size in dict.fromkeys(wanted)]
+        if whole:
+            self.wait()  # one at a time: the worker may be at the same map
+            for key in keys:
+                while not self._complete(sample, key):
+                    for _ in self._grow(sample, key):
+                        pass
+            self._show_map()
+        keys += [key for key in sample.occlusions if key not in keys and key[1] == self.stride]
+        shown = self.shown_classes()
+        candidates = (
+            (f"{size}|{fill}", {"heatmap": occlusion_texture(sample.occlusions[size, stride, fill], shown)})
+            for size, stride, fill in keys
+            if (size, stride, fill) in sample.occlusions
+        )
+        return [*super().bake(budget, whole=whole), Response(("size", "fill"), within_budget(candidates, budget // 2))]
+
+
+def slider(short: int) -> list[int]:
+    """The smallest size, the largest and the step for images whose shorter side is `short`."""
+    step = max(1, short // 56)
+    return [step, max(1, short // 2), step]
+
+
+def side(value: Any, name: str, limit: int | None, default: int) -> int:
+    """A size or stride of the widget, which is square: a whole number, checked as the kernel does."""
+    if value is None:
+        return default
+    if isinstance(value, (tuple, list)):
+        raise TypeError(f"{name} must be one whole number in a view (kernels.occlusion takes pairs), got {value!r}")
+    return pair(value, name, None if limit is None else (limit, limit))[0]
+
+
+def filling(sample: Sample, fill: str) -> str | Tensor:
+    """The kernel's fill for the widget's choice: mid-grey is a value of the model's input."""
+    return sample.input.grey if fill == "grey" else fill

@@ -1,0 +1,298 @@
+"""What every widget of nnlens is: traits of one selection, errors shown where the user looks, a still picture."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Generator
+from functools import cache
+from importlib.resources import files
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import anywidget
+import traitlets as t
+from PIL import Image
+
+from ..export.bundle import Response, mime_bundle, page
+from ..export.mode import is_static
+from ..render import Panel, color_tables, draw
+from ..selection import SCALES, Selection
+
+if TYPE_CHECKING:
+    from ..lens import Lens
+
+LINKED = ("target", "layer", "unit", "position", "scale")
+BUDGET = 2_000_000  # bytes of one output in a saved notebook
+
+
+@cache
+def built(name: str) -> str:
+    """The text of a built JavaScript or CSS file."""
+    return files("nnlens").joinpath("static", name).read_text("utf-8")
+
+
+def synced(trait: t.TraitType[Any, Any]) -> Any:
+    return trait.tag(sync=True)
+
+
+class View(anywidget.AnyWidget):
+    """One view of an image through a lens. Its numbers are `.result`, what it shows is `.selection`."""
+
+    parts: ClassVar[tuple[str, ...]] = ()
+    options: ClassVar[tuple[str, ...]] = ("layer", "unit", "target", "scale")
+
+    # The selection, as the browser sees it; set `selection`, or these.
+    target = synced(t.Int(0, help="class index"))
+    layer = synced(t.Unicode("", help="name of an operation"))
+    unit = synced(t.Int(0, help="channel of the layer"))
+    position = synced(t.List(t.Int(), default_value=None, allow_none=True, help="[row, column] on the unit's map"))
+    scale = synced(t.Enum(SCALES, "layer"))
+    limits = synced(t.List(t.Float(), default_value=None, allow_none=True, help="what the colours are locked to"))
+
+    labels = synced(t.List(t.Unicode(), help="the classes' names"))
+    photo = synced(t.Dict(help="the picture: png bytes, width, height, name, how it is shown"))
+    scores = synced(t.Dict(help="the classes that the bars show, with their clean probabilities and scores"))
+    hide = synced(t.List(t.Unicode(), help="parts that are left out"))
+    # Without an echo: the bytes would travel back.
+    upload: Any = t.Dict(default_value=None, allow_none=True, help="a picture from the browser: name, bytes")
+    upload.tag(sync=True, echo_update=False)
+    cancel = synced(t.Int(0, help="counts up when the user stops a long computation"))
+    busy = synced(t.Unicode("", help="what is being computed, empty when nothing is"))
+    error = synced(t.Dict(default_value=None, allow_none=True, help="message and traceback of what went wrong"))
+    note = synced(t.Unicode("", help="what a reader of a saved page should know"))
+    _colors = synced(t.Dict(help="the colour tables, 768 bytes each"))
+
+    def __init__(self, lens: Lens, image: Any = None, **options: Any):
+        unknown = [name for name in options if name not in (*self.options, "hide", "link")]
+        if unknown:
+            known = ", ".join((*self.options, "hide", "link"))
+            raise TypeError(f"{type(self).__name__} has no option {unknown[0]!r}; it takes {known}")
+        if isinstance(options.get("hide"), str):
+            raise TypeError(f"hide must be a list of parts, got {options['hide']!r}")
+        hide = list(options.get("hide") or ())
+        for part in hide:
+            if part not in self.parts:
+                raise ValueError(f"hide must name parts of {', '.join(self.parts)}, got {part!r}")
+        choices = {name: options.get(name) for name in ("target", "layer", "unit", "scale")}
+        if options.get("link", True):
+            selection = lens.select(image, **choices)
+        else:
+            sample = lens.selection.sample if image is None else lens.look(image)
+            selection = Selection(sample, **choices)
+        self._static = is_static()
+        self._ready = False
+        self._lens = lens
+        self._selection = selection
+        self._shown: dict[str, Any] = {}  # what each payload was made of, so that nothing is made twice
+        tables = {name: table.tobytes() for name, table in color_tables().items()}
+        super().__init__(hide=hide, _colors=tables)
+        self._prepare(options)
+        self._follow()
+        self._ready = True
+        self.open()
+        selection.observe(self._follow, [*LINKED, "sample"])
+        self.observe(self._lead, list(LINKED))
+        self.observe(self._take_upload, "upload")
+        self._start()
+
+    def open(self) -> None:
+        """Open the channel to the browser: once the state is whole, and unless nobody is there."""
+        if self._ready and not self._static:
+            super().open()
+
+    def __repr__(self) -> str:
+        ready = getattr(self, "_ready", False)
+        return f"{type(self).__name__}({self._selection!r})" if ready else object.__repr__(self)
+
+    @property
+    def selection(self) -> Selection:
+        """Image, target, layer, unit, position and scale, shared with the other views of this image."""
+        return self._selection
+
+    @property
+    def lens(self) -> Lens:
+        return self._lens
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until nothing is being computed; False if `timeout` seconds pass first."""
+        return self._lens.worker.join(timeout)
+
+    # From the selection to the traits, and back.
+
+    def _prepare(self, options: dict[str, Any]) -> None:
+        """Take the options into the traits, before the browser sees any."""
+
+    def _start(self) -> None:
+        """Begin what takes longer."""
+
+    def _payloads(self) -> dict[str, Any]:
+        """Every trait that is made from the selection and is not up to date."""
+        sample = self._selection.sample
+        made: dict[str, Any] = {}
+        if self._stale("sample", sample):
+            width, height = sample.input.shown.size
+            made["photo"] = {
+                "data": _encoded(sample.input.shown),
+                "width": width,
+                "height": height,
+                "name": sample.input.name,
+                "path": sample.input.path,
+                "shown_as": sample.input.shown_as,
+            }
+            made["labels"] = list(sample.names)
+        if self._stale("scores", (sample, self._selection.target)):
+            shown = self.shown_classes()
+            made["scores"] = {
+                "classes": shown,
+                "probability": [float(sample.probabilities[index]) for index in shown],
+                "logit": [float(sample.logits[index]) for index in shown],
+            }
+        return made
+
+    def shown_classes(self) -> list[int]:
+        """The five most probable classes, and the target where it is not among them."""
+        top = self._selection.sample.top(5)
+        return top if self._selection.target in top else [*top, self._selection.target]
+
+    def _stale(self, name: str, made_of: Any) -> bool:
+        if self._shown.get(name) == made_of:
+            return False
+        self._shown[name] = made_of
+        return True
+
+    def _linked(self) -> dict[str, Any]:
+        position = self._selection.position
+        values = {name: getattr(self._selection, name) for name in LINKED}
+        return {**values, "position": None if position is None else list(position)}
+
+    def _follow(self, change: Any = None) -> None:
+        """The selection changed: show it."""
+        with self.hold_sync():
+            for name, value in {**self._payloads(), **self._linked()}.items():
+                setattr(self, name, value)
+
+    def _lead(self, change: Any) -> None:
+        """The browser (or Python) set one of the linked traits: make it the selection's."""
+        name, value = change["name"], change["new"]
+        if self._linked()[name] == value:
+            return
+        try:
+            setattr(self._selection, name, value)
+        except Exception:
+            setattr(self, name, self._linked()[name])
+            raise
+
+    def set_state(self, sync_data: Any) -> None:
+        """Take the browser's values; one that breaks a rule is shown as an error and put back."""
+        try:
+            super().set_state(sync_data)
+        except Exception as error:
+            self._show_error(error)
+            self.send_state([name for name in sync_data if name in self.keys])
+
+    # Errors and work.
+
+    def _show_error(self, error: BaseException) -> None:
+        trace = "".join(traceback.format_exception(error))
+        self.error = {"message": str(error) or type(error).__name__, "traceback": trace}
+
+    def _steps(self, what: str, steps: Generator[None, None, None]) -> Generator[None]:
+        """A job's steps with its name in `busy` while they last, and its errors in the widget."""
+        try:
+            for _ in steps:
+                self.busy = what
+                yield
+        except GeneratorExit:
+            raise
+        except Exception as error:
+            self._show_error(error)
+        finally:
+            self.busy = ""
+
+    def _take_upload(self, change: Any) -> None:
+        if not change["new"]:
+            return
+        data, name = bytes(change["new"]["data"]), str(change["new"].get("name") or "upload")
+
+        def look() -> Generator[None, None, None]:
+            try:
+                self._selection.show(self._lens.look(data, name=name))
+                self.error = None
+            finally:
+                self.upload = None  # its bytes need not stay in the state
+            yield
+
+        self._lens.worker.submit(self, "image", lambda: self._steps("reading the image", look()))
+
+    # Beyond the kernel.
+
+    def bake(self, budget: int, *, whole: bool) -> list[Response]:
+        """What a page without a kernel answers when its reader chooses, within `budget` bytes.
+
+        `whole` computes what is missing; without it the page holds what is there, for a cell must not wait.
+        """
+        return []
+
+    def picture(self) -> Image.Image:
+        """The view as one picture, for pages that run no scripts."""
+        return draw(self.panels())
+
+    def panels(self) -> list[Panel]:
+        """The parts of `picture`."""
+        sample = self._selection.sample
+        shown = self.shown_classes()
+        rows = [(sample.names[index], float(sample.probabilities[index])) for index in shown]
+        title = f"{sample.input.name} · {self._selection.label} {sample.probabilities[self._selection.target]:.2f}"
+        return [Panel(title, sample.input.shown, bars=rows)]
+
+    def describe(self) -> str:
+        """The view in words: the text alternative of its picture."""
+        sample = self._selection.sample
+        best = ", ".join(f"{sample.names[index]} {sample.probabilities[index]:.2f}" for index in sample.top(3))
+        return f"nnlens: {sample.input.name}. The model says {best}."
+
+    def state(self) -> dict[str, Any]:
+        """The synced traits that the page without a kernel starts from."""
+        outside = {"layout", "tabbable", "tooltip", "_esm", "_css", "_anywidget_id", "_dom_classes"}
+        names = [name for name in self.keys if name not in outside and not name.startswith(("_model", "_view"))]
+        moment = {"error": None, "upload": None, "busy": "", "occluder": None, "occluded": None}
+        return {name: moment.get(name, getattr(self, name)) for name in names}
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        live = None if self._static else super()._repr_mimebundle_(**kwargs)
+        return mime_bundle(self, live, budget=BUDGET, whole=self._static)
+
+    def close(self) -> None:
+        """Take the view off the selection and out of the kernel."""
+        if getattr(self, "_ready", False):  # ipywidgets closes what was never built, too
+            self._selection.unobserve(self._follow, [*LINKED, "sample"])
+            for lane in ("live", "image", "map"):
+                self._lens.worker.cancel(self, lane)
+        super().close()
+
+    def save(self, path: str | Path) -> Path:
+        """Write the view to `path`: a page that needs neither kernel nor network (.html), or a picture (.png).
+
+        A page holds the whole occlusion experiment, which is computed first where it is missing.
+        """
+        path = Path(path)
+        if path.suffix.lower() == ".html":
+            path.write_text(page(self, budget=BUDGET), "utf-8")
+        elif path.suffix.lower() == ".png":
+            self.picture().save(path)
+        else:
+            raise ValueError(f"path must end in .html or .png, got {str(path)!r}")
+        return path
+
+
+def _encoded(picture: Image.Image) -> bytes:
+    """A picture for the browser: exact where it is small, else reduced and as JPEG, for it is stored with the page."""
+    buffer = BytesIO()
+    if max(picture.size) <= 256:
+        picture.save(buffer, "PNG")
+    else:
+        picture = picture.copy()
+        picture.thumbnail((640, 640))
+        picture.save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()

@@ -1,0 +1,192 @@
+"""The explorer in a real JupyterLab, against plain torch."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from drive import (
+    REFERENCE,
+    SETUP,
+    SHOW,
+    checksum,
+    click_tile,
+    hover_photo,
+    pane,
+    pick_layer,
+    pixel,
+    reading,
+    unit_words,
+    widget,
+)
+from playwright.sync_api import expect
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def errors(page):
+    found: list[str] = []
+    page.on("pageerror", lambda error: found.append(str(error)))
+    yield found
+    assert not found
+
+
+def test_a_whole_session(lab, page, errors, tmp_path):
+    book = lab("session.ipynb", [SETUP, SHOW])
+    book.run_all()
+    expect(widget(page)).to_be_visible(timeout=60_000)
+    book.python(REFERENCE + 'x = model_input(nnlens.zoo.photo("coffee"))')
+
+    # Complete from the first moment: the top class, a layer, a unit, and their pictures.
+    label, share = book.python("p = model(x)[0].softmax(0); print(names[p.argmax()], f'{p.max():.2f}')").rsplit(" ", 1)
+    expect(pane(page, "photo").locator(".nn-reading")).to_have_text(f"{label} {share.lstrip('0')}")
+    expect(pane(page, "map").locator(".nn-progress")).to_contain_text("144 positions", timeout=60_000)
+
+    # Another layer: pixels, numbers and Python's selection follow.
+    before = checksum(pane(page, "mosaic").locator("canvas"))
+    pick_layer(page, "_blocks.3._bn1")
+    assert book.python("print(lens.selection.layer)") == "_blocks.3._bn1"
+    assert checksum(pane(page, "mosaic").locator("canvas")) != before
+    layer = json.loads(book.python("v = module_output('_blocks.3._bn1', x); print(list(v.shape))"))
+    expect(pane(page, "mosaic").locator("h4")).to_have_text(f"mosaic of _blocks.3._bn1 · {layer[0]}×{layer[1]}²")
+
+    # A tile: its unit is selected everywhere.
+    unit = click_tile(page, 0.43, 0.61)
+    assert book.python("print(lens.selection.unit, view.unit)") == f"{unit} {unit}"
+    top, row, column, zeros = json.loads(
+        book.python(
+            f"u = v[{unit}]; at = int(u.argmax())\n"
+            "print([float(u.max()), at // u.shape[1], at % u.shape[1], float((u == 0).float().mean() * 100)])"
+        )
+    )
+    said = unit_words(page)
+    assert said[0] == unit
+    assert said[1] == pytest.approx(top, rel=0.01)
+    assert said[2] == (row, column)
+    assert said[3] == pytest.approx(zeros, abs=1)
+    expect(pane(page, "unit").locator(".nn-line")).to_contain_text("at (")
+
+    # In its own scale the brightest pixel of the large map is the last colour of the table.
+    pick_layer(page, "_blocks.3._swish:1")
+    pane(page, "mosaic").locator("select").nth(1).select_option("unit")
+    unit = click_tile(page, 0.2, 0.3)
+    _, _, (row, column), _ = unit_words(page)
+    page.mouse.move(5, 5)
+    book.python("lens.selection.position = None")
+    size = json.loads(book.python("print(list(view.result.activations.values.shape[1:]))"))
+    page.wait_for_timeout(300)
+    canvas = pane(page, "unit").locator("canvas")
+    assert pixel(canvas, (column + 0.5) / size[1], (row + 0.5) / size[0]) == [253, 231, 37]
+
+    # The occluder under the mouse: plain torch gives the same probability.
+    hover_photo(page, 0.5, 0.4)
+    _, clean, now = reading(page)
+    place, size = json.loads(book.python("print([view.occluder, view.size])"))
+    expected = float(book.python(f"print(float(hidden(x, {place[0]}, {place[1]}, {size})[view.target]))"))
+    assert now == pytest.approx(expected, abs=0.006)
+    assert clean != now
+
+    # The slider: the last size's map is right.
+    before = checksum(pane(page, "map").locator("canvas"))
+    slider = pane(page, "map").locator("input[type=range]")
+    slider.focus()
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
+    expect(pane(page, "map").locator("output")).to_have_text("76 px")
+    expect(pane(page, "map").locator(".nn-progress")).to_contain_text(
+        re.compile(r"^\s*121 positions|100 positions"), timeout=60_000
+    )
+    assert checksum(pane(page, "map").locator("canvas")) != before
+    ours = json.loads(
+        book.python(
+            "o = view.result.occlusion; print([list(o.size), int(o.tops[4]), int(o.lefts[6]), float(o.score()[4, 6])])"
+        )
+    )
+    expected = float(book.python(f"print(float(hidden(x, {ours[1]}, {ours[2]}, 76)[view.target]))"))
+    assert ours[0] == [76, 76]
+    assert ours[3] == pytest.approx(expected, abs=1e-4)
+
+    # A bar: the target changes everywhere.
+    second = pane(page, "bars").locator(".nn-bar").nth(1)
+    name = second.locator(".nn-name").inner_text()
+    second.click()
+    expect(pane(page, "map").locator("h4")).to_have_text(f"occlusion · {name}")
+    assert book.python("print(lens.selection.label)") == name
+
+    # Another image by upload: all panes follow.
+    source = book.python('print(nnlens.zoo.photo("rocket"))')
+    pane(page, "photo").locator("input[type=file]").set_input_files(source)
+    expect(widget(page).locator(".nn-status")).to_contain_text("rocket.jpg", timeout=20_000)
+    book.python('x = model_input(nnlens.zoo.photo("rocket"))')
+    label, share = book.python("p = model(x)[0].softmax(0); print(names[p.argmax()], f'{p.max():.2f}')").rsplit(" ", 1)
+    expect(pane(page, "photo").locator(".nn-reading")).to_contain_text(f"{label} {share.lstrip('0')}")
+    assert book.python("print(lens.selection.image, view.layer)") == "rocket.jpg _blocks.3._swish:1"
+
+    # A frame of the webcam.
+    pane(page, "photo").get_by_text("webcam").click()
+    expect(widget(page).locator(".nn-status")).to_contain_text("webcam ·", timeout=20_000)
+    assert book.python("print(lens.selection.image)") == "webcam"
+
+    # A file that is no image: an error in the widget, and nothing is lost.
+    bad = tmp_path / "notes.png"
+    bad.write_text("no picture")
+    pane(page, "photo").locator("input[type=file]").set_input_files(bad)
+    expect(widget(page).locator(".nn-error")).to_contain_text("image must be a picture that Pillow can read")
+    assert book.python("print(lens.selection.image)") == "webcam"
+    widget(page).locator(".nn-error button").click()
+    expect(widget(page).locator(".nn-error")).to_be_hidden()
+
+
+def test_keys_reach_the_widget_and_not_the_notebook(lab, page, errors):
+    book = lab("keys.ipynb", [SETUP, SHOW, "1 + 1"])
+    book.run_all()
+    expect(widget(page)).to_be_visible(timeout=60_000)
+    cells = page.locator(".jp-Cell").count()
+    canvas = pane(page, "mosaic").locator("canvas")
+    canvas.focus()
+    start = int(book.python("print(lens.selection.unit)"))
+    for key in ("ArrowRight", "ArrowRight", "ArrowLeft", "ArrowRight", "a", "b", "d", "d"):
+        page.keyboard.press(key)
+    expect(pane(page, "unit").locator("input[type=number]")).to_have_value(str(start + 2))
+    assert page.locator(".jp-Cell").count() == cells, "a, b and dd are the notebook's keys for cells"
+    tree = pane(page, "layers").locator('.nn-node[aria-selected="true"]')
+    before = tree.get_attribute("title")
+    tree.focus()
+    page.keyboard.press("ArrowUp")
+    page.wait_for_timeout(300)
+    assert pane(page, "layers").locator(".nn-node:focus").get_attribute("title") != before
+    page.keyboard.press("/")
+    page.keyboard.type("batchnorm")
+    expect(pane(page, "layers").locator(".nn-node")).to_have_count(49)
+    pane(page, "photo").locator("canvas").focus()
+    page.keyboard.press("ArrowRight")
+    reading(page)
+    page.keyboard.press("Escape")
+    assert book.python("print(view.occluder)") == "None"
+
+
+def test_views_are_linked_across_cells_and_python_leads(lab, page, errors):
+    book = lab(
+        "linked.ipynb",
+        [
+            SETUP,
+            'one = lens.activations(nnlens.zoo.photo("coffee"))\none',
+            'two = lens.explore(nnlens.zoo.photo("coffee"), hide=["map", "photo", "bars"])\ntwo',
+        ],
+    )
+    book.run_all()
+    expect(page.locator(".nn-explorer")).to_be_visible(timeout=60_000)
+    book.python('lens.selection.layer = "_conv_head"')
+    for root in (".nn-activations", ".nn-explorer"):
+        expect(page.locator(f"{root} [data-part=mosaic] h4")).to_contain_text("_conv_head.conv2d · 1280×7²")
+    box = page.locator(".nn-activations .nn-mosaic").bounding_box()
+    page.mouse.click(box["x"] + 40, box["y"] + 40)
+    unit = book.python("print(lens.selection.unit)")
+    expect(page.locator(".nn-explorer [data-part=unit] input[type=number]")).to_have_value(unit)
+    assert page.locator(".nn-explorer [data-part=photo]").count() == 0
+    # A cell that fails leaves the widgets alone, and its error is the user's.
+    assert "layer must be one of" in book.python(
+        "try:\n    lens.selection.layer = 'nowhere'\nexcept ValueError as error:\n    print(error)"
+    )
