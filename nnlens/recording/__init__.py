@@ -1,7 +1,18 @@
-"""Recording one forward pass of any `torch.nn.Module`, and giving the model back untouched."""
+"""Recording a forward pass of any `torch.nn.Module`, and giving the model back untouched."""
 
 from .borrow import Mode, borrow, device_of, dtype_of, version_of
-from .record import ForwardError, record
+from .record import ForwardError, Recorder, record
 from .recording import Operation, Recording
 
-__all__ = ["ForwardError", "Mode", "Operation", "Recording", "borrow", "device_of", "dtype_of", "record", "version_of"]
+__all__ = [
+    "ForwardError",
+    "Mode",
+    "Operation",
+    "Recorder",
+    "Recording",
+    "borrow",
+    "device_of",
+    "dtype_of",
+    "record",
+    "version_of",
+]

@@ -10,6 +10,7 @@ from typing import Any
 
 # In the order of the test: the first pattern that matches names the kind.
 _KINDS = (
+    ("recurrent", r"^lstm|^gru|^rnn"),
     ("convolution", r"^conv|conv_tbc|^unfold$"),
     ("pooling", r"pool"),
     ("normalisation", r"norm"),
@@ -19,7 +20,6 @@ _KINDS = (
         r"|hardtanh|^glu$|logsigmoid|threshold|clamp|clip|shrink",
     ),
     ("attention", r"attention"),
-    ("recurrent", r"^lstm|^gru|^rnn"),
     ("linear", r"linear|matmul|^mm$|^bmm$|addmm|baddbmm|einsum|^embedding|^dot$"),
     ("dropout", r"dropout"),
     (
@@ -32,6 +32,9 @@ _KINDS = (
     ("sampling", r"interpolate|upsample|grid_sample"),
     ("arithmetic", r"^(add|sub|mul|div|true_divide|floor_divide|pow|sqrt|rsqrt|exp|log|neg|abs|mean|sum|max|min|var)"),
 )
+KINDS = (*(kind for kind, _ in _KINDS), "other")
+# Of what is computed inside recurrent and attention operations.
+INNER_KINDS = {"gate", "state", "attention"}
 _COMPILED = tuple((kind, re.compile(pattern)) for kind, pattern in _KINDS)
 
 _NAMES = {"getitem": "slice", "iadd": "add", "isub": "sub", "imul": "mul", "itruediv": "div", "truediv": "div",
@@ -45,8 +48,24 @@ def kind_of(op: str) -> str:
 
 def name_of(func: Callable[..., Any]) -> str:
     """The name that a person would give: `Tensor.relu_` → "relu", `x + y` → "add", `x[…]` → "slice"."""
-    bare = getattr(func, "__name__", type(func).__name__).strip("_")
+    name = getattr(func, "__name__", type(func).__name__)
+    if name == "__get__":  # a computed attribute: `x.T`, `x.real`
+        return str(func.__self__.__name__)  # type: ignore[attr-defined]
+    bare = name.strip("_")
     return _NAMES.get(bare, bare)
+
+
+_MAKERS = {"zeros", "ones", "empty", "full", "arange", "linspace", "logspace", "eye", "tensor", "as_tensor",
+           "from_numpy", "scalar_tensor", "range", "tril_indices", "triu_indices", "hann_window"}  # fmt: skip
+
+
+def makes_constants(func: Callable[..., Any], *, given: bool) -> bool:
+    """Whether the function makes a tensor out of nothing: memory yet to be filled, or a constant.
+
+    `given` says whether it was given a tensor.
+    """
+    name = getattr(func, "__name__", "")
+    return name in ("empty_like", "new_empty", "empty_strided") or (name in _MAKERS and not given)
 
 
 @lru_cache(maxsize=4096)

@@ -1,22 +1,27 @@
-"""One forward pass with every operation kept."""
+"""One forward pass with every operation kept, or with those that are asked for."""
 
 from __future__ import annotations
 
+import sys
 import threading
-from collections import defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from itertools import chain
+from pathlib import Path
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 from torch.overrides import TorchFunctionMode
 
 from .borrow import Mode, borrow
-from .operations import name_of, overwrites
-from .recording import Operation, Recording, assemble
+from .choice import Choice, Only
+from .operations import makes_constants, name_of, overwrites
+from .recording import Recording, assemble
+from .tape import Call, Event, Tape, plain, tensors_in
 
 
 class ForwardError(RuntimeError):
@@ -27,53 +32,173 @@ class ForwardError(RuntimeError):
         self.recording = recording
 
 
-@dataclass
-class Call:
-    """One call of a module while it runs: its path, and the path of calls around it."""
+class Recorder:
+    """Records passes of one model, one after the other.
 
-    path: str
-    module: nn.Module
-    parent: Call | None
-    ops: int = 0  # operations directly in this call
-    calls: int = 0  # module calls directly in this call
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Borrowed for each pass (see `borrow`), and untouched after it.
+    only : str, module or several of them, optional
+        Keep only these: names of operations ("features.3.add:2"), modules or their paths (their outputs), patterns
+        ("encoder.*.norm?") and kinds ("convolution"). Everything by default.
+    mode : "eval" or "as is"
+    recycle : bool
+        Each pass takes over the memory of the one before, which is emptied: faster, where passes follow one
+        another and only the last one matters.
+
+    Examples
+    --------
+    >>> recorder = Recorder(torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.ReLU()), only="activation")
+    >>> recorder(torch.zeros(1, 2)).names
+    ('1',)
+    """
+
+    def __init__(self, model: nn.Module, *, only: Only = None, mode: Mode = "eval", recycle: bool = False):
+        if not isinstance(model, nn.Module):
+            raise TypeError(f"model must be a torch.nn.Module, got {type(model).__name__}")
+        self.model = unwrapped(model)
+        if isinstance(self.model, torch.jit.ScriptModule):
+            raise TypeError(
+                "model must run in Python, got a torch.jit.ScriptModule, whose operations cannot be seen: record "
+                "the module it was made from (a scripted part of a model is recorded as one operation)"
+            )
+        self.mode, self.recycle, self.only = mode, recycle, only
+        self._paths = {module: path for path, module in self.model.named_modules() if path}
+        Choice(only, self._paths)  # errors now, not in the middle of a pass
+        self._last: Recording | None = None
+
+    def __call__(self, *inputs: Any, **keywords: Any) -> Recording:
+        """Run `model(*inputs, **keywords)` once, on copies of the inputs; see `record`."""
+        return self.run(inputs, keywords)
+
+    def run(self, inputs: Sequence[Any], keywords: Mapping[str, Any], *, meter: Meter | None = None) -> Recording:
+        """One pass; `meter` measures each operation (see `profile`)."""
+        model = self.model
+        held = chain(model.named_parameters(), model.named_buffers())
+        lazy = next(
+            (name for name, one in held if isinstance(one, (UninitializedParameter, UninitializedBuffer))), None
+        )
+        if lazy is not None:
+            raise ValueError(f"the model's parameter {lazy} is not initialised yet: run the model once, then record")
+        inputs, keywords = copied(tuple(inputs)), copied(dict(keywords))
+        choice = Choice(self.only, self._paths)
+        tape = Tape(
+            paths=self._paths,
+            parameters={id(one): one for one in model.parameters()},
+            root=Call("", model, None),
+            choice=choice,
+            recycled=self._last.let_go() if self._last is not None else [],
+        )
+        self._last = None
+        tape.receive((inputs, keywords))
+        recorder = _Listener(tape, meter)
+        outer = getattr(_running, "listener", None)
+        with borrow(model, mode=self.mode), _module_hooks(), _as_written(model):
+            _running.listener = recorder
+            try:
+                with nullcontext() if choice.watched is not None else recorder:
+                    output = model(*inputs, **keywords)
+                    tape.finish(tape.root, output)
+            except Exception as error:
+                message = _explain(error, tape, model)
+                _unwind(recorder)
+                raise ForwardError(message, assemble(tape, None)) from error
+            finally:
+                _running.listener = outer
+                _unwind(recorder)
+                with torch.no_grad():
+                    for parameter, before in tape.written:
+                        parameter.copy_(before)
+        recording = assemble(tape, output)
+        if self.recycle:
+            self._last = recording
+        return recording
 
 
-@dataclass
-class Event:
-    """One operation as it happened."""
+def record(model: nn.Module, *inputs: Any, only: Only = None, mode: Mode = "eval", **keywords: Any) -> Recording:
+    """Run `model(*inputs, **keywords)` once and keep the output of every operation, or of those in `only`.
 
-    op: str
-    call: Call
-    value: Tensor
-    output: int | None  # which of several outputs; None for the only one
+    Modules, functional calls, arithmetic and in-place operations are all recorded, each value as it was when
+    it was computed. The model is borrowed (see `borrow`): nothing is attached to it and nothing is left; it
+    works on copies of the inputs. For `only` and `mode` see `Recorder`.
 
+    Returns
+    -------
+    Recording
+        The operations in their order, their values (on the model's device), and the model's output.
 
-@dataclass
-class Tape:
-    """What the running pass has written so far. It belongs to one thread."""
+    Raises
+    ------
+    ForwardError
+        If the forward raises; the message names the operation, its inputs' shapes and the line of the model's
+        code, `.recording` holds what ran before. The model's own exception is its cause.
+    ValueError
+        If something in `only` did not run in the pass (with the nearest names).
 
-    paths: dict[nn.Module, str]
-    root: Call
-    events: list[Event] = field(default_factory=list)
-    stack: list[Call] = field(default_factory=list)
-    fired: set[str] = field(default_factory=set)
-    produced: dict[str, Tensor] = field(default_factory=dict)  # module path → its output
-    by_storage: dict[int, list[Event]] = field(default_factory=lambda: defaultdict(list))
-    failed: str | None = None
-
-    def keep(self, op: str, value: Tensor, output: int | None) -> None:
-        event = Event(op, self.stack[-1], value, output)
-        self.events.append(event)
-        self.by_storage[_storage(value)].append(event)
-
-    def save_before_overwriting(self, tensor: Tensor) -> None:
-        for event in self.by_storage.pop(_storage(tensor), ()):
-            event.value = event.value.clone()
+    Examples
+    --------
+    >>> model = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.ReLU())
+    >>> record(model, torch.zeros(1, 2)).names
+    ('0', '1')
+    """
+    return Recorder(model, only=only, mode=mode)(*inputs, **keywords)
 
 
-def _storage(tensor: Tensor) -> int:
-    return tensor.untyped_storage()._cdata
+class Meter(Protocol):
+    """Measures one operation: `begin` before it, `end` after it, which writes into its events."""
 
+    def begin(self) -> None: ...
+    def end(self, events: list[Event]) -> None: ...
+
+
+class _Listener(TorchFunctionMode):
+    """Sees every call of torch from Python at its outermost level: `F.relu`, `x + y`, `x.relu_()`."""
+
+    def __init__(self, tape: Tape, meter: Meter | None = None):
+        super().__init__()
+        self.tape = tape
+        self.meter = meter
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        name = getattr(func, "__name__", "")
+        if name == "__set__" or (name == "__get__" and getattr(func, "__self__", func).__name__ not in _COMPUTED):
+            return func(*args, **kwargs)
+        tape, meter = self.tape, self.meter
+        if overwrites(func, args, kwargs):
+            for tensor in tensors_in((args[:1], kwargs.get("input"), kwargs.get("out"))):
+                tape.before_overwriting(tensor)
+        tape.make_room()
+        if meter is not None:
+            meter.begin()
+        try:
+            result = func(*args, **kwargs)
+        except Exception as error:
+            shapes = " and ".join(str(tuple(tensor.shape)) for tensor in tensors_in((args, kwargs)))
+            where = tape.stack[-1].path
+            tape.failed = error, f"{where + ' · ' if where else ''}{name_of(func)} on {shapes or 'no tensor'}"
+            raise
+        made = args[0] if name == "__setitem__" else result
+        if isinstance(made, Tensor):
+            outputs: list[tuple[int | None, Tensor]] = [(None, made)] if plain(made) else []
+        else:
+            outputs = [(place, tensor) for place, tensor in enumerate(tensors_in(made)) if plain(tensor)]
+            if len(outputs) == 1:
+                outputs = [(None, outputs[0][1])]
+        # A constant that a forward makes, `torch.zeros(…)` say, is no step from the input to the output.
+        constant = makes_constants(func, given=next(tensors_in((args, kwargs)), None) is not None)
+        if outputs and not constant:
+            events = tape.write(name_of(func), outputs, args, kwargs)
+            if meter is not None:
+                meter.end(events)
+        return result
+
+
+# The attributes of a tensor that are operations; reading the others, `x.shape` say, computes nothing.
+_COMPUTED = {"T", "mT", "H", "mH", "real", "imag", "data"}
 
 _running = threading.local()
 _hooks_lock = threading.Lock()
@@ -82,26 +207,43 @@ _hooks: list[Any] = []
 
 
 def _before_module(module: nn.Module, args: Any) -> None:
-    tape: Tape | None = getattr(_running, "tape", None)
-    if tape is None or module not in tape.paths:
+    listener: _Listener | None = getattr(_running, "listener", None)
+    if listener is None or module not in listener.tape.paths:
         return
-    parent = tape.stack[-1]
-    parent.calls += 1
-    path = tape.paths[module]
-    tape.stack.append(Call(path, module, parent))
-    tape.fired.add(path)
+    tape = listener.tape
+    parent, path = tape.stack[-1], tape.paths[module]
+    tape.fired[path] += 1
+    # A weight that is computed on the way, by weight norm say, leaves its module one operation still.
+    parent.calls += ".parametrizations." not in f".{path}"
+    call = Call(path, module, parent, tape.fired[path], watched=tape.choice.listens_in(path))
+    tape.stack.append(call)
+    if call.watched:
+        listener.__enter__()
 
 
 def _after_module(module: nn.Module, args: Any, output: Any) -> None:
-    tape: Tape | None = getattr(_running, "tape", None)
-    if tape is None or module not in tape.paths:
+    listener: _Listener | None = getattr(_running, "listener", None)
+    if listener is None or not any(call.module is module for call in listener.tape.stack[1:]):
         return
-    # A call whose exception the user's forward caught is still on the stack: unwind to this one.
+    tape, error = listener.tape, sys.exc_info()[1]
     while tape.stack[-1].module is not module:
-        tape.stack.pop()
-    call = tape.stack.pop()
-    if isinstance(output, Tensor):
-        tape.produced[call.path] = output
+        _leave(listener)
+    if output is None and isinstance(error, Exception) and (tape.failed is None or tape.failed[0] is not error):
+        tape.failed = error, f"the forward of {tape.stack[-1].path}"
+    tape.finish(tape.stack[-1], output)
+    _leave(listener)
+
+
+def _leave(listener: _Listener) -> None:
+    if listener.tape.stack.pop().watched:
+        listener.__exit__(None, None, None)
+        if not any(call.watched for call in listener.tape.stack):
+            listener.tape.stop_listening()
+
+
+def _unwind(listener: _Listener) -> None:
+    while listener.tape.stack:
+        _leave(listener)
 
 
 @contextmanager
@@ -110,7 +252,9 @@ def _module_hooks() -> Iterator[None]:
     global _hooks_users
     with _hooks_lock:
         if _hooks_users == 0:
-            _hooks[:] = [register_module_forward_pre_hook(_before_module), register_module_forward_hook(_after_module)]
+            # Always called: a call whose exception the user's forward catches is over, too.
+            after = register_module_forward_hook(_after_module, always_call=True)
+            _hooks[:] = [register_module_forward_pre_hook(_before_module), after]
         _hooks_users += 1
     try:
         yield
@@ -123,118 +267,57 @@ def _module_hooks() -> Iterator[None]:
                 _hooks.clear()
 
 
-class _Recorder(TorchFunctionMode):
-    """Sees every call of torch from Python at its outermost level: `F.relu`, `x + y`, `x.relu_()`."""
-
-    def __init__(self, tape: Tape):
-        super().__init__()
-        self.tape = tape
-
-    def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        kwargs = kwargs or {}
-        if getattr(func, "__name__", "") in ("__get__", "__set__"):
-            return func(*args, **kwargs)
-        tape = self.tape
-        if overwrites(func, args, kwargs):
-            for tensor in _tensors((args[:1], kwargs.get("input"), kwargs.get("out"))):
-                tape.save_before_overwriting(tensor)
-        try:
-            result = func(*args, **kwargs)
-        except Exception:
-            if tape.failed is None:
-                shapes = " and ".join(str(tuple(tensor.shape)) for tensor in _tensors((args, kwargs)))
-                where = tape.stack[-1].path
-                tape.failed = f"{where + ' · ' if where else ''}{name_of(func)} on {shapes or 'no tensor'}"
-            raise
-        if isinstance(result, Tensor):
-            outputs: list[tuple[int | None, Any]] = [(None, result)]
-        elif isinstance(result, (tuple, list)):
-            outputs = list(enumerate(_tensors(result)))
+def unwrapped(model: nn.Module) -> nn.Module:
+    """The model inside `torch.compile`, `DataParallel` and `DistributedDataParallel`."""
+    while True:
+        if isinstance(getattr(model, "_orig_mod", None), nn.Module):
+            model = model._orig_mod  # type: ignore[assignment]
+        elif isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
+            model = model.module
         else:
-            return result
-        kept = [(place, value) for place, value in outputs if isinstance(value, Tensor) and _worth_keeping(value)]
-        if kept:
-            tape.stack[-1].ops += 1
-            for place, value in kept:
-                tape.keep(name_of(func), value, place if len(kept) > 1 else None)
-        return result
+            return model
 
 
-def _worth_keeping(value: Tensor) -> bool:
-    return (value.is_floating_point() or value.is_complex()) and value.layout == torch.strided
+@contextmanager
+def _as_written(model: nn.Module) -> Iterator[None]:
+    """Compiled parts and fused attention run as they are written, or nothing in them could be seen."""
+    fused = torch.backends.mha.get_fastpath_enabled() and any(isinstance(one, _FUSED) for one in model.modules())
+    compiled = any(one._compiled_call_impl is not None or "_orig_mod" in one._modules for one in model.modules())
+    with torch.compiler.set_stance("force_eager") if compiled else nullcontext():
+        try:
+            if fused:
+                torch.backends.mha.set_fastpath_enabled(False)
+            yield
+        finally:
+            if fused:
+                torch.backends.mha.set_fastpath_enabled(True)
 
 
-def _tensors(nest: Any) -> Iterator[Tensor]:
-    if isinstance(nest, Tensor):
-        yield nest
-    elif isinstance(nest, (tuple, list)):
-        for item in nest:
-            yield from _tensors(item)
-    elif isinstance(nest, dict):
-        for item in nest.values():
-            yield from _tensors(item)
+_FUSED = nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerEncoder
 
 
-def _copied(nest: Any) -> Any:
+def _explain(error: Exception, tape: Tape, model: nn.Module) -> str:
+    known = tape.failed is not None and tape.failed[0] is error
+    where = tape.failed[1] if tape.failed and known else f"the forward of {type(model).__name__}"
+    ours = Path(torch.__file__).parent, Path(__file__).parent
+    lines = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not any(folder in Path(frame.filename).parents for folder in ours)
+    ]
+    line = f" ({Path(lines[-1].filename).name}, line {lines[-1].lineno}: {lines[-1].line})" if lines else ""
+    return f"the model raised at {where}{line}: {type(error).__name__}: {error}"
+
+
+def copied(nest: Any) -> Any:
     """`nest` with its tensors copied: a forward may write into what it is given."""
     if isinstance(nest, Tensor):
         return nest.clone()
+    if isinstance(nest, tuple) and hasattr(nest, "_fields"):
+        return type(nest)(*map(copied, nest))
     if type(nest) in (tuple, list):
-        return type(nest)(map(_copied, nest))
-    if type(nest) is dict:
-        return {key: _copied(value) for key, value in nest.items()}
+        return type(nest)(map(copied, nest))
+    if isinstance(nest, dict):
+        pairs = {key: copied(value) for key, value in nest.items()}
+        return pairs if type(nest) is dict else type(nest)(pairs)
     return nest
-
-
-def record(model: nn.Module, *inputs: Any, mode: Mode = "eval", **keywords: Any) -> Recording:
-    """Run `model(*inputs, **keywords)` once and keep the output of every operation.
-
-    Modules, functional calls, arithmetic and in-place operations are all recorded, each value as it was when
-    it was computed. The model is borrowed (see `borrow`): nothing is attached to it and nothing is left; it
-    works on copies of the inputs.
-
-    Returns
-    -------
-    Recording
-        The operations in their order, their values (on the model's device), and the model's output.
-
-    Raises
-    ------
-    ForwardError
-        If the forward raises; the message names the operation and its inputs' shapes, `.recording` holds
-        what ran before. The model's own exception is its cause.
-
-    Examples
-    --------
-    >>> model = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.ReLU())
-    >>> record(model, torch.zeros(1, 2)).names
-    ('0', '1')
-    """
-    if not isinstance(model, nn.Module):
-        raise TypeError(f"model must be a torch.nn.Module, got {type(model).__name__}")
-    compiled = getattr(model, "_orig_mod", None)  # a torch.compile'd model: record the one inside
-    if isinstance(compiled, nn.Module):
-        model = compiled
-    inputs, keywords = _copied(inputs), _copied(keywords)
-    paths = {module: path for path, module in model.named_modules() if path}
-    root = Call("", model, None)
-    tape = Tape(paths=paths, root=root, stack=[root])
-    outer = getattr(_running, "tape", None)
-    with borrow(model, mode=mode), _module_hooks():
-        _running.tape = tape
-        try:
-            with _Recorder(tape):
-                output = model(*inputs, **keywords)
-        except Exception as error:
-            where = tape.failed or f"the forward of {tape.stack[-1].path or type(model).__name__}"
-            raise ForwardError(
-                f"the model raised at {where}: {type(error).__name__}: {error}", assemble(tape, None)
-            ) from error
-        finally:
-            _running.tape = outer
-    return assemble(tape, output)
-
-
-__all__ = ["ForwardError", "Operation", "Recording", "record"]

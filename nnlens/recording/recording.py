@@ -4,27 +4,46 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from .attention import attention_weights
+from .inside import Inner
 from .operations import kind_of
-
-if TYPE_CHECKING:
-    from .record import Tape
+from .recurrent import recurrent_states
+from .tape import Event, Held, Source, Tape
 
 
 @dataclass(frozen=True)
 class Operation:
     """One operation of a recorded pass.
 
-    `name` is unique in the pass and stable from run to run: the module's path where the module is that one
-    operation ("features.0"), else path and operation ("features.3.add"), with the call's number where
-    something ran more than once ("relu:2"). `label` says what ran: the module's class where the module is
-    that one operation ("ReLU6"), else the operation ("add").
+    Attributes
+    ----------
+    name : str
+        Unique in the pass and stable from run to run: the module's path where the module is that one operation
+        ("features.0"), else path and operation ("features.3.add"), with the call's number where something ran
+        more than once ("relu:2"), and the place among several outputs ("max[1]").
+    op, label, kind : str
+        What was called ("conv2d"); the module's class where the module is that one operation ("ReLU6"), else
+        `op`; and its family ("convolution").
+    module : str
+        The path of the module in whose forward it ran; "" for the model itself.
+    shape, dtype
+        Of its output.
+    inputs : tuple of str
+        The operations whose outputs it was given; "input", "input[1]", … for the model's own inputs. Empty in
+        a recording of `only` a part.
+    parameters : int
+        How many numbers the parameters have that it was given.
+    arguments, keywords
+        What it was called with, a `Source` for each tensor; empty in a recording of `only` a part.
+    seconds, flops : float and int, or None
+        Measured by `profile` only.
     """
 
     name: str
@@ -34,20 +53,45 @@ class Operation:
     module: str
     shape: tuple[int, ...]
     dtype: torch.dtype
+    inputs: tuple[str, ...] = ()
+    parameters: int = 0
+    arguments: tuple[Any, ...] = field(default=(), repr=False)
+    keywords: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    seconds: float | None = None
+    flops: int | None = None
+
+    @property
+    def bytes(self) -> int:
+        """The size of its output."""
+        numbers = 1
+        for length in self.shape:
+            numbers *= length
+        return numbers * self.dtype.itemsize
 
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """All operations of one forward pass, in order; `recording[name]` is the value of one.
+    """The operations of one forward pass, in order; `recording[name]` is the value of one, as it was then.
 
-    A module's path names its output too: `recording["layer1"]` is what the block gave back.
+    A module's path names its output too: `recording["layer1"]` is what the block gave back ("layer1:2" the second
+    time). Recurrent and attention operations bring what happens inside them: "lstm.forget_gate_l0", "attn.weights".
+
+    Attributes
+    ----------
+    operations : tuple of Operation
+    output
+        What the model returned.
+    aliases : dict
+        Paths of modules → the operation that made their output.
+    silent : tuple of str
+        Paths of modules that did not run.
     """
 
     operations: tuple[Operation, ...]
-    values: tuple[Tensor, ...]
     output: Any
     aliases: dict[str, str]
     silent: tuple[str, ...]
+    _values: dict[str, Held | Callable[[], Tensor]] = field(repr=False)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -57,7 +101,7 @@ class Recording:
         """The operation's name for a name or a module's path; ValueError with the nearest names if unknown."""
         if not isinstance(name, str):
             raise TypeError(f"layer must be a name (str), got {type(name).__name__}")
-        if name in self._index:
+        if name in self._values:
             return name
         if name in self.aliases:
             return self.aliases[name]
@@ -68,13 +112,21 @@ class Recording:
         raise ValueError(f"layer must be one of the {len(self.operations)} operations of the pass, got {name!r}{hint}")
 
     def operation(self, name: str) -> Operation:
-        return self.operations[self._index[self.resolve(name)]]
+        name = self.resolve(name)
+        return next(operation for operation in self.operations if operation.name == name)
 
     def __getitem__(self, name: str) -> Tensor:
-        return self.values[self._index[self.resolve(name)]]
+        value = self._values[self.resolve(name)]
+        if not isinstance(value, Held):
+            return value()
+        if value.value is None:
+            raise ValueError(
+                f"the value of {name!r} is gone: a later pass of its Recorder (recycle=True) took its memory"
+            )
+        return value.value
 
     def __contains__(self, name: object) -> bool:
-        return name in self._index or name in self.aliases
+        return name in self._values or name in self.aliases
 
     def __iter__(self) -> Iterator[Operation]:
         return iter(self.operations)
@@ -82,45 +134,126 @@ class Recording:
     def __len__(self) -> int:
         return len(self.operations)
 
-    @property
-    def _index(self) -> dict[str, int]:
-        cached = self.__dict__.get("_index_cache")
-        if cached is None:
-            cached = {operation.name: place for place, operation in enumerate(self.operations)}
-            object.__setattr__(self, "_index_cache", cached)
-        return cached
-
     def first_not_finite(self) -> Operation | None:
         """The first operation whose value holds a NaN, or None."""
-        for operation, value in zip(self.operations, self.values, strict=True):
-            if bool(torch.isnan(value).any()):
+        for operation in self.operations:
+            if bool(torch.isnan(self[operation.name]).any()):
                 return operation
         return None
 
+    def let_go(self) -> list[Held]:
+        """The values, for a later pass to empty one by one."""
+        return [value for value in self._values.values() if isinstance(value, Held)]
+
 
 def assemble(tape: Tape, output: Any) -> Recording:
-    """Name the events of a tape and drop what only the running pass needed."""
-    stems, labels = [], []
-    for event in tape.events:
-        call = event.call
-        whole = call.ops == 1 and call.calls == 0 and call.path  # the module is this one operation
-        stem = call.path if whole else f"{call.path}.{event.op}" if call.path else event.op
-        stems.append(f"{stem}[{event.output}]" if event.output else stem)
-        labels.append(type(call.module).__name__ if whole else event.op)
-    total, seen, operations = Counter(stems), Counter[str](), []
-    for event, stem, label in zip(tape.events, stems, labels, strict=True):
-        seen[stem] += 1
-        name = f"{stem}:{seen[stem]}" if total[stem] > 1 else stem
-        shape, dtype = tuple(event.value.shape), event.value.dtype
-        operations.append(Operation(name, event.op, label, kind_of(event.op), event.call.path, shape, dtype))
-    by_value = {id(event.value): operation.name for event, operation in zip(tape.events, operations, strict=True)}
-    taken = {operation.name for operation in operations}
-    aliases = {
-        path: by_value[id(value)]
-        for path, value in tape.produced.items()
-        if path not in taken and id(value) in by_value
+    """Name the events of a tape, and drop what only the running pass needed."""
+    stems, labels = _stems(tape.events)
+    inside = [list(_inside(event)) for event in tape.events]
+    inner = _numbered(
+        [_within(event, part[0]) for event, parts in zip(tape.events, inside, strict=True) for part in parts]
+    )
+    names, inner_names = _numbered(stems), iter(inner)
+    aliases = {}
+    for call, place in tape.produced.items():
+        path = call.rpartition(":")[0]
+        aliases[path if tape.fired[path] == 1 else call] = place
+    asked = {place for path, place in aliases.items() if not tape.whole and tape.choice.wants_output(path)}
+    operations: list[Operation] = []
+    values: dict[str, Held | Callable[[], Tensor]] = {}
+    for place, (event, name, label, parts) in enumerate(zip(tape.events, names, labels, inside, strict=True)):
+        operation = _operation(event, name, label, names, tape)
+        if event.held is not None and (tape.choice.wants(name, operation.kind) or place in asked):
+            operations.append(operation)
+            values[name] = event.held
+        for (part, kind, shape, value), name_of_part in zip(parts, inner_names, strict=False):
+            if name_of_part not in values and tape.choice.wants(name_of_part, kind):
+                op = part.partition("_l")[0] if kind != "attention" else part
+                operations.append(
+                    Operation(
+                        name_of_part, op, op.replace("_", " "), kind, event.call.path, shape, event.dtype, (name,)
+                    )
+                )
+                values[name_of_part] = value
+    kept = {path: names[place] for path, place in aliases.items() if names[place] in values and path not in values}
+    # Where a module ran more than once, its path alone means the last time, as a plain hook would have it.
+    kept |= {
+        path: kept[f"{path}:{count}"]
+        for path, count in tape.fired.items()
+        if count > 1 and path not in values and f"{path}:{count}" in kept
     }
     alive = {path[:end] for path in tape.fired for end in range(len(path) + 1) if path[end : end + 1] in (".", "")}
     silent = tuple(path for path in tape.paths.values() if path not in alive)
-    values = tuple(event.value for event in tape.events)
-    return Recording(tuple(operations), values, output, aliases, silent)
+    if not tape.whole and output is not None:
+        wrong = tape.choice.unmet((*values, *kept), (one.kind for one in operations), (*names, *inner, *tape.fired))
+        if wrong:
+            raise ValueError(wrong)
+    return Recording(tuple(operations), output, kept, silent, values)
+
+
+def _stems(events: list[Event]) -> tuple[list[str], list[str]]:
+    """Each event's name without the call's number, and its label."""
+    stems, labels = [], []
+    for event in events:
+        call = event.call
+        whole = call.operations == 1 and call.calls == 0 and call.path  # the module is this one operation
+        stem = call.path if whole else _within(event, event.op)
+        stems.append(f"{stem}[{event.output}]" if event.output else stem)
+        labels.append(type(call.module).__name__ if whole else event.op)
+    return stems, labels
+
+
+def _within(event: Event, name: str) -> str:
+    return f"{event.call.path}.{name}" if event.call.path else name
+
+
+def _numbered(stems: list[str]) -> list[str]:
+    """Unique names: "relu" once, "relu:1", "relu:2" where it ran more often."""
+    total, seen, names = Counter(stems), Counter[str](), []
+    for stem in stems:
+        seen[stem] += 1
+        names.append(f"{stem}:{seen[stem]}" if total[stem] > 1 else stem)
+    return names
+
+
+def _inside(event: Event) -> Iterator[Inner]:
+    """What a recurrent or attention operation computes inside, each with the way to compute it again."""
+    if event.inside is not None:
+        yield from (recurrent_states if kind_of(event.op) == "recurrent" else attention_weights)(
+            event.op, *event.inside
+        )
+
+
+def _operation(event: Event, name: str, label: str, names: list[str], tape: Tape) -> Operation:
+    given = dict.fromkeys(
+        "input" if source.event == -1 else f"input[{-1 - source.event}]" if source.event < 0 else names[source.event]
+        for source in sources_in((event.arguments, event.keywords))
+        if source.event is not None
+    )
+    return Operation(
+        name,
+        event.op,
+        label,
+        kind_of(event.op),
+        event.call.path,
+        event.shape,
+        event.dtype,
+        tuple(given),
+        sum(tape.parameters[one].numel() for one in event.parameters),
+        event.arguments,
+        event.keywords,
+        event.seconds,
+        event.flops,
+    )
+
+
+def sources_in(nest: Any) -> Iterator[Source]:
+    """The `Source`s among an operation's arguments."""
+    if isinstance(nest, Source):
+        yield nest
+    elif isinstance(nest, tuple):
+        for item in nest:
+            yield from sources_in(item)
+    elif isinstance(nest, Mapping):
+        for item in nest.values():
+            yield from sources_in(item)

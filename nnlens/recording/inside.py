@@ -1,0 +1,52 @@
+"""What an operation computes inside and does not give out, computed again from its arguments when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any
+
+from torch import Tensor
+
+from .tape import Held
+
+# Name of the part, its kind, its shape, and the way to compute it.
+Inner = tuple[str, str, tuple[int, ...], Callable[[], Tensor]]
+
+
+def given(argument: Any) -> Any:
+    """The argument as the operation got it."""
+    if isinstance(argument, Held):
+        if argument.value is None:
+            raise ValueError("what the operation was given is gone: a later pass of its Recorder took its memory")
+        return argument.value
+    if isinstance(argument, tuple):
+        return tuple(map(given, argument))
+    return argument
+
+
+def unchanged(compute: Callable[[], Any], arguments: Any) -> Callable[[], Any]:
+    """`compute`, once, and only while the model's weights among the arguments are those of the pass."""
+    weights = [(tensor, _version(tensor)) for tensor in _weights(arguments)]
+
+    @cache
+    def checked() -> Any:
+        if any(_version(tensor) != version for tensor, version in weights):
+            raise ValueError("the model's weights have changed since this pass: record again to look inside it")
+        return compute()
+
+    return checked
+
+
+def _version(tensor: Tensor) -> int:
+    return 0 if tensor.is_inference() else tensor._version
+
+
+def _weights(nest: Any) -> Iterator[Tensor]:
+    if isinstance(nest, Tensor):
+        yield nest
+    elif isinstance(nest, (tuple, list)):
+        for item in nest:
+            yield from _weights(item)
+    elif isinstance(nest, dict):
+        yield from _weights(list(nest.values()))

@@ -1,0 +1,142 @@
+"""States and gates of recurrent layers per step, computed again from their weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
+
+from .inside import Inner, given, unchanged
+
+_PARTS = {
+    "lstm": ("input_gate", "forget_gate", "cell_gate", "output_gate", "cell", "hidden"),
+    "gru": ("reset_gate", "update_gate", "new_gate", "hidden"),
+    "rnn_tanh": ("hidden",),
+    "rnn_relu": ("hidden",),
+}
+_STATES = ("cell", "hidden")
+
+
+def recurrent_states(op: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> Iterator[Inner]:
+    """Hidden states, cell states and gates of an LSTM, GRU or RNN, for each layer and direction.
+
+    Parts are named like torch's weights: "forget_gate_l0", "hidden_l1_reverse"; their shape is that of the layer's
+    output, (steps, batch, units) or batch first. Of packed sequences, sorted as they were packed, steps behind
+    a sequence's end are NaN. In training, dropout between layers is not known: the first layer's parts only.
+    The equations are those of torch.nn.LSTM, GRU and RNN; for the gates' meaning see Karpathy et al. 2015
+    (arXiv:1506.02078).
+    """
+    kind = op.removesuffix("_cell")
+    if kind not in _PARTS:
+        return
+    if op.endswith("_cell"):
+        state = args[1] if isinstance(args[1], tuple) else (args[1],)
+        size = (given(state[0]).shape[0], given(args[3]).shape[1])
+        run = unchanged(partial(_one_step, kind, args[0], state, args[2:]), args)
+        for part in _PARTS[kind]:
+            yield part, _kind(part), size, partial(_pick, run, part)
+        return
+    packed = isinstance(args[3], tuple)  # (data, batch sizes, state, weights, …) or (input, state, weights, …)
+    data, sizes, state, weights = args[:4] if packed else (args[0], None, args[1], args[2])
+    biased, layers, dropout, training, both = args[4:9] if packed else args[3:8]
+    batch_first = False if packed else bool(args[8])
+    state = state if isinstance(state, tuple) else (state,)
+    if training and dropout:
+        layers = 1
+    names = [f"_l{layer}{way}" for layer in range(layers) for way in ("", "_reverse")[: 2 if both else 1]]
+    run = unchanged(partial(_all_steps, kind, data, sizes, state, weights, biased, names, batch_first), args)
+    if packed:
+        steps, batch = len(given(sizes)), int(given(sizes)[0])
+    else:
+        steps, batch = given(data).shape[1::-1] if batch_first else given(data).shape[:2]
+    for name in names:
+        for part in _PARTS[kind]:
+            units = given(state[0]).shape[-1] if part == "hidden" else given(state[-1]).shape[-1]
+            shape = (batch, steps, units) if batch_first else (steps, batch, units)
+            yield part + name, _kind(part), shape, partial(_pick, run, part + name)
+
+
+def _kind(part: str) -> str:
+    return "state" if part in _STATES else "gate"
+
+
+def _pick(run: Any, part: str) -> Tensor:
+    found: Tensor = run()[part]
+    return found
+
+
+@torch.no_grad()
+def _one_step(kind: str, data: Any, state: Any, weights: Any) -> dict[str, Tensor]:
+    weight_ih, weight_hh, *biases = map(given, weights)
+    bias_ih, bias_hh = (*biases, None, None)[:2]
+    projected = given(data) @ weight_ih.T
+    return _step(kind, projected if bias_ih is None else projected + bias_ih, given(state), weight_hh, bias_hh, None)
+
+
+def _step(
+    kind: str, projected: Tensor, state: tuple[Tensor, ...], weight_hh: Tensor, bias_hh: Tensor | None, weight_hr: Any
+) -> dict[str, Tensor]:
+    """One step from `projected`, W_ih x + b_ih; the parts of it by name."""
+    recurrent = state[0] @ weight_hh.T
+    if bias_hh is not None:
+        recurrent = recurrent + bias_hh
+    if kind == "lstm":
+        i, f, g, o = (projected + recurrent).chunk(4, -1)
+        i, f, g, o = i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()
+        cell = f * state[1] + i * g
+        hidden = o * cell.tanh()
+        hidden = hidden if weight_hr is None else hidden @ weight_hr.T
+        return dict(zip(_PARTS[kind], (i, f, g, o, cell, hidden), strict=True))
+    if kind == "gru":
+        (r_in, z_in, n_in), (r_rec, z_rec, n_rec) = projected.chunk(3, -1), recurrent.chunk(3, -1)
+        r, z = (r_in + r_rec).sigmoid(), (z_in + z_rec).sigmoid()
+        n = (n_in + r * n_rec).tanh()
+        return dict(zip(_PARTS[kind], (r, z, n, (1 - z) * n + z * state[0]), strict=True))
+    return {"hidden": (projected + recurrent).tanh() if kind == "rnn_tanh" else (projected + recurrent).relu()}
+
+
+@torch.no_grad()
+def _all_steps(
+    kind: str, data: Any, sizes: Any, state: Any, weights: Any, biased: bool, names: list[str], batch_first: bool
+) -> dict[str, Tensor]:
+    data, state, weights = given(data), given(state), given(weights)
+    lengths = None
+    if sizes is not None:
+        data, lengths = pad_packed_sequence(PackedSequence(data, given(sizes)))
+        lengths = lengths.to(data.device)
+    elif batch_first:
+        data = data.transpose(0, 1)
+    ways = 2 if any(name.endswith("_reverse") for name in names) else 1
+    each = 2 + 2 * biased
+    each += state[0].shape[-1] != weights[1].shape[0] // {"lstm": 4, "gru": 3}.get(kind, 1)  # a projection, weight_hr
+    parts: dict[str, Tensor] = {}
+    for place, name in enumerate(names):
+        if place % ways == 0:
+            layer_input, outputs = data, []
+        weight_ih, weight_hh, *rest = weights[place * each : (place + 1) * each]
+        bias_ih, bias_hh = rest[:2] if biased else (None, None)
+        weight_hr = rest[-1] if each % 2 else None
+        projected = layer_input @ weight_ih.T
+        projected = projected if bias_ih is None else projected + bias_ih
+        now: tuple[Tensor, ...] = tuple(one[place] for one in state)
+        written: list[dict[str, Tensor]] = [{}] * len(data)
+        order = range(len(data))
+        for step in reversed(order) if name.endswith("_reverse") else order:
+            found = _step(kind, projected[step], now, weight_hh, bias_hh, weight_hr)
+            after: tuple[Tensor, ...] = (found["hidden"], *([found["cell"]] if kind == "lstm" else []))
+            if lengths is not None:
+                alive = (step < lengths)[:, None]
+                after = tuple(torch.where(alive, new, old) for new, old in zip(after, now, strict=True))
+                found = {part: torch.where(alive, value, torch.nan) for part, value in found.items()}
+            now, written[step] = after, found
+        for part in _PARTS[kind]:
+            values = torch.stack([step[part] for step in written])
+            parts[part + name] = values.transpose(0, 1) if batch_first else values
+        outputs.append(torch.stack([step["hidden"] for step in written]).nan_to_num(0.0))
+        if place % ways == ways - 1:
+            data = torch.cat(outputs, -1)
+    return parts
