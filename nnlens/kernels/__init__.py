@@ -2,11 +2,13 @@
 
 from .activations import Activations, activations
 from .occlusion import Occlusion, occluded_scores, occlusion, occlusion_steps
+from .receptive_field import ReceptiveField, receptive_field, seen_by
 from .scores import class_scores, is_distribution, probabilities
 
 __all__ = [
     "Activations",
     "Occlusion",
+    "ReceptiveField",
     "activations",
     "class_scores",
     "is_distribution",
@@ -14,4 +16,6 @@ __all__ = [
     "occlusion",
     "occlusion_steps",
     "probabilities",
+    "receptive_field",
+    "seen_by",
 ]

@@ -3,6 +3,7 @@
 from .borrow import Mode, borrow, device_of, dtype_of, version_of
 from .record import ForwardError, Recorder, record
 from .recording import Operation, Recording
+from .tape import Source
 
 __all__ = [
     "ForwardError",
@@ -10,6 +11,7 @@ __all__ = [
     "Operation",
     "Recorder",
     "Recording",
+    "Source",
     "borrow",
     "device_of",
     "dtype_of",

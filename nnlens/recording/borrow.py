@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain
+from operator import is_
 from typing import Any, Literal
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -148,9 +149,10 @@ class _Modules:
     def restore(self) -> None:
         for attributes, training in zip(self.attributes, self.training, strict=True):
             attributes["training"] = training
-        if _contents(self.tables) != _contents(self.before):
+        # Nearly always nothing has changed: one look at all of them first.
+        if not _same(self.tables, self.before):
             for table, before in zip(self.tables, self.before, strict=True):
-                if _contents([table]) != _contents([before]):
+                if not _same([table], [before]):
                     table.clear()
                     (table.extend if isinstance(table, list) else table.update)(before)
         if any(self.empty):
@@ -167,13 +169,15 @@ class _Modules:
 
 
 def _values(tables: Iterable[dict[str, Any]]) -> Iterator[Any]:
-    return chain.from_iterable(table.values() for table in tables)
+    return chain.from_iterable([table.values() for table in tables])
 
 
-def _contents(tables: list[Any]) -> tuple[list[Any], list[int], list[int]]:
-    keys = list(chain.from_iterable(table for table in tables if type(table) is not list))
-    values = [table if type(table) is list else table.values() for table in tables]
-    return keys, list(map(len, tables)), list(map(id, chain.from_iterable(values)))
+def _same(tables: list[Any], before: list[Any]) -> bool:
+    """Whether the tables hold the very objects that they held before."""
+    if list(map(len, tables)) != list(map(len, before)):
+        return False
+    now, then = ([one if type(one) is list else one.values() for one in tables] for tables in (tables, before))
+    return all(map(is_, chain.from_iterable(now), chain.from_iterable(then)))
 
 
 class _Copies:

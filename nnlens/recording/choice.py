@@ -41,6 +41,10 @@ class Choice:
     def listens_in(self, path: str) -> bool:
         return self.watched is not None and path in self.watched
 
+    def within(self, path: str) -> bool:
+        """Whether a module is one that the recorder listens in, or inside of one."""
+        return self.watched is not None and any(f"{path}.".startswith(f"{one}.") for one in self.watched)
+
     def may_want(self, path: str, call: int, op: str, kind: str) -> bool:
         """Whether an operation in the call of that number of a module may turn out to be one that was asked for."""
         if kind in self.kinds:

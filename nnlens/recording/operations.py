@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -41,48 +42,67 @@ _NAMES = {"getitem": "slice", "iadd": "add", "isub": "sub", "imul": "mul", "itru
           "radd": "add", "rsub": "sub", "rmul": "mul", "rtruediv": "div", "rdiv": "div", "invert": "not"}  # fmt: skip
 
 
+_MAKERS = {"zeros", "ones", "empty", "full", "arange", "linspace", "logspace", "eye", "tensor", "as_tensor",
+           "from_numpy", "scalar_tensor", "range", "tril_indices", "triu_indices", "hann_window"}  # fmt: skip
+_UNFILLED = {"empty_like", "new_empty", "empty_strided"}
+# The attributes of a tensor that are operations; reading the others, `x.shape` say, computes nothing.
+_COMPUTED = {"T", "mT", "H", "mH", "real", "imag", "data"}
+
+
+@lru_cache(maxsize=4096)
 def kind_of(op: str) -> str:
     """The kind of the operation `op` ("conv2d" → "convolution"); "other" where none fits."""
     return next((kind for kind, pattern in _COMPILED if pattern.search(op)), "other")
 
 
-def name_of(func: Callable[..., Any]) -> str:
-    """The name that a person would give: `Tensor.relu_` → "relu", `x + y` → "add", `x[…]` → "slice"."""
-    name = getattr(func, "__name__", type(func).__name__)
-    if name == "__get__":  # a computed attribute: `x.T`, `x.real`
-        return str(func.__self__.__name__)  # type: ignore[attr-defined]
-    bare = name.strip("_")
-    return _NAMES.get(bare, bare)
+@dataclass(frozen=True)
+class Function:
+    """What there is to know about a function of torch, whatever it is called with.
 
-
-_MAKERS = {"zeros", "ones", "empty", "full", "arange", "linspace", "logspace", "eye", "tensor", "as_tensor",
-           "from_numpy", "scalar_tensor", "range", "tril_indices", "triu_indices", "hann_window"}  # fmt: skip
-
-
-def makes_constants(func: Callable[..., Any], *, given: bool) -> bool:
-    """Whether the function makes a tensor out of nothing: memory yet to be filled, or a constant.
-
-    `given` says whether it was given a tensor.
+    Attributes
+    ----------
+    name, kind : str
+        What a person would call it: `Tensor.relu_` → "relu", `x + y` → "add", `x[…]` → "slice".
+    computes : bool
+        Not so for reading `x.shape`, or setting `x.grad`.
+    sets : bool
+        It gives nothing back; its result is what it wrote into: `x[…] = y`.
+    unfilled, makes : bool
+        It gives memory yet to be filled; it makes a constant if it is given no tensor.
     """
-    name = getattr(func, "__name__", "")
-    return name in ("empty_like", "new_empty", "empty_strided") or (name in _MAKERS and not given)
+
+    name: str
+    kind: str
+    computes: bool
+    sets: bool
+    unfilled: bool
+    makes: bool
+    _writes: bool
+    _inplace: int | None
+
+    def overwrites(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+        """Whether such a call announces that it writes into a tensor it was given."""
+        if self._writes or (kwargs and (kwargs.get("out") is not None or kwargs.get("inplace"))):
+            return True
+        return self._inplace is not None and len(args) > self._inplace and args[self._inplace] is True
 
 
 @lru_cache(maxsize=4096)
-def _inplace_parameter(func: Callable[..., Any]) -> int | None:
-    try:
-        names = list(inspect.signature(func).parameters)
-    except (ValueError, TypeError):
-        return None
-    return names.index("inplace") if "inplace" in names else None
-
-
-def overwrites(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    """Whether this call announces that it writes into a tensor it was given."""
-    raw = getattr(func, "__name__", "")
+def function_of(func: Callable[..., Any]) -> Function:
+    """What there is to know about `func`."""
+    raw = getattr(func, "__name__", type(func).__name__)
+    if raw in ("__get__", "__set__"):
+        name = getattr(func, "__self__", func).__name__
+        return Function(name, kind_of(name), raw == "__get__" and name in _COMPUTED, False, False, False, False, None)
+    name = _NAMES.get(raw.strip("_"), raw.strip("_"))
     if raw.startswith("__"):
-        return raw == "__setitem__" or (raw.startswith("__i") and raw not in ("__invert__", "__index__", "__int__"))
-    if raw.endswith("_") or kwargs.get("out") is not None or kwargs.get("inplace"):
-        return True
-    position = _inplace_parameter(func)
-    return position is not None and len(args) > position and args[position] is True
+        writes = raw == "__setitem__" or (raw.startswith("__i") and raw not in ("__invert__", "__index__", "__int__"))
+    else:
+        writes = raw.endswith("_")
+    try:
+        parameters = list(inspect.signature(func).parameters)
+    except (ValueError, TypeError):
+        parameters = []
+    inplace = parameters.index("inplace") if "inplace" in parameters else None
+    made = raw in _UNFILLED, raw in _MAKERS
+    return Function(name, kind_of(name), True, raw == "__setitem__", *made, writes, inplace)

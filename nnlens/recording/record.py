@@ -7,19 +7,19 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
-from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
+from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
 from .borrow import Mode, borrow
 from .choice import Choice, Only
-from .operations import makes_constants, name_of, overwrites
+from .operations import function_of
 from .recording import Recording, assemble
 from .tape import Call, Event, Tape, plain, tensors_in
 
@@ -30,6 +30,13 @@ class ForwardError(RuntimeError):
     def __init__(self, message: str, recording: Recording):
         super().__init__(message)
         self.recording = recording
+
+
+class Meter(Protocol):
+    """Measures operations: `begin` before each, `end` after it, with the events that it made."""
+
+    def begin(self) -> None: ...
+    def end(self, events: list[Event]) -> None: ...
 
 
 class Recorder:
@@ -63,9 +70,13 @@ class Recorder:
                 "model must run in Python, got a torch.jit.ScriptModule, whose operations cannot be seen: record "
                 "the module it was made from (a scripted part of a model is recorded as one operation)"
             )
-        self.mode, self.recycle, self.only = mode, recycle, only
+        self.mode, self.recycle = mode, recycle
         self._paths = {module: path for path, module in self.model.named_modules() if path}
-        Choice(only, self._paths)  # errors now, not in the middle of a pass
+        self._choice = Choice(only, self._paths)
+        self._watched = [module for module, path in self._paths.items() if self._choice.within(path)]
+        modules = [self.model, *self._paths]
+        self._fused = any(isinstance(module, _FUSED) for module in modules)
+        self._compiled = any(one._compiled_call_impl is not None or "_orig_mod" in one._modules for one in modules)
         self._last: Recording | None = None
 
     def __call__(self, *inputs: Any, **keywords: Any) -> Recording:
@@ -73,40 +84,35 @@ class Recorder:
         return self.run(inputs, keywords)
 
     def run(self, inputs: Sequence[Any], keywords: Mapping[str, Any], *, meter: Meter | None = None) -> Recording:
-        """One pass; `meter` measures each operation (see `profile`)."""
-        model = self.model
-        held = chain(model.named_parameters(), model.named_buffers())
-        lazy = next(
-            (name for name, one in held if isinstance(one, (UninitializedParameter, UninitializedBuffer))), None
-        )
-        if lazy is not None:
-            raise ValueError(f"the model's parameter {lazy} is not initialised yet: run the model once, then record")
+        """One pass; `meter` measures each operation."""
+        model, choice = self.model, self._choice
+        for module in (model, *self._paths):
+            if isinstance(module, LazyModuleMixin) and any(map(is_lazy, vars(module)["_parameters"].values())):
+                where = self._paths.get(module, type(model).__name__)
+                raise ValueError(f"the model's {where} is lazy and never ran: run the model once, then record")
         inputs, keywords = copied(tuple(inputs)), copied(dict(keywords))
-        choice = Choice(self.only, self._paths)
-        tape = Tape(
-            paths=self._paths,
-            parameters={id(one): one for one in model.parameters()},
-            root=Call("", model, None),
-            choice=choice,
-            recycled=self._last.let_go() if self._last is not None else [],
-        )
+        recycled = self._last.let_go() if self._last is not None else []
         self._last = None
+        tape = Tape(self._paths, Call("", model), choice, recycled)
         tape.receive((inputs, keywords))
-        recorder = _Listener(tape, meter)
+        listener = _Listener(tape, meter)
+        everywhere = choice.watched is None
+        hooks = _hooks_everywhere() if everywhere else _hooks_on(self._watched)
         outer = getattr(_running, "listener", None)
-        with borrow(model, mode=self.mode), _module_hooks(), _as_written(model):
-            _running.listener = recorder
+        with borrow(model, mode=self.mode), hooks, _as_written(self._fused, self._compiled):
+            _running.listener = listener
             try:
-                with nullcontext() if choice.watched is not None else recorder:
+                with listener if everywhere else nullcontext():
                     output = model(*inputs, **keywords)
-                    tape.finish(tape.root, output)
+                    if everywhere:
+                        tape.finish(tape.root, inputs, output)
             except Exception as error:
-                message = _explain(error, tape, model)
-                _unwind(recorder)
+                message = _explain(error, tape)
+                _unwind(listener)
                 raise ForwardError(message, assemble(tape, None)) from error
             finally:
                 _running.listener = outer
-                _unwind(recorder)
+                _unwind(listener)
                 with torch.no_grad():
                     for parameter, before in tape.written:
                         parameter.copy_(before)
@@ -120,8 +126,8 @@ def record(model: nn.Module, *inputs: Any, only: Only = None, mode: Mode = "eval
     """Run `model(*inputs, **keywords)` once and keep the output of every operation, or of those in `only`.
 
     Modules, functional calls, arithmetic and in-place operations are all recorded, each value as it was when
-    it was computed. The model is borrowed (see `borrow`): nothing is attached to it and nothing is left; it
-    works on copies of the inputs. For `only` and `mode` see `Recorder`.
+    it was computed. The model is borrowed (see `borrow`): nothing of the recorder is left on it; it works on copies
+    of the inputs. For `only` and `mode` see `Recorder`.
 
     Returns
     -------
@@ -145,17 +151,10 @@ def record(model: nn.Module, *inputs: Any, only: Only = None, mode: Mode = "eval
     return Recorder(model, only=only, mode=mode)(*inputs, **keywords)
 
 
-class Meter(Protocol):
-    """Measures one operation: `begin` before it, `end` after it, which writes into its events."""
-
-    def begin(self) -> None: ...
-    def end(self, events: list[Event]) -> None: ...
-
-
 class _Listener(TorchFunctionMode):
     """Sees every call of torch from Python at its outermost level: `F.relu`, `x + y`, `x.relu_()`."""
 
-    def __init__(self, tape: Tape, meter: Meter | None = None):
+    def __init__(self, tape: Tape, meter: Meter | None):
         super().__init__()
         self.tape = tape
         self.meter = meter
@@ -164,11 +163,11 @@ class _Listener(TorchFunctionMode):
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
-        name = getattr(func, "__name__", "")
-        if name == "__set__" or (name == "__get__" and getattr(func, "__self__", func).__name__ not in _COMPUTED):
+        function = function_of(func)
+        if not function.computes:
             return func(*args, **kwargs)
         tape, meter = self.tape, self.meter
-        if overwrites(func, args, kwargs):
+        if function.overwrites(args, kwargs):
             for tensor in tensors_in((args[:1], kwargs.get("input"), kwargs.get("out"))):
                 tape.before_overwriting(tensor)
         tape.make_room()
@@ -178,27 +177,25 @@ class _Listener(TorchFunctionMode):
             result = func(*args, **kwargs)
         except Exception as error:
             shapes = " and ".join(str(tuple(tensor.shape)) for tensor in tensors_in((args, kwargs)))
-            where = tape.stack[-1].path
-            tape.failed = error, f"{where + ' · ' if where else ''}{name_of(func)} on {shapes or 'no tensor'}"
+            where = f"{tape.stack[-1].path} · " if tape.stack[-1].path else ""
+            tape.failed = error, f"{where}{function.name} on {shapes or 'no tensor'}"
             raise
-        made = args[0] if name == "__setitem__" else result
+        made = args[0] if function.sets else result
+        outputs: list[tuple[int | None, Tensor]]
         if isinstance(made, Tensor):
-            outputs: list[tuple[int | None, Tensor]] = [(None, made)] if plain(made) else []
+            outputs = [(None, made)] if plain(made) else []
         else:
             outputs = [(place, tensor) for place, tensor in enumerate(tensors_in(made)) if plain(tensor)]
             if len(outputs) == 1:
                 outputs = [(None, outputs[0][1])]
         # A constant that a forward makes, `torch.zeros(…)` say, is no step from the input to the output.
-        constant = makes_constants(func, given=next(tensors_in((args, kwargs)), None) is not None)
+        constant = function.unfilled or (function.makes and next(tensors_in((args, kwargs)), None) is None)
         if outputs and not constant:
-            events = tape.write(name_of(func), outputs, args, kwargs)
+            events = tape.write(function.name, function.kind, outputs, args, kwargs)
             if meter is not None:
                 meter.end(events)
         return result
 
-
-# The attributes of a tensor that are operations; reading the others, `x.shape` say, computes nothing.
-_COMPUTED = {"T", "mT", "H", "mH", "real", "imag", "data"}
 
 _running = threading.local()
 _hooks_lock = threading.Lock()
@@ -208,29 +205,35 @@ _hooks: list[Any] = []
 
 def _before_module(module: nn.Module, args: Any) -> None:
     listener: _Listener | None = getattr(_running, "listener", None)
-    if listener is None or module not in listener.tape.paths:
+    path = None if listener is None else listener.tape.paths.get(module)
+    if listener is None or path is None:
         return
     tape = listener.tape
-    parent, path = tape.stack[-1], tape.paths[module]
     tape.fired[path] += 1
     # A weight that is computed on the way, by weight norm say, leaves its module one operation still.
-    parent.calls += ".parametrizations." not in f".{path}"
-    call = Call(path, module, parent, tape.fired[path], watched=tape.choice.listens_in(path))
-    tape.stack.append(call)
-    if call.watched:
+    if ".parametrizations." not in path:
+        tape.stack[-1].calls += 1
+    watched = tape.choice.listens_in(path)
+    tape.stack.append(Call(path, module, tape.fired[path], watched=watched))
+    if watched:
         listener.__enter__()
 
 
 def _after_module(module: nn.Module, args: Any, output: Any) -> None:
     listener: _Listener | None = getattr(_running, "listener", None)
-    if listener is None or not any(call.module is module for call in listener.tape.stack[1:]):
+    if listener is None or not any(call.module is module for call in reversed(listener.tape.stack)):
         return
-    tape, error = listener.tape, sys.exc_info()[1]
+    tape = listener.tape
+    if module is tape.root.module:
+        return
     while tape.stack[-1].module is not module:
         _leave(listener)
-    if output is None and isinstance(error, Exception) and (tape.failed is None or tape.failed[0] is not error):
-        tape.failed = error, f"the forward of {tape.stack[-1].path}"
-    tape.finish(tape.stack[-1], output)
+    if output is None:
+        error = sys.exc_info()[1]
+        if isinstance(error, Exception) and (tape.failed is None or tape.failed[0] is not error):
+            tape.failed = error, f"the forward of {tape.stack[-1].path}"
+    else:
+        tape.finish(tape.stack[-1], args, output)
     _leave(listener)
 
 
@@ -247,8 +250,8 @@ def _unwind(listener: _Listener) -> None:
 
 
 @contextmanager
-def _module_hooks() -> Iterator[None]:
-    """torch's global module hooks, so that nothing is ever attached to the model itself."""
+def _hooks_everywhere() -> Iterator[None]:
+    """torch's global module hooks: a whole pass attaches nothing to the model itself."""
     global _hooks_users
     with _hooks_lock:
         if _hooks_users == 0:
@@ -267,6 +270,20 @@ def _module_hooks() -> Iterator[None]:
                 _hooks.clear()
 
 
+@contextmanager
+def _hooks_on(modules: list[nn.Module]) -> Iterator[None]:
+    """Hooks on the modules where a part of the pass is listened to: the others must cost nothing."""
+    handles = []
+    try:
+        for module in modules:
+            handles.append(module.register_forward_pre_hook(_before_module, prepend=True))
+            handles.append(module.register_forward_hook(_after_module, prepend=True, always_call=True))
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
 def unwrapped(model: nn.Module) -> nn.Module:
     """The model inside `torch.compile`, `DataParallel` and `DistributedDataParallel`."""
     while True:
@@ -278,11 +295,13 @@ def unwrapped(model: nn.Module) -> nn.Module:
             return model
 
 
+_FUSED = nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerEncoder
+
+
 @contextmanager
-def _as_written(model: nn.Module) -> Iterator[None]:
-    """Compiled parts and fused attention run as they are written, or nothing in them could be seen."""
-    fused = torch.backends.mha.get_fastpath_enabled() and any(isinstance(one, _FUSED) for one in model.modules())
-    compiled = any(one._compiled_call_impl is not None or "_orig_mod" in one._modules for one in model.modules())
+def _as_written(fused: bool, compiled: bool) -> Iterator[None]:
+    """Fused attention and compiled parts run as they are written, or nothing in them could be seen."""
+    fused = fused and torch.backends.mha.get_fastpath_enabled()
     with torch.compiler.set_stance("force_eager") if compiled else nullcontext():
         try:
             if fused:
@@ -293,12 +312,10 @@ def _as_written(model: nn.Module) -> Iterator[None]:
                 torch.backends.mha.set_fastpath_enabled(True)
 
 
-_FUSED = nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerEncoder
-
-
-def _explain(error: Exception, tape: Tape, model: nn.Module) -> str:
-    known = tape.failed is not None and tape.failed[0] is error
-    where = tape.failed[1] if tape.failed and known else f"the forward of {type(model).__name__}"
+def _explain(error: Exception, tape: Tape) -> str:
+    where = f"the forward of {type(tape.root.module).__name__}"
+    if tape.failed is not None and tape.failed[0] is error:
+        where = tape.failed[1]
     ours = Path(torch.__file__).parent, Path(__file__).parent
     lines = [
         frame

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +14,6 @@ from torch import Tensor
 
 from .attention import attention_weights
 from .inside import Inner
-from .operations import kind_of
 from .recurrent import recurrent_states
 from .tape import Event, Held, Source, Tape
 
@@ -59,6 +59,11 @@ class Operation:
     keywords: Mapping[str, Any] = field(default_factory=dict, repr=False)
     seconds: float | None = None
     flops: int | None = None
+
+    @property
+    def sources(self) -> list[Source]:
+        """The tensors among its arguments, in their order."""
+        return _sources((self.arguments, tuple(self.keywords.values())))
 
     @property
     def bytes(self) -> int:
@@ -162,19 +167,19 @@ def assemble(tape: Tape, output: Any) -> Recording:
     operations: list[Operation] = []
     values: dict[str, Held | Callable[[], Tensor]] = {}
     for place, (event, name, label, parts) in enumerate(zip(tape.events, names, labels, inside, strict=True)):
-        operation = _operation(event, name, label, names, tape)
+        operation = _operation(event, name, label, names)
         if event.held is not None and (tape.choice.wants(name, operation.kind) or place in asked):
             operations.append(operation)
             values[name] = event.held
-        for (part, kind, shape, value), name_of_part in zip(parts, inner_names, strict=False):
-            if name_of_part not in values and tape.choice.wants(name_of_part, kind):
-                op = part.partition("_l")[0] if kind != "attention" else part
-                operations.append(
-                    Operation(
-                        name_of_part, op, op.replace("_", " "), kind, event.call.path, shape, event.dtype, (name,)
-                    )
-                )
-                values[name_of_part] = value
+        outer = names[place - (event.output or 0)]
+        for part, kind, shape, value in parts:
+            own = next(inner_names)
+            if own not in values and tape.choice.wants(own, kind):
+                op = re.sub(r"_l\d+(_reverse)?$", "", part)
+                about = kind, event.call.path, shape, event.dtype, (outer,)
+                given = event.given.arguments, event.given.keywords
+                operations.append(Operation(own, op, op.replace("_", " "), *about, 0, *given))
+                values[own] = value
     kept = {path: names[place] for path, place in aliases.items() if names[place] in values and path not in values}
     # Where a module ran more than once, its path alone means the last time, as a plain hook would have it.
     kept |= {
@@ -219,41 +224,33 @@ def _numbered(stems: list[str]) -> list[str]:
 def _inside(event: Event) -> Iterator[Inner]:
     """What a recurrent or attention operation computes inside, each with the way to compute it again."""
     if event.inside is not None:
-        yield from (recurrent_states if kind_of(event.op) == "recurrent" else attention_weights)(
-            event.op, *event.inside
-        )
+        derive = recurrent_states if event.kind == "recurrent" else attention_weights
+        yield from derive(event.op, *event.inside)
 
 
-def _operation(event: Event, name: str, label: str, names: list[str], tape: Tape) -> Operation:
-    given = dict.fromkeys(
-        "input" if source.event == -1 else f"input[{-1 - source.event}]" if source.event < 0 else names[source.event]
-        for source in sources_in((event.arguments, event.keywords))
-        if source.event is not None
-    )
+def _operation(event: Event, name: str, label: str, names: list[str]) -> Operation:
+    given = event.given
+    for source in given.sources:
+        place = source.event or 0
+        source.name = names[place] if place >= 0 else "input" if place == -1 else f"input[{-1 - place}]"
     return Operation(
         name,
         event.op,
         label,
-        kind_of(event.op),
+        event.kind,
         event.call.path,
         event.shape,
         event.dtype,
-        tuple(given),
-        sum(tape.parameters[one].numel() for one in event.parameters),
-        event.arguments,
-        event.keywords,
+        tuple(dict.fromkeys(source.name for source in given.sources if source.name)),
+        sum(given.parameters.values()),
+        given.arguments,
+        given.keywords,
         event.seconds,
         event.flops,
     )
 
 
-def sources_in(nest: Any) -> Iterator[Source]:
-    """The `Source`s among an operation's arguments."""
+def _sources(nest: Any) -> list[Source]:
     if isinstance(nest, Source):
-        yield nest
-    elif isinstance(nest, tuple):
-        for item in nest:
-            yield from sources_in(item)
-    elif isinstance(nest, Mapping):
-        for item in nest.values():
-            yield from sources_in(item)
+        return [nest]
+    return [found for item in nest for found in _sources(item)] if isinstance(nest, tuple) else []

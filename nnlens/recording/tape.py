@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 from weakref import ref
 
@@ -16,54 +16,63 @@ from .choice import Choice
 from .operations import kind_of
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Call:
-    """One call of a module while it runs: its path, and the call around it."""
+    """One call of a module."""
 
     path: str
     module: nn.Module
-    parent: Call | None
     number: int = 1  # which call of this module
     operations: int = 0  # operations directly in this call
     calls: int = 0  # module calls directly in this call, parametrisations aside
     watched: bool = False  # this call switched the recorder on
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Held:
     """A value that is copied if something is about to overwrite it."""
 
     value: Tensor | None  # None: a later pass has taken over its memory
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, slots=True)
 class Source:
     """Where a tensor among an operation's arguments came from.
 
-    `event` is the place of the operation that made it, −1 − n for the model's n-th input tensor, None for
-    a parameter or constant.
+    `name` is that of the operation that made it, or of the model's input ("input", "input[1]", …); None for
+    a parameter or constant. `event` counts the same while the pass runs: −1 − n for the n-th input.
     """
 
     event: int | None
     shape: tuple[int, ...]
+    name: str | None = None
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Event:
     """One output of one operation as it happened."""
 
     op: str
+    kind: str
     call: Call
-    output: int | None = None  # which of several outputs; None for the only one
-    shape: tuple[int, ...] = ()
-    dtype: torch.dtype = torch.float32
-    held: Held | None = None  # None where `only` did not ask for it
-    arguments: tuple[Any, ...] = ()  # as given, with a `Source` for each tensor
-    keywords: Mapping[str, Any] = field(default_factory=dict)
+    output: int | None  # which of several outputs; None for the only one
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+    held: Held | None  # None where `only` did not ask for it
+    given: Given
     inside: tuple[Any, dict[str, Any]] | None = None  # arguments of recurrent and attention operations, tensors `Held`
-    parameters: set[int] = field(default_factory=set)  # ids of the parameters among the arguments
     seconds: float | None = None
     flops: int | None = None
+
+
+@dataclass(eq=False, slots=True)
+class Given:
+    """What an operation was called with, a `Source` for each tensor; nothing in a recording of a part."""
+
+    arguments: tuple[Any, ...] = ()
+    keywords: Mapping[str, Any] = field(default_factory=dict)
+    sources: list[Source] = field(default_factory=list)
+    parameters: dict[int, int] = field(default_factory=dict)  # id → how many numbers, of the parameters among them
 
 
 @dataclass(eq=False)
@@ -71,7 +80,6 @@ class Tape:
     """What the running pass has written so far. It belongs to one thread."""
 
     paths: dict[nn.Module, str]
-    parameters: dict[int, nn.Parameter]
     root: Call
     choice: Choice
     recycled: list[Held] = field(default_factory=list)  # values of an earlier pass, in its order
@@ -89,12 +97,12 @@ class Tape:
     def __post_init__(self) -> None:
         self.whole = self.choice.everything
         self.stack.append(self.root)
-        self._parameter_storages = {storage_of(tensor): tensor for tensor in self.parameters.values()}
+        self._parameter_storages: dict[int, nn.Parameter] | None = None
 
     def receive(self, nest: Any) -> None:
         """The model's own inputs, in the order in which they are found."""
         for place, tensor in enumerate(tensors_in(nest)):
-            self._remember(tensor, -1 - place)
+            self._origin[id(tensor)] = (tensor if self.whole else ref(tensor), -1 - place)
 
     def event_of(self, tensor: Tensor) -> int | None:
         """The event that made this very tensor (−1 − n: the n-th input), None if no recorded one did."""
@@ -103,10 +111,6 @@ class Tape:
             return None
         known = found[0] if self.whole else found[0]()
         return found[1] if known is tensor else None
-
-    def _remember(self, tensor: Tensor, event: int) -> None:
-        # All is kept anyway: the tensor itself. Little is asked for: nothing must live longer because of us.
-        self._origin[id(tensor)] = (tensor if self.whole else ref(tensor), event)
 
     def hold(self, tensor: Tensor) -> Held:
         held = self._held.get(id(tensor))
@@ -130,63 +134,81 @@ class Tape:
             self._let_go += 1
 
     def write(
-        self, op: str, outputs: list[tuple[int | None, Tensor]], args: Any, kwargs: dict[str, Any]
+        self, op: str, kind: str, outputs: list[tuple[int | None, Tensor]], args: Any, kwargs: dict[str, Any]
     ) -> list[Event]:
-        call, kind = self.stack[-1], kind_of(op)
+        call = self.stack[-1]
         call.operations += 1
-        about = Event(op, call)
+        given = Given()
         if self.whole:
-            about.arguments, about.keywords = self._described(args), self._described(kwargs)
-            about.parameters = {id(one) for one in tensors_in((args, kwargs)) if id(one) in self.parameters}
+            given.arguments = self._describe(args, given)
+            if kwargs:
+                given.keywords = self._describe(kwargs, given)
+        inside = None
         if kind in ("recurrent", "attention") and (self.whole or self.choice.may_want_inside(call.path)):
-            about.inside = self._holding(args), self._holding(kwargs)
+            inside = self._holding(args), self._holding(kwargs)
         wanted = self.whole or self.choice.may_want(call.path, call.number, op, kind)
-        written = []
+        first = len(self.events)
         for place, value in outputs:
-            event = replace(about, output=place, shape=tuple(value.shape), dtype=value.dtype)
-            event.held = self.hold(value) if wanted else None
-            event.inside = about.inside if place == outputs[-1][0] else None
-            self._remember(value, len(self.events))
+            held = self.hold(value) if wanted else None
+            event = Event(op, kind, call, place, tuple(value.shape), value.dtype, held, given)
+            # All is kept anyway: the tensor itself. Little is asked for: nothing must live longer because of us.
+            self._origin[id(value)] = (value if self.whole else ref(value), len(self.events))
             self.events.append(event)
-            written.append(event)
-        return written
+        self.events[-1].inside = inside
+        return self.events[first:]
 
-    def finish(self, call: Call, output: Any) -> None:
+    def _describe(self, nest: Any, given: Given) -> Any:
+        kind = type(nest)
+        if kind is int or kind is float or kind is bool or nest is None:
+            return nest
+        if isinstance(nest, Tensor):
+            source = Source(self.event_of(nest), tuple(nest.shape))
+            if source.event is not None:
+                given.sources.append(source)
+            elif type(nest) is nn.Parameter:
+                given.parameters[id(nest)] = nest.numel()
+            return source
+        if isinstance(nest, (tuple, list)):
+            return tuple([self._describe(item, given) for item in nest])
+        if isinstance(nest, dict):
+            return {key: self._describe(value, given) for key, value in nest.items()}
+        return nest
+
+    def finish(self, call: Call, inputs: Any, output: Any) -> None:
         """A module's call has returned: what no operation made, a scripted module's output say, is one."""
-        tensors = [tensor for tensor in tensors_in(output) if type(tensor) is not nn.Parameter and plain(tensor)]
-        unknown = [tensor for tensor in tensors if self.event_of(tensor) is None]
-        if unknown and (self.choice.watched is None or any(outer.watched for outer in self.stack)):
-            places = [(place if len(unknown) > 1 else None, tensor) for place, tensor in enumerate(unknown)]
-            self.write(type(call.module).__name__, places, (), {})
-        if tensors:
-            made = self.event_of(tensors[0])
-            if made is not None and made >= 0 and call.path:
-                path = f"{call.path}:{call.number}"
-                self.produced[path] = made
-                if call.watched and self.choice.wants_output(path):
-                    self.events[made].held = self.hold(tensors[0])
+        tensors = [output] if isinstance(output, Tensor) else list(tensors_in(output))
+        events = [self.event_of(tensor) for tensor in tensors]
+        if None in events:
+            unknown = [
+                tensor
+                for tensor, event in zip(tensors, events, strict=True)
+                if event is None and type(tensor) is not nn.Parameter and plain(tensor)
+            ]
+            if unknown:
+                places = [(place if len(unknown) > 1 else None, tensor) for place, tensor in enumerate(unknown)]
+                name = type(call.module).__name__
+                self.write(name, kind_of(name.lower()), places, inputs, {})
+        made = self.event_of(tensors[0]) if tensors else None
+        if made is not None and made >= 0 and call.path:
+            path = f"{call.path}:{call.number}"
+            self.produced[path] = made
+            if not self.whole and self.choice.wants_output(path):
+                self.events[made].held = self.hold(tensors[0])
 
     def before_overwriting(self, tensor: Tensor) -> None:
         storage = storage_of(tensor)
         for held in self._stored.pop(storage, ()):
             if held.value is not None:
                 held.value = held.value.clone()
+        if self._parameter_storages is None:
+            self._parameter_storages = {storage_of(one): one for one in self.root.module.parameters()}
         parameter = self._parameter_storages.pop(storage, None)
         if parameter is not None:
             self.written.append((parameter, parameter.detach().clone()))
 
-    def _described(self, nest: Any) -> Any:
-        if isinstance(nest, Tensor):
-            return Source(self.event_of(nest), tuple(nest.shape))
-        if isinstance(nest, (tuple, list)):
-            return tuple(map(self._described, nest))
-        if isinstance(nest, dict):
-            return {key: self._described(value) for key, value in nest.items()}
-        return nest
-
     def _holding(self, nest: Any) -> Any:
         if isinstance(nest, Tensor):
-            return nest if id(nest) in self.parameters else self.hold(nest)
+            return nest if type(nest) is nn.Parameter else self.hold(nest)
         if isinstance(nest, (tuple, list)):
             return tuple(map(self._holding, nest))
         if isinstance(nest, dict):
@@ -198,9 +220,12 @@ def storage_of(tensor: Tensor) -> int:
     return tensor.untyped_storage()._cdata if plain(tensor) else id(tensor)
 
 
+_STRIDED = torch.strided
+
+
 def plain(tensor: Tensor) -> bool:
     """Whether the tensor is an ordinary dense one, of any dtype: what can be shown."""
-    return tensor.layout == torch.strided and not tensor.is_quantized and not tensor.is_nested
+    return tensor.layout is _STRIDED and not tensor.is_quantized and not tensor.is_nested
 
 
 def tensors_in(nest: Any) -> Iterator[Tensor]:

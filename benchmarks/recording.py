@@ -1,0 +1,258 @@
+"""What recording costs, beside plain hooks and torchlens, and what each of the three records.
+
+`python benchmarks/recording.py [rounds]`: each round runs every way once, in turn; ratios are of medians, to the plain
+forward. Fresh memory is what costs: "first" keeps all earlier recordings alive, so that every value needs new pages;
+"again" is a `Recorder(recycle=True)`, which takes over the memory of its last pass. "peak" is the process's peak
+resident memory above the plain forward's, over the bytes of what was kept (a process of its own for each).
+"""
+
+from __future__ import annotations
+
+import gc
+import resource
+import statistics
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nnlens.recording import Recorder, Recording, record
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+warnings.simplefilter("ignore")
+
+
+class Fire(nn.Module):
+    def __init__(self, inputs: int, squeeze: int, expand: int):
+        super().__init__()
+        self.squeeze = nn.Conv2d(inputs, squeeze, 1)
+        self.expand1x1, self.expand3x3 = nn.Conv2d(squeeze, expand, 1), nn.Conv2d(squeeze, expand, 3, padding=1)
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.relu(self.squeeze(x))
+        return torch.cat([self.relu(self.expand1x1(x)), self.relu(self.expand3x3(x))], 1)
+
+
+def squeezenet() -> nn.Module:
+    """SqueezeNet 1.0 (Iandola et al. 2016)."""
+    pool = lambda: nn.MaxPool2d(3, 2, ceil_mode=True)  # noqa: E731
+    features = [nn.Conv2d(3, 96, 7, 2), nn.ReLU(inplace=True), pool(), Fire(96, 16, 64), Fire(128, 16, 64)]
+    features += [Fire(128, 32, 128), pool(), Fire(256, 32, 128), Fire(256, 48, 192), Fire(384, 48, 192)]
+    features += [Fire(384, 64, 256), pool(), Fire(512, 64, 256)]
+    head = [nn.Dropout(), nn.Conv2d(512, 1000, 1), nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+    return nn.Sequential(*features, *head)
+
+
+class Basic(nn.Module):
+    def __init__(self, inputs: int, outputs: int, stride: int):
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs)
+        self.conv2, self.bn2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False), nn.BatchNorm2d(outputs)
+        self.relu = nn.ReLU(inplace=True)
+        short = (nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+        self.downsample = nn.Sequential(*short) if stride > 1 else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.relu(self.bn1(self.conv1(x)))
+        return self.relu(self.bn2(self.conv2(y)) + self.downsample(x))
+
+
+def resnet18() -> nn.Module:
+    """The shape of ResNet-18 (He et al. 2015)."""
+    stem = [nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2, 1)]
+    widths = [(64, 64, 1), (64, 128, 2), (128, 256, 2), (256, 512, 2)]
+    blocks = [block for i, o, stride in widths for block in (Basic(i, o, stride), Basic(o, o, 1))]
+    return nn.Sequential(*stem, *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 1000))
+
+
+class Attending(nn.Module):
+    def __init__(self, width: int = 384, heads: int = 6):
+        super().__init__()
+        self.heads = heads
+        self.norm1, self.qkv, self.proj = nn.LayerNorm(width), nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.norm2 = nn.LayerNorm(width)
+        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, tokens, width = x.shape
+        parts = self.qkv(self.norm1(x)).reshape(n, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        mixed = F.scaled_dot_product_attention(*parts.unbind(0))
+        x = x + self.proj(mixed.transpose(1, 2).reshape(n, tokens, width))
+        return x + self.mlp(self.norm2(x))
+
+
+class ViT(nn.Module):
+    """The shape of ViT-S/16 (Dosovitskiy et al. 2020)."""
+
+    def __init__(self, width: int = 384):
+        super().__init__()
+        self.patch = nn.Conv2d(3, width, 16, 16)
+        self.token = nn.Parameter(torch.zeros(1, 1, width))
+        self.position = nn.Parameter(torch.randn(1, 197, width) * 0.02)
+        self.blocks = nn.Sequential(*(Attending(width) for _ in range(12)))
+        self.norm, self.head = nn.LayerNorm(width), nn.Linear(width, 1000)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.patch(x).flatten(2).transpose(1, 2)
+        x = torch.cat([self.token.expand(len(x), -1, -1), x], 1) + self.position
+        return self.head(self.norm(self.blocks(x))[:, 0])
+
+
+def lite0() -> nn.Module:
+    from efficientnet_lite_pytorch import EfficientNet
+
+    return EfficientNet.from_name("efficientnet-lite0")
+
+
+# Each with a layer to record alone.
+NETS: dict[str, tuple[Callable[[], nn.Module], str]] = {
+    "SqueezeNet": (squeezenet, "5.expand3x3"),
+    "EfficientNet-Lite0": (lite0, "_blocks.7._depthwise_conv"),
+    "ResNet-18": (resnet18, "7.conv2"),
+    "ViT-S/16": (ViT, "blocks.5.mlp.1"),
+}
+
+
+def hooks(model: nn.Module, x: Tensor) -> list[Tensor]:
+    """Plain forward hooks on every module, which keep references."""
+    kept: list[Tensor] = []
+
+    def keep(module: nn.Module, args: Any, output: Any) -> None:
+        kept.append(output)
+
+    handles = [module.register_forward_hook(keep) for module in model.modules()]
+    try:
+        with torch.no_grad():
+            model(x)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return kept
+
+
+def plain(model: nn.Module, x: Tensor) -> Tensor:
+    with torch.no_grad():
+        return model(x)
+
+
+def bytes_of(recording: Recording) -> int:
+    storages = {}
+    for name in recording.names:
+        if not name.endswith("attention_weights"):
+            storage = recording[name].untyped_storage()
+            storages[storage.data_ptr()] = storage.nbytes()
+    return sum(storages.values())
+
+
+def overhead(rounds: int) -> None:
+    torchlens = _torchlens()
+    x = torch.randn(1, 3, 224, 224)
+    for name, (build, layer) in NETS.items():
+        torch.manual_seed(0)
+        model = build().eval()
+        alive: list[Any] = []
+        recycling, one = Recorder(model, recycle=True), Recorder(model, only=layer)
+        ways: dict[str, Callable[[], Any]] = {
+            "plain": lambda: plain(model, x),
+            "nnlens, first": lambda: alive.append(record(model, x)),
+            "nnlens, again": lambda: recycling(x),
+            "nnlens, one layer": lambda: one(x),
+            "hooks, first": lambda: alive.append(hooks(model, x)),
+        }
+        if torchlens is not None:
+            ways["torchlens, all"] = lambda: torchlens.trace(model, [x])
+        times: dict[str, list[float]] = {way: [] for way in ways}
+        for round_ in range(rounds + 2):
+            for way, run in ways.items():
+                if way == "torchlens, all" and round_ % 5:
+                    continue
+                plain(model, x)  # what ran before must not decide how warm the caches are
+                began = time.perf_counter()
+                result = run()
+                if round_ > 1 or way == "torchlens, all":
+                    times[way].append((time.perf_counter() - began) * 1e3)
+                del result
+            if round_ % 4 == 3:
+                alive.clear()
+                gc.collect()
+        base = statistics.median(times["plain"])
+        whole = record(model, x)
+        print(f"\n{name}: plain {base:.1f} ms, {len(whole)} operations, {bytes_of(whole) / 1e6:.0f} MB kept")
+        for way, values in times.items():
+            print(f"  {way:18} {statistics.median(values):7.1f} ms  {statistics.median(values) / base:6.2f} ×")
+        print(f"  peak memory        {peak(name):5.2f} × of what is kept")
+
+
+def peak(name: str) -> float:
+    """Peak resident memory above the plain forward's, over the bytes that the recording keeps."""
+    command = [sys.executable, __file__, "--peak", name]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    return float(lines[-1])
+
+
+def measure_peak(name: str) -> None:
+    model, x = NETS[name][0]().eval(), torch.randn(1, 3, 224, 224)
+    for _ in range(3):
+        plain(model, x)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    recording = record(model, x)
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print((after - before) * 1024 / bytes_of(recording))
+
+
+def coverage() -> None:
+    """How many of the operations that each specimen of the tests' zoo has, counted by hand, are recorded by each."""
+    from test_zoo import built, hooked, tensors
+    from zoo import ZOO
+
+    torchlens = _torchlens()
+    print(f"\n{'specimen':16}{'operations':>11}{'nnlens':>8}{'torchlens':>11}{'hooks':>7}")
+    for name, specimen in ZOO.items():
+        model, inputs, keywords = built(specimen)
+        recording = record(model, *inputs, **keywords)
+        wanted = specimen.names.split()
+        ours = [recording[one] for one in wanted if one in recording]
+        seen = [value for values in hooked(model, inputs, keywords).values() for value in values]
+        theirs: list[Tensor] | None = None
+        if torchlens is not None:
+            try:
+                trace = torchlens.trace(built(specimen)[0], list(inputs), input_kwargs=keywords or None)
+                theirs = [value for op in trace.layer_list for value in tensors(op.out)]
+            except Exception as error:
+                theirs, reason = None, type(error).__name__
+
+        def count(values: list[Tensor], ours: list[Tensor] = ours) -> int:
+            return sum(any(_alike(value, other) for other in values) for value in ours)
+
+        shown = str(count(theirs)) if theirs is not None else reason[:9] if torchlens else "–"
+        print(f"{name:16}{len(wanted):11}{len(ours):8}{shown:>11}{count(seen):7}")
+
+
+def _alike(one: Tensor, other: Tensor) -> bool:
+    if one.shape != other.shape or one.dtype != other.dtype:
+        return False
+    return torch.allclose(one, other, rtol=1e-4, atol=1e-5, equal_nan=True)
+
+
+def _torchlens() -> Any:
+    try:
+        import torchlens
+    except ImportError:
+        return None
+    return torchlens
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--peak"]:
+        measure_peak(sys.argv[2])
+    else:
+        overhead(int(sys.argv[1]) if len(sys.argv) > 1 else 12)
+        coverage()

@@ -1,0 +1,113 @@
+"""Which input pixels a unit can see, by the definition of every operation on its path."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from ..recording import Recording
+from .reach import Reach, Reaches, reach_of
+
+
+@dataclass(frozen=True)
+class ReceptiveField:
+    """What the units of one operation see of the input, along each of the input's spatial axes.
+
+    Attributes
+    ----------
+    size, stride, offset : tuples of numbers
+        In input pixels, by the path's kernels alone: the unit at index i sees the `size` pixels that begin at
+        `offset + i · stride`; those outside the image are padding. None along an axis where the field is no such
+        window (all of the input, a ragged pooling, tokens).
+    whole : bool
+        Every unit sees all of the input.
+    exact : bool
+        False where the path holds an operation whose reach is not known: the units see this much at most.
+    """
+
+    size: tuple[int | None, ...]
+    stride: tuple[Fraction | None, ...]
+    offset: tuple[Fraction | None, ...]
+    whole: bool
+    exact: bool
+
+    def __str__(self) -> str:
+        if self.whole:
+            return "all" if self.exact else "≤ all"
+        if None in self.size:
+            return "varies"
+        sizes = list(map(str, self.size))
+        return ("" if self.exact else "≤ ") + (sizes[0] if len(set(sizes)) == 1 else " × ".join(sizes))
+
+
+def receptive_field(recording: Recording, layer: str) -> ReceptiveField | None:
+    """The receptive field of the units of `layer`; None where what the layer gives does not come from an image.
+
+    The sizes are those of Araujo, Norris & Sim 2019 (distill.pub/2019/computing-receptive-fields), over all paths.
+    """
+    found = _reaches(recording).get(recording.resolve(layer))
+    if found is None:
+        return None
+    sizes = _image(recording)
+    return ReceptiveField(
+        tuple(one.length for one in found.axes),
+        tuple(one.step for one in found.axes),
+        tuple(one.first for one in found.axes),
+        all(
+            bool((one.low == 0).all() and (one.high == size - 1).all())
+            for one, size in zip(found.axes, sizes, strict=True)
+        ),
+        found.exact,
+    )
+
+
+def seen_by(recording: Recording, layer: str, position: tuple[int, ...]) -> tuple[slice, ...] | None:
+    """The pixels that the unit at `position` (its index along each dimension of the layer's output) can see.
+
+    One slice per spatial axis of the input, cut at its borders; None where `receptive_field` gives None.
+    """
+    operation = recording.operation(layer)
+    inside = len(position) == len(operation.shape) and all(
+        0 <= index < size for index, size in zip(position, operation.shape, strict=True)
+    )
+    if not inside:
+        raise ValueError(f"position must be an index into the shape {operation.shape}, got {position}")
+    found = _reaches(recording).get(operation.name)
+    if found is None:
+        return None
+    slices = []
+    for one in found.axes:
+        place = 0 if one.axis is None else position[one.axis]
+        low, high = int(one.low[place]), int(one.high[place])
+        slices.append(slice(low, high + 1))
+    nothing = any(one.stop <= one.start for one in slices)
+    return tuple(slice(0, 0) for _ in slices) if nothing else tuple(slices)
+
+
+def _image(recording: Recording) -> tuple[int, ...]:
+    """The spatial sizes of the model's first input; empty if it is no image, line or volume."""
+    for operation in recording:
+        for source in operation.sources:
+            if source.name == "input":
+                return source.shape[2:]
+    return ()
+
+
+def _reaches(recording: Recording) -> dict[str, Reaches]:
+    """The reach of every operation whose value comes from the image."""
+    cached: dict[str, Reaches] | None = recording.__dict__.get("_reaches")
+    if cached is not None:
+        return cached
+    known: dict[str, Reaches] = {}
+    places = [np.arange(size) for size in _image(recording)]
+    if places:
+        axes = [Reach(axis, one, one, Fraction(1), Fraction(0), 1) for axis, one in enumerate(places, start=2)]
+        known["input"] = Reaches(tuple(axes), True)
+        for operation in recording:
+            found = reach_of(operation, known)
+            if found is not None:
+                known[operation.name] = found
+    object.__setattr__(recording, "_reaches", known)
+    return known
