@@ -10,9 +10,10 @@ import torch
 from torch import nn
 
 from .inputs import Input, as_preprocess, prepare
-from .kernels import class_scores, is_distribution, probabilities
+from .kernels import class_scores, is_distribution, probabilities, summary
 from .kernels.scores import Pick
 from .recording import device_of, dtype_of, record, version_of
+from .render import SummaryTable
 from .selection import Sample, Selection
 from .work import Worker, hold_during_cells
 
@@ -145,6 +146,26 @@ class Lens:
         others = [one for one in self._selections if one is not selection]
         self._selections = [*others, selection][-_SAMPLES_KEPT:]
         return selection
+
+    def summary(self, image: Any = None, *, depth: int | None = None, passes: int = 5) -> SummaryTable:
+        """Every operation of a pass with its shape, parameters, FLOPs, receptive field, time and bytes, by module.
+
+        Parameters
+        ----------
+        image : optional
+            What the pass is run on; the latest image if left out.
+        depth : int, optional
+            How many levels of modules are unfolded.
+        passes : int
+            How many passes are timed.
+
+        Returns
+        -------
+        SummaryTable
+            A table in a terminal, a tree that folds in a notebook; `.result` has the numbers.
+        """
+        sample = self.selection.sample if image is None else self.look(image)
+        return SummaryTable(summary(self.model, sample.input.x, depth=depth, passes=passes))
 
     def explore(self, image: Any = None, **options: Any) -> Explorer:
         """The explorer: photograph, occluder, layers, mosaic and unit, all linked.

@@ -57,7 +57,7 @@ def layers(draw: st.DrawFn, kinds: tuple[str, ...]) -> list[nn.Module]:
             found.append(nn.Conv2d(2, 2, kernel, stride, padding, dilation=draw(st.integers(1, 2))))
         elif kind == "same":
             found.append(
-                nn.Conv2d(2, 2, kernel, padding="same", padding_mode=draw(st.sampled_from(["zeros", "circular"])))
+                nn.Conv2d(2, 2, (3, 1), padding="same", padding_mode=draw(st.sampled_from(["zeros", "circular"])))
             )
         elif kind == "transposed":
             found.append(nn.ConvTranspose2d(2, 2, kernel, stride, padding, dilation=draw(st.integers(1, 2))))

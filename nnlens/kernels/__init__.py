@@ -4,11 +4,14 @@ from .activations import Activations, activations
 from .occlusion import Occlusion, occluded_scores, occlusion, occlusion_steps
 from .receptive_field import ReceptiveField, receptive_field, seen_by
 from .scores import class_scores, is_distribution, probabilities
+from .summary import Cost, Summary, summary
 
 __all__ = [
     "Activations",
+    "Cost",
     "Occlusion",
     "ReceptiveField",
+    "Summary",
     "activations",
     "class_scores",
     "is_distribution",
@@ -18,4 +21,5 @@ __all__ = [
     "probabilities",
     "receptive_field",
     "seen_by",
+    "summary",
 ]

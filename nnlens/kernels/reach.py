@@ -379,8 +379,8 @@ def _reshape(call: Call) -> Reaches | None:
 
 def _placed(reach: Reach, before: tuple[int, ...], after: tuple[int, ...]) -> Reach | None:
     """A reach after a reshape: its dimension stays, or becomes a part of a longer one; None where it is split."""
-    if reach.axis is None:
-        return reach
+    if reach.axis is None or before[reach.axis] == 1:
+        return reach.at(None)
     size, outside = before[reach.axis], math.prod(before[: reach.axis])
     inside = math.prod(before[reach.axis + 1 :])
     for place, count in enumerate(after):

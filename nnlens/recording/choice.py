@@ -27,6 +27,7 @@ class Choice:
         known = set(paths.values())
         self.kinds = {item for item in self.asked if item in (*KINDS, *INNER_KINDS) and item not in known}
         self.patterns = {item: _pattern(item) for item in self.asked if "*" in item or "?" in item}
+        self._stems = [_pattern(item.partition(":")[0]) for item in self.patterns]  # without the call's number
         self.names = set(self.asked) - self.kinds - set(self.patterns)
         self._numbers: dict[str, set[int]] = {}  # stem → the calls that were asked for; empty: any
         for name in self.names:
@@ -52,18 +53,14 @@ class Choice:
         if path in self._numbers and (not self._numbers[path] or call in self._numbers[path]):
             return True
         own = f"{path}.{op}" if path else op
-        return own in self._numbers or any(
-            pattern.fullmatch(stem) or pattern.match(f"{stem}:")
-            for pattern in self.patterns.values()
-            for stem in (path, own)
-        )
+        return own in self._numbers or any(stem.fullmatch(path) or stem.fullmatch(own) for stem in self._stems)
 
     def may_want_inside(self, path: str) -> bool:
         """Whether what recurrent and attention operations of this module compute inside may have been asked for."""
         return (
             bool(self.kinds & INNER_KINDS)
             or any(stem.rpartition(".")[0] == path for stem in self._numbers)
-            or any(pattern.match(f"{path}.") for pattern in self.patterns.values())
+            or bool(self.patterns)
         )
 
     def wants_output(self, path: str) -> bool:

@@ -112,6 +112,9 @@ class Recording:
             return self.aliases[name]
         if name in self.silent:
             raise ValueError(f"layer {name!r} did not run in this pass, so there is nothing to show")
+        calls = [one for one in (*self.names, *self.aliases) if one.rpartition(":")[0] == name]
+        if calls:
+            raise ValueError(f"layer {name!r} ran {len(calls)} times: choose one of {calls[0]!r} … {calls[-1]!r}")
         near = difflib.get_close_matches(name, [*self.names, *self.aliases], n=3, cutoff=0.4)
         hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
         raise ValueError(f"layer must be one of the {len(self.operations)} operations of the pass, got {name!r}{hint}")
@@ -181,12 +184,6 @@ def assemble(tape: Tape, output: Any) -> Recording:
                 operations.append(Operation(own, op, op.replace("_", " "), *about, 0, *given))
                 values[own] = value
     kept = {path: names[place] for path, place in aliases.items() if names[place] in values and path not in values}
-    # Where a module ran more than once, its path alone means the last time, as a plain hook would have it.
-    kept |= {
-        path: kept[f"{path}:{count}"]
-        for path, count in tape.fired.items()
-        if count > 1 and path not in values and f"{path}:{count}" in kept
-    }
     alive = {path[:end] for path in tape.fired for end in range(len(path) + 1) if path[end : end + 1] in (".", "")}
     silent = tuple(path for path in tape.paths.values() if path not in alive)
     if not tape.whole and output is not None:

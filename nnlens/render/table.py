@@ -1,0 +1,158 @@
+"""A summary of costs as a table: text in a terminal, a tree that folds in a notebook."""
+
+from __future__ import annotations
+
+import html
+import math
+import sys
+from collections.abc import Callable
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.table import Table
+from rich.text import Text
+
+from ..kernels import Cost, Summary
+
+_HEADS = ("operation", "output", "parameters", "FLOPs", "sees", "time", "memory")
+_STYLE = """<style>
+.nnlens-table { font-size: 12px; line-height: 20px; max-width: 1000px; overflow-x: auto;
+  font-variant-numeric: tabular-nums; }
+.nnlens-table details { display: block; }
+.nnlens-table summary { cursor: pointer; display: block; list-style: none; }
+.nnlens-table summary::-webkit-details-marker { display: none; }
+.nnlens-table .row { display: grid; min-width: 720px; column-gap: 8px;
+  grid-template-columns: minmax(220px, 2.4fr) 1.5fr 0.9fr 0.8fr 0.8fr 0.8fr 0.8fr;
+  border-bottom: 1px solid rgba(127, 127, 127, 0.2); }
+.nnlens-table .row > span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; text-align: right;
+  padding: 0 4px; }
+.nnlens-table .row > span:first-child { text-align: left; }
+.nnlens-table .head { font-weight: 600; border-bottom: 1px solid rgba(127, 127, 127, 0.6); }
+.nnlens-table .module { font-weight: 600; }
+.nnlens-table .module::before { content: "▸ "; }
+.nnlens-table details[open] > summary .module::before { content: "▾ "; }
+.nnlens-table .what, .nnlens-table .silent { opacity: 0.65; font-weight: 400; }
+.nnlens-table summary:focus-visible { outline: 2px solid #4c8bf5; outline-offset: -2px; }
+</style>"""
+
+
+class SummaryTable:
+    """What `lens.summary()` gives: shows itself as a table; `result` holds the numbers.
+
+    In a terminal all modules down to the summary's `depth` are listed; in a notebook the deeper ones are folded.
+    """
+
+    def __init__(self, result: Summary):
+        self.result = result
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        table = Table(box=None, pad_edge=False, header_style="bold", caption=self.caption(), caption_justify="left")
+        for head in _HEADS:
+            table.add_column(head, justify="left" if head == "operation" else "right", no_wrap=True)
+        for cost in self.result.lines(self.result.depth):
+            name = Text("  " * cost.depth)
+            name.append(_short(cost), style="bold" if cost.children else "")
+            name.append(f" {cost.label}" if cost.label != _short(cost) else "", style="dim")
+            table.add_row(name, *_cells(cost), style="dim" if cost.silent else "")
+        yield table
+
+    def __repr__(self) -> str:
+        console = Console(width=140, force_terminal=sys.stdout.isatty(), color_system="standard")
+        with console.capture() as captured:
+            console.print(self)
+        return captured.get().rstrip()
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<span>{head}</span>" for head in _HEADS)
+        tree = self._html(self.result.total)
+        return (
+            f'{_STYLE}<div class="nnlens-table" role="figure" aria-label="{html.escape(self.caption())}">'
+            f'<div class="row head">{head}</div>{tree}<div>{html.escape(self.caption())}</div></div>'
+        )
+
+    def caption(self) -> str:
+        """The whole in words, and how it was measured."""
+        total, passes = self.result.total, self.result.passes
+        silent = sum(cost.silent for cost in self.result.lines())
+        words = [
+            f"{total.parameters:,} parameters",
+            f"{_count(total.flops)} FLOPs (a multiply-add is two; matrix products and convolutions only)",
+            f"{_time(total.seconds)} in operations (median of {passes} recorded pass{'es' if passes > 1 else ''})",
+            f"{_bytes(total.bytes)} of outputs",
+        ]
+        return ", ".join(words) + (f"; {silent} modules did not run" if silent else "")
+
+    def _html(self, cost: Cost) -> str:
+        total = self.result.total
+        kind = "module" if cost.children else "silent" if cost.silent else "one"
+        label = f' <span class="what">{html.escape(cost.label)}</span>' if cost.label != _short(cost) else ""
+        note = ' <span class="what">did not run</span>' if cost.silent else ""
+        name = (
+            f'<span title="{html.escape(cost.name or cost.label)}" style="padding-left: {8 + 14 * cost.depth}px">'
+            f'<span class="{kind}">{html.escape(_short(cost))}</span>{label}{note}</span>'
+        )
+        shares = (0.0, 0.0, _share(cost.flops, total.flops), 0.0, _share(cost.seconds, total.seconds), 0.0)
+        cells = "".join(
+            f"<span{_bar(share)}>{html.escape(text)}</span>" for text, share in zip(_cells(cost), shares, strict=True)
+        )
+        row = f'<div class="row">{name}{cells}</div>'
+        if not cost.children:
+            return row
+        opened = (self.result.depth is None and cost.depth < 1) or (self.result.depth or 0) > cost.depth
+        inside = "".join(map(self._html, cost.children))
+        return f"<details{' open' if opened else ''}><summary>{row}</summary>{inside}</details>"
+
+
+def _short(cost: Cost) -> str:
+    """The last part of the name, as it stands under its module."""
+    return cost.name.rpartition(".")[2] or cost.label
+
+
+def _cells(cost: Cost) -> tuple[str, ...]:
+    if cost.silent:
+        return ("", _count(cost.parameters), "", "", "", "")
+    shape = "" if cost.shape is None else " × ".join(map(str, cost.shape))
+    sees = "" if cost.sees is None else str(cost.sees)
+    memory = _bytes(cost.bytes)
+    return shape, _count(cost.parameters), _count(cost.flops), sees, _time(cost.seconds), memory
+
+
+def _share(part: float | None, whole: float | None) -> float:
+    return (part or 0) / whole if whole else 0.0
+
+
+def _bar(share: float) -> str:
+    if share < 0.005:
+        return ""
+    percent = f"{100 * share:.1f}%"
+    shade = "rgba(76, 139, 245, 0.28)"
+    return f' style="background: linear-gradient(to left, {shade} {percent}, transparent {percent})"'
+
+
+def _scaled(units: tuple[str, ...]) -> Callable[[float], str]:
+    def text(value: float) -> str:
+        place = 0
+        while abs(value) >= 999.5 and place < len(units) - 1:
+            value, place = value / 1000, place + 1
+        digits = 0 if place == 0 or abs(value) >= 99.95 else 1 if abs(value) >= 9.995 else 2
+        return f"{value:.{digits}f} {units[place]}".rstrip()
+
+    return text
+
+
+_plain, _sized = _scaled(("", "k", "M", "G", "T")), _scaled(("B", "kB", "MB", "GB"))
+
+
+def _count(value: int | None) -> str:
+    return "?" if value is None else "–" if value == 0 else _plain(value)
+
+
+def _bytes(value: int) -> str:
+    return _sized(value)
+
+
+def _time(seconds: float) -> str:
+    if math.isnan(seconds):
+        return "?"
+    if seconds < 1e-3:
+        return f"{seconds * 1e6:.0f} µs"
+    return f"{seconds * 1e3:.1f} ms" if seconds < 1 else f"{seconds:.2f} s"
