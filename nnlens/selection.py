@@ -5,13 +5,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 import traitlets as t
 
 from .inputs import Input
-from .kernels import Activations, Occlusion, activations
+from .kernels import Activations, Grid, Occlusion, activations
 from .recording import Recording
 
 SCALES = ("unit", "layer", "locked")
@@ -42,10 +43,11 @@ class Sample:
             self._made[key] = made
         return self._made[key]
 
-    def activations(self, layer: str) -> Activations:
-        """The maps of `layer`."""
+    def activations(self, layer: str, grid: Grid = None) -> Activations:
+        """The maps of `layer`; `grid` is how tokens are shown, see `kernels.activations`."""
         name = self.recording.resolve(layer)
-        found: Activations = self.once("activations", name, make=lambda: activations(self.recording, name))
+        make = partial(activations, self.recording, name, grid=grid)
+        found: Activations = self.once("activations", name, grid, make=make)
         return found
 
     def top(self, count: int = 5) -> list[int]:
@@ -78,6 +80,7 @@ class Selection(t.HasTraits):
     layer = t.Unicode(help="an operation of the pass: its name, or a module's path when set")
     unit = t.Int(help="a unit (channel) of the layer")
     position = t.Any(None, allow_none=True, help="(row, column) on the unit's map, or None")
+    grid = t.Any(None, allow_none=True, help='how tokens are shown: (rows, columns), "strip", or None for the guess')
     scale = t.Enum(SCALES, "layer", help="colours per unit, per layer, or locked to what they are now")
     sample = t.Any(help="the image with its recorded pass")
 
@@ -94,6 +97,11 @@ class Selection(t.HasTraits):
         return self.sample.input.name
 
     @property
+    def activations(self) -> Activations:
+        """The layer's maps as they are shown."""
+        return self.sample.activations(self.layer, self.grid)
+
+    @property
     def label(self) -> str:
         """The target's name."""
         return self.sample.names[self.target]
@@ -102,6 +110,8 @@ class Selection(t.HasTraits):
         """Look at another image: the layer and the unit stay where it has them, the target is its top class."""
         layer = self.layer if self.layer in sample.recording else sample.default_layer()
         unit = self.unit if layer == self.layer and self.unit < len(sample.activations(layer)) else None
+        if self.grid is not None and sample.activations(layer).tokens != self.activations.tokens:
+            self.grid = None
         with self.hold_trait_notifications():
             self.sample = sample
             self.target = sample.top(1)[0]
@@ -120,7 +130,7 @@ class Selection(t.HasTraits):
     def _check_position(self, proposal: Any) -> tuple[int, int] | None:
         if proposal["value"] is None:
             return None
-        height, width = self.sample.activations(self.layer).values.shape[1:]
+        height, width = self.activations.values.shape[1:]
         try:
             row, column = (int(number) for number in proposal["value"])
         except (TypeError, ValueError):
@@ -129,9 +139,25 @@ class Selection(t.HasTraits):
             raise ValueError(f"position must be inside the {height} × {width} map, got ({row}, {column})")
         return row, column
 
+    @t.validate("grid")
+    def _check_grid(self, proposal: Any) -> Grid:
+        grid: Grid = proposal["value"]
+        if grid is not None and grid != "strip":
+            try:
+                rows, columns = (int(number) for number in grid)
+            except (TypeError, ValueError):
+                raise TypeError(f'grid must be (rows, columns), "strip" or None, got {grid!r}') from None
+            if rows < 1 or columns < 1:
+                raise ValueError(f"grid must have at least one row and column, got {rows} × {columns}")
+            grid = rows, columns
+        if grid is not None and self.sample.activations(self.layer).tokens is None:
+            raise ValueError(f"grid is for layers of tokens; {self.layer!r} has none")
+        self.sample.activations(self.layer, grid)  # raises where it does not fit
+        return grid
+
     def __setattr__(self, name: str, value: Any) -> None:
         if not name.startswith("_") and not hasattr(type(self), name):
-            known = ", ".join(("target", "layer", "unit", "position", "scale"))
+            known = ", ".join(("target", "layer", "unit", "position", "grid", "scale"))
             raise AttributeError(f"a selection has {known}, not {name!r}")
         if name == "target":
             value = self.sample.top(1)[0] if value is None else resolve_target(value, self.sample.names)
@@ -141,6 +167,8 @@ class Selection(t.HasTraits):
         # A unit of the old layer means nothing in the new one: all change at once, or nobody could follow.
         layer = self.sample.recording.resolve(value)
         with self.hold_trait_notifications():
+            if self.grid is not None and self.sample.activations(layer).tokens != self.activations.tokens:
+                self.grid = None
             super().__setattr__("layer", layer)
             self.position = None
             self.unit = self.sample.default_unit(layer)

@@ -9,7 +9,6 @@ from hypothesis.extra import numpy as hnp
 from torch import nn
 
 from nnlens.kernels import activations
-from nnlens.kernels.activations import as_maps
 from nnlens.recording import record
 from nnlens.render.textures import LEVELS, NAN, NEGATIVE, POSITIVE, mosaic_texture, quantise, reduce_maps
 
@@ -22,11 +21,11 @@ class Gives(nn.Module):
         self.value = value
 
     def forward(self, x):
-        return self.value + x
+        return self.value + x.mean()
 
 
-def of(value: torch.Tensor):
-    return activations(record(Gives(value), torch.zeros(())), "add")
+def of(value: torch.Tensor, *, image: bool = True):
+    return activations(record(Gives(value), torch.zeros(1, 3, 8, 8) if image else torch.zeros(4)), "add")
 
 
 def test_statistics_equal_plain_torch():
@@ -61,22 +60,27 @@ def test_words():
         ((1, 17, 6), (6, 4, 4), "17 tokens as a 4 × 4 grid, first token left out"),
         ((1, 16, 6), (6, 4, 4), "16 tokens as a 4 × 4 grid"),
         ((1, 11, 6), (6, 1, 11), "one strip of 11 steps per unit"),
-        ((1, 2, 3, 4, 5), (2, 4, 15), "3 slices side by side per channel"),
+        ((1, 2, 3, 4, 5), (2, 8, 10), "3 slices side by side per channel, 2 in a row"),
+        ((1, 2, 2, 4, 5), (2, 4, 10), "2 slices side by side per channel"),
         ((), (1, 1, 1), "one number"),
         ((17, 1, 6), (6, 4, 4), "17 tokens as a 4 × 4 grid, first token left out"),
         ((4, 9, 9), (4, 9, 9), "one map per channel"),
     ],
 )
 def test_any_shape_becomes_maps(shape, maps, layout):
-    found, words = as_maps(torch.randn(shape))
-    assert found.shape == maps
-    assert words == layout
+    found = of(torch.randn(shape))
+    assert found.values.shape == maps
+    assert found.layout == layout
+
+
+def test_tokens_of_a_text_are_a_strip():
+    assert of(torch.randn(1, 16, 6), image=False).layout == "one strip of 16 steps per unit"
 
 
 def test_tokens_stand_where_their_patch_is():
     value = torch.zeros(1, 10, 2)
     value[0, 1 + 3 + 2, 1] = 5  # the class token, the first row, then the third patch of the second
-    maps, _ = as_maps(value)
+    maps = of(value).values
     assert maps[1, 1, 2] == 5
     assert maps.sum() == 5
 
@@ -120,3 +124,82 @@ def test_textures_stay_small_and_say_how():
     assert texture["step"] == 2
     assert (texture["rows"], texture["columns"]) == (56, 56)
     assert len(texture["data"]) == 64 * 56 * 56
+
+
+class Patches(nn.Module):
+    """Patch tokens, with `extra` in front, in channels-first and channels-last order, before and after attention."""
+
+    def __init__(self, extra: int):
+        super().__init__()
+        self.patch, self.mix = nn.Conv2d(3, 5, 4, 4), nn.MultiheadAttention(5, 1, batch_first=True)
+        self.extra = extra
+
+    def forward(self, x):
+        first = self.patch(x).flatten(2)
+        tokens = torch.cat([torch.zeros(1, self.extra, 5), first.transpose(1, 2)], 1)
+        mixed = self.mix(tokens, tokens, tokens)[0]
+        maps = (tokens + mixed)[:, self.extra :].unflatten(1, (x.shape[2] // 4, x.shape[3] // 4))
+        return maps.mean((1, 2)).sigmoid(), maps
+
+
+@pytest.mark.parametrize("size", [(16, 16), (12, 32), (24, 8)])
+@pytest.mark.parametrize("extra", [0, 1, 5])
+def test_tokens_find_their_patches(size, extra):
+    model, x = Patches(extra).eval(), torch.randn(1, 3, *size)
+    recording = record(model, x)
+    rows, columns = size[0] // 4, size[1] // 4
+    patches = recording["patch"][0].numpy()
+    np.testing.assert_array_equal(activations(recording, "patch").values, patches)
+    for layer in ("flatten", "transpose", "cat", "mix", "add"):
+        found = activations(recording, layer)
+        assert found.grid == (rows, columns), (layer, found.layout)
+        assert found.values.shape == (5, rows, columns)
+        if layer in ("flatten", "transpose", "cat"):
+            np.testing.assert_array_equal(found.values, patches)
+    assert activations(recording, "unflatten").layout == "one map per channel, channels last"
+    assert activations(recording, "unflatten").values.shape == (5, rows, columns)
+
+
+def test_the_guess_can_be_overridden():
+    recording = record(Patches(1).eval(), torch.randn(1, 3, 16, 16))
+    assert activations(recording, "add").layout == "17 tokens as a 4 × 4 grid, first token left out"
+    found = activations(recording, "add", grid=(2, 8))
+    assert found.values.shape == (5, 2, 8)
+    assert found.layout == "17 tokens as a 2 × 8 grid, first token left out"
+    assert activations(recording, "add", grid=(3, 5)).layout == "17 tokens as a 3 × 5 grid, first 2 tokens left out"
+    assert activations(recording, "add", grid="strip").values.shape == (5, 1, 17)
+    with pytest.raises(ValueError, match="grid must have at most 17 places, the layer's tokens, got 5 × 5"):
+        activations(recording, "add", grid=(5, 5))
+
+
+def test_channels_last_networks_are_shown_as_maps():
+    class Last(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.stem, self.norm, self.fc = nn.Conv2d(3, 6, 4, 4), nn.LayerNorm(6), nn.Linear(6, 6)
+
+        def forward(self, x):
+            y = self.stem(x)
+            return y + self.fc(self.norm(y.permute(0, 2, 3, 1))).permute(0, 3, 1, 2)
+
+    recording = record(Last(), torch.randn(1, 3, 16, 20))
+    found = activations(recording, "norm")
+    assert found.values.shape == (6, 4, 5)
+    np.testing.assert_array_equal(found.values, recording["norm"][0].permute(2, 0, 1).numpy())
+
+
+def test_lines_and_volumes_have_a_view():
+    class Both(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.line, self.volume = nn.Conv1d(3, 2, 3), nn.Conv3d(1, 2, 2)
+
+        def forward(self, x):
+            return self.line(x.flatten(2)).mean() + self.volume(x[:, None]).mean()
+
+    recording = record(Both(), torch.randn(1, 3, 8, 8))
+    assert activations(recording, "line").values.shape == (2, 1, 62)
+    assert activations(recording, "line").layout == "one strip per channel"
+    volume = activations(recording, "volume")
+    assert volume.values.shape == (2, 7, 14)
+    np.testing.assert_array_equal(volume.values[1, :, 7:], recording["volume"][0, 1, 1].numpy())

@@ -44,7 +44,7 @@ def test_a_selection_takes_names_and_indices(lens, photo):
     assert (selection.target, selection.label) == (3, "dog")
     selection.target = None
     assert selection.target == selection.sample.top(1)[0]
-    with pytest.raises(AttributeError, match="a selection has target, layer, unit, position, scale, not 'lyaer'"):
+    with pytest.raises(AttributeError, match="a selection has target, layer, unit, position, grid, scale, not 'lyaer'"):
         selection.lyaer = "stem"
     selection.target = 1
     selection.layer = "block"

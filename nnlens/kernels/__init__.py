@@ -1,6 +1,7 @@
 """Analyses: functions of a model and tensors that give frozen results. They know no widget and no picture."""
 
 from .activations import Activations, activations
+from .layout import Grid
 from .occlusion import Occlusion, occluded_scores, occlusion, occlusion_steps
 from .receptive_field import ReceptiveField, receptive_field, seen_by
 from .scores import class_scores, is_distribution, probabilities
@@ -9,6 +10,7 @@ from .summary import Cost, Summary, summary
 __all__ = [
     "Activations",
     "Cost",
+    "Grid",
     "Occlusion",
     "ReceptiveField",
     "Summary",

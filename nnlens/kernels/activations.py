@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
-from torch import Tensor
 
-from ..recording import Operation, Recording
+from ..recording import Recording
+from .layout import Grid, as_maps
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +22,8 @@ class Activations:
         The shape of the recorded tensor.
     values : float32 array (units, height, width)
         One map per unit. `layout` says in words how the tensor became these maps.
+    tokens, grid : int and (rows, columns), or None
+        How many tokens the layer has, if it has, and the grid that they are shown as.
     minimum, maximum, mean, zeros : float32 arrays (units,)
         Over each unit's finite values; `zeros` is the share of values that are exactly 0 (0…1).
     peak : int array (units, 2)
@@ -38,6 +39,8 @@ class Activations:
     kind: str
     shape: tuple[int, ...]
     layout: str
+    tokens: int | None
+    grid: tuple[int, int] | None
     values: np.ndarray
     minimum: np.ndarray
     maximum: np.ndarray
@@ -65,47 +68,14 @@ class Activations:
         return f"unit {unit}: max {self.maximum[unit]:.3g} at ({row}, {column}), {share.replace('%', ' %')} zeros"
 
 
-def as_maps(value: Tensor, operation: Operation | None = None) -> tuple[np.ndarray, str]:
-    """The value for one input as (units, height, width) maps, and in words how it became them."""
-    value = value.detach()
-    if value.is_complex():
-        maps, layout = as_maps(value.abs(), operation)
-        return maps, f"{layout}, magnitude of complex values"
-    # A leading axis that is not 1 is no batch of one: attention's (steps, batch, units), windows.
-    sample = value[0] if value.ndim > 1 and value.shape[0] == 1 else value
-    if sample.ndim == 3 and sample is value and value.shape[1] == 1:
-        sample = value[:, 0]
-    array = sample.float().cpu().numpy()
-    if array.ndim == 0:
-        return array.reshape(1, 1, 1), "one number"
-    if array.ndim == 1:
-        return array.reshape(-1, 1, 1), "one number per unit"
-    if array.ndim == 3:
-        return array, "one map per channel"
-    if array.ndim == 2:
-        if operation is not None and (operation.op.endswith("1d") or operation.kind == "convolution"):
-            return array[:, None, :], "one strip per channel"
-        tokens, units = array.shape
-        for extra in (0, 1):  # with a class token in front, perhaps
-            side = math.isqrt(tokens - extra)
-            if side > 1 and side * side == tokens - extra:
-                maps = array[extra:].T.reshape(units, side, side)
-                return maps, f"{tokens} tokens as a {side} × {side} grid" + (", first token left out" if extra else "")
-        return array.T[:, None, :], f"one strip of {tokens} steps per unit"
-    # Further axes lie side by side: (c, d, h, w) → c maps of h × (d · w).
-    channels, height, width = array.shape[0], array.shape[-2], array.shape[-1]
-    flat = array.reshape(channels, -1, height, width)
-    maps = flat.transpose(0, 2, 1, 3).reshape(channels, height, -1)
-    return maps, f"{flat.shape[1]} slices side by side per channel"
-
-
-def activations(recording: Recording, layer: str) -> Activations:
+def activations(recording: Recording, layer: str, *, grid: Grid = None) -> Activations:
     """The maps of `layer` (an operation's name or a module's path) with each unit's statistics.
 
-    Raises ValueError for an unknown layer, naming the nearest names.
+    `grid` is how tokens are shown: (rows, columns), those in front left out, or "strip"; by default the grid of the
+    image's patches. Raises ValueError for an unknown layer, naming the nearest names.
     """
     operation = recording.operation(layer)
-    maps, layout = as_maps(recording[layer], operation)
+    maps, layout = as_maps(recording[layer], recording, operation, grid)
     units, _, width = maps.shape
     flat = maps.reshape(units, -1)
     finite = np.isfinite(flat)
@@ -124,7 +94,9 @@ def activations(recording: Recording, layer: str) -> Activations:
         label=operation.label,
         kind=operation.kind,
         shape=operation.shape,
-        layout=layout,
+        layout=layout.words,
+        tokens=layout.tokens,
+        grid=layout.grid,
         values=maps,
         minimum=low.astype(np.float32),
         maximum=high.astype(np.float32),

@@ -367,14 +367,29 @@ def _transpose(call: Call) -> Reaches:
     return call.given.map(_reordered(order))
 
 
-def _reshape(call: Call) -> Reaches | None:
+def _reshape(call: Call) -> Reaches:
     before, after = call.given_shape, call.shape
+    given = call.given.axes
+    together = len(given) == 2 and given[0].axis is not None and given[0].axis == given[1].axis
     axes, exact = [], True
-    for reach in call.given.axes:
+    for number, reach in enumerate(given):
         moved = _placed(reach, before, after)
+        if moved is None and together:
+            moved = _split(reach, before, after, number)
         exact = exact and moved is not None
         axes.append(reach.all() if moved is None else moved)
     return Reaches(tuple(axes), call.given.exact and exact)
+
+
+def _split(reach: Reach, before: tuple[int, ...], after: tuple[int, ...], number: int) -> Reach | None:
+    """A reach along tokens that become rows and columns again: along which of the two this axis is."""
+    assert reach.axis is not None
+    outside = math.prod(before[: reach.axis])
+    for place in range(len(after) - 1):
+        if math.prod(after[:place]) == outside and after[place] * after[place + 1] == before[reach.axis]:
+            low, high = (one.reshape(after[place], after[place + 1]) for one in (reach.low, reach.high))
+            return Reach(place + number, low.min(1 - number), high.max(1 - number))
+    return None
 
 
 def _placed(reach: Reach, before: tuple[int, ...], after: tuple[int, ...]) -> Reach | None:

@@ -111,3 +111,34 @@ def _reaches(recording: Recording) -> dict[str, Reaches]:
                 known[operation.name] = found
     object.__setattr__(recording, "_reaches", known)
     return known
+
+
+def spatial_dimensions(recording: Recording, layer: str) -> tuple[int | None, ...]:
+    """Along which dimension of a layer's output each spatial axis of the image lies; None where it is mixed away.
+
+    Empty where the layer does not come from an image.
+    """
+    found = _reaches(recording).get(layer)
+    return () if found is None else tuple(one.axis for one in found.axes)
+
+
+def token_grids(recording: Recording) -> dict[int, tuple[int, int]]:
+    """How many tokens → the rows and columns of the image's patches that they are, where the pass tells.
+
+    Read off where two spatial axes became one dimension, row by row; tokens in front that see nothing are extra.
+    """
+    found: dict[int, tuple[int, int]] = {}
+    for reaches in _reaches(recording).values():
+        if len(reaches.axes) != 2 or reaches.axes[0].axis is None or reaches.axes[0].axis != reaches.axes[1].axis:
+            continue
+        down, across = reaches.axes
+        seeing = np.flatnonzero((down.low <= down.high) & (across.low <= across.high))
+        if len(seeing) < 4 or seeing[-1] - seeing[0] + 1 != len(seeing) or seeing[-1] != len(down.low) - 1:
+            continue
+        rows = down.low[seeing]
+        columns = int(np.count_nonzero(rows == rows[0]))
+        count = len(rows) // columns
+        grid = np.broadcast_to(across.low[seeing][:columns], (count, columns)).ravel()
+        if 1 < columns < len(rows) and count * columns == len(rows) and np.array_equal(grid, across.low[seeing]):
+            found.setdefault(len(down.low), (count, columns))
+    return found

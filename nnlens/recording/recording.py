@@ -112,7 +112,7 @@ class Recording:
             return self.aliases[name]
         if name in self.silent:
             raise ValueError(f"layer {name!r} did not run in this pass, so there is nothing to show")
-        calls = [one for one in (*self.names, *self.aliases) if one.rpartition(":")[0] == name]
+        calls = [one for one in (*self.names, *self.aliases) if one.startswith(f"{name}:")]
         if calls:
             raise ValueError(f"layer {name!r} ran {len(calls)} times: choose one of {calls[0]!r} … {calls[-1]!r}")
         near = difflib.get_close_matches(name, [*self.names, *self.aliases], n=3, cutoff=0.4)

@@ -58,6 +58,8 @@ def mosaic_texture(activations: Activations, *, most_values: int = 400_000, most
         "kind": activations.kind,
         "shape": list(activations.shape),
         "layout": activations.layout,
+        "tokens": activations.tokens,
+        "grid": None if activations.grid is None else list(activations.grid),
         "units": units,
         "height": height,
         "width": width,

@@ -37,7 +37,7 @@ class ActivationsWidget(View):
 
     @property
     def _activations(self) -> Activations:
-        return self._selection.sample.activations(self._selection.layer)
+        return self._selection.activations
 
     def _prepare(self, options: dict[str, Any]) -> None:
         super()._prepare(options)
@@ -60,11 +60,11 @@ class ActivationsWidget(View):
                 {"name": op.name, "label": op.label, "kind": op.kind, "module": op.module, "shape": list(op.shape)}
                 for op in sample.recording
             ] + [{"name": path, "silent": True} for path in sample.recording.silent]
-        if self._stale("mosaic", (sample, selection.layer)):
+        if self._stale("mosaic", (sample, selection.layer, selection.grid)):
             # One texture for all views that show the layer.
             layer = self._activations
-            made["mosaic"] = sample.once("texture", layer.layer, make=lambda: mosaic_texture(layer))
-        if self._stale("unit_map", (sample, selection.layer, selection.unit)):
+            made["mosaic"] = sample.once("texture", layer.layer, layer.grid, make=lambda: mosaic_texture(layer))
+        if self._stale("unit_map", (sample, selection.layer, selection.unit, selection.grid)):
             made["unit_map"] = unit_texture(self._activations, selection.unit)
         return made
 
@@ -106,7 +106,7 @@ class ActivationsWidget(View):
         """What a page shows of the selected layer, and then of each of `names`."""
         sample, selection = self._selection.sample, self._selection
         for name in dict.fromkeys([selection.layer, *names]):
-            layer = sample.activations(name)
+            layer = selection.activations if name == selection.layer else sample.activations(name)
             unit = selection.unit if name == selection.layer else sample.default_unit(name)
             texture = mosaic_texture(layer, most_values=120_000, most_side=56)
             yield name, {"mosaic": texture, "unit": unit, "unit_map": unit_texture(layer, unit), "position": None}

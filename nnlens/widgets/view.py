@@ -22,7 +22,7 @@ from ..selection import SCALES, Selection
 if TYPE_CHECKING:
     from ..lens import Lens
 
-LINKED = ("target", "layer", "unit", "position", "scale")
+LINKED = ("target", "layer", "unit", "position", "grid", "scale")
 BUDGET = 2_000_000  # bytes of one output in a saved notebook
 
 
@@ -40,13 +40,14 @@ class View(anywidget.AnyWidget):
     """One view of an image through a lens. Its numbers are `.result`, what it shows is `.selection`."""
 
     parts: ClassVar[tuple[str, ...]] = ()
-    options: ClassVar[tuple[str, ...]] = ("layer", "unit", "target", "scale")
+    options: ClassVar[tuple[str, ...]] = ("layer", "unit", "target", "grid", "scale")
 
     # The selection, as the browser sees it; set `selection`, or these.
     target = synced(t.Int(0, help="class index"))
     layer = synced(t.Unicode("", help="name of an operation"))
     unit = synced(t.Int(0, help="channel of the layer"))
     position = synced(t.List(t.Int(), default_value=None, allow_none=True, help="[row, column] on the unit's map"))
+    grid = synced(t.Any(None, allow_none=True, help='how tokens are shown: [rows, columns], "strip", null: the guess'))
     scale = synced(t.Enum(SCALES, "layer"))
     limits = synced(t.List(t.Float(), default_value=None, allow_none=True, help="what the colours are locked to"))
 
@@ -74,7 +75,7 @@ class View(anywidget.AnyWidget):
         for part in hide:
             if part not in self.parts:
                 raise ValueError(f"hide must name parts of {', '.join(self.parts)}, got {part!r}")
-        choices = {name: options.get(name) for name in ("target", "layer", "unit", "scale")}
+        choices = {name: options.get(name) for name in ("target", "layer", "unit", "grid", "scale")}
         if options.get("link", True):
             selection = lens.select(image, **choices)
         else:
@@ -162,9 +163,8 @@ class View(anywidget.AnyWidget):
         return True
 
     def _linked(self) -> dict[str, Any]:
-        position = self._selection.position
         values = {name: getattr(self._selection, name) for name in LINKED}
-        return {**values, "position": None if position is None else list(position)}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
     def _follow(self, change: Any = None) -> None:
         """The selection changed: show it."""

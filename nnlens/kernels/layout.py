@@ -1,0 +1,116 @@
+"""How a tensor of any shape becomes maps that can be shown, one per unit."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from torch import Tensor
+
+from ..recording import Operation, Recording
+from .receptive_field import spatial_dimensions, token_grids
+
+Grid = tuple[int, int] | Literal["strip"] | None
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a recorded tensor became maps.
+
+    Attributes
+    ----------
+    words : str
+        In words.
+    tokens : int or None
+        How many tokens the units' values lie along, where they do: then the grid can be chosen.
+    grid : (rows, columns) or None
+        The grid that the tokens are shown as; None for a strip.
+    """
+
+    words: str
+    tokens: int | None = None
+    grid: tuple[int, int] | None = None
+
+
+def as_maps(value: Tensor, recording: Recording, operation: Operation, grid: Grid = None) -> tuple[np.ndarray, Layout]:
+    """The value for one input as (units, height, width) float32 maps, and how it became them.
+
+    Where the image's rows and columns went is followed through the recording, so that channels may come last and
+    tokens find their places. `grid` overrides the guess for tokens: (rows, columns), tokens in front left out,
+    or "strip".
+    """
+    value = value.detach()
+    if value.is_complex():
+        maps, layout = as_maps(value.abs(), recording, operation, grid)
+        return maps, Layout(f"{layout.words}, magnitude of complex values", layout.tokens, layout.grid)
+    along = spatial_dimensions(recording, operation.name)
+    # A leading axis that is not 1 is no batch of one: attention's (steps, batch, units), windows.
+    batch = 0 if value.ndim > 1 and value.shape[0] == 1 else None
+    if value.ndim == 3 and batch is None and value.shape[1] == 1:
+        batch = 1
+    sample = value if batch is None else value.select(batch, 0)
+    if batch is not None:
+        along = tuple(None if dim is None else dim - (dim > batch) for dim in along)
+    array = sample.float().cpu().numpy()
+    if array.ndim == 0:
+        return array.reshape(1, 1, 1), Layout("one number")
+    if array.ndim == 1:
+        return array.reshape(-1, 1, 1), Layout("one number per unit")
+    if array.ndim == 2:
+        return _rows(array, recording, operation, along, grid)
+    if array.ndim == 3:
+        if along == (0, 1):
+            return np.ascontiguousarray(array.transpose(2, 0, 1)), Layout("one map per channel, channels last")
+        if operation.op == "attention_weights":
+            return array, Layout("one map per head: a row for each query, a column for each key")
+        return array, Layout("one map per channel")
+    # Further axes lie side by side: (c, d, h, w) → c maps of slices in a near-square sheet.
+    channels, height, width = array.shape[0], array.shape[-2], array.shape[-1]
+    flat = array.reshape(channels, -1, height, width)
+    across = math.ceil(math.sqrt(flat.shape[1] * height / width))
+    down = math.ceil(flat.shape[1] / across)
+    sheet = np.zeros((channels, down * across, height, width), np.float32)
+    sheet[:, : flat.shape[1]] = flat
+    maps = sheet.reshape(channels, down, across, height, width).transpose(0, 1, 3, 2, 4)
+    words = f"{flat.shape[1]} slices side by side per channel" + (f", {across} in a row" if down > 1 else "")
+    return np.ascontiguousarray(maps.reshape(channels, down * height, across * width)), Layout(words)
+
+
+def _rows(
+    array: np.ndarray, recording: Recording, operation: Operation, along: tuple[int | None, ...], grid: Grid
+) -> tuple[np.ndarray, Layout]:
+    """A matrix of tokens, or steps, and units; or of channels along one axis."""
+    if operation.kind not in ("gate", "state") and (operation.op.endswith("1d") or along == (1,)):
+        return array[:, None, :], Layout("one strip per channel")
+    grids = token_grids(recording)
+    columns_are_tokens = along in ((1, 1), (1, None)) or (
+        None in along and array.shape[1] in grids and array.shape[0] not in grids
+    )
+    rows = array.T if columns_are_tokens else array
+    tokens = len(rows)
+    if grid is None:
+        chosen = grids.get(tokens) or (_square(tokens) if along else None)
+    elif grid == "strip":
+        chosen = None
+    else:
+        if grid[0] * grid[1] > tokens:
+            raise ValueError(f"grid must have at most {tokens} places, the layer's tokens, got {grid[0]} × {grid[1]}")
+        chosen = grid
+    if chosen is None:
+        return rows.T[:, None, :], Layout(f"one strip of {tokens} steps per unit", tokens)
+    first = tokens - chosen[0] * chosen[1]
+    left_out = {0: "", 1: ", first token left out"}.get(first, f", first {first} tokens left out")
+    words = f"{tokens} tokens as a {chosen[0]} × {chosen[1]} grid{left_out}"
+    maps = np.ascontiguousarray(rows[first:].T.reshape(-1, *chosen))
+    return maps, Layout(words, tokens, chosen)
+
+
+def _square(tokens: int) -> tuple[int, int] | None:
+    """A square grid, with a class token in front perhaps: the guess where the tokens' places are not known."""
+    for extra in (0, 1):
+        side = math.isqrt(tokens - extra)
+        if side > 1 and side * side == tokens - extra:
+            return side, side
+    return None
