@@ -12,7 +12,7 @@ import numpy as np
 import traitlets as t
 
 from .inputs import Input
-from .kernels import Activations, Grid, Occlusion, activations
+from .kernels import Activations, Grid, Occlusion, activations, token_grids
 from .recording import Recording
 
 SCALES = ("unit", "layer", "locked")
@@ -55,11 +55,14 @@ class Sample:
         return [int(index) for index in np.argsort(-self.logits, kind="stable")[:count]]
 
     def default_layer(self) -> str:
-        """A layer worth a first look: the last activation function whose maps still show places."""
-        height = self.input.x.shape[2]
-        maps = [op for op in self.recording if len(op.shape) == 4 and min(op.shape[2:]) > 1]
-        large = [op for op in maps if op.shape[2] * 8 >= height] or maps or list(self.recording)
-        chosen = [op for op in large if op.kind == "activation"] or large
+        """A layer worth a first look: the last activation function whose units still show places of the image."""
+        height, tokens = self.input.x.shape[2], token_grids(self.recording)
+        shown = [op for op in self.recording if op.kind not in ("reshape", "attention", "gate", "state", "dropout")]
+        maps = [op for op in shown if len(op.shape) == 4 and min(op.shape[2:]) > 1 and op.shape[2] * 8 >= height]
+        maps += [op for op in shown if len(op.shape) == 3 and op.shape[1] in tokens]
+        if not maps:
+            maps = [op for op in shown if len(op.shape) == 4 and min(op.shape[2:]) > 1] or shown or [*self.recording]
+        chosen = [op for op in maps if op.kind == "activation"] or maps
         if not chosen:
             raise ValueError("the model ran no operation that nnlens can show")
         return chosen[-1].name

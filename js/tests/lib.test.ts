@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { codeColors, colorOf, decode, limitsOf, packTable } from "../src/lib/colors.ts";
 import { percent, shape, share, short, signed } from "../src/lib/format.ts";
-import { hit, layout, order } from "../src/lib/mosaic.ts";
+import { gridFrom, hit, layout, order } from "../src/lib/mosaic.ts";
 import { OcclusionMap } from "../src/lib/occlusion.ts";
 import { buildTree, parents, visible } from "../src/lib/tree.ts";
 import { heatmap, state } from "./model.ts";
@@ -70,7 +70,8 @@ describe("mosaic", () => {
     expect(grid.columns * grid.rows).toBeGreaterThanOrEqual(count);
     expect(grid.columns * (grid.width + grid.gap)).toBeLessThanOrEqual(width + 0.01);
     expect(grid.rows * (grid.height + grid.gap)).toBeLessThanOrEqual(302);
-    expect(grid.width / grid.height).toBeCloseTo(across / down);
+    const ratio = Math.min(24, Math.max(1 / 24, across / down));
+    expect(grid.width / grid.height).toBeCloseTo(ratio);
   });
   it("what lies under the middle of a tile's pixel is that pixel", () => {
     const grid = layout(10, 4, 4, 200, 100);
@@ -141,5 +142,29 @@ describe("occlusion map", () => {
     expect(pixels[63]).toBeNaN();
     const overlapping = new OcclusionMap({ ...heatmap(), lefts: [0, 2] } as any);
     expect(overlapping.perPixel(1, "probability")[3]).toBeCloseTo((-0.3 + 0.1) / 2);
+  });
+});
+
+describe("a grid of tokens, as typed", () => {
+  it.each([
+    ["14 × 14", [14, 14]],
+    ["7x28", [7, 28]],
+    [" 2 , 3 ", [2, 3]],
+    ["Strip", "strip"],
+    ["", null],
+  ])("%s", (text, grid) => expect(gridFrom(text as string, 197)).toEqual(grid));
+  it.each(["15 × 14", "14", "0 × 3", "a × b", "-2 × 3"])("refuses %s", (text) =>
+    expect(gridFrom(text, 197)).toBeUndefined(),
+  );
+});
+
+describe("strips", () => {
+  it("are drawn high enough to be seen", () => {
+    for (const count of [2, 40, 384]) {
+      const grid = layout(count, 197, 1, 480, 300);
+      expect(grid.height).toBeGreaterThan(2);
+      expect(grid.columns * (grid.width + grid.gap)).toBeLessThanOrEqual(481);
+      expect(grid.rows * (grid.height + grid.gap)).toBeLessThanOrEqual(301);
+    }
   });
 });

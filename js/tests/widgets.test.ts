@@ -195,3 +195,42 @@ describe("the explorer", () => {
     expect(el.textContent).toContain("saved page, no kernel");
   });
 });
+
+describe("tokens", () => {
+  const field = () => el.querySelector<HTMLInputElement>("input[placeholder=guess]")!;
+  const show = (more: object) => {
+    const model = liveModel();
+    model.set("mosaic", { ...mosaic(), ...more });
+    activations.render({ model, el });
+    return model;
+  };
+
+  it("has a field for their grid, which only layers of tokens show", async () => {
+    show({});
+    await settled();
+    expect(field().closest("label")!.hidden).toBe(true);
+    el.replaceChildren();
+    const model = show({ tokens: 5, grid: [2, 2], layout: "5 tokens as a 2 × 2 grid, first token left out" });
+    await settled();
+    expect(field().closest("label")!.hidden).toBe(false);
+    expect(field().value).toBe("2 × 2");
+    expect(el.textContent).toContain("5 tokens as a 2 × 2 grid, first token left out");
+    field().value = "1 x 4";
+    field().dispatchEvent(new Event("change"));
+    expect(model.get("grid")).toEqual([1, 4]);
+    field().value = "3 × 3";
+    field().dispatchEvent(new Event("change"));
+    expect(model.get("grid")).toEqual([1, 4]);
+    expect(field().validationMessage).toContain("at most 5 places");
+  });
+});
+
+describe("values along one axis", () => {
+  it("are drawn as a line", async () => {
+    const model = liveModel();
+    model.set("mosaic", { ...mosaic(), height: 1, rows: 1, width: 4, columns: 4 });
+    activations.render({ model, el });
+    await settled();
+    expect(el.querySelector(".nn-error")).toHaveProperty("hidden", true);
+  });
+});

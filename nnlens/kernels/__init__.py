@@ -3,7 +3,7 @@
 from .activations import Activations, activations
 from .layout import Grid
 from .occlusion import Occlusion, occluded_scores, occlusion, occlusion_steps
-from .receptive_field import ReceptiveField, receptive_field, seen_by
+from .receptive_field import ReceptiveField, receptive_field, seen_by, token_grids
 from .scores import class_scores, is_distribution, probabilities
 from .summary import Cost, Summary, summary
 
@@ -24,4 +24,5 @@ __all__ = [
     "receptive_field",
     "seen_by",
     "summary",
+    "token_grids",
 ]

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from ..kernels import Cost, Summary
 
+_SCREEN = 40  # lines
 _HEADS = ("operation", "output", "parameters", "FLOPs", "sees", "time", "memory")
 _STYLE = """<style>
 .nnlens-table { font-size: 12px; line-height: 20px; max-width: 1000px; overflow-x: auto;
@@ -43,6 +44,10 @@ class SummaryTable:
 
     def __init__(self, result: Summary):
         self.result = result
+        # As many levels as stand on one screen, unless somebody chose.
+        levels = range(max(cost.depth for cost in result.lines()), 0, -1)
+        fitting = next((depth for depth in levels if len(result.lines(depth)) <= _SCREEN), 1)
+        self._unfolded = fitting if result.depth is None else result.depth
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         table = Table(box=None, pad_edge=False, header_style="bold", caption=self.caption(), caption_justify="left")

@@ -1,14 +1,14 @@
 // Numbers and shapes in words.
 
-/** Three significant digits, with a real minus sign. */
-export function short(value: number): string {
+/** Three significant digits, or fewer, with a real minus sign. */
+export function short(value: number, digits = 3): string {
   if (Number.isNaN(value)) return "NaN";
   if (!Number.isFinite(value)) return value < 0 ? "−∞" : "∞";
   const size = Math.abs(value);
   const text =
     size !== 0 && (size >= 1e5 || size < 1e-3)
-      ? value.toExponential(1)
-      : String(Number(value.toPrecision(3)));
+      ? value.toExponential(Math.min(1, digits - 1))
+      : String(Number(value.toPrecision(digits)));
   return text.replace("-", "−");
 }
 

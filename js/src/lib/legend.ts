@@ -27,10 +27,14 @@ export function legend(): Legend {
         css(colorOf(low + (stop / 16) * (high - low), limits, table)),
       );
       strip.style.background = `linear-gradient(90deg, ${stops.join(", ")})`;
-      [low, (low + high) / 2, high].forEach((value, place) => {
-        const plus = signs && value > 0 ? "+" : "";
-        ticks[place].textContent = signs && Math.abs(value) >= 0.1 ? signed(value) : plus + short(value);
-      });
+      const texts = (digits: number) =>
+        [low, (low + high) / 2, high].map((value) => {
+          const plus = signs && value > 0 ? "+" : "";
+          return signs && Math.abs(value) >= 0.1 ? signed(value) : plus + short(value, digits);
+        });
+      // As many digits as stand beside each other.
+      const fitting = [3, 2, 1].map(texts).find((words) => words.join("").length <= 15) ?? texts(1);
+      fitting.forEach((text, place) => (ticks[place].textContent = text));
       what.textContent = unit;
     },
   };

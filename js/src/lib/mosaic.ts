@@ -11,13 +11,16 @@ export interface Grid {
 
 /** The grid that shows `count` tiles of `across` × `down` pixels largest within `width` × `height`. */
 export function layout(count: number, across: number, down: number, width: number, height: number): Grid {
+  // A strip of many steps and one row is drawn higher than it is: it must be seen.
+  down = Math.max(down, across / 24);
+  across = Math.max(across, down / 24);
   let best: Grid | null = null;
   for (let columns = 1; columns <= count; columns++) {
     const rows = Math.ceil(count / columns);
-    const cell = Math.min(width / columns, ((height / rows) * across) / down);
-    const gap = cell >= 10 ? 1 : 0;
+    const [wide, high] = [width / columns, height / rows];
+    const gap = Math.min(wide, high) >= 5 && Math.max(wide, high) >= 10 ? 1 : 0;
     // A tile at most eight times its pixels: a layer of few small maps stays a mosaic.
-    const tile = Math.min(cell - gap, Math.max(8 * across, 64));
+    const tile = Math.min(wide - gap, ((high - gap) * across) / down, Math.max(8 * across, 64));
     const grid = { columns, rows, width: tile, height: (tile * down) / across, gap };
     if (!best || grid.width > best.width + 1e-9) best = grid;
     if (width / columns < 2) break;
@@ -59,4 +62,15 @@ export function hit(
     row: Math.min(down - 1, Math.floor(insideY * down)),
     column: Math.min(across - 1, Math.floor(insideX * across)),
   };
+}
+
+/** What a person types for a grid of tokens: "14 × 14", "7x28", "strip"; empty is the guess; undefined is nonsense. */
+export function gridFrom(text: string, tokens: number): [number, number] | "strip" | null | undefined {
+  const typed = text.trim().toLowerCase();
+  if (typed === "") return null;
+  if (typed === "strip") return "strip";
+  const found = /^(\d+)\s*[x×*,]\s*(\d+)$/.exec(typed);
+  if (!found) return undefined;
+  const [rows, columns] = [Number(found[1]), Number(found[2])];
+  return rows > 0 && columns > 0 && rows * columns <= tokens ? [rows, columns] : undefined;
 }

@@ -9,6 +9,9 @@ export interface Mosaic {
   layer: string;
   label: string;
   layout: string;
+  /** How many tokens the layer has, if it has; the grid that they are shown as. */
+  tokens: number | null;
+  grid: [number, number] | null;
   shape: number[];
   units: number;
   height: number;

@@ -250,6 +250,8 @@ export function asCode(context: Context, scene: Scene, method: string): string {
     options.push(`size=${context.get("size")}`, `stride=${context.get("stride")}`, `fill=${words(context.get("fill"))}`);
     options.push(`score=${words(context.get("score"))}`);
   }
+  const grid = context.get<number[] | "strip" | null>("grid");
+  if (grid) options.push(`grid=${Array.isArray(grid) ? `(${grid.join(", ")})` : words(grid)}`);
   options.push(`scale=${words(context.get("scale"))}`);
   // What came as a file is named; what came as pixels is for the reader to put in.
   return `view = lens.${method}(${path ? words(path) : "image"}, ${options.join(", ")})`;

@@ -2,11 +2,11 @@
 
 import type { Limits } from "../lib/colors.ts";
 import { decode } from "../lib/colors.ts";
-import type { Context } from "../lib/context.ts";
+import { type Context, NEEDS_KERNEL } from "../lib/context.ts";
 import { choice, h, say, sized } from "../lib/dom.ts";
 import { percent, shape, short } from "../lib/format.ts";
 import { legend } from "../lib/legend.ts";
-import { type Grid, hit, layout, order, type Sort } from "../lib/mosaic.ts";
+import { type Grid, gridFrom, hit, layout, order, type Sort } from "../lib/mosaic.ts";
 import { limitsOf } from "../lib/colors.ts";
 import type { Mosaic, Scene } from "../lib/scene.ts";
 
@@ -43,6 +43,18 @@ export function mosaicPane(context: Context, scene: Scene): HTMLElement {
     ],
     (value) => context.set({ scale: value }),
   );
+
+  const tokens = h("input", { type: "text", class: "nn-short", placeholder: "guess" });
+  const arrangement = h("label", { class: "nn-control", hidden: true }, "tokens as", tokens);
+  tokens.disabled = !context.live;
+  arrangement.title = context.live ? "rows × columns, or strip; empty: the guess" : NEEDS_KERNEL;
+  context.listen(tokens, "change", () => {
+    const count = scene.mosaic?.tokens ?? 0;
+    const chosen = gridFrom(tokens.value, count);
+    const rule = `rows × columns with at most ${count} places, or strip, or empty for the guess`;
+    tokens.setCustomValidity(chosen === undefined ? rule : "");
+    if (tokens.reportValidity() && chosen !== undefined) context.set({ grid: chosen, position: null });
+  });
 
   /** Paint all tiles, one canvas pixel per value. */
   const paint = (mosaic: Mosaic) => {
@@ -141,6 +153,8 @@ export function mosaicPane(context: Context, scene: Scene): HTMLElement {
     if (mosaic.layout !== "one map per channel") parts.push(mosaic.layout);
     if (mosaic.step > 1) parts.push(`shown at 1/${mosaic.step}, each cell by its strongest value`);
     say(facts, parts.join(" · "));
+    arrangement.hidden = !mosaic.tokens;
+    if (document.activeElement !== tokens) tokens.value = mosaic.grid ? mosaic.grid.join(" × ") : "strip";
     sort.select.value = context.get("sort");
     scaling.select.value = context.get("scale");
     canvas.setAttribute(
@@ -202,7 +216,7 @@ export function mosaicPane(context: Context, scene: Scene): HTMLElement {
   };
   context.watch(["mosaic", "sort", "scale", "limits"], repaint);
   context.watch(["unit"], draw);
-  context.watch(["mosaic", "sort", "scale", "unit"], tell);
+  context.watch(["mosaic", "sort", "scale", "unit", "grid"], tell);
   context.watch(["layer", "mosaic"], () =>
     canvas.classList.toggle("nn-stale", scene.mosaic?.layer !== context.get("layer")),
   );
@@ -222,7 +236,7 @@ export function mosaicPane(context: Context, scene: Scene): HTMLElement {
     "div",
     {},
     title,
-    h("div", { class: "nn-row" }, sort, scaling),
+    h("div", { class: "nn-row" }, sort, scaling, arrangement),
     stage,
     h("div", { class: "nn-row" }, scale.element, facts),
     reading,

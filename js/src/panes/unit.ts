@@ -5,7 +5,7 @@ import type { Context } from "../lib/context.ts";
 import { h, say, sized } from "../lib/dom.ts";
 import { percent, short } from "../lib/format.ts";
 import { legend } from "../lib/legend.ts";
-import type { Scene } from "../lib/scene.ts";
+import type { Mosaic, Scene, UnitMap } from "../lib/scene.ts";
 
 const SIDE = 320;
 
@@ -16,6 +16,7 @@ export function unitPane(context: Context, scene: Scene): HTMLElement {
   const scale = legend();
   const number = h("input", { type: "number", min: 0, step: 1, "aria-label": "unit", class: "nn-short" });
   const overlay = h("input", { type: "checkbox" });
+  const over = h("label", { class: "nn-control" }, overlay, "over the photograph");
   context.listen(number, "change", () => {
     const mosaic = scene.mosaic;
     const unit = Number(number.value);
@@ -28,18 +29,22 @@ export function unitPane(context: Context, scene: Scene): HTMLElement {
   const draw = () => {
     const [mosaic, map] = [scene.mosaic, scene.unit];
     if (!mosaic || !map) return;
+    if (map.rows === 1 && map.columns > 1) {
+      drawTrace(mosaic, map);
+      return;
+    }
     const ratio = Math.min(4, Math.max(0.25, mosaic.height / mosaic.width));
     const [width, height] = ratio > 1 ? [SIDE / ratio, SIDE] : [SIDE, SIDE * ratio];
     const pen = sized(canvas, width, height);
     const limits = scene.limits(mosaic, map.unit);
     const table = scene.table(limits);
     const pixels = new Uint32Array(map.rows * map.columns);
-    const over = context.get<boolean>("overlay") && scene.photo;
+    const seen = context.get<boolean>("overlay") && scene.photo;
     const largest = Math.max(Math.abs(limits[0]), Math.abs(limits[1])) || 1;
     for (let place = 0; place < pixels.length; place++) {
       const value = map.at(place);
       let color = Number.isFinite(value) ? colorOf(value, limits, table) : 0xffd627d6;
-      if (over && Number.isFinite(value)) {
+      if (seen && Number.isFinite(value)) {
         // Over the photograph, what is near 0 lets it through.
         const alpha = Math.round(225 * Math.min(1, Math.abs(value) / largest));
         color = ((alpha << 24) | (color & 0xffffff)) >>> 0;
@@ -49,7 +54,7 @@ export function unitPane(context: Context, scene: Scene): HTMLElement {
     const texture = h("canvas", { width: map.columns, height: map.rows });
     const image = new ImageData(new Uint8ClampedArray(pixels.buffer), map.columns, map.rows);
     texture.getContext("2d")!.putImageData(image, 0, 0);
-    if (over) {
+    if (seen) {
       pen.filter = "grayscale(1)";
       pen.drawImage(scene.photo!, 0, 0, width, height);
       pen.filter = "none";
@@ -72,15 +77,51 @@ export function unitPane(context: Context, scene: Scene): HTMLElement {
       pen.strokeStyle = "#fff";
       pen.strokeRect(...box);
     }
-    scale.show(
-      limits,
-      table,
-      context.get("scale") === "unit"
-        ? "this unit"
-        : context.get("scale") === "locked"
-          ? "locked"
-          : "whole layer",
-    );
+    scale.show(limits, table, reach());
+  };
+
+  const reach = () =>
+    ({ unit: "this unit", locked: "locked" })[context.get<string>("scale")] ?? "whole layer";
+
+  /** Values along one axis: a line over their colours. */
+  const drawTrace = (mosaic: Mosaic, map: UnitMap) => {
+    const [width, height, band] = [SIDE, SIDE / 2, 12];
+    const pen = sized(canvas, width, height);
+    const limits = scene.limits(mosaic, map.unit);
+    const table = scene.table(limits);
+    const [low, high] = [Math.min(0, limits[0]), limits[1] > limits[0] ? limits[1] : limits[0] + 1];
+    const y = (value: number) => (height - band - 6) * (1 - (value - low) / (high - low)) + 3;
+    const step = width / map.columns;
+    const style = getComputedStyle(context.root);
+    pen.strokeStyle = style.getPropertyValue("--nn-line") || "#9e9e9e";
+    pen.lineWidth = 1;
+    pen.beginPath();
+    pen.moveTo(0, y(0));
+    pen.lineTo(width, y(0));
+    pen.stroke();
+    pen.strokeStyle = style.color || "#212121";
+    pen.lineWidth = 1.5;
+    pen.beginPath();
+    let drawing = false;
+    for (let column = 0; column < map.columns; column++) {
+      const value = map.at(column);
+      const color = Number.isFinite(value) ? colorOf(value, limits, table) : 0xffd627d6;
+      pen.fillStyle = `rgb(${color & 255}, ${(color >> 8) & 255}, ${(color >> 16) & 255})`;
+      pen.fillRect(column * step, height - band, Math.ceil(step), band);
+      if (Number.isFinite(value)) {
+        const x = (column + 0.5) * step;
+        if (drawing) pen.lineTo(x, y(value));
+        else pen.moveTo(x, y(value));
+      }
+      drawing = Number.isFinite(value);
+    }
+    pen.stroke();
+    const position = context.get<[number, number] | null>("position");
+    if (position && position[1] < mosaic.width) {
+      pen.strokeStyle = style.getPropertyValue("--nn-accent") || "#1976d2";
+      pen.strokeRect((position[1] * width) / mosaic.width, 0.5, Math.max(2, step), height - 1);
+    }
+    scale.show(limits, table, reach());
   };
 
   const tell = () => {
@@ -90,6 +131,7 @@ export function unitPane(context: Context, scene: Scene): HTMLElement {
     number.value = String(unit);
     number.max = String(mosaic.units - 1);
     overlay.checked = context.get("overlay");
+    over.hidden = map.rows === 1; // a line has no place on a photograph
     const [row, column] = [mosaic.peak[2 * unit], mosaic.peak[2 * unit + 1]];
     const text =
       mosaic.zeros[unit] === 1
@@ -153,6 +195,6 @@ export function unitPane(context: Context, scene: Scene): HTMLElement {
     scale.element,
     words,
     reading,
-    h("label", { class: "nn-control" }, overlay, "over the photograph"),
+    over,
   );
 }
