@@ -9,7 +9,6 @@ resident memory above the plain forward's, over the bytes of what was kept (a pr
 from __future__ import annotations
 
 import gc
-import resource
 import statistics
 import subprocess
 import sys
@@ -153,46 +152,65 @@ def bytes_of(recording: Recording) -> int:
 
 
 def overhead(rounds: int) -> None:
-    torchlens = _torchlens()
     x = torch.randn(1, 3, 224, 224)
     for name, (build, layer) in NETS.items():
         torch.manual_seed(0)
-        model = build().eval()
-        alive: list[Any] = []
-        recycling, one = Recorder(model, recycle=True), Recorder(model, only=layer)
-        ways: dict[str, Callable[[], Any]] = {
-            "plain": lambda: plain(model, x),
-            "nnlens, first": lambda: alive.append(record(model, x)),
-            "nnlens, again": lambda: recycling(x),
-            "nnlens, one layer": lambda: one(x),
-            "hooks, first": lambda: alive.append(hooks(model, x)),
+        measure(name, build().eval(), layer, x, rounds)
+
+
+def measure(name: str, model: nn.Module, layer: str, x: Tensor, rounds: int) -> None:
+    alive: list[Any] = []
+    recycling, one = Recorder(model, recycle=True), Recorder(model, only=layer)
+    ways: dict[str, Callable[[], Any]] = {
+        "plain": lambda: plain(model, x),
+        "nnlens, first": lambda: alive.append(record(model, x)),
+        "nnlens, again": lambda: recycling(x),
+        "nnlens, one layer": lambda: one(x),
+        "hooks, first": lambda: alive.append(hooks(model, x)),
+    }
+    times = timed(ways, rounds, alive, lambda: plain(model, x))
+    whole = record(model, x)
+    base = statistics.median(times["plain"])
+    print(f"\n{name}: plain {base:.1f} ms, {len(whole)} operations, {bytes_of(whole) / 1e6:.0f} MB kept")
+    for way, values in times.items():
+        print(f"  {way:18} {statistics.median(values):7.1f} ms  {statistics.median(values) / base:6.2f} ×")
+    torchlens = _torchlens()
+    if torchlens is not None:
+        # It leaves torch's functions wrapped, which would slow the others: a turn of its own, beside ours.
+        once = torchlens.options.CaptureOptions(unwrap_when_done=True)
+        peer = {
+            "nnlens, first": ways["nnlens, first"],
+            "torchlens, all": lambda: torchlens.trace(model, [x], capture=once),
         }
-        if torchlens is not None:
-            ways["torchlens, all"] = lambda: torchlens.trace(model, [x])
-        times: dict[str, list[float]] = {way: [] for way in ways}
-        for round_ in range(rounds + 2):
-            for way, run in ways.items():
-                if way == "torchlens, all" and round_ % 5:
-                    continue
-                plain(model, x)  # what ran before must not decide how warm the caches are
-                began = time.perf_counter()
-                result = run()
-                if round_ > 1 or way == "torchlens, all":
-                    times[way].append((time.perf_counter() - began) * 1e3)
-                del result
-            if round_ % 4 == 3:
-                alive.clear()
-                gc.collect()
-        base = statistics.median(times["plain"])
-        whole = record(model, x)
-        print(f"\n{name}: plain {base:.1f} ms, {len(whole)} operations, {bytes_of(whole) / 1e6:.0f} MB kept")
-        for way, values in times.items():
-            print(f"  {way:18} {statistics.median(values):7.1f} ms  {statistics.median(values) / base:6.2f} ×")
-        print(f"  peak memory        {peak(name):5.2f} × of what is kept")
+        times = timed(peer, 3, alive, lambda: plain(model, x))
+        ours, theirs = (statistics.median(values) for values in times.values())
+        print(f"  torchlens, all     {theirs:7.1f} ms  {theirs / base:6.2f} ×; {theirs / ours:.1f} × ours beside it")
+    if Path("/proc/self/clear_refs").exists():
+        print(f"  peak memory        {peak(name):.2f} × of what is kept")
+
+
+def timed(
+    ways: dict[str, Callable[[], Any]], rounds: int, alive: list[Any], settle: Callable[[], Any]
+) -> dict[str, list[float]]:
+    """Milliseconds of each way, in turn, over the rounds behind two to warm up."""
+    times: dict[str, list[float]] = {way: [] for way in ways}
+    for round_ in range(rounds + 2):
+        for way, run in ways.items():
+            settle()  # what ran before must not decide how warm the caches are
+            began = time.perf_counter()
+            result = run()
+            if round_ > 1:
+                times[way].append((time.perf_counter() - began) * 1e3)
+            del result
+        if round_ % 4 == 3:
+            alive.clear()
+            gc.collect()
+    alive.clear()
+    return times
 
 
 def peak(name: str) -> float:
-    """Peak resident memory above the plain forward's, over the bytes that the recording keeps."""
+    """Peak resident memory of a recording above that of a plain forward, over the bytes that it keeps."""
     command = [sys.executable, __file__, "--peak", name]
     lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     return float(lines[-1])
@@ -200,12 +218,24 @@ def peak(name: str) -> float:
 
 def measure_peak(name: str) -> None:
     model, x = NETS[name][0]().eval(), torch.randn(1, 3, 224, 224)
+    record(model, x)
     for _ in range(3):
         plain(model, x)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    recording = record(model, x)
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print((after - before) * 1024 / bytes_of(recording))
+
+    def above(run: Callable[[], Any]) -> tuple[Any, int]:
+        gc.collect()
+        Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+        before = _status("VmRSS")
+        return run(), _status("VmHWM") - before
+
+    _, of_plain = above(lambda: plain(model, x))
+    recording, of_record = above(lambda: record(model, x))
+    print((of_record - of_plain) / bytes_of(recording))
+
+
+def _status(name: str) -> int:
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name))
+    return int(line.split()[1]) * 1024
 
 
 def coverage() -> None:

@@ -221,13 +221,14 @@ def _before_module(module: nn.Module, args: Any) -> None:
 
 def _after_module(module: nn.Module, args: Any, output: Any) -> None:
     listener: _Listener | None = getattr(_running, "listener", None)
-    if listener is None or not any(call.module is module for call in reversed(listener.tape.stack)):
+    if listener is None or module not in listener.tape.paths:
         return
     tape = listener.tape
-    if module is tape.root.module:
-        return
-    while tape.stack[-1].module is not module:
-        _leave(listener)
+    if tape.stack[-1].module is not module:
+        if not any(call.module is module for call in tape.stack):
+            return
+        while tape.stack[-1].module is not module:
+            _leave(listener)
     if output is None:
         error = sys.exc_info()[1]
         if isinstance(error, Exception) and (tape.failed is None or tape.failed[0] is not error):
@@ -295,21 +296,27 @@ def unwrapped(model: nn.Module) -> nn.Module:
             return model
 
 
+_fused_users, _fast_path = 0, True
 _FUSED = nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerEncoder
 
 
 @contextmanager
 def _as_written(fused: bool, compiled: bool) -> Iterator[None]:
     """Fused attention and compiled parts run as they are written, or nothing in them could be seen."""
-    fused = fused and torch.backends.mha.get_fastpath_enabled()
+    global _fused_users, _fast_path
     with torch.compiler.set_stance("force_eager") if compiled else nullcontext():
         try:
-            if fused:
-                torch.backends.mha.set_fastpath_enabled(False)
+            with _hooks_lock:
+                if fused and _fused_users == 0:
+                    _fast_path = torch.backends.mha.get_fastpath_enabled()
+                    torch.backends.mha.set_fastpath_enabled(False)
+                _fused_users += fused
             yield
         finally:
-            if fused:
-                torch.backends.mha.set_fastpath_enabled(True)
+            with _hooks_lock:
+                _fused_users -= fused
+                if fused and _fused_users == 0:
+                    torch.backends.mha.set_fastpath_enabled(_fast_path)
 
 
 def _explain(error: Exception, tape: Tape) -> str:

@@ -184,7 +184,11 @@ def assemble(tape: Tape, output: Any) -> Recording:
                 operations.append(Operation(own, op, op.replace("_", " "), *about, 0, *given))
                 values[own] = value
     kept = {path: names[place] for path, place in aliases.items() if names[place] in values and path not in values}
-    alive = {path[:end] for path in tape.fired for end in range(len(path) + 1) if path[end : end + 1] in (".", "")}
+    alive = {""}
+    for path in tape.fired:
+        while path not in alive:
+            alive.add(path)
+            path = path.rpartition(".")[0]
     silent = tuple(path for path in tape.paths.values() if path not in alive)
     if not tape.whole and output is not None:
         wrong = tape.choice.unmet((*values, *kept), (one.kind for one in operations), (*names, *inner, *tape.fired))

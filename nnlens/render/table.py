@@ -102,7 +102,7 @@ class SummaryTable:
         row = f'<div class="row">{name}{cells}</div>'
         if not cost.children:
             return row
-        opened = (self.result.depth is None and cost.depth < 1) or (self.result.depth or 0) > cost.depth
+        opened = cost.depth < self._unfolded
         inside = "".join(map(self._html, cost.children))
         return f"<details{' open' if opened else ''}><summary>{row}</summary>{inside}</details>"
 
