@@ -3,8 +3,19 @@
 from . import inputs, kernels, zoo
 from .export import set_mode
 from .lens import Lens
-from .recording import ForwardError, Recording, record
+from .recording import ForwardError, Recorder, Recording, record
 from .selection import Selection
 
 __version__ = "0.1.0"
-__all__ = ["ForwardError", "Lens", "Recording", "Selection", "inputs", "kernels", "record", "set_mode", "zoo"]
+__all__ = [
+    "ForwardError",
+    "Lens",
+    "Recorder",
+    "Recording",
+    "Selection",
+    "inputs",
+    "kernels",
+    "record",
+    "set_mode",
+    "zoo",
+]

@@ -190,3 +190,53 @@ def test_views_are_linked_across_cells_and_python_leads(lab, page, errors):
     assert "layer must be one of" in book.python(
         "try:\n    lens.selection.layer = 'nowhere'\nexcept ValueError as error:\n    print(error)"
     )
+
+
+TRANSFORMER = """import nnlens, torch, transformers
+sizes = dict(hidden_size=24, num_hidden_layers=2, num_attention_heads=2, intermediate_size=48, num_labels=5)
+model = transformers.ViTForImageClassification(transformers.ViTConfig(**sizes))
+lens = nnlens.Lens(model, preprocess={"size": 224, "mean": 0.5, "std": 0.5})"""
+
+
+def test_tokens_of_a_transformer_and_the_summary_of_its_pass(lab, page, errors):
+    show = 'view = lens.activations(nnlens.zoo.photo("coffee"))\nview'
+    book = lab("tokens.ipynb", [TRANSFORMER, show, "lens.summary(passes=1)"])
+    book.run_all()
+    expect(widget(page)).to_be_visible(timeout=60_000)
+
+    # The guess is shown, and read off the pass.
+    mosaic = pane(page, "mosaic")
+    field = mosaic.locator("input[placeholder=guess]")
+    expect(mosaic).to_contain_text("197 tokens as a 14 × 14 grid, first token left out")
+    expect(field).to_have_value("14 × 14")
+
+    # It can be overridden: here, and in Python.
+    field.fill("7 × 28")
+    field.press("Enter")
+    expect(mosaic).to_contain_text("197 tokens as a 7 × 28 grid, first token left out")
+    assert book.python("print(lens.selection.grid, view.result.values.shape[1:])") == "(7, 28) (7, 28)"
+    book.python('lens.selection.grid = "strip"')
+    expect(mosaic).to_contain_text("one strip of 197 steps per unit")
+    expect(field).to_have_value("strip")
+    field.fill("")
+    field.press("Enter")
+    expect(mosaic).to_contain_text("14 × 14 grid")
+
+    # A grid that cannot be is refused where it is typed.
+    field.fill("15 × 15")
+    field.press("Enter")
+    assert field.evaluate("field => field.validationMessage").endswith("or strip, or empty for the guess")
+    assert book.python("print(lens.selection.grid)") == "None"
+
+    # The attention's weights are a layer like any other.
+    pick_layer(page, "attention_weights")
+    expect(mosaic).to_contain_text("one map per head")
+    expect(field).to_be_hidden()
+
+    # The summary folds without any script of ours.
+    table = page.locator(".nnlens-table")
+    expect(table).to_contain_text("ViTForImageClassification")
+    row = table.get_by_text("patch_embeddings", exact=True).or_(table.get_by_text("embeddings", exact=True)).first
+    expect(row).to_be_visible()
+    table.locator("summary").first.click()
+    expect(row).to_be_hidden()

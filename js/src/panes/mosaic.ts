@@ -48,7 +48,11 @@ export function mosaicPane(context: Context, scene: Scene): HTMLElement {
   const arrangement = h("label", { class: "nn-control", hidden: true }, "tokens as", tokens);
   tokens.disabled = !context.live;
   arrangement.title = context.live ? "rows × columns, or strip; empty: the guess" : NEEDS_KERNEL;
+  let typing = false;
+  context.listen(tokens, "input", () => (typing = true));
+  context.listen(tokens, "blur", () => (typing = false));
   context.listen(tokens, "change", () => {
+    typing = false;
     const count = scene.mosaic?.tokens ?? 0;
     const chosen = gridFrom(tokens.value, count);
     const rule = `rows × columns with at most ${count} places, or strip, or empty for the guess`;
@@ -154,7 +158,7 @@ export function mosaicPane(context: Context, scene: Scene): HTMLElement {
     if (mosaic.step > 1) parts.push(`shown at 1/${mosaic.step}, each cell by its strongest value`);
     say(facts, parts.join(" · "));
     arrangement.hidden = !mosaic.tokens;
-    if (document.activeElement !== tokens) tokens.value = mosaic.grid ? mosaic.grid.join(" × ") : "strip";
+    if (!typing) tokens.value = mosaic.grid ? mosaic.grid.join(" × ") : "strip";
     sort.select.value = context.get("sort");
     scaling.select.value = context.get("scale");
     canvas.setAttribute(
