@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 import threading
-from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain
 from operator import is_
@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 Mode = Literal["eval", "as is"]
 
-# Models whose last pass on the main thread drew no random number.
-_quiet: WeakSet[nn.Module] = WeakSet()
+# Models whose last pass on the main thread drew random numbers.
+_drawing: WeakSet[nn.Module] = WeakSet()
 _locks: WeakKeyDictionary[nn.Module, threading.RLock] = WeakKeyDictionary()
 _locks_lock = threading.Lock()
 
@@ -71,8 +71,8 @@ class _Generators:
         same_numpy = same_numpy and numpy["state"]["pos"] == numpy_now["state"]["pos"]
         drew = not (all(map(torch.equal, tensors, now)) and python == python_now and same_numpy)
         if threading.current_thread() is threading.main_thread():
-            (_quiet.discard if drew else _quiet.add)(model)
-        elif model in _quiet:
+            (_drawing.add if drew else _drawing.discard)(model)
+        elif model not in _drawing:
             return
         if drew:
             random.setstate(python)
@@ -117,7 +117,7 @@ class _Switches:
             torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = self.cudnn
 
 
-_CONTAINERS = {dict, OrderedDict, list}
+_TABLES = {dict, OrderedDict, defaultdict, list, deque, set}
 
 
 class _Modules:
@@ -126,27 +126,48 @@ class _Modules:
     # Whole lists at once, not module by module: a network has hundreds of modules, and a borrow must cost nothing.
     def __init__(self, model: nn.Module) -> None:
         modules = list(model.modules())
+        # A scripted module's flag only an assignment reaches, and nothing else of it can change.
+        self.scripted = [(one, one.training) for one in modules if isinstance(one, torch.jit.ScriptModule)]
+        if self.scripted:
+            modules = [one for one in modules if not isinstance(one, torch.jit.ScriptModule)]
         self.attributes: list[dict[str, Any]] = list(map(vars, modules))
         self.training = [module.training for module in modules]
         # What the attributes contain too: a forward may replace a buffer, add a hook, or keep its outputs in a list.
-        tables = [value for value in _values(self.attributes) if type(value) in _CONTAINERS]
+        values = list(_values(self.attributes))
+        tables = _tables_in(values)
         self.empty = [table for table in tables if not table]
         self.tables = [*self.attributes, *(table for table in tables if table)]
         self.before = [table.copy() for table in self.tables]
-        parameters = {id(tensor): tensor for tensor in _values(module._parameters for module in modules)}
-        self.parameters = [
-            (tensor, tensor.requires_grad, tensor.grad) for tensor in parameters.values() if tensor is not None
-        ]
-        for tensor, _, gradient in self.parameters:
+        self.generators = [(one, one.get_state()) for one in values if type(one) is torch.Generator]
+        parameters = {id(one): one for one in _values(module._parameters for module in modules) if one is not None}
+        parameters |= {id(one): one for module, _ in self.scripted for one in module.parameters(recurse=False)}
+        self.parameters = [(one, one.data, one.requires_grad, one.grad) for one in parameters.values()]
+        for tensor, _, _, gradient in self.parameters:
             if gradient is not None:
                 tensor.grad = None  # a forward that adds to `.grad` adds to one of its own
-        alike: dict[Any, dict[int, Tensor]] = {}
-        for tensor in _values(module._buffers for module in modules):
-            if tensor is not None and tensor.layout == torch.strided and not tensor.is_quantized:
-                alike.setdefault((tensor.dtype, tensor.device), {})[id(tensor)] = tensor
-        self.buffers = [_Copies(list(group.values())) for group in alike.values()]
+        held = chain(
+            _values(module._buffers for module in modules),
+            (one for one in values if type(one) is Tensor),
+            (one for module, _ in self.scripted for one in module.buffers(recurse=False)),
+        )
+        buffers = {id(one): one for one in held if one is not None}
+        alike: dict[Any, list[Tensor]] = {}
+        self.sparse: list[tuple[Tensor, Tensor]] = []
+        for tensor in buffers.values():
+            if tensor.is_sparse:
+                self.sparse.append((tensor, tensor.detach().clone()))
+            elif tensor.layout == torch.strided and not tensor.is_quantized and not tensor.is_nested:
+                alike.setdefault((tensor.dtype, tensor.device), []).append(tensor)
+        self.buffers = list(map(_Copies, alike.values()))
 
-    def restore(self) -> None:
+    def set_eval(self) -> None:
+        for attributes in self.attributes:
+            # The flag, not .eval(): users override .train() with side effects of their own.
+            attributes["training"] = False
+        for module, _ in self.scripted:
+            module.training = False
+
+    def restore(self, before_writing: Callable[[list[Tensor]], None]) -> None:
         for attributes, training in zip(self.attributes, self.training, strict=True):
             attributes["training"] = training
         # Nearly always nothing has changed: one look at all of them first.
@@ -154,18 +175,41 @@ class _Modules:
             for table, before in zip(self.tables, self.before, strict=True):
                 if not _same([table], [before]):
                     table.clear()
-                    (table.extend if isinstance(table, list) else table.update)(before)
-        if any(self.empty):
-            for table in self.empty:
-                table.clear()
-        for tensor, wanted, gradient in self.parameters:
-            if tensor.requires_grad != wanted:
-                tensor.requires_grad_(wanted)
-            if tensor.grad is not gradient:
-                tensor.grad = gradient
+                    (table.extend if isinstance(table, (list, deque)) else table.update)(before)
+        for table in self.empty if any(self.empty) else ():
+            table.clear()
+        for module, training in self.scripted:
+            module.training = training
+        for generator, state in self.generators:
+            generator.set_state(state)
         with torch.no_grad():
+            for tensor, value, wanted, gradient in self.parameters:
+                if tensor.data_ptr() != value.data_ptr() or tensor.shape != value.shape:
+                    tensor.data = value
+                if tensor.requires_grad != wanted:
+                    tensor.requires_grad_(wanted)
+                if tensor.grad is not gradient:
+                    tensor.grad = gradient
             for copies in self.buffers:
-                copies.restore()
+                copies.restore(before_writing)
+            for tensor, value in self.sparse:
+                tensor.copy_(value)
+
+
+def _tables_in(values: Iterable[Any]) -> list[Any]:
+    """The lists, dictionaries and sets among the values, and those inside them."""
+    found: list[Any] = []
+    seen: set[int] = set()
+    waiting = [value for value in values if type(value) in _TABLES]
+    while waiting:
+        table = waiting.pop()
+        if id(table) not in seen:
+            seen.add(id(table))
+            found.append(table)
+            if table:
+                inside = table.values() if isinstance(table, dict) else table
+                waiting += [value for value in inside if type(value) in _TABLES]
+    return found
 
 
 def _values(tables: Iterable[dict[str, Any]]) -> Iterator[Any]:
@@ -176,7 +220,7 @@ def _same(tables: list[Any], before: list[Any]) -> bool:
     """Whether the tables hold the very objects that they held before."""
     if list(map(len, tables)) != list(map(len, before)):
         return False
-    now, then = ([one if type(one) is list else one.values() for one in tables] for tables in (tables, before))
+    now, then = ([one.values() if isinstance(one, dict) else one for one in tables] for tables in (tables, before))
     return all(map(is_, chain.from_iterable(now), chain.from_iterable(then)))
 
 
@@ -192,26 +236,36 @@ class _Copies:
         with torch.no_grad():
             return torch.cat([tensor if tensor.ndim == 1 else tensor.reshape(-1) for tensor in self.tensors])
 
-    def restore(self) -> None:
-        alike = all(tensor.shape == shape for tensor, shape in zip(self.tensors, self.shapes, strict=True))
-        if alike and torch.equal(self.values, self._read()):
+    def restore(self, before_writing: Callable[[list[Tensor]], None]) -> None:
+        shapes = [tensor.shape for tensor in self.tensors]
+        if shapes == self.shapes and _bits(self.values).equal(_bits(self._read())):
             return
+        before_writing(self.tensors)
         parts = self.values.split([shape.numel() for shape in self.shapes])
         for tensor, shape, part in zip(self.tensors, self.shapes, parts, strict=True):
             if tensor.shape != shape:
                 tensor.data = part.reshape(shape).clone()
-            elif not torch.equal(tensor, part.reshape(shape)):
+            elif not _bits(tensor.reshape(-1)).equal(_bits(part)):
                 tensor.copy_(part.reshape(shape))
 
 
+def _bits(values: Tensor) -> Tensor:
+    """Bit for bit: a NaN is equal to itself, and −0 is not 0."""
+    return values.contiguous().view(torch.uint8)
+
+
 @contextmanager
-def borrow(model: nn.Module, *, mode: Mode = "eval") -> Iterator[nn.Module]:
+def borrow(
+    model: nn.Module, *, mode: Mode = "eval", before_writing: Callable[[list[Tensor]], None] = lambda _: None
+) -> Iterator[nn.Module]:
     """Lend `model` to the block, in eval mode and without gradients, and give it back untouched.
 
-    After success, error and interrupt alike these are what they were: every submodule's training flag,
-    attributes, hooks and the tensors it holds; the values of all buffers; every parameter's `requires_grad` and
-    `.grad`; the random state of torch (all devices), Python and NumPy; gradient mode, autocast, default dtype
-    and the deterministic flags.
+    After success, error and interrupt alike these are what they were: every submodule's training flag, hooks,
+    attributes and the lists, dictionaries and sets among them; the values of all buffers and of tensors that are
+    attributes; every parameter's tensor, `requires_grad` and `.grad`; the random state of torch (all devices and
+    generators that are attributes), Python and NumPy; gradient mode, autocast, default dtype and the deterministic
+    flags. A forward that writes into its own parameters in place is undone where it is recorded (see `record`),
+    not by `borrow` alone, which would have to copy all weights; nor are other objects' insides looked into.
 
     Two threads borrow one model in turn: each sees the flags that it set. What belongs to the whole process
     (default dtype, deterministic flags, random state) a thread beside the main one leaves alone, for restoring it
@@ -221,6 +275,8 @@ def borrow(model: nn.Module, *, mode: Mode = "eval") -> Iterator[nn.Module]:
     ----------
     mode : "eval" or "as is"
         "as is" leaves the training flags alone (dropout then drops; buffers still come back).
+    before_writing : callable
+        Is told which of the model's tensors are about to get their values back.
     """
     if mode not in ("eval", "as is"):
         raise ValueError(f'mode must be "eval" or "as is", got {mode!r}')
@@ -228,12 +284,10 @@ def borrow(model: nn.Module, *, mode: Mode = "eval") -> Iterator[nn.Module]:
         switches, generators, modules = _Switches(device_of(model).type), _Generators(), _Modules(model)
         try:
             if mode == "eval":
-                for attributes in modules.attributes:
-                    # The flag, not .eval(): users override .train() with side effects of their own.
-                    attributes["training"] = False
+                modules.set_eval()
             with torch.no_grad():
                 yield model
         finally:
-            modules.restore()
+            modules.restore(before_writing)
             generators.restore(model)
             switches.restore()

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from torch._ops import OpOverload, OpOverloadPacket
+
 # In the order of the test: the first pattern that matches names the kind.
 _KINDS = (
     ("recurrent", r"^lstm|^gru|^rnn"),
@@ -69,22 +71,37 @@ class Function:
         It gives nothing back; its result is what it wrote into: `x[…] = y`.
     unfilled, makes : bool
         It gives memory yet to be filled; it makes a constant if it is given no tensor.
+    writes : tuple of int and str
+        The places and names of the arguments that it writes into, whatever they are.
     """
 
     name: str
     kind: str
-    computes: bool
-    sets: bool
-    unfilled: bool
-    makes: bool
-    _writes: bool
-    _inplace: int | None
+    computes: bool = True
+    sets: bool = False
+    unfilled: bool = False
+    makes: bool = False
+    writes: tuple[int | str, ...] = ()
+    inplace: int | None = None  # the place of an argument that says whether it writes into its input
+    max_norm: int | None = None  # of one that, where it is given, has an embedding's weights shortened in place
 
-    def overwrites(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-        """Whether such a call announces that it writes into a tensor it was given."""
-        if self._writes or (kwargs and (kwargs.get("out") is not None or kwargs.get("inplace"))):
-            return True
-        return self._inplace is not None and len(args) > self._inplace and args[self._inplace] is True
+    def overwritten(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
+        """The arguments that such a call writes into."""
+        found: list[Any] = []
+        for place in self.writes:
+            if isinstance(place, str):
+                found.append(kwargs.get(place))
+            elif place < len(args):
+                found.append(args[place])
+        if kwargs:
+            found.append(kwargs.get("out"))
+        says = kwargs.get("inplace") if kwargs else None
+        if says or (self.inplace is not None and len(args) > self.inplace and args[self.inplace] is True):
+            found += [*args[:1], kwargs.get("input")]
+        norm = self.max_norm
+        if norm is not None and (args[norm] if norm < len(args) else kwargs.get("max_norm")) is not None:
+            found += [*args[1:2], kwargs.get("weight")]
+        return found
 
 
 @lru_cache(maxsize=4096)
@@ -92,9 +109,14 @@ def function_of(func: Callable[..., Any]) -> Function:
     """What there is to know about `func`."""
     raw = getattr(func, "__name__", type(func).__name__)
     if raw in ("__get__", "__set__"):
-        name = getattr(func, "__self__", func).__name__
-        return Function(name, kind_of(name), raw == "__get__" and name in _COMPUTED, False, False, False, False, None)
-    name = _NAMES.get(raw.strip("_"), raw.strip("_"))
+        attribute = getattr(func, "__self__", func).__name__
+        if raw == "__get__":
+            return Function(attribute, kind_of(attribute), computes=attribute in _COMPUTED)
+        computes = attribute in ("data", "real", "imag")
+        return Function(f"set_{attribute}", "other", computes, sets=True, writes=(0,) if computes else ())
+    if isinstance(func, (OpOverload, OpOverloadPacket)):
+        return _library_function(func)
+    bare = raw.strip("_")
     if raw.startswith("__"):
         writes = raw == "__setitem__" or (raw.startswith("__i") and raw not in ("__invert__", "__index__", "__int__"))
     else:
@@ -103,6 +125,28 @@ def function_of(func: Callable[..., Any]) -> Function:
         parameters = list(inspect.signature(func).parameters)
     except (ValueError, TypeError):
         parameters = []
-    inplace = parameters.index("inplace") if "inplace" in parameters else None
-    made = raw in _UNFILLED, raw in _MAKERS
-    return Function(name, kind_of(name), True, raw == "__setitem__", *made, writes, inplace)
+    name = _NAMES.get(bare, bare)
+    return Function(
+        name,
+        kind_of(name),
+        sets=raw == "__setitem__",
+        unfilled=raw in _UNFILLED,
+        makes=raw in _MAKERS,
+        writes=(0, "input") if writes else (),
+        inplace=parameters.index("inplace") if "inplace" in parameters else None,
+        max_norm=parameters.index("max_norm") if "max_norm" in parameters else None,
+    )
+
+
+def _library_function(func: OpOverload | OpOverloadPacket) -> Function:
+    """A function of the library below Python, or of the user's own: its schema says what it writes into."""
+    overloads = [func] if isinstance(func, OpOverload) else [getattr(func, name) for name in func.overloads()]
+    name = overloads[0]._schema.name.partition("::")[2].strip("_")
+    writes = {
+        where
+        for overload in overloads
+        for place, argument in enumerate(overload._schema.arguments)
+        if argument.alias_info is not None and argument.alias_info.is_write
+        for where in (place, argument.name)
+    }
+    return Function(name, kind_of(name), unfilled=name in _UNFILLED, makes=name in _MAKERS, writes=tuple(writes))

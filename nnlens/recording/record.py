@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager, nullcontext
+from copy import copy as shallow
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,7 +23,7 @@ from .borrow import Mode, borrow
 from .choice import Choice, Only
 from .operations import function_of
 from .recording import Recording, assemble
-from .tape import Call, Event, Tape, plain, tensors_in
+from .tape import Call, Event, Tape, plain, shape_of, tensors_in
 
 
 class ForwardError(RuntimeError):
@@ -97,12 +99,18 @@ class Recorder:
         tape.receive((inputs, keywords))
         listener = _Listener(tape, meter)
         everywhere = choice.watched is None
-        hooks = _hooks_everywhere() if everywhere else _hooks_on(self._watched)
+        # A scripted module takes no hooks of its own.
+        global_hooks = everywhere or any(isinstance(one, torch.jit.ScriptModule) for one in self._watched)
+        hooks = _hooks_everywhere() if global_hooks else _hooks_on(self._watched)
         outer = getattr(_running, "listener", None)
-        with borrow(model, mode=self.mode), hooks, _as_written(self._fused, self._compiled):
+        with (
+            borrow(model, mode=self.mode, before_writing=tape.before_overwriting),
+            hooks,
+            _as_written(self._fused, self._compiled),
+        ):
             _running.listener = listener
             try:
-                with listener if everywhere else nullcontext():
+                with listener if everywhere else _Guard(tape):
                     output = model(*inputs, **keywords)
                     if everywhere:
                         tape.finish(tape.root, inputs, output)
@@ -113,9 +121,7 @@ class Recorder:
             finally:
                 _running.listener = outer
                 _unwind(listener)
-                with torch.no_grad():
-                    for parameter, before in tape.written:
-                        parameter.copy_(before)
+                tape.give_back()
         recording = assemble(tape, output)
         if self.recycle:
             self._last = recording
@@ -167,16 +173,16 @@ class _Listener(TorchFunctionMode):
         if not function.computes:
             return func(*args, **kwargs)
         tape, meter = self.tape, self.meter
-        if function.overwrites(args, kwargs):
-            for tensor in tensors_in((args[:1], kwargs.get("input"), kwargs.get("out"))):
-                tape.before_overwriting(tensor)
+        overwritten = function.overwritten(args, kwargs)
+        if overwritten:
+            tape.before_overwriting(overwritten)
         tape.make_room()
         if meter is not None:
             meter.begin()
         try:
             result = func(*args, **kwargs)
         except Exception as error:
-            shapes = " and ".join(str(tuple(tensor.shape)) for tensor in tensors_in((args, kwargs)))
+            shapes = " and ".join(str(shape_of(tensor)) for tensor in tensors_in((args, kwargs)))
             where = f"{tape.stack[-1].path} · " if tape.stack[-1].path else ""
             tape.failed = error, f"{where}{function.name} on {shapes or 'no tensor'}"
             raise
@@ -197,6 +203,23 @@ class _Listener(TorchFunctionMode):
         return result
 
 
+class _Guard(TorchFunctionMode):
+    """Sees only what is about to be overwritten, where the rest is not listened to."""
+
+    def __init__(self, tape: Tape):
+        super().__init__()
+        self.tape = tape
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        overwritten = function_of(func).overwritten(args, kwargs)
+        if overwritten:
+            self.tape.before_overwriting(overwritten)
+        return func(*args, **kwargs)
+
+
 _running = threading.local()
 _hooks_lock = threading.Lock()
 _hooks_users = 0
@@ -213,6 +236,9 @@ def _before_module(module: nn.Module, args: Any) -> None:
     # A weight that is computed on the way, by weight norm say, leaves its module one operation still.
     if ".parametrizations." not in path:
         tape.stack[-1].calls += 1
+    if isinstance(module, torch.jit.ScriptModule):
+        with torch._C.DisableTorchFunction():
+            tape.before_overwriting(args)  # it may, and nobody would see it
     watched = tape.choice.listens_in(path)
     tape.stack.append(Call(path, module, tape.fired[path], watched=watched))
     if watched:
@@ -234,15 +260,14 @@ def _after_module(module: nn.Module, args: Any, output: Any) -> None:
         if isinstance(error, Exception) and (tape.failed is None or tape.failed[0] is not error):
             tape.failed = error, f"the forward of {tape.stack[-1].path}"
     else:
-        tape.finish(tape.stack[-1], args, output)
+        with torch._C.DisableTorchFunction():
+            tape.finish(tape.stack[-1], args, output)
     _leave(listener)
 
 
 def _leave(listener: _Listener) -> None:
     if listener.tape.stack.pop().watched:
         listener.__exit__(None, None, None)
-        if not any(call.watched for call in listener.tape.stack):
-            listener.tape.stop_listening()
 
 
 def _unwind(listener: _Listener) -> None:
@@ -336,12 +361,21 @@ def _explain(error: Exception, tape: Tape) -> str:
 def copied(nest: Any) -> Any:
     """`nest` with its tensors copied: a forward may write into what it is given."""
     if isinstance(nest, Tensor):
-        return nest.clone()
+        copy = nest.detach().clone()
+        return copy.requires_grad_() if nest.requires_grad and not copy.is_inference() else copy
     if isinstance(nest, tuple) and hasattr(nest, "_fields"):
         return type(nest)(*map(copied, nest))
     if type(nest) in (tuple, list):
         return type(nest)(map(copied, nest))
-    if isinstance(nest, dict):
-        pairs = {key: copied(value) for key, value in nest.items()}
-        return pairs if type(nest) is dict else type(nest)(pairs)
+    if isinstance(nest, MutableMapping):
+        pairs = shallow(nest)
+        for key, value in nest.items():
+            pairs[key] = copied(value)
+        return pairs
+    if dataclasses.is_dataclass(nest) and not isinstance(nest, type):
+        same = shallow(nest)
+        for one in dataclasses.fields(nest):
+            if hasattr(nest, one.name):
+                object.__setattr__(same, one.name, copied(getattr(nest, one.name)))
+        return same
     return nest

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 import re
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .attention import attention_weights
 from .inside import Inner
@@ -43,7 +44,7 @@ class Operation:
     arguments, keywords
         What it was called with, a `Source` for each tensor; empty in a recording of `only` a part.
     seconds, flops : float and int, or None
-        Measured by `profile` only.
+        Measured by `kernels.summary` only.
     """
 
     name: str
@@ -85,7 +86,7 @@ class Recording:
     ----------
     operations : tuple of Operation
     output
-        What the model returned.
+        What the model returned; it shares its memory with the last values.
     aliases : dict
         Paths of modules → the operation that made their output.
     silent : tuple of str
@@ -157,7 +158,7 @@ class Recording:
 def assemble(tape: Tape, output: Any) -> Recording:
     """Name the events of a tape, and drop what only the running pass needed."""
     stems, labels = _stems(tape.events)
-    inside = [list(_inside(event)) for event in tape.events]
+    inside = list(map(_inside, tape.events))
     inner = _numbered(
         [_within(event, part[0]) for event, parts in zip(tape.events, inside, strict=True) for part in parts]
     )
@@ -189,12 +190,21 @@ def assemble(tape: Tape, output: Any) -> Recording:
         while path not in alive:
             alive.add(path)
             path = path.rpartition(".")[0]
-    silent = tuple(path for path in tape.paths.values() if path not in alive)
+    silent = tuple(path for module, path in tape.paths.items() if path not in alive and _can_run(module))
+    unseen = [name for name, value in values.items() if isinstance(value, Held) and value.overwritten]
+    if unseen:
+        words = "was overwritten by something that nnlens cannot see: its value is a later one"
+        warnings.warn(f"{unseen[0]!r} {words}", stacklevel=4)
     if not tape.whole and output is not None:
         wrong = tape.choice.unmet((*values, *kept), (one.kind for one in operations), (*names, *inner, *tape.fired))
         if wrong:
             raise ValueError(wrong)
     return Recording(tuple(operations), output, kept, silent, values)
+
+
+def _can_run(module: nn.Module) -> bool:
+    """Containers, a ParameterList say, have no forward."""
+    return isinstance(module, torch.jit.ScriptModule) or type(module).forward is not nn.Module.forward
 
 
 def _stems(events: list[Event]) -> tuple[list[str], list[str]]:
@@ -222,11 +232,15 @@ def _numbered(stems: list[str]) -> list[str]:
     return names
 
 
-def _inside(event: Event) -> Iterator[Inner]:
+def _inside(event: Event) -> list[Inner]:
     """What a recurrent or attention operation computes inside, each with the way to compute it again."""
-    if event.inside is not None:
-        derive = recurrent_states if event.kind == "recurrent" else attention_weights
-        yield from derive(event.op, *event.inside)
+    if event.inside is None:
+        return []
+    derive = recurrent_states if event.kind == "recurrent" else attention_weights
+    try:
+        return list(derive(event.op, *event.inside))
+    except (IndexError, KeyError, TypeError, ValueError):
+        return []  # called in a way that we do not know: the operation itself is recorded all the same
 
 
 def _operation(event: Event, name: str, label: str, names: list[str]) -> Operation:

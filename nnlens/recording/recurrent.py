@@ -34,6 +34,8 @@ def recurrent_states(op: str, args: tuple[Any, ...], keywords: dict[str, Any]) -
     if kind not in _PARTS:
         return
     if op.endswith("_cell"):
+        known = ("input", "hx", "w_ih", "w_hh", "b_ih", "b_hh")
+        args = (*args, *(keywords[name] for name in known[len(args) :] if name in keywords))
         state = args[1] if isinstance(args[1], tuple) else (args[1],)
         size = (given(state[0]).shape[0], given(args[3]).shape[1])
         run = unchanged(partial(_one_step, kind, args[0], state, args[2:]), args)

@@ -33,6 +33,20 @@ class Held:
     """A value that is copied if something is about to overwrite it."""
 
     value: Tensor | None  # None: a later pass has taken over its memory
+    version: int = -1
+
+    def __post_init__(self) -> None:
+        self.version = _version(self.value)
+
+    def copy(self) -> None:
+        if self.value is not None:
+            self.value = self.value.clone()
+            self.version = _version(self.value)
+
+    @property
+    def overwritten(self) -> bool:
+        """Whether something has written into it that was not seen coming."""
+        return _version(self.value) != self.version
 
 
 @dataclass(eq=False, slots=True)
@@ -88,7 +102,8 @@ class Tape:
     fired: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     produced: dict[str, int] = field(default_factory=dict)  # path of a call → the event of its output
     failed: tuple[Exception, str] | None = None  # the latest operation that raised
-    written: list[tuple[nn.Parameter, Tensor]] = field(default_factory=list)  # parameters a forward wrote into
+    # Parameters that a forward wrote into: each with its own memory, and what was in there.
+    written: list[tuple[nn.Parameter, Tensor, Tensor]] = field(default_factory=list)
     _let_go: int = 0
     _origin: dict[int, tuple[Any, int]] = field(default_factory=dict)  # id → (the tensor or a weak reference, event)
     _stored: dict[int, list[Held]] = field(default_factory=lambda: defaultdict(list))
@@ -97,7 +112,8 @@ class Tape:
     def __post_init__(self) -> None:
         self.whole = self.choice.everything
         self.stack.append(self.root)
-        self._parameter_storages: dict[int, nn.Parameter] | None = None
+        self._parameter_storages: dict[int, list[nn.Parameter]] | None = None
+        self._overwritten: list[Tensor] = []
 
     def receive(self, nest: Any) -> None:
         """The model's own inputs, in the order in which they are found."""
@@ -118,14 +134,6 @@ class Tape:
             held = self._held[id(tensor)] = Held(tensor)
             self._stored[storage_of(tensor)].append(held)
         return held
-
-    def stop_listening(self) -> None:
-        """What happens from here on is not seen: copy what was held, in case it is overwritten."""
-        for held in {id(held): held for held in self._held.values()}.values():
-            if held.value is not None:
-                held.value = held.value.clone()
-        self._held.clear()
-        self._stored.clear()
 
     def make_room(self) -> None:
         """Let go of the earlier pass's values up to here: the next operation finds memory of its size at hand."""
@@ -154,6 +162,10 @@ class Tape:
             # All is kept anyway: the tensor itself. Little is asked for: nothing must live longer because of us.
             self._origin[id(value)] = (value if self.whole else ref(value), len(self.events))
             self.events.append(event)
+        # What shares the memory that was written into is made by this operation, too.
+        for tensor in self._overwritten:
+            self._origin[id(tensor)] = (tensor, first)
+        self._overwritten.clear()
         self.events[-1].inside = inside
         return self.events[first:]
 
@@ -162,11 +174,11 @@ class Tape:
         described: list[Any] = []
         for item in items:
             kind = type(item)
-            if kind is Tensor or kind is nn.Parameter or isinstance(item, Tensor):
-                source = Source(self.event_of(item), tuple(item.shape))
+            if kind is Tensor or isinstance(item, Tensor):
+                source = Source(self.event_of(item), shape_of(item))
                 if source.event is not None:
                     given.sources.append(source)
-                elif kind is nn.Parameter:
+                elif isinstance(item, nn.Parameter):
                     given.parameters[id(item)] = item.numel()
                 described.append(source)
             elif kind is tuple or kind is list:
@@ -179,7 +191,9 @@ class Tape:
     def finish(self, call: Call, inputs: Any, output: Any) -> None:
         """A module's call has returned: what no operation made, a scripted module's output say, is one."""
         tensors = [output] if isinstance(output, Tensor) else list(tensors_in(output))
-        events = [self.event_of(tensor) for tensor in tensors]
+        # What a scripted module was given and gives back, it may have written into.
+        opaque = isinstance(call.module, torch.jit.ScriptModule)
+        events = [None if opaque else self.event_of(tensor) for tensor in tensors]
         if None in events:
             unknown = [
                 tensor
@@ -197,16 +211,31 @@ class Tape:
             if not self.whole and self.choice.wants_output(path):
                 self.events[made].held = self.hold(tensors[0])
 
-    def before_overwriting(self, tensor: Tensor) -> None:
-        storage = storage_of(tensor)
-        for held in self._stored.pop(storage, ()):
-            if held.value is not None:
-                held.value = held.value.clone()
-        if self._parameter_storages is None:
-            self._parameter_storages = {storage_of(one): one for one in self.root.module.parameters()}
-        parameter = self._parameter_storages.pop(storage, None)
-        if parameter is not None:
-            self.written.append((parameter, parameter.detach().clone()))
+    def before_overwriting(self, nest: Any) -> None:
+        """Something is about to write into these tensors: copy what is held of their memory."""
+        for tensor in tensors_in(nest):
+            storage = storage_of(tensor)
+            self._copy_held(tensor)
+            if self._parameter_storages is None:
+                self._parameter_storages = defaultdict(list)
+                for one in self.root.module.parameters():
+                    self._parameter_storages[storage_of(one)].append(one)
+            for one in self._parameter_storages.pop(storage, ()):
+                self.written.append((one, one.data, one.detach().clone()))
+
+    def _copy_held(self, tensor: Tensor) -> None:
+        for held in self._stored.pop(storage_of(tensor), ()):
+            if self.whole and held.value is not None:
+                self._overwritten.append(held.value)
+            held.copy()
+
+    def give_back(self) -> None:
+        """Parameters that were written into get their values back."""
+        with torch.no_grad():
+            for parameter, data, value in self.written:
+                self._copy_held(parameter)
+                parameter.data = data
+                parameter.copy_(value)
 
     def _holding(self, nest: Any) -> Any:
         if isinstance(nest, Tensor):
@@ -222,12 +251,24 @@ def storage_of(tensor: Tensor) -> int:
     return tensor.untyped_storage()._cdata if plain(tensor) else id(tensor)
 
 
+def shape_of(tensor: Tensor) -> tuple[int, ...]:
+    try:
+        return tuple(tensor.shape)
+    except RuntimeError:  # tensors of tensors have none
+        return ()
+
+
 _STRIDED = torch.strided
+_is_wrapped = torch._C._functorch.is_functorch_wrapped_tensor
 
 
 def plain(tensor: Tensor) -> bool:
     """Whether the tensor is an ordinary dense one, of any dtype: what can be shown."""
-    return tensor.layout is _STRIDED and not tensor.is_quantized and not tensor.is_nested
+    return tensor.layout is _STRIDED and not tensor.is_quantized and not tensor.is_nested and not _is_wrapped(tensor)
+
+
+def _version(tensor: Tensor | None) -> int:
+    return -1 if tensor is None or tensor.is_inference() else tensor._version
 
 
 def tensors_in(nest: Any) -> Iterator[Tensor]:
