@@ -181,6 +181,93 @@ def test_joins_permutations_and_tokens():
         assert receptive_field(recording, name).exact
 
 
+WEIGHT = torch.rand(2, 2, 3, 3, dtype=torch.double) + 0.1
+EXACT = {
+    "batch statistics": lambda x: F.batch_norm(x, None, None, training=True),
+    "running statistics": lambda x: F.batch_norm(x, torch.ones(2).double(), torch.ones(2).double()),
+    "instance norm of the image": lambda x: F.instance_norm(x),
+    "instance norm, running": lambda x: F.instance_norm(
+        x, torch.ones(2).double(), torch.ones(2).double(), use_input_stats=False
+    ),
+    "var_mean": lambda x: torch.var_mean(x, dim=3, keepdim=True)[0] + 0 * x[:, :, :, :1],
+    "unbiased given by place": lambda x: x.var(False).view(1, 1, 1, 1),
+    "norm by rows": lambda x: x.norm(2, 3, True),
+    "normalize": lambda x: F.normalize(x, 2.0, 2),
+    "constant @ x": lambda x: torch.rand(4, 6).double() @ x,
+    "x @ constant": lambda x: x @ torch.rand(5, 4).double(),
+    "x + row mean": lambda x: x + x.mean(3, keepdim=True),
+    "x + column": lambda x: x * x[..., :1],
+    "column expanded": lambda x: x[..., :1].expand(1, 2, 6, 7),
+    "numpy's axis": lambda x: x.mean(axis=2, keepdims=True),
+    "nearest by factor": lambda x: F.interpolate(x, scale_factor=1.7),
+    "nearest-exact by factor": lambda x: F.interpolate(x, scale_factor=(0.6, 2.3), mode="nearest-exact"),
+    "bilinear by factor": lambda x: F.interpolate(x, scale_factor=1.7, mode="bilinear"),
+    "bilinear, corners": lambda x: F.interpolate(x, (9, 4), mode="bilinear", align_corners=True),
+    "bicubic": lambda x: F.interpolate(x, (9, 12), mode="bicubic"),
+    "area": lambda x: F.interpolate(x, (4, 2), mode="area"),
+    "cumulative sum": lambda x: x.cumsum(2),
+    "logcumsumexp": lambda x: x.logcumsumexp(3),
+    "flip": lambda x: x.flip(3).cumsum(3),
+    "joined rows": lambda x: torch.cat([x, x[:, :, :2]], 2),
+    "joined with constants": lambda x: torch.cat([x, torch.ones(1, 2, 6, 3).double()], 3).cumsum(3),
+    "local response": lambda x: F.local_response_norm(x, 2),
+    "gumbel": lambda x: F.gumbel_softmax(x, dim=2),
+    "sum of everything": lambda x: x.sum(dim=()).view(1, 1, 1, 1),
+    "attention between rows": lambda x: F.scaled_dot_product_attention(x, x, x) * 1,
+    "tokens and back": lambda x: x.flatten(2).transpose(1, 2).transpose(1, 2).unflatten(2, (6, 5)),
+}
+BOUNDED = {
+    "dynamic convolution": lambda x: F.conv2d(x, WEIGHT * x.mean()),
+    "antialias": lambda x: F.interpolate(x, (3, 3), mode="bilinear", antialias=True),
+    "einsum": lambda x: torch.einsum("bchw,hk->bckw", x, torch.rand(6, 4).double()),
+    "x @ x": lambda x: x @ x.transpose(2, 3),
+    "masked attention": lambda x: F.scaled_dot_product_attention(x, x, x, is_causal=True) * 1,
+    "other rows and columns": lambda x: x.flatten(2).unflatten(2, (5, 6)),
+    "written through a view": lambda x: written_through_a_view(x) * 1,
+    "written into a slice": lambda x: written_into_a_slice(x) * 1,
+}
+
+
+def written_through_a_view(x):
+    y = x * 1
+    y.transpose(2, 3)[..., :5, :].mul_(2.0)
+    return y
+
+
+def written_into_a_slice(x):
+    y = x * 1
+    y[:, :, :3] = x[:, :, 3:]
+    return y
+
+
+@pytest.mark.parametrize("name", [*EXACT, *BOUNDED])
+def test_operations_that_reach_in_their_own_way(name):
+    """Against gradients at every place; where the field is a bound, the gradient stays inside it."""
+
+    class Net(nn.Module):
+        def forward(self, x):
+            torch.manual_seed(0)
+            return (EXACT | BOUNDED)[name](x)
+
+    x = torch.rand(1, 2, 6, 5, dtype=torch.double, requires_grad=True)
+    recording = record(Net(), x)
+    last = recording.names[-1]
+    assert receptive_field(recording, last).exact == (name in EXACT)
+    output = Net()(x)
+    for position in torch.ones_like(output[0, 0]).nonzero().tolist():
+        (gradient,) = torch.autograd.grad(output[0, 0][tuple(position)], x, retain_graph=True)
+        found, sees = box(gradient[0].abs().sum(0) > 0), seen_by(recording, last, (0, 0, *position))
+        if name in EXACT:
+            assert sees == found, position
+        else:
+            assert all(a.start <= b.start and a.stop >= b.stop for a, b in zip(sees, found, strict=True)), position
+
+
+def test_an_image_without_a_batch_has_no_field():
+    recording = record(nn.Sequential(nn.Conv2d(2, 3, 3), nn.ReLU()), torch.rand(2, 6, 6))
+    assert receptive_field(recording, "1") is None
+
+
 def test_what_is_not_known_is_an_upper_bound():
     class Odd(nn.Module):
         def forward(self, x):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 
 from ..recording import Recording
-from .reach import Reach, Reaches, reach_of
+from .reach import Reach, Reaches
+from .reach_rules import reach_of
 
 
 @dataclass(frozen=True)
@@ -87,11 +89,13 @@ def seen_by(recording: Recording, layer: str, position: tuple[int, ...]) -> tupl
 
 
 def _image(recording: Recording) -> tuple[int, ...]:
-    """The spatial sizes of the model's first input; empty if it is no image, line or volume."""
+    """The spatial sizes of the model's first input; empty if it is no batch of images, lines or volumes."""
     for operation in recording:
         for source in operation.sources:
             if source.name == "input":
-                return source.shape[2:]
+                dimensions = re.search(r"(?:conv|pool|transpose)([123])d", operation.op)
+                alone = dimensions is not None and len(source.shape) == int(dimensions[1]) + 1  # it has no batch
+                return () if alone else source.shape[2:]
     return ()
 
 

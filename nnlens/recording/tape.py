@@ -54,12 +54,14 @@ class Source:
     """Where a tensor among an operation's arguments came from.
 
     `name` is that of the operation that made it, or of the model's input ("input", "input[1]", …); None for
-    a parameter or constant. `event` counts the same while the pass runs: −1 − n for the n-th input.
+    a parameter or constant. `event` counts the same while the pass runs: −1 − n for the n-th input. `shared`: it is
+    not that operation's output, but shares the memory that the operation wrote into.
     """
 
     event: int | None
     shape: tuple[int, ...]
     name: str | None = None
+    shared: bool = False
 
 
 @dataclass(eq=False, slots=True)
@@ -114,11 +116,14 @@ class Tape:
         self.stack.append(self.root)
         self._parameter_storages: dict[int, list[nn.Parameter]] | None = None
         self._overwritten: list[Tensor] = []
+        self._shared: dict[int, Tensor] = {}
 
     def receive(self, nest: Any) -> None:
         """The model's own inputs, in the order in which they are found."""
         for place, tensor in enumerate(tensors_in(nest)):
             self._origin[id(tensor)] = (tensor if self.whole else ref(tensor), -1 - place)
+            if self.whole:
+                self.hold(tensor)
 
     def event_of(self, tensor: Tensor) -> int | None:
         """The event that made this very tensor (−1 − n: the n-th input), None if no recorded one did."""
@@ -164,7 +169,9 @@ class Tape:
             self.events.append(event)
         # What shares the memory that was written into is made by this operation, too.
         for tensor in self._overwritten:
-            self._origin[id(tensor)] = (tensor, first)
+            if not any(tensor is value for _, value in outputs):
+                self._origin[id(tensor)] = (tensor, first)
+                self._shared[id(tensor)] = tensor
         self._overwritten.clear()
         self.events[-1].inside = inside
         return self.events[first:]
@@ -175,7 +182,7 @@ class Tape:
         for item in items:
             kind = type(item)
             if kind is Tensor or isinstance(item, Tensor):
-                source = Source(self.event_of(item), shape_of(item))
+                source = Source(self.event_of(item), shape_of(item), shared=self._shared.get(id(item)) is item)
                 if source.event is not None:
                     given.sources.append(source)
                 elif isinstance(item, nn.Parameter):
