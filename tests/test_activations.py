@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -75,6 +76,65 @@ def test_any_shape_becomes_maps(shape, maps, layout):
 
 def test_tokens_of_a_text_are_a_strip():
     assert of(torch.randn(1, 16, 6), image=False).layout == "one strip of 16 steps per unit"
+
+
+def test_channels_stay_where_they_are_behind_one_dimensional_layers():
+    """Words through a convolution: (batch, channels, steps), whatever follows."""
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.words, self.conv, self.norm = nn.Embedding(9, 6), nn.Conv1d(6, 8, 3, padding=1), nn.BatchNorm1d(8)
+
+        def forward(self, x):
+            return self.norm(self.conv(self.words(x).transpose(1, 2))).relu() + 1
+
+    recording = record(Net(), torch.randint(0, 9, (1, 16)))
+    for layer in ("conv", "norm", "relu", "add"):
+        found = activations(recording, layer)
+        assert found.layout == "one strip per channel", layer
+        assert found.values.shape == (8, 1, 16)
+    assert activations(recording, "words").layout == "one strip of 16 steps per unit"
+
+
+def test_steps_of_a_line_are_no_grid():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc = nn.Linear(2, 6)
+
+        def forward(self, x):
+            return self.fc(x.transpose(1, 2))
+
+    found = activations(record(Net(), torch.rand(1, 2, 16)), "fc")
+    assert found.layout == "one strip of 16 steps per unit"
+
+
+def test_channels_come_last_behind_windows():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc, self.norm = nn.Linear(6, 6), nn.LayerNorm(6)
+
+        def forward(self, x):
+            windows = x.permute(0, 2, 3, 1).reshape(1, 2, 2, 2, 2, 6).permute(0, 1, 3, 2, 4, 5).reshape(-1, 4, 6)
+            y = self.fc(F.scaled_dot_product_attention(windows, windows, windows))
+            y = y.reshape(1, 2, 2, 2, 2, 6).permute(0, 1, 3, 2, 4, 5).reshape(1, 4, 4, 6)
+            return self.norm(y) * 2
+
+    recording = record(Net(), torch.rand(1, 6, 4, 4))
+    for layer in ("norm", "mul"):
+        assert activations(recording, layer).layout == "one map per channel, channels last"
+        assert activations(recording, layer).values.shape == (6, 4, 4)
+
+
+def test_an_empty_layer_is_told():
+    class Net(nn.Module):
+        def forward(self, x):
+            return x[:, :0] * 2
+
+    with pytest.raises(ValueError, match=r"layer 'mul' gave an empty tensor of shape \(1, 0, 4, 4\)"):
+        activations(record(Net(), torch.rand(1, 3, 4, 4)), "mul")
 
 
 def test_tokens_stand_where_their_patch_is():

@@ -266,6 +266,25 @@ def test_outputs_of_several_tensors_and_nested_modules():
         torch.testing.assert_close(recording[name], value.detach())
 
 
+def test_a_shared_module_answers_to_each_of_its_names():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Tanh())
+            self.c = self.a
+
+        def forward(self, x):
+            return self.c(x)
+
+    net, x = Net(), torch.rand(1, 2)
+    for only in (None, "c", ["c", "c.1"]):
+        recording = record(net, x, only=only)
+        assert torch.equal(recording["c"], recording.output)
+        assert torch.equal(recording["a"], recording.output)
+    assert recording.names == ("a.1", "a.2")
+    assert recording["c.1"] is recording["a.1"]
+
+
 def test_record_refuses_what_is_no_module():
     with pytest.raises(TypeError, match=r"model must be a torch\.nn\.Module, got function"):
         record(lambda x: x, torch.zeros(1))

@@ -91,6 +91,46 @@ def test_what_the_lines_say():
         result["nothing"]
 
 
+def test_what_a_scripted_part_costs_is_not_known():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner, self.fc = torch.jit.script(nn.Sequential(nn.Conv2d(3, 4, 3))), nn.Conv2d(4, 5, 1)
+
+        def forward(self, x):
+            return self.fc(self.inner(x))
+
+    table = nnlens.Lens(Net()).summary(torch.rand(1, 3, 8, 8), passes=1)
+    result = table.result
+    assert result["inner"].flops is None
+    assert result["fc"].flops == 2 * 4 * 5 * 36
+    assert result.total.flops is None
+    assert "–" in repr(table)
+
+
+def test_products_with_a_vector_are_counted():
+    class Net(nn.Module):
+        def forward(self, x):
+            return x @ x[0] + x[0] @ x[1]
+
+    assert summary(Net(), torch.rand(3, 5), passes=1).total.flops == 2 * 15 + 2 * 5
+
+
+def test_shapes_are_those_of_what_was_given_back():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.twice = nn.Sequential(nn.Conv2d(3, 3, 3), nn.ReLU())
+
+        def forward(self, x):
+            y = self.twice(self.twice(x))
+            return y, y.mean()
+
+    result = summary(Net(), torch.rand(1, 3, 9, 9), passes=1)
+    assert result.total.shape == (1, 3, 5, 5)
+    assert result["twice"].shape == (1, 3, 5, 5)
+
+
 def test_depth_folds():
     model, inputs, _ = made("Residual")
     result = summary(model, *inputs, passes=1, depth=1)

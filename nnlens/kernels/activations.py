@@ -72,9 +72,11 @@ def activations(recording: Recording, layer: str, *, grid: Grid = None) -> Activ
     """The maps of `layer` (an operation's name or a module's path) with each unit's statistics.
 
     `grid` is how tokens are shown: (rows, columns), those in front left out, or "strip"; by default the grid of the
-    image's patches. Raises ValueError for an unknown layer, naming the nearest names.
+    image's patches. Raises ValueError for an unknown layer, naming the nearest names, and for one without numbers.
     """
     operation = recording.operation(layer)
+    if 0 in operation.shape:
+        raise ValueError(f"layer {operation.name!r} gave an empty tensor of shape {operation.shape}: nothing to show")
     maps, layout = as_maps(recording[layer], recording, operation, grid)
     units, _, width = maps.shape
     flat = maps.reshape(units, -1)

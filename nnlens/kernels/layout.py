@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from ..recording import Operation, Recording
+from .reach_rules import POINTWISE
 from .receptive_field import spatial_dimensions, token_grids
 
 Grid = tuple[int, int] | Literal["strip"] | None
@@ -61,7 +63,7 @@ def as_maps(value: Tensor, recording: Recording, operation: Operation, grid: Gri
     if array.ndim == 2:
         return _rows(array, recording, operation, along, grid)
     if array.ndim == 3:
-        if along == (0, 1):
+        if along == (0, 1) or (along.count(None) == len(along) and _channels(recording, operation) == "last"):
             return np.ascontiguousarray(array.transpose(2, 0, 1)), Layout("one map per channel, channels last")
         if operation.op == "attention_weights":
             return array, Layout("one map per head: a row for each query, a column for each key")
@@ -82,7 +84,8 @@ def _rows(
     array: np.ndarray, recording: Recording, operation: Operation, along: tuple[int | None, ...], grid: Grid
 ) -> tuple[np.ndarray, Layout]:
     """A matrix of tokens, or steps, and units; or of channels along one axis."""
-    if operation.kind not in ("gate", "state") and (operation.op.endswith("1d") or along == (1,)):
+    steps = along == (0,) or operation.kind in ("gate", "state")
+    if not steps and (along == (1,) or _channels(recording, operation) == "first"):
         return array[:, None, :], Layout("one strip per channel")
     grids = token_grids(recording)
     columns_are_tokens = along in ((1, 1), (1, None)) or (
@@ -91,7 +94,7 @@ def _rows(
     rows = array.T if columns_are_tokens else array
     tokens = len(rows)
     if grid is None:
-        chosen = grids.get(tokens) or (_square(tokens) if along else None)
+        chosen = grids.get(tokens) or (_square(tokens) if len(along) == 2 else None)
     elif grid == "strip":
         chosen = None
     else:
@@ -105,6 +108,27 @@ def _rows(
     words = f"{tokens} tokens as a {chosen[0]} × {chosen[1]} grid{left_out}"
     maps = np.ascontiguousarray(rows[first:].T.reshape(-1, *chosen))
     return maps, Layout(words, tokens, chosen)
+
+
+_FIRST = re.compile(r"[123]d$|^(batch|instance|group)_norm$|^local_response_norm$")
+_LAST = {"linear", "layer_norm", "rms_norm", "embedding"}
+
+
+def _channels(recording: Recording, operation: Operation) -> Literal["first", "last"] | None:
+    """Where the channels lie, by the nearest operation before this one that tells, nothing having moved since."""
+    by_name = {one.name: one for one in recording}
+    waiting, seen = [operation], {operation.name}
+    while waiting:
+        one = waiting.pop(0)
+        if _FIRST.search(one.op):
+            return "first"
+        if one.op in _LAST and (one.op != "layer_norm" or len(one.arguments[1]) == 1):
+            return "last"
+        if one.op in POINTWISE:
+            before = [by_name[name] for name in one.inputs if name in by_name and name not in seen]
+            seen.update(found.name for found in before)
+            waiting += [found for found in before if found.shape == operation.shape]
+    return None
 
 
 def _square(tokens: int) -> tuple[int, int] | None:

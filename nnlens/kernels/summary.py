@@ -15,7 +15,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..recording import ForwardError, Recorder, Recording, device_of
-from ..recording.tape import Event
+from ..recording.tape import Event, tensors_in
 from .receptive_field import ReceptiveField, receptive_field
 
 
@@ -35,7 +35,8 @@ class Cost:
         How many numbers its parameters have; in a module each counts once.
     flops : int or None
         Of its matrix products, convolutions, attention and recurrent steps, a multiply-add being two, as
-        `torch.utils.flop_counter` counts them; the rest counts 0. None where they could not be counted.
+        `torch.utils.flop_counter` counts them; the rest counts 0. None where they could not be counted, in a
+        scripted module say.
     seconds : float
         The median over several passes, with everything recorded.
     bytes : int
@@ -126,7 +127,7 @@ def summary(model: nn.Module, *inputs: Any, depth: int | None = None, passes: in
                 operation.shape,
                 operation.dtype,
                 operation.parameters,
-                None if flops is None else flops[place] or 0,
+                flops[place],
                 statistics.median(times) if times else math.nan,
                 operation.bytes,
                 receptive_field(recording, operation.name),
@@ -164,14 +165,18 @@ class _Counter:
         self._before = self._counter.get_total_flops()
 
     def end(self, events: list[Event]) -> None:
+        for event in events:
+            event.flops = 0
         events[0].flops = self._counter.get_total_flops() - self._before
 
 
-def _flops(recorder: Recorder, inputs: Any, keywords: Any, recording: Recording) -> list[int | None] | None:
-    # Two of the CPU's own kernels are unknown to torch's counter.
+def _flops(recorder: Recorder, inputs: Any, keywords: Any, recording: Recording) -> list[int | None]:
+    # Two of the CPU's own kernels are unknown to torch's counter, and so are products with a vector.
     more: dict[Any, Callable[..., int]] = {
         torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention,
         torch.ops.aten.mkldnn_rnn_layer: _recurrent,
+        torch.ops.aten.mv: _vector,
+        torch.ops.aten.dot: _vector,
     }
     counter = FlopCounterMode(display=False, custom_mapping=more)
     try:
@@ -179,10 +184,10 @@ def _flops(recorder: Recorder, inputs: Any, keywords: Any, recording: Recording)
             warnings.simplefilter("ignore")
             counted = recorder.run(inputs, keywords, meter=_Counter(counter))
     except ForwardError:
-        return None  # it runs, but not under a counter
-    if counted.names != recording.names:
-        return None
-    return [operation.flops for operation in counted]
+        return [None] * len(recording)  # it runs, but not under a counter
+    # Under a counter, what runs in a scripted module is seen, and the module itself has another name.
+    found = {(operation.name, operation.shape): operation.flops for operation in counted}
+    return [found.get((operation.name, operation.shape)) for operation in recording]
 
 
 def _attention(query: Any, key: Any, value: Any, *rest: Any, out_shape: Any = None, **more: Any) -> int:
@@ -191,9 +196,28 @@ def _attention(query: Any, key: Any, value: Any, *rest: Any, out_shape: Any = No
     return 2 * pairs * (width + value[-1])
 
 
+def _vector(left: Any, right: Any, out_shape: Any = None, **more: Any) -> int:
+    return 2 * math.prod(left)
+
+
 def _recurrent(x: Any, weight_ih: Any, weight_hh: Any, *rest: Any, out_shape: Any = None, **more: Any) -> int:
     steps, batch, _ = x
     return 2 * steps * batch * (math.prod(weight_ih) + math.prod(weight_hh))
+
+
+def _output(recording: Recording, path: str) -> tuple[tuple[int, ...] | None, torch.dtype | None]:
+    """Shape and dtype of the first tensor that a module gave back, in its last call."""
+    if not path:
+        tensor = next(tensors_in(recording.output), None)
+        return (None, None) if tensor is None else (tuple(tensor.shape), tensor.dtype)
+    last = path
+    if path not in recording:
+        calls = [one for one in recording.aliases if one.rpartition(":")[0] == path]
+        if not calls:
+            return None, None
+        last = max(calls, key=lambda one: int(one.rpartition(":")[2]))
+    operation = recording.operation(last)
+    return operation.shape, operation.dtype
 
 
 def _tree(model: nn.Module, recording: Recording, costs: list[Cost]) -> Cost:
@@ -215,14 +239,14 @@ def _tree(model: nn.Module, recording: Recording, costs: list[Cost]) -> Cost:
                 placed.append(inside(below, depth + 1))
         placed.sort(key=lambda pair: pair[0])
         children = tuple(cost for _, cost in placed)
-        output = recording.operations[-1] if not path else recording.operation(path) if path in recording else None
+        shape, dtype = _output(recording, path)
         flops = [cost.flops for cost in children]
         total = Cost(
             path,
             type(module).__name__,
             depth,
-            output.shape if output else None,
-            output.dtype if output else None,
+            shape,
+            dtype,
             sum(parameter.numel() for parameter in module.parameters()),
             None if None in flops else sum(count or 0 for count in flops),
             sum(cost.seconds for cost in children),

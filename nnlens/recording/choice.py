@@ -18,10 +18,11 @@ Only = str | nn.Module | Iterable[str | nn.Module] | None
 class Choice:
     """Which values a pass keeps. Names are only certain when it is over; until then `may_want` leans to yes."""
 
-    def __init__(self, only: Only, paths: dict[nn.Module, str]):
+    def __init__(self, only: Only, paths: dict[nn.Module, str], other_names: dict[str, str]):
         wanted = [only] if isinstance(only, (str, nn.Module)) else None if only is None else list(only)
         self.everything = wanted is None
-        self.asked = [_as_name(item, paths) for item in wanted or ()]
+        names = [_as_name(item, paths) for item in wanted or ()]
+        self.asked = [other_names.get(name, name) for name in names]
         if not self.everything and not self.asked:
             raise ValueError("only must name at least one operation, module, pattern or kind, got an empty list")
         known = set(paths.values())
@@ -37,7 +38,8 @@ class Choice:
         self.watched: set[str] | None = None
         if not (self.everything or self.kinds or self.patterns):
             owners = {_owner(name, known) for name in self.names}
-            self.watched = None if "" in owners else owners
+            inner = {name for name in owners for other in owners if name.startswith(f"{other}.")}
+            self.watched = None if "" in owners else owners - inner  # it listens there already
 
     def listens_in(self, path: str) -> bool:
         return self.watched is not None and path in self.watched

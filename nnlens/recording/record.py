@@ -74,7 +74,10 @@ class Recorder:
             )
         self.mode, self.recycle = mode, recycle
         self._paths = {module: path for path, module in self.model.named_modules() if path}
-        self._choice = Choice(only, self._paths)
+        # A module that two others share has a name in each; it goes by the first.
+        twice = self.model.named_modules(remove_duplicate=False)
+        self._other_names = {path: self._paths[one] for path, one in twice if path and self._paths[one] != path}
+        self._choice = Choice(only, self._paths, self._other_names)
         self._watched = [module for module, path in self._paths.items() if self._choice.within(path)]
         modules = [self.model, *self._paths]
         self._fused = any(isinstance(module, _FUSED) for module in modules)
@@ -95,7 +98,7 @@ class Recorder:
         inputs, keywords = copied(tuple(inputs)), copied(dict(keywords))
         recycled = self._last.let_go() if self._last is not None else []
         self._last = None
-        tape = Tape(self._paths, Call("", model), choice, recycled)
+        tape = Tape(self._paths, self._other_names, Call("", model), choice, recycled)
         tape.receive((inputs, keywords))
         listener = _Listener(tape, meter)
         everywhere = choice.watched is None

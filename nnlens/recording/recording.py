@@ -185,6 +185,9 @@ def assemble(tape: Tape, output: Any) -> Recording:
                 operations.append(Operation(own, op, op.replace("_", " "), *about, 0, *given))
                 values[own] = value
     kept = {path: names[place] for path, place in aliases.items() if names[place] in values and path not in values}
+    for path, first in tape.other_names.items():
+        if first in kept or first in values:
+            kept[path] = kept.get(first, first)
     alive = {""}
     for path in tape.fired:
         while path not in alive:

@@ -96,6 +96,7 @@ class Tape:
     """What the running pass has written so far. It belongs to one thread."""
 
     paths: dict[nn.Module, str]
+    other_names: dict[str, str]  # second names of shared modules → the first
     root: Call
     choice: Choice
     recycled: list[Held] = field(default_factory=list)  # values of an earlier pass, in its order
