@@ -88,6 +88,8 @@ class Function:
     def overwritten(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
         """The arguments that such a call writes into."""
         found: list[Any] = []
+        if self.inplace is None and not self.writes and self.max_norm is None and not kwargs:
+            return found
         for place in self.writes:
             if isinstance(place, str):
                 found.append(kwargs.get(place))

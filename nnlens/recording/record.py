@@ -240,8 +240,7 @@ def _before_module(module: nn.Module, args: Any) -> None:
     if ".parametrizations." not in path:
         tape.stack[-1].calls += 1
     if isinstance(module, torch.jit.ScriptModule):
-        with torch._C.DisableTorchFunction():
-            tape.before_overwriting(args)  # it may, and nobody would see it
+        tape.before_overwriting(args)  # it may, and nobody would see it
     watched = tape.choice.listens_in(path)
     tape.stack.append(Call(path, module, tape.fired[path], watched=watched))
     if watched:

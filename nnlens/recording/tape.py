@@ -221,15 +221,15 @@ class Tape:
 
     def before_overwriting(self, nest: Any) -> None:
         """Something is about to write into these tensors: copy what is held of their memory."""
-        for tensor in tensors_in(nest):
-            storage = storage_of(tensor)
-            self._copy_held(tensor)
-            if self._parameter_storages is None:
-                self._parameter_storages = defaultdict(list)
-                for one in self.root.module.parameters():
-                    self._parameter_storages[storage_of(one)].append(one)
-            for one in self._parameter_storages.pop(storage, ()):
-                self.written.append((one, one.data, one.detach().clone()))
+        with torch._C.DisableTorchFunction():  # no mode, the user's own neither, is to see what we do
+            for tensor in tensors_in(nest):
+                self._copy_held(tensor)
+                if self._parameter_storages is None:
+                    self._parameter_storages = defaultdict(list)
+                    for one in self.root.module.parameters():
+                        self._parameter_storages[storage_of(one)].append(one)
+                for one in self._parameter_storages.pop(storage_of(tensor), ()):
+                    self.written.append((one, one.data, one.detach().clone()))
 
     def _copy_held(self, tensor: Tensor) -> None:
         for held in self._stored.pop(storage_of(tensor), ()):
