@@ -49,7 +49,7 @@ def receptive_field(recording: Recording, layer: str) -> ReceptiveField | None:
 
     The sizes are those of Araujo, Norris & Sim 2019 (distill.pub/2019/computing-receptive-fields), over all paths.
     """
-    found = _reaches(recording).get(recording.resolve(layer))
+    found = reaches_of(recording).get(recording.resolve(layer))
     if found is None:
         return None
     sizes = _image(recording)
@@ -76,7 +76,7 @@ def seen_by(recording: Recording, layer: str, position: tuple[int, ...]) -> tupl
     )
     if not inside:
         raise ValueError(f"position must be an index into the shape {operation.shape}, got {position}")
-    found = _reaches(recording).get(operation.name)
+    found = reaches_of(recording).get(operation.name)
     if found is None:
         return None
     slices = []
@@ -99,7 +99,7 @@ def _image(recording: Recording) -> tuple[int, ...]:
     return ()
 
 
-def _reaches(recording: Recording) -> dict[str, Reaches]:
+def reaches_of(recording: Recording) -> dict[str, Reaches]:
     """The reach of every operation whose value comes from the image."""
     cached: dict[str, Reaches] | None = recording.__dict__.get("_reaches")
     if cached is not None:
@@ -122,7 +122,7 @@ def spatial_dimensions(recording: Recording, layer: str) -> tuple[int | None, ..
 
     Empty where the layer does not come from an image.
     """
-    found = _reaches(recording).get(layer)
+    found = reaches_of(recording).get(layer)
     return () if found is None else tuple(one.axis for one in found.axes)
 
 
@@ -132,7 +132,7 @@ def token_grids(recording: Recording) -> dict[int, tuple[int, int]]:
     Read off where two spatial axes became one dimension, row by row; tokens in front that see nothing are extra.
     """
     found: dict[int, tuple[int, int]] = {}
-    for reaches in _reaches(recording).values():
+    for reaches in reaches_of(recording).values():
         if len(reaches.axes) != 2 or reaches.axes[0].axis is None or reaches.axes[0].axis != reaches.axes[1].axis:
             continue
         down, across = reaches.axes

@@ -3,12 +3,14 @@
 from .borrow import Mode, borrow, device_of, dtype_of, version_of
 from .record import ForwardError, Recorder, record
 from .recording import Operation, Recording
+from .substitute import OtherPathError, substituting
 from .tape import Source
 
 __all__ = [
     "ForwardError",
     "Mode",
     "Operation",
+    "OtherPathError",
     "Recorder",
     "Recording",
     "Source",
@@ -16,5 +18,6 @@ __all__ = [
     "device_of",
     "dtype_of",
     "record",
+    "substituting",
     "version_of",
 ]

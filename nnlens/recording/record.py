@@ -79,9 +79,6 @@ class Recorder:
         self._other_names = {path: self._paths[one] for path, one in twice if path and self._paths[one] != path}
         self._choice = Choice(only, self._paths, self._other_names)
         self._watched = [module for module, path in self._paths.items() if self._choice.within(path)]
-        modules = [self.model, *self._paths]
-        self._fused = any(isinstance(module, _FUSED) for module in modules)
-        self._compiled = any(one._compiled_call_impl is not None or "_orig_mod" in one._modules for one in modules)
         self._last: Recording | None = None
 
     def __call__(self, *inputs: Any, **keywords: Any) -> Recording:
@@ -109,7 +106,7 @@ class Recorder:
         with (
             borrow(model, mode=self.mode, before_writing=tape.before_overwriting),
             hooks,
-            _as_written(self._fused, self._compiled),
+            as_written(model),
         ):
             _running.listener = listener
             try:
@@ -176,6 +173,7 @@ class _Listener(TorchFunctionMode):
         if not function.computes:
             return func(*args, **kwargs)
         tape, meter = self.tape, self.meter
+        tape.calls.append(function.name)
         overwritten = function.overwritten(args, kwargs)
         if overwritten:
             tape.before_overwriting(overwritten)
@@ -200,7 +198,7 @@ class _Listener(TorchFunctionMode):
         # A constant that a forward makes, `torch.zeros(…)` say, is no step from the input to the output.
         constant = function.unfilled or (function.makes and next(tensors_in((args, kwargs)), None) is None)
         if outputs and not constant:
-            events = tape.write(function.name, function.kind, outputs, args, kwargs)
+            events = tape.write(function.name, function.kind, outputs, args, kwargs, func)
             if meter is not None:
                 meter.end(events)
         return result
@@ -328,9 +326,13 @@ _FUSED = nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerEncode
 
 
 @contextmanager
-def _as_written(fused: bool, compiled: bool) -> Iterator[None]:
+def as_written(model: nn.Module) -> Iterator[None]:
     """Fused attention and compiled parts run as they are written, or nothing in them could be seen."""
     global _fused_users, _fast_path
+    fused = compiled = False
+    for one in model.modules():
+        fused = fused or isinstance(one, _FUSED)
+        compiled = compiled or one._compiled_call_impl is not None or "_orig_mod" in one._modules
     with torch.compiler.set_stance("force_eager") if compiled else nullcontext():
         try:
             with _hooks_lock:

@@ -43,6 +43,10 @@ class Operation:
         How many numbers the parameters have that it was given.
     arguments, keywords
         What it was called with, a `Source` for each tensor; empty in a recording of `only` a part.
+    function : callable or None
+        The function of torch that was called; None for a module whose inside cannot be seen.
+    number : int or None
+        Which of the pass's calls it was: its place in the recording's `calls`.
     seconds, flops : float and int, or None
         Measured by `kernels.summary` only.
     """
@@ -58,6 +62,8 @@ class Operation:
     parameters: int = 0
     arguments: tuple[Any, ...] = field(default=(), repr=False)
     keywords: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    function: Callable[..., Any] | None = field(default=None, repr=False)
+    number: int | None = field(default=None, repr=False)
     seconds: float | None = None
     flops: int | None = None
 
@@ -91,12 +97,15 @@ class Recording:
         Paths of modules → the operation that made their output.
     silent : tuple of str
         Paths of modules that did not run.
+    calls : tuple of str
+        The functions of torch that ran, in their order, those too whose results are no tensors.
     """
 
     operations: tuple[Operation, ...]
     output: Any
     aliases: dict[str, str]
     silent: tuple[str, ...]
+    calls: tuple[str, ...]
     _values: dict[str, Held | Callable[[], Tensor]] = field(repr=False)
 
     @property
@@ -202,7 +211,7 @@ def assemble(tape: Tape, output: Any) -> Recording:
         wrong = tape.choice.unmet((*values, *kept), (one.kind for one in operations), (*names, *inner, *tape.fired))
         if wrong:
             raise ValueError(wrong)
-    return Recording(tuple(operations), output, kept, silent, values)
+    return Recording(tuple(operations), output, kept, silent, tuple(tape.calls), values)
 
 
 def _can_run(module: nn.Module) -> bool:
@@ -263,6 +272,8 @@ def _operation(event: Event, name: str, label: str, names: list[str]) -> Operati
         sum(given.parameters.values()),
         given.arguments,
         given.keywords,
+        event.function,
+        event.number,
         event.seconds,
         event.flops,
     )

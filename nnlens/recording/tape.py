@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from weakref import ref
@@ -54,7 +54,7 @@ class Source:
     """Where a tensor among an operation's arguments came from.
 
     `name` is that of the operation that made it, or of the model's input ("input", "input[1]", …); None for
-    a parameter or constant. `event` counts the same while the pass runs: −1 − n for the n-th input. `shared`: it is
+    a parameter or constant, which is then the `value`. `event` counts the same while the pass runs: −1 − n for the n-th input. `shared`: it is
     not that operation's output, but shares the memory that the operation wrote into.
     """
 
@@ -62,6 +62,7 @@ class Source:
     shape: tuple[int, ...]
     name: str | None = None
     shared: bool = False
+    value: Tensor | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -76,6 +77,8 @@ class Event:
     dtype: torch.dtype
     held: Held | None  # None where `only` did not ask for it
     given: Given
+    function: Callable[..., Any] | None = None
+    number: int | None = None
     inside: tuple[Any, dict[str, Any]] | None = None  # arguments of recurrent and attention operations, tensors `Held`
     seconds: float | None = None
     flops: int | None = None
@@ -101,6 +104,7 @@ class Tape:
     choice: Choice
     recycled: list[Held] = field(default_factory=list)  # values of an earlier pass, in its order
     events: list[Event] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)  # the functions that ran, recorded or not
     stack: list[Call] = field(default_factory=list)
     fired: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     produced: dict[str, int] = field(default_factory=dict)  # path of a call → the event of its output
@@ -148,9 +152,16 @@ class Tape:
             self._let_go += 1
 
     def write(
-        self, op: str, kind: str, outputs: list[tuple[int | None, Tensor]], args: Any, kwargs: dict[str, Any]
+        self,
+        op: str,
+        kind: str,
+        outputs: list[tuple[int | None, Tensor]],
+        args: Any,
+        kwargs: dict[str, Any],
+        function: Callable[..., Any] | None = None,
     ) -> list[Event]:
         call = self.stack[-1]
+        number = None if function is None else len(self.calls) - 1
         call.operations += 1
         given = Given()
         if self.whole:
@@ -164,7 +175,7 @@ class Tape:
         first = len(self.events)
         for place, value in outputs:
             held = self.hold(value) if wanted else None
-            event = Event(op, kind, call, place, tuple(value.shape), value.dtype, held, given)
+            event = Event(op, kind, call, place, tuple(value.shape), value.dtype, held, given, function, number)
             # All is kept anyway: the tensor itself. Little is asked for: nothing must live longer because of us.
             self._origin[id(value)] = (value if self.whole else ref(value), len(self.events))
             self.events.append(event)
@@ -186,8 +197,10 @@ class Tape:
                 source = Source(self.event_of(item), shape_of(item), shared=self._shared.get(id(item)) is item)
                 if source.event is not None:
                     given.sources.append(source)
-                elif isinstance(item, nn.Parameter):
-                    given.parameters[id(item)] = item.numel()
+                else:
+                    source.value = item
+                    if isinstance(item, nn.Parameter):
+                        given.parameters[id(item)] = item.numel()
                 described.append(source)
             elif kind is tuple or kind is list:
                 numbers = all(type(one) is int for one in item)

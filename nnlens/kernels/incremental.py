@@ -1,0 +1,605 @@
+"""A pass that recomputes only what a rectangle of the image can change, and takes the rest from the clean pass.
+
+Along each axis an occluder changes one interval of every recorded value, the one that its receptive fields tell.
+Outside of it the clean pass's value holds, exactly. So an operation is run on a *patch*: the window of that length,
+with the halo that its kernel needs gathered from the clean map and from the patch before. From the operation on whose
+windows are nearly the whole map, or which needs all of its input, the patches are laid into whole maps, and the
+model's own forward does the rest.
+
+The idea is that of Krypton (Nakandala, Kumar & Papakonstantinou, SIGMOD 2019, "Incremental and approximate inference
+for faster occlusion-based deep CNN explanations"); this needs no tracing and no list of networks: it works on the
+recorded operations of any forward, and on the intervals of their receptive fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..recording import Operation, Source
+from ..recording.operations import function_of
+from ..recording.substitute import Replacement
+from .prepared import Prepared, channels_last, convolution_arguments, in_place
+from .reach_rules import POINTWISE
+from .receptive_field import reaches_of
+
+
+@dataclass(frozen=True)
+class Share:
+    """How one operation is computed under an occluder.
+
+    Attributes
+    ----------
+    name, label : str
+        The operation.
+    area : float
+        The share of its output's places that an occluder can change, where it changes the most (0…1).
+    local : bool
+        Whether only these are computed.
+    why : str
+        Why not, in words; empty where it is local.
+    """
+
+    name: str
+    label: str
+    area: float
+    local: bool
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """The windows along one axis: where each position's begins, and how long all of them are."""
+
+    starts: np.ndarray
+    length: int
+    size: int  # of the whole map
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, _Axis)
+            and (self.length, self.size) == (other.length, other.size)
+            and np.array_equal(self.starts, other.starts)
+        )
+
+
+@dataclass(frozen=True)
+class _Moved:
+    """A value whose places are places of another one, −1 for none: padding."""
+
+    parent: str
+    rows: np.ndarray
+    columns: np.ndarray
+
+
+@dataclass
+class _Block:
+    """Some positions of the occluder, computed together."""
+
+    rows: np.ndarray  # which of the tops
+    columns: np.ndarray  # which of the lefts
+    patches: dict[str, Tensor] = field(default_factory=dict)  # (n, height, width, channels)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+_Step = Callable[[_Block], Tensor]
+
+
+class Incremental:
+    """The plan for occluders of one size at certain places, for one prepared pass.
+
+    Parameters
+    ----------
+    size : (int, int)
+    tops, lefts : int arrays
+        The occluder's edges; any pair of a top and a left is a position.
+    most : float
+        Values of which more than this share changes are computed whole.
+
+    Attributes
+    ----------
+    plan : list of Share
+        Every operation on the way from the image, in its order.
+    """
+
+    def __init__(
+        self, prepared: Prepared, size: tuple[int, int], tops: np.ndarray, lefts: np.ndarray, *, most: float = 0.8
+    ):
+        self.prepared, self.size = prepared, size
+        self.tops, self.lefts = np.asarray(tops), np.asarray(lefts)
+        self._most = most
+        self._windows: dict[str, tuple[_Axis, _Axis]] = {}
+        self._last: dict[str, bool] = {}  # local values → whether their channels come last
+        self._moved: dict[str, _Moved] = {}
+        self._steps: dict[str, _Step] = {}
+        self._reaches = reaches_of(prepared.recording)
+        self._intervals: dict[tuple[int, int, int], _Axis] = {}
+        self._fills: dict[str, float] = {}
+        self.plan: list[Share] = []
+        if self._see("input") and prepared.x.shape[0] == 1:
+            self._last["input"] = False
+            for operation in prepared.recording:
+                if operation.name in prepared.seeing and operation.kind not in ("gate", "state"):
+                    self._consider(operation)
+        self._drop_unused()
+        self.handed = [name for name in self._last if self._is_handed(name)]
+        gathered = [self._build(prepared.recording.operation(name)) for name in self._last if name != "input"]
+        self._gathered = {name for names in gathered for name in names} | set(self.handed)
+
+    # The plan
+
+    def _see(self, name: str) -> bool:
+        """Finds the windows of a value, if its places lie in rows and columns as the image's do."""
+        reaches = self._reaches.get(name)
+        if reaches is None or len(reaches.axes) != 2:
+            return False
+        rows, columns = reaches.axes
+        if (rows.axis, columns.axis) not in ((2, 3), (1, 2)):
+            return False
+        self._windows[name] = (
+            self._axis(rows.low, rows.high, self.tops, self.size[0]),
+            self._axis(columns.low, columns.high, self.lefts, self.size[1]),
+        )
+        return True
+
+    def _axis(self, low: np.ndarray, high: np.ndarray, starts: np.ndarray, length: int) -> _Axis:
+        key = id(low), id(high), id(starts)
+        if key not in self._intervals:
+            changed = (low[None] < starts[:, None] + length) & (high[None] >= starts[:, None])
+            first = changed.argmax(1)
+            last = changed.shape[1] - 1 - changed[:, ::-1].argmax(1)
+            longest = max(1, int(((last - first + 1) * changed.any(1)).max()))
+            # Shorter ones, at the borders, are moved inwards: all are of one length, and all within the map.
+            self._intervals[key] = _Axis(np.minimum(first, len(low) - longest), longest, len(low))
+        return self._intervals[key]
+
+    def _consider(self, operation: Operation) -> None:
+        name = operation.name
+        if not self._see(name):
+            area, why = 1.0, "its output has no rows and columns of the image"
+        else:
+            rows, columns = self._windows[name]
+            area = rows.length * columns.length / (rows.size * columns.size)
+            why = self._why_not(operation, area)
+        if not why:
+            self._last[name] = self._reaches[name].axes[0].axis == 1
+        self.plan.append(Share(name, operation.label, area, not why, why))
+
+    def _why_not(self, operation: Operation, area: float) -> str:
+        """In words, why an operation cannot be computed on windows, or is better not."""
+        op, shape = operation.op, operation.shape
+        seen = [source for source in operation.sources if source.name in self.prepared.seeing]
+        if any(source.name not in self._last for source in seen):
+            return "something before it is computed whole"
+        if len(shape) != 4 or shape[0] != 1 or operation.number is None or operation.function is None:
+            return "its inside cannot be seen" if operation.number is None else "its output is no map"
+        if any(source.shared for source in seen):
+            return "it reads memory that another operation wrote into"
+        last = self._reaches[operation.name].axes[0].axis == 1
+        if op in ("conv2d", "max_pool2d", "avg_pool2d", "pad"):
+            known = len(seen) == 1 and not last and len(seen[0].shape) == 4
+            known = known and (op != "conv2d" or operation.name in self.prepared.folded)
+        elif op == "permute":
+            known = _order(operation) in ((0, 2, 3, 1), (0, 3, 1, 2))
+        elif op == "cat":
+            channels = 3 if last else 1
+            known = len(seen) == len(operation.sources) and _argument(operation, 1, "dim", 0) % 4 == channels
+        elif op == "batch_norm":
+            known = not last and self.prepared.normalisation(operation) is not None
+        elif op == "local_response_norm":
+            known = not last
+        elif op in ("linear", "layer_norm", "rms_norm"):
+            known = last and (op == "linear" or len(operation.arguments[1]) == 1)
+        else:
+            known = op in POINTWISE and (op == "prelu" or all(_everywhere(one, last) for one in operation.sources))
+            known = known and all(_places(source.shape, last) == _places(shape, last) for source in seen)
+            if op not in POINTWISE and area < 1:
+                return "it is not known to be local"
+        if area > self._most:
+            return f"an occluder changes {area:.0%} of it".replace("%", " %")
+        return "" if known else "it cannot be computed window by window"
+
+    def _drop_unused(self) -> None:
+        """What nobody reads locally, and is handed over as cheaply one operation earlier, stays outside."""
+        for share in reversed(self.plan):
+            name = share.name
+            readers = self.prepared.consumers.get(name, [])
+            cheap = name in self.prepared.recording and self.prepared.recording.operation(name).op in ("pad", "permute")
+            if name in self._last and cheap and readers and not any(one.name in self._last for one in readers):
+                del self._last[name]
+
+    def _is_handed(self, name: str) -> bool:
+        """Whether something that is computed whole reads a local value."""
+        readers = self.prepared.consumers.get(name, [])
+        return not readers or any(one.name not in self._last for one in readers) or self._is_output(name)
+
+    def _is_output(self, name: str) -> bool:
+        return name != "input" and self.prepared.recording[name] is self.prepared.recording.output
+
+    # One step per operation
+
+    def _build(self, operation: Operation) -> list[str]:
+        """Adds the step that computes an operation's patches; gives the values that it gathers from."""
+        op, name = operation.op, operation.name
+        seen = [source.name for source in operation.sources if source.name in self._last]
+        assert seen and all(one is not None for one in seen)
+        parents = [str(one) for one in seen]
+        if op == "conv2d":
+            return self._convolution(operation, parents[0])
+        if op in ("max_pool2d", "avg_pool2d"):
+            return self._pool(operation, parents[0])
+        if op == "pad":
+            return self._pad(operation, parents[0])
+        if op == "permute" or name in self.prepared.normalised:
+            self._steps[name] = lambda block: block.patches[parents[0]]
+            return []
+        aligned = {parent: self._windows[parent] == self._windows[name] for parent in parents}
+        if op == "cat":
+            self._steps[name] = lambda block: torch.cat([self._aligned(block, one, name) for one in parents], -1)
+        else:
+            self._steps[name] = self._function(operation, parents)
+        return [parent for parent in parents if not aligned[parent]]
+
+    def _function(self, operation: Operation, parents: list[str]) -> _Step:
+        """Any operation that leaves every number at its place, by its own function of torch."""
+        name, last, own = operation.name, self._last[operation.name], self._is_own(operation)
+        written = in_place(operation)
+        if written is not None and own and len(parents) == 1:
+            return lambda block: written(block.patches[parents[0]])
+        prepared, function, about = self.prepared, operation.function, function_of(operation.function)  # type: ignore[arg-type]
+
+        def given(block: _Block, item: Any) -> Any:
+            if isinstance(item, Source):
+                if item.name not in parents:
+                    return prepared.value(item)
+                patch = self._aligned(block, item.name, name)
+                return patch if last else patch.permute(0, 3, 1, 2)
+            return tuple(given(block, one) for one in item) if isinstance(item, tuple) else item
+
+        def run(block: _Block) -> Tensor:
+            arguments = given(block, operation.arguments)
+            keywords = {key: given(block, value) for key, value in operation.keywords.items()}
+            if not own and about.overwritten(arguments, keywords):
+                arguments = tuple(one.clone() if isinstance(one, Tensor) else one for one in arguments)
+            result: Tensor = function(*arguments, **keywords)  # type: ignore[misc]
+            return result if last else result.permute(0, 2, 3, 1)
+
+        return run
+
+    def _is_own(self, operation: Operation) -> bool:
+        """Whether nobody else reads the memory of what the operation is given first."""
+        given = operation.inputs[0]
+        while self.prepared.only_reader(given) is operation and given not in self.handed:
+            if given == "input" or not self._shares(given):
+                return True
+            operation = self.prepared.recording.operation(given)
+            given = operation.inputs[0]
+        return False
+
+    def _shares(self, name: str) -> bool:
+        """Whether a patch may be the very memory of the patch before."""
+        op = self.prepared.recording.operation(name).op
+        fresh = ("conv2d", "max_pool2d", "avg_pool2d", "pad", "cat", "add", "sub", "mul", "div", "linear")
+        return op not in fresh or name in self.prepared.normalised
+
+    def _convolution(self, operation: Operation, parent: str) -> list[str]:
+        name = operation.name
+        arguments = convolution_arguments(operation)
+        weight, bias = self.prepared.folded[name]
+        kernel, stride = tuple(weight.shape[2:]), _pair(arguments["stride"])
+        dilation, groups = _pair(arguments["dilation"]), arguments["groups"]
+        padding = arguments["padding"]
+        if isinstance(padding, str):
+            same = padding == "same"
+            padding = tuple(d * (k - 1) // 2 if same else 0 for d, k in zip(dilation, kernel, strict=True))
+        before = _pair(padding)
+        alone = kernel == (1, 1) and stride == (1, 1) and before == (0, 0)
+        if alone and parent not in self._moved:
+            self._steps[name] = lambda block: _convolved(block.patches[parent], weight, bias, (1, 1), (1, 1), groups)
+            return []
+        # Of a kernel of one pixel only the places it looks at are gathered.
+        step = tuple(1 if k == 1 else s for k, s in zip(kernel, stride, strict=True))
+
+        def run(block: _Block) -> Tensor:
+            window = self._gather(block, name, parent, kernel, stride, before, dilation)
+            return _convolved(window, weight, bias, step, dilation, groups)
+
+        self._steps[name] = run
+        return [self._base(parent)]
+
+    def _pool(self, operation: Operation, parent: str) -> list[str]:
+        name, average = operation.name, operation.op == "avg_pool2d"
+        kernel = _pair(_argument(operation, 1, "kernel_size"))
+        stride = _pair(_argument(operation, 2, "stride") or kernel)
+        before = _pair(_argument(operation, 3, "padding", 0))
+        dilation = (1, 1) if average else _pair(_argument(operation, 4, "dilation", 1))
+        if not average:
+            self._fills[self._base(parent)] = -torch.inf
+        scale = self._divisors(operation, kernel, stride, before) if average else None
+
+        def run(block: _Block) -> Tensor:
+            slot = 0 if average else 1
+            window = self._gather(block, name, parent, kernel, stride, before, dilation, slot).permute(0, 3, 1, 2)
+            if scale is None:
+                return F.max_pool2d(window, kernel, stride, 0, dilation).permute(0, 2, 3, 1)
+            result = F.avg_pool2d(window, kernel, stride).permute(0, 2, 3, 1)
+            rows, columns = self._places(block, name)
+            down, across = (torch.from_numpy(one).to(result) for one in (scale[0][rows], scale[1][columns]))
+            return result * (down[:, :, None, None] * across[:, None, :, None])
+
+        self._steps[name] = run
+        return [self._base(parent)]
+
+    def _divisors(
+        self, operation: Operation, kernel: tuple[int, int], stride: tuple[int, int], before: tuple[int, int]
+    ) -> list[np.ndarray]:
+        """By what the mean over a whole kernel is multiplied at each place: near borders fewer pixels may count."""
+        counted = bool(_argument(operation, 5, "count_include_pad", True))
+        override = _argument(operation, 6, "divisor_override")
+        found = []
+        for axis, (k, s, p) in enumerate(zip(kernel, stride, before, strict=True)):
+            size, out = operation.sources[0].shape[2 + axis], operation.shape[2 + axis]
+            first = np.arange(out) * s - p
+            end = np.minimum(first + k, size + p)
+            pixels = end - first if counted else np.minimum(end, size) - np.maximum(first, 0)
+            # A divisor of one's own counts once, not along each axis.
+            found.append(np.full(out, k / (override if axis == 0 else 1)) if override else k / np.maximum(pixels, 1))
+        return found
+
+    def _pad(self, operation: Operation, parent: str) -> list[str]:
+        name = operation.name
+        amounts, mode = _argument(operation, 1, "pad"), _argument(operation, 2, "mode", "constant")
+        places = []
+        for axis in (3, 2):
+            size, at = operation.sources[0].shape[axis], 2 * (3 - axis)
+            before, after = amounts[at : at + 2] if len(amounts) > at else (0, 0)
+            index = np.arange(-before, size + after)
+            if mode == "constant":
+                index[(index < 0) | (index >= size)] = -1
+            elif mode == "replicate":
+                index = index.clip(0, size - 1)
+            elif mode == "circular":
+                index %= size
+            else:
+                index = size - 1 - np.abs(size - 1 - np.abs(index))
+            places.append(index)
+        moved = _Moved(parent, places[1], places[0])
+        value = float(_argument(operation, 3, "value", 0.0) or 0.0) if mode == "constant" else 0.0
+        if value:
+            self._fills[self._base(parent)] = value
+        slot = 1 if value else 0
+        if slot == 0 and name not in self.handed and all(map(_pads_nothing, self.prepared.consumers[name])):
+            self._moved[name] = moved  # its readers look through it
+            return []
+
+        def run(block: _Block) -> Tensor:
+            rows, columns = self._places(block, name)
+            return self._take(block, parent, moved.rows[rows], moved.columns[columns], slot)
+
+        self._steps[name] = run
+        return [self._base(parent)]
+
+    # Running it
+
+    def run(self, rows: np.ndarray, columns: np.ndarray, fill: Tensor, mask: Tensor | None = None) -> Tensor:
+        """The scores (n, classes) with the occluder at (tops[rows], lefts[columns]); the model must be borrowed.
+
+        `fill` (channels, height, width) stands under the occluder, where `mask` (height, width of the occluder) is
+        true.
+        """
+        return self.finish(self.local(rows, columns, fill, mask))
+
+    def local(
+        self, rows: np.ndarray, columns: np.ndarray, fill: Tensor, mask: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """The whole maps, one for each position, of the values that are handed over to the model itself."""
+        block, handed = _Block(rows, columns), {}
+        readers = self._readers()
+        for name in self._last:
+            if name in self._moved:
+                continue
+            patch = self._occluded(block, fill, mask) if name == "input" else self._steps[name](block)
+            block.patches[name] = patch
+            if name in self._gathered:
+                block.patches[name] = self._lay(name, patch.contiguous())
+            if name in self.handed:
+                handed[name] = self._whole(block, name)
+            for done in readers.get(name, ()):
+                block.patches.pop(done, None)
+        return handed
+
+    def finish(self, handed: Mapping[str, Tensor]) -> Tensor:
+        """The scores, by the model itself from what is handed over on."""
+        prepared = self.prepared
+        count = len(next(iter(handed.values())))
+        instead: dict[int, Replacement] = {}
+        for name in self._last:
+            if name != "input":
+                operation = prepared.recording.operation(name)
+                value = handed[name] if name in handed else prepared.recording[name].expand(count, -1, -1, -1)
+                instead[operation.number or 0] = _give(value)
+        image = handed.get("input")
+        return prepared(prepared.x.expand(count, -1, -1, -1) if image is None else image, instead)
+
+    def _readers(self) -> dict[str, list[str]]:
+        """Step → the values that nobody reads after it."""
+        last: dict[str, str] = {}
+        for name in self._last:
+            if name != "input":
+                for given in self.prepared.recording.operation(name).inputs:
+                    if given in self._last:
+                        last[self._base(given)] = name
+        done: dict[str, list[str]] = {}
+        for given, name in last.items():
+            done.setdefault(name, []).append(given)
+        return done
+
+    def _occluded(self, block: _Block, fill: Tensor, mask: Tensor | None) -> Tensor:
+        rows, columns = self._places(block, "input")
+        image = self.prepared.x[0].permute(1, 2, 0)
+        down, across = torch.from_numpy(rows)[:, :, None], torch.from_numpy(columns)[:, None, :]
+        down, across = down.to(image.device), across.to(image.device)
+        # Rows and columns of the occluder itself; a window that was moved inwards shows some of the image.
+        top = torch.from_numpy(self.tops[block.rows])[:, None, None].to(image.device)
+        left = torch.from_numpy(self.lefts[block.columns])[:, None, None].to(image.device)
+        own_row, own_column = down - top, across - left
+        hidden = (own_row >= 0) & (own_row < self.size[0]) & (own_column >= 0) & (own_column < self.size[1])
+        if mask is not None:
+            hidden &= mask[own_row.clip(0, self.size[0] - 1), own_column.clip(0, self.size[1] - 1)]
+        return torch.where(hidden[..., None], fill.permute(1, 2, 0)[down, across], image[down, across])
+
+    def _places(self, block: _Block, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """The rows and columns of a value's windows, (n, height) and (n, width)."""
+        down, across = self._windows[name]
+        rows = down.starts[block.rows][:, None] + np.arange(down.length)
+        return rows, across.starts[block.columns][:, None] + np.arange(across.length)
+
+    def _aligned(self, block: _Block, given: str, name: str) -> Tensor:
+        """The patch of `given` over the windows of `name`."""
+        if self._windows[given] == self._windows[name]:
+            return block.patches[given]
+        return self._take(block, given, *self._places(block, name))
+
+    def _gather(
+        self,
+        block: _Block,
+        name: str,
+        parent: str,
+        kernel: tuple[int, ...],
+        stride: tuple[int, ...],
+        before: tuple[int, ...],
+        dilation: tuple[int, ...],
+        slot: int = 0,
+    ) -> Tensor:
+        """What a kernel looks at to compute the windows of `name`."""
+        looked = []
+        for axis, starts in zip(self._windows[name], (block.rows, block.columns), strict=True):
+            place = len(looked)
+            k, s, d = kernel[place], stride[place], dilation[place]
+            first = axis.starts[starts][:, None] * s - before[place]
+            inside = np.arange(axis.length) * s if k == 1 else np.arange((axis.length - 1) * s + d * (k - 1) + 1)
+            looked.append(first + inside)
+        return self._take(block, parent, looked[0], looked[1], slot)
+
+    def _base(self, name: str) -> str:
+        while name in self._moved:
+            name = self._moved[name].parent
+        return name
+
+    def _take(self, block: _Block, name: str, rows: np.ndarray, columns: np.ndarray, slot: int = 0) -> Tensor:
+        """Places of a value, (n, rows, columns, channels): of its patches, of the clean map, or of what pads it."""
+        while name in self._moved:
+            moved = self._moved[name]
+            rows, columns, name = moved.rows[rows], moved.columns[columns], moved.parent
+        down, across = self._windows[name]
+        own_rows, own_columns = rows - down.starts[block.rows][:, None], columns - across.starts[block.columns][:, None]
+        in_rows = (own_rows >= 0) & (own_rows < down.length)
+        in_columns = (own_columns >= 0) & (own_columns < across.length)
+        pixels = down.size * across.size
+        patch = pixels + 2 + np.arange(len(block))[:, None] * (down.length * across.length) + own_rows * across.length
+        index = np.where(
+            in_rows[:, :, None] & in_columns[:, None, :],
+            patch[:, :, None] + own_columns[:, None, :],
+            (rows * across.size)[:, :, None] + columns[:, None, :],
+        )
+        out_rows, out_columns = (rows < 0) | (rows >= down.size), (columns < 0) | (columns >= across.size)
+        if out_rows.any() or out_columns.any():
+            index = np.where(out_rows[:, :, None] | out_columns[:, None, :], pixels + slot, index)
+        memory = self._memory(name, len(block))
+        taken = memory.index_select(0, torch.from_numpy(index.reshape(-1)).to(memory.device))
+        return taken.view(*index.shape, -1)
+
+    def _memory(self, name: str, count: int) -> Tensor:
+        """The clean map, two rows of padding and the patches, a row of channels for each place."""
+        down, across = self._windows[name]
+        pixels, patches = down.size * across.size, count * down.length * across.length
+        memory = self.prepared.memory.get(name)
+        if memory is None or len(memory) < pixels + 2 + patches:
+            clean = self.prepared.value(Source(None, (), name))
+            rows = clean[0] if self._last[name] else clean[0].permute(1, 2, 0)
+            memory = rows.new_empty((pixels + 2 + patches, rows.shape[-1]))
+            memory[:pixels].view(rows.shape).copy_(rows)
+            memory[pixels] = 0
+            self.prepared.memory[name] = memory
+        if name in self._fills:
+            memory[pixels + 1] = self._fills[name]
+        return memory
+
+    def _lay(self, name: str, patch: Tensor) -> Tensor:
+        """Puts patches where they can be gathered from together with the clean map."""
+        down, across = self._windows[name]
+        memory = self._memory(name, len(patch))
+        return memory[down.size * across.size + 2 :][: patch[..., 0].numel()].view(patch.shape).copy_(patch)
+
+    def _whole(self, block: _Block, name: str) -> Tensor:
+        down, across = self._windows[name]
+        every = np.zeros((len(block), 1), int)
+        whole = self._take(block, name, every + np.arange(down.size), every + np.arange(across.size))
+        return whole if self._last[name] else whole.permute(0, 3, 1, 2)
+
+
+def _convolved(
+    window: Tensor, weight: Tensor, bias: Tensor | None, stride: Any, dilation: Any, groups: int
+) -> Tensor:
+    return F.conv2d(window.permute(0, 3, 1, 2), weight, bias, stride, 0, dilation, groups).permute(0, 2, 3, 1)
+
+
+def _give(value: Tensor) -> Replacement:
+    def replacement(function: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        for written in function_of(function).overwritten(args, keywords):
+            if isinstance(written, Tensor):
+                written.data = value  # the forward may go on with the very tensor that it wrote into
+                return written
+        return value
+
+    return replacement
+
+
+def _pads_nothing(operation: Operation) -> bool:
+    """Whether a reader of a padded map looks at nothing beyond it."""
+    if operation.op == "conv2d":
+        padding = convolution_arguments(operation)["padding"]
+        return padding == "valid" or (not isinstance(padding, str) and _pair(padding) == (0, 0))
+    if operation.op in ("max_pool2d", "avg_pool2d"):
+        place = 5 if operation.op == "max_pool2d" else 4
+        ceil = bool(_argument(operation, place, "ceil_mode", False))
+        return _pair(_argument(operation, 3, "padding", 0)) == (0, 0) and not ceil
+    return False
+
+
+def _argument(operation: Operation, place: int, name: str, default: Any = None) -> Any:
+    if name in operation.keywords:
+        return operation.keywords[name]
+    return operation.arguments[place] if place < len(operation.arguments) else default
+
+
+def _pair(value: Any) -> tuple[int, int]:
+    if not isinstance(value, tuple):
+        return int(value), int(value)
+    return (int(value[0]), int(value[-1]))
+
+
+def _order(operation: Operation) -> tuple[int, ...]:
+    rest = operation.arguments[1:]
+    dims = operation.keywords.get("dims") or (rest[0] if rest and isinstance(rest[0], tuple) else rest)
+    return tuple(dim % 4 for dim in dims)
+
+
+def _places(shape: tuple[int, ...], last: bool) -> tuple[int, ...]:
+    return (shape[1:3] if last else shape[2:]) if len(shape) == 4 else ()
+
+
+def _everywhere(source: Source, last: bool) -> bool:
+    """Whether a tensor is a map, or the same at every place of one."""
+    if source.value is None and source.name is None:
+        return False
+    shape = (1,) * (4 - len(source.shape)) + source.shape
+    return (source.name is not None and len(source.shape) == 4) or _places(shape, last) == (1, 1)

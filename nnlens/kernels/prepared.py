@@ -1,0 +1,200 @@
+"""A model made ready for many passes: what every method that perturbs its input runs on."""
+
+from __future__ import annotations
+
+import inspect
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..recording import Operation, Recording, Source, borrow, record, substituting
+from ..recording.record import unwrapped
+from ..recording.substitute import Replacement
+from .scores import Pick, class_scores
+
+# Operations whose output is memory of its own, which the only one who reads it may write into.
+_FRESH = {"conv2d", "batch_norm", "add", "sub", "mul", "linear", "cat"}
+
+
+class Prepared:
+    """A model with its recorded pass on one input, ready to run on many inputs of the same size.
+
+    Batch normalisation is folded into the convolution before it, weights and images are kept with their channels last,
+    and activation functions write into what only they read. Nothing of it touches the model: its own forward runs,
+    and single calls are done in another way (see `recording.substituting`).
+
+    Parameters
+    ----------
+    x : tensor (1, channels, height, width)
+    output : str, int or callable, optional
+        Which of several outputs holds the scores.
+    recording : Recording, optional
+        The whole pass on `x` in eval mode, where it is at hand.
+
+    Attributes
+    ----------
+    recording : Recording
+    clean : tensor (classes,)
+        The scores of `x`.
+    """
+
+    def __init__(self, model: nn.Module, x: Tensor, *, output: Pick = None, recording: Recording | None = None):
+        self.model = unwrapped(model)
+        self.x, self.output = x.detach(), output
+        self.recording = record(self.model, self.x) if recording is None else recording
+        self.clean = class_scores(self.recording.output, output)[0]
+        self.consumers: dict[str, list[Operation]] = defaultdict(list)
+        self.seeing = {"input"}  # whose values come from the input
+        for operation in self.recording:
+            for name in operation.inputs:
+                self.consumers[name].append(operation)
+            if not self.seeing.isdisjoint(operation.inputs):
+                self.seeing.add(operation.name)
+        self.folded: dict[str, tuple[Tensor, Tensor]] = {}  # convolution → weights with its normalisation in them
+        self.normalised: set[str] = set()  # normalisations that are folded away
+        self.memory: dict[str, Tensor] = {}  # of `Incremental`: kept from plan to plan
+        with torch.no_grad():
+            self.replacements = self._replacements()
+
+    def __call__(self, batch: Tensor, instead: Mapping[int, Replacement] | None = None) -> Tensor:
+        """The scores (n, classes) of a batch (n, channels, height, width); the model must be borrowed.
+
+        `instead` holds further replacements, which go before those of the preparation.
+
+        Raises
+        ------
+        OtherPathError
+            If the forward takes another path than for `x`.
+        """
+        replacements = {**self.replacements, **instead} if instead else self.replacements
+        with substituting(self.model, self.recording.calls, replacements):
+            output = self.model(batch)
+        return class_scores(output, self.output)
+
+    def scores(self, batch: Tensor) -> Tensor:
+        """The same of a batch as the model itself computes it."""
+        with borrow(self.model):
+            return class_scores(self.model(channels_last(batch)), self.output)
+
+    def value(self, source: Any) -> Any:
+        """A recorded argument as it was in the pass: a tensor's value for its `Source`."""
+        if isinstance(source, Source):
+            name = source.name
+            return source.value if name is None else self.x if name == "input" else self.recording[name]
+        if isinstance(source, tuple):
+            return tuple(self.value(item) for item in source)
+        return source
+
+    def only_reader(self, name: str) -> Operation | None:
+        """The operation that alone reads the value of `name`, if one does, and by itself."""
+        readers = self.consumers.get(name, ())
+        if len(readers) != 1 or any(source.shared for source in readers[0].sources):
+            return None
+        return readers[0] if sum(source.name == name for source in readers[0].sources) == 1 else None
+
+    def _replacements(self) -> dict[int, Replacement]:
+        found: dict[int, Replacement] = {}
+        for operation in self.recording:
+            if operation.number is None:
+                continue
+            if operation.op == "conv2d":
+                convolution = self._convolution(operation)
+                if convolution is not None:
+                    found[operation.number] = convolution
+            elif operation.name in self.normalised:
+                found[operation.number] = first
+            else:
+                written = in_place(operation)
+                given = operation.inputs[0] if len(operation.inputs) == 1 else ""
+                if written is not None and given in self.recording and self.only_reader(given) is operation:
+                    made_by = self.recording.operation(given)
+                    if made_by.op in _FRESH and made_by.shape == operation.shape:
+                        found[operation.number] = partial(_write, written)
+        return found
+
+    def _convolution(self, operation: Operation) -> Replacement | None:
+        arguments = convolution_arguments(operation)
+        weight, bias = self.value(arguments.pop("weight")), self.value(arguments.pop("bias"))
+        source = arguments.pop("input")
+        if not isinstance(source, Source) or weight.ndim != 4 or len(operation.shape) != 4:
+            return None
+        if any(one.name is not None and one.name in self.seeing for one in operation.sources[1:]):
+            return None  # weights that come from the input
+        reader = self.only_reader(operation.name)
+        if reader is not None and reader.op == "batch_norm" and reader.number is not None:
+            scale_shift = self.normalisation(reader)
+            if scale_shift is not None:
+                scale, shift = scale_shift
+                bias = shift if bias is None else shift + bias.double() * scale
+                weight = (weight.double() * scale.view(-1, 1, 1, 1)).to(weight.dtype)
+                bias = bias.to(weight.dtype)
+                self.normalised.add(reader.name)
+        weight = channels_last(weight)
+        self.folded[operation.name] = weight, bias
+
+        def run(function: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> Tensor:
+            return F.conv2d(args[0] if args else keywords["input"], weight, bias, **arguments)
+
+        return run
+
+    def normalisation(self, operation: Operation) -> tuple[Tensor, Tensor] | None:
+        """Scale and shift per channel, float64, of a normalisation by running statistics."""
+        names = ("input", "running_mean", "running_var", "weight", "bias", "training", "momentum", "eps")
+        given = dict(zip(names, operation.arguments, strict=False)) | dict(operation.keywords)
+        mean, variance = self.value(given.get("running_mean")), self.value(given.get("running_var"))
+        if mean is None or variance is None or given.get("training", False):
+            return None
+        scale = (variance.double() + given.get("eps", 1e-5)).rsqrt()
+        weight, bias = self.value(given.get("weight")), self.value(given.get("bias"))
+        if weight is not None:
+            scale = scale * weight.double()
+        shift = -mean.double() * scale
+        return scale, shift if bias is None else shift + bias.double()
+
+
+def channels_last(x: Tensor) -> Tensor:
+    """Channels last, as most convolutions are faster; a single channel has nothing to gain."""
+    return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 and x.shape[1] > 1 else x.contiguous()
+
+
+def first(function: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+    """In place of an operation that has nothing left to do."""
+    return args[0] if args else keywords["input"]
+
+
+def convolution_arguments(operation: Operation) -> dict[str, Any]:
+    """conv2d's arguments by name."""
+    names = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
+    given = {"bias": None, "stride": 1, "padding": 0, "dilation": 1, "groups": 1}
+    return given | dict(zip(names, operation.arguments, strict=False)) | dict(operation.keywords)
+
+
+def in_place(operation: Operation) -> Callable[[Tensor], Tensor] | None:
+    """The operation as one that writes into its input, where torch has it."""
+    function = getattr(F, operation.op, None)
+    if function is None or len(operation.sources) != 1:
+        return None
+    try:
+        names = list(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return None
+    if "inplace" not in names or len(operation.arguments) > names.index("inplace"):
+        return None
+    keywords = {**operation.keywords, "inplace": True}
+    keywords.pop("input", None)
+    return partial(_apply, function, operation.arguments[1:], keywords)
+
+
+def _apply(function: Callable[..., Tensor], rest: tuple[Any, ...], keywords: dict[str, Any], x: Tensor) -> Tensor:
+    return function(x, *rest, **keywords)
+
+
+def _write(
+    written: Callable[[Tensor], Tensor], function: Any, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> Tensor:
+    return written(first(function, args, keywords))
