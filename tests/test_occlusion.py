@@ -106,7 +106,7 @@ def test_steps_are_exact_where_they_are_computed_and_coarse_first(net):
     assert not steps[0].complete
     for step in steps:
         np.testing.assert_array_equal(step.logits[step.computed], whole.logits[step.computed])
-    rows, columns = np.nonzero(steps[2].computed)
+    rows, columns = np.nonzero(steps[3].computed)
     assert {0, 12} <= set(rows)
     assert {0, 12} <= set(columns), "the first positions reach from border to border"
 
@@ -165,7 +165,7 @@ def test_single_places_equal_the_map(net):
         ({"size": (3, 3, 3)}, "size must be a whole number of pixels or a pair"),
         ({"stride": 0}, "stride must be at least 1 pixel, got 0"),
         ({"stride": -8}, "stride must be at least 1 pixel, got -8"),
-        ({"fill": "pink"}, 'fill must be a number, a tensor, "mean" or "blur", got \'pink\''),
+        ({"fill": "pink"}, 'fill must be a number, a tensor, "mean", "blur", "noise" or "surround", got \'pink\''),
         ({"fill": float("nan")}, "fill must be finite, got nan"),
         (
             {"fill": torch.zeros(2, 16, 16)},

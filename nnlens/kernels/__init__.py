@@ -1,8 +1,11 @@
 """Analyses: functions of a model and tensors that give frozen results. They know no widget and no picture."""
 
 from .activations import Activations, activations
+from .incremental import Incremental, Share
 from .layout import Grid
-from .occlusion import Occlusion, occluded_scores, occlusion, occlusion_steps
+from .occlusion import occluded_scores, occlusion, occlusion_steps, prepare
+from .occlusion_map import Occlusion
+from .prepared import Prepared
 from .receptive_field import ReceptiveField, receptive_field, seen_by, token_grids
 from .scores import class_scores, is_distribution, probabilities
 from .summary import Cost, Summary, summary
@@ -11,8 +14,11 @@ __all__ = [
     "Activations",
     "Cost",
     "Grid",
+    "Incremental",
     "Occlusion",
+    "Prepared",
     "ReceptiveField",
+    "Share",
     "Summary",
     "activations",
     "class_scores",
@@ -20,6 +26,7 @@ __all__ = [
     "occluded_scores",
     "occlusion",
     "occlusion_steps",
+    "prepare",
     "probabilities",
     "receptive_field",
     "seen_by",

@@ -25,9 +25,10 @@ from torch import Tensor
 from ..recording import Operation, Source
 from ..recording.operations import function_of
 from ..recording.substitute import Replacement
-from .prepared import Prepared, channels_last, convolution_arguments, in_place
+from .prepared import Prepared, convolution_arguments, in_place, is_plain, pair
 from .reach_rules import POINTWISE
 from .receptive_field import reaches_of
+from .winograd import TILE
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,10 @@ class Incremental:
         self._drop_unused()
         self.handed = [name for name in self._last if self._is_handed(name)]
         gathered = [self._build(prepared.recording.operation(name)) for name in self._last if name != "input"]
+        # Of what is computed whole, in bytes.
+        self.weights = sum(
+            one.parameters * one.dtype.itemsize for one in prepared.recording if one.name not in self._last
+        )
         self._gathered = {name for names in gathered for name in names} | set(self.handed)
 
     # The plan
@@ -204,7 +209,7 @@ class Incremental:
             if op not in POINTWISE and area < 1:
                 return "it is not known to be local"
         if area > self._most:
-            return f"an occluder changes {area:.0%} of it".replace("%", " %")
+            return f"an occluder changes {'all' if area == 1 else f'{area:.0%}'.replace('%', ' %')} of it"
         return "" if known else "it cannot be computed window by window"
 
     def _drop_unused(self) -> None:
@@ -230,15 +235,14 @@ class Incremental:
         """Adds the step that computes an operation's patches; gives the values that it gathers from."""
         op, name = operation.op, operation.name
         seen = [source.name for source in operation.sources if source.name in self._last]
-        assert seen and all(one is not None for one in seen)
-        parents = [str(one) for one in seen]
+        parents = [one for one in seen if one is not None]
         if op == "conv2d":
             return self._convolution(operation, parents[0])
         if op in ("max_pool2d", "avg_pool2d"):
             return self._pool(operation, parents[0])
         if op == "pad":
             return self._pad(operation, parents[0])
-        if op == "permute" or name in self.prepared.normalised:
+        if op == "permute" or name in self.prepared.idle:
             self._steps[name] = lambda block: block.patches[parents[0]]
             return []
         aligned = {parent: self._windows[parent] == self._windows[name] for parent in parents}
@@ -254,7 +258,7 @@ class Incremental:
         written = in_place(operation)
         if written is not None and own and len(parents) == 1:
             return lambda block: written(block.patches[parents[0]])
-        prepared, function, about = self.prepared, operation.function, function_of(operation.function)  # type: ignore[arg-type]
+        prepared, function, about = self.prepared, operation.function, function_of(operation.function)
 
         def given(block: _Block, item: Any) -> Any:
             if isinstance(item, Source):
@@ -288,27 +292,33 @@ class Incremental:
         """Whether a patch may be the very memory of the patch before."""
         op = self.prepared.recording.operation(name).op
         fresh = ("conv2d", "max_pool2d", "avg_pool2d", "pad", "cat", "add", "sub", "mul", "div", "linear")
-        return op not in fresh or name in self.prepared.normalised
+        return op not in fresh or name in self.prepared.idle
 
     def _convolution(self, operation: Operation, parent: str) -> list[str]:
         name = operation.name
         arguments = convolution_arguments(operation)
         weight, bias = self.prepared.folded[name]
-        kernel, stride = tuple(weight.shape[2:]), _pair(arguments["stride"])
-        dilation, groups = _pair(arguments["dilation"]), arguments["groups"]
+        kernel, stride = tuple(weight.shape[2:]), pair(arguments["stride"])
+        dilation, groups = pair(arguments["dilation"]), arguments["groups"]
         padding = arguments["padding"]
         if isinstance(padding, str):
             same = padding == "same"
             padding = tuple(d * (k - 1) // 2 if same else 0 for d, k in zip(dilation, kernel, strict=True))
-        before = _pair(padding)
+        before = pair(padding)
         alone = kernel == (1, 1) and stride == (1, 1) and before == (0, 0)
         if alone and parent not in self._moved:
             self._steps[name] = lambda block: _convolved(block.patches[parent], weight, bias, (1, 1), (1, 1), groups)
             return []
         # Of a kernel of one pixel only the places it looks at are gathered.
         step = tuple(1 if k == 1 else s for k, s in zip(kernel, stride, strict=True))
+        height, width = (axis.length for axis in self._windows[name])
+        plain = is_plain(arguments)
 
         def run(block: _Block) -> Tensor:
+            transformed = self.prepared.transformed(name, len(block), height, width) if plain else None
+            if transformed is not None:
+                window = self._gather(block, name, parent, kernel, stride, before, dilation, tile=TILE)
+                return transformed(window, height, width)
             window = self._gather(block, name, parent, kernel, stride, before, dilation)
             return _convolved(window, weight, bias, step, dilation, groups)
 
@@ -317,10 +327,10 @@ class Incremental:
 
     def _pool(self, operation: Operation, parent: str) -> list[str]:
         name, average = operation.name, operation.op == "avg_pool2d"
-        kernel = _pair(_argument(operation, 1, "kernel_size"))
-        stride = _pair(_argument(operation, 2, "stride") or kernel)
-        before = _pair(_argument(operation, 3, "padding", 0))
-        dilation = (1, 1) if average else _pair(_argument(operation, 4, "dilation", 1))
+        kernel = pair(_argument(operation, 1, "kernel_size"))
+        stride = pair(_argument(operation, 2, "stride") or kernel)
+        before = pair(_argument(operation, 3, "padding", 0))
+        dilation = (1, 1) if average else pair(_argument(operation, 4, "dilation", 1))
         if not average:
             self._fills[self._base(parent)] = -torch.inf
         scale = self._divisors(operation, kernel, stride, before) if average else None
@@ -392,8 +402,8 @@ class Incremental:
     def run(self, rows: np.ndarray, columns: np.ndarray, fill: Tensor, mask: Tensor | None = None) -> Tensor:
         """The scores (n, classes) with the occluder at (tops[rows], lefts[columns]); the model must be borrowed.
 
-        `fill` (channels, height, width) stands under the occluder, where `mask` (height, width of the occluder) is
-        true.
+        `fill` (channels, height, width), or one colour for each position (n, channels), stands under the occluder
+        where `mask` (height and width of the occluder) is true.
         """
         return self.finish(self.local(rows, columns, fill, mask))
 
@@ -454,7 +464,8 @@ class Incremental:
         hidden = (own_row >= 0) & (own_row < self.size[0]) & (own_column >= 0) & (own_column < self.size[1])
         if mask is not None:
             hidden &= mask[own_row.clip(0, self.size[0] - 1), own_column.clip(0, self.size[1] - 1)]
-        return torch.where(hidden[..., None], fill.permute(1, 2, 0)[down, across], image[down, across])
+        shown = fill[:, None, None] if fill.ndim == 2 else fill.permute(1, 2, 0)[down, across]
+        return torch.where(hidden[..., None], shown, image[down, across])
 
     def _places(self, block: _Block, name: str) -> tuple[np.ndarray, np.ndarray]:
         """The rows and columns of a value's windows, (n, height) and (n, width)."""
@@ -478,14 +489,16 @@ class Incremental:
         before: tuple[int, ...],
         dilation: tuple[int, ...],
         slot: int = 0,
+        tile: int = 1,
     ) -> Tensor:
-        """What a kernel looks at to compute the windows of `name`."""
-        looked = []
+        """What a kernel looks at to compute the windows of `name`, made up to whole tiles."""
+        looked: list[np.ndarray] = []
         for axis, starts in zip(self._windows[name], (block.rows, block.columns), strict=True):
             place = len(looked)
             k, s, d = kernel[place], stride[place], dilation[place]
             first = axis.starts[starts][:, None] * s - before[place]
-            inside = np.arange(axis.length) * s if k == 1 else np.arange((axis.length - 1) * s + d * (k - 1) + 1)
+            length = -(-axis.length // tile) * tile
+            inside = np.arange(length) * s if k == 1 else np.arange((length - 1) * s + d * (k - 1) + 1)
             looked.append(first + inside)
         return self._take(block, parent, looked[0], looked[1], slot)
 
@@ -546,9 +559,18 @@ class Incremental:
         return whole if self._last[name] else whole.permute(0, 3, 1, 2)
 
 
-def _convolved(
-    window: Tensor, weight: Tensor, bias: Tensor | None, stride: Any, dilation: Any, groups: int
-) -> Tensor:
+def plan_for(prepared: Prepared, size: tuple[int, int], tops: np.ndarray, lefts: np.ndarray) -> Incremental:
+    """The plan for occluders of one size at these places, made once for a prepared pass."""
+    key = size, tops.tobytes(), lefts.tobytes()
+    if key not in prepared.plans:
+        while len(prepared.plans) >= 8:
+            prepared.plans.pop(next(iter(prepared.plans)))
+        prepared.plans[key] = Incremental(prepared, size, tops, lefts)
+    plan: Incremental = prepared.plans[key]
+    return plan
+
+
+def _convolved(window: Tensor, weight: Tensor, bias: Tensor | None, stride: Any, dilation: Any, groups: int) -> Tensor:
     return F.conv2d(window.permute(0, 3, 1, 2), weight, bias, stride, 0, dilation, groups).permute(0, 2, 3, 1)
 
 
@@ -567,11 +589,11 @@ def _pads_nothing(operation: Operation) -> bool:
     """Whether a reader of a padded map looks at nothing beyond it."""
     if operation.op == "conv2d":
         padding = convolution_arguments(operation)["padding"]
-        return padding == "valid" or (not isinstance(padding, str) and _pair(padding) == (0, 0))
+        return padding == "valid" or (not isinstance(padding, str) and pair(padding) == (0, 0))
     if operation.op in ("max_pool2d", "avg_pool2d"):
         place = 5 if operation.op == "max_pool2d" else 4
         ceil = bool(_argument(operation, place, "ceil_mode", False))
-        return _pair(_argument(operation, 3, "padding", 0)) == (0, 0) and not ceil
+        return pair(_argument(operation, 3, "padding", 0)) == (0, 0) and not ceil
     return False
 
 
@@ -579,12 +601,6 @@ def _argument(operation: Operation, place: int, name: str, default: Any = None) 
     if name in operation.keywords:
         return operation.keywords[name]
     return operation.arguments[place] if place < len(operation.arguments) else default
-
-
-def _pair(value: Any) -> tuple[int, int]:
-    if not isinstance(value, tuple):
-        return int(value), int(value)
-    return (int(value[0]), int(value[-1]))
 
 
 def _order(operation: Operation) -> tuple[int, ...]:

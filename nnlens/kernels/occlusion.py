@@ -2,214 +2,197 @@
 
 A patch covers one place of the input after another, and the class scores are noted each time. The result is
 one score per *position* of the occluder; `per_pixel` gives the other definition in use, captum's average
-over the windows that cover a pixel.
+over the windows that cover a pixel. Only what the occluder can change is computed: see `incremental`.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..recording import borrow
-from ..work import in_batches
-from .scores import Pick, ScoreKind, class_scores, is_distribution, probabilities
+from ..recording import ForwardError, OtherPathError, borrow, version_of
+from ..work import in_batches, out_of_memory
+from .incremental import Incremental, plan_for
+from .occluder import Fill, Occluder, Shape, occluder, pair
+from .occlusion_map import Occlusion
+from .prepared import Prepared, channels_last
+from .scores import Pick, class_scores
 
-Fill = float | str | Tensor
+BLOCK = 16  # positions at once on a CPU: more fall out of its caches
 
 
-@dataclass(frozen=True, eq=False)
-class Occlusion:
-    """The class scores under every position of an occluder.
+class _Engine:
+    """Computes the scores under an occluder, on windows where it can, and checks itself against the model.
 
-    Attributes
-    ----------
-    logits : float32 array (rows, columns, classes)
-        The model's scores with the occluder at each position; NaN where a position was not computed yet.
-    computed : bool array (rows, columns)
-        Which positions are computed.
-    clean : float32 array (classes,)
-        The scores of the input as it is.
-    tops, lefts : int arrays (rows,), (columns,)
-        The occluder's upper edge and left edge, in input pixels. The last window is cropped at the border
-        where the stride does not divide the input (as in captum).
-    size, stride, image : (int, int)
-        Height and width of the occluder, its steps, and the input's height and width, in pixels.
-    fill : str
-        What the occluder was filled with, in words.
-    target : int
-        The class that `score` explains unless it is told another.
-    forwards : int
-        The cost so far, in forward passes of one input each.
+    Each level is surer and slower than the one before. `how` says in words which is in use.
     """
 
-    logits: np.ndarray
-    computed: np.ndarray
-    clean: np.ndarray
-    tops: np.ndarray
-    lefts: np.ndarray
-    size: tuple[int, int]
-    stride: tuple[int, int]
-    image: tuple[int, int]
-    fill: str
-    target: int
-    forwards: int
+    levels = ("windows", "prepared", "batches", "one by one")
+
+    def __init__(
+        self,
+        model: nn.Module,
+        window: Occluder,
+        tops: np.ndarray,
+        lefts: np.ndarray,
+        *,
+        output: Pick,
+        prepared: Prepared | None,
+    ):
+        self.model, self.window, self.output = model, window, output
+        self.tops, self.lefts = tops, lefts
+        self.prepared = prepared
+        self.incremental: Incremental | None = None
+        self.level = 2 if prepared is None else prepared.level
+        if self.level == 0 and prepared is not None:
+            self.incremental = plan_for(prepared, window.size, tops, lefts)
+            if not any(share.local for share in self.incremental.plan):
+                self.level = 1
 
     @property
-    def complete(self) -> bool:
-        return bool(self.computed.all())
+    def how(self) -> str:
+        if self.level == 0 and self.incremental is not None:
+            local = sum(share.local for share in self.incremental.plan)
+            return f"{local} of {len(self.incremental.plan)} operations on windows, the rest whole"
+        return ("", "whole passes of the prepared model", "whole passes", "whole passes, one position at a time")[
+            self.level
+        ]
 
-    def probabilities(self) -> np.ndarray:
-        """The probabilities at every position, (rows, columns, classes)."""
-        return probabilities(torch.from_numpy(self.logits), distribution=self._distribution).numpy()
+    def __call__(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """The scores (n, classes) with the occluder at (tops[rows], lefts[columns])."""
+        while True:
+            try:
+                return self._compute(rows, columns).cpu().numpy()
+            except Exception as error:
+                if out_of_memory(error) or self.level >= 2:
+                    raise
+                if not isinstance(error, OtherPathError):
+                    said = f"{type(error).__name__}: {error}"
+                    warnings.warn(f"occlusion goes on with whole passes: {self.how} failed ({said})", stacklevel=2)
+                self._fall_back(2 if isinstance(error, OtherPathError) else self.level + 1)
 
-    @property
-    def _distribution(self) -> bool:
-        return is_distribution(torch.from_numpy(self.clean))
+    def _compute(self, rows: np.ndarray, columns: np.ndarray) -> Tensor:
+        tops, lefts = self.tops[rows], self.lefts[columns]
+        with borrow(self.model):
+            if self.level == 0 and self.incremental is not None:
+                under = self.window.under(tops, lefts)
+                blocks = []
+                for start in range(0, len(rows), BLOCK):
+                    some = slice(start, start + BLOCK)
+                    fill = under if under.ndim == 3 else under[some]
+                    blocks.append(self.incremental.local(rows[some], columns[some], fill, self.window.mask))
+                handed = {name: torch.cat([block[name] for block in blocks]) for name in blocks[0]}
+                return self.incremental.finish(handed)
+            batch = channels_last(self.window.cover(tops, lefts))
+            if self.level == 1 and self.prepared is not None:
+                return self.prepared(batch)
+            parts = batch.split(1) if self.level == 3 else (batch,)
+            return torch.cat([class_scores(self.model(part), self.output) for part in parts])
 
-    def clean_score(self, target: int | None = None, kind: ScoreKind = "probability") -> float:
-        """The target's score without an occluder."""
-        target = self.target if target is None else target
-        scores = torch.from_numpy(self.clean)
-        return float((probabilities(scores) if kind == "probability" else scores)[target])
-
-    def score(self, target: int | None = None, kind: ScoreKind = "probability") -> np.ndarray:
-        """The target's score with the occluder at each position (Zeiler & Fergus), (rows, columns)."""
-        target = self.target if target is None else target
-        return (self.probabilities() if kind == "probability" else self.logits)[..., target]
-
-    def change(self, target: int | None = None, kind: ScoreKind = "probability") -> np.ndarray:
-        """`score` minus the clean score: negative where hiding the place costs the target its score."""
-        return self.score(target, kind) - self.clean_score(target, kind)
-
-    def top_class(self) -> np.ndarray:
-        """The most probable class at each position (Zeiler & Fergus, fig. 7e); -1 where not computed."""
-        return np.where(self.computed, np.nan_to_num(self.logits, nan=-np.inf).argmax(-1), -1)
-
-    def snapshot(self) -> Occlusion:
-        """A copy that stays as it is while the experiment goes on."""
-        return replace(self, logits=self.logits.copy(), computed=self.computed.copy())
-
-    def describe(self, target: int | None = None) -> str:
-        """Where hiding changes the target's probability the most, in words."""
-        change = np.where(self.computed, self.change(target), np.nan)
-        if np.isnan(change).all():
-            return "no position has been computed to a number"
-        row, column = np.unravel_index(np.nanargmin(change), change.shape)
-        return (
-            f"hiding {self.size[0]} × {self.size[1]} pixels at ({self.tops[row]}, {self.lefts[column]}) changes the "
-            f"probability the most, by {change[row, column]:+.2f} ({self.computed.sum()} of {change.size} positions)"
-        )
-
-    def per_pixel(self, target: int | None = None, kind: ScoreKind = "probability") -> np.ndarray:
-        """captum's definition: at each pixel the mean of (clean − occluded) over the windows that cover it.
-
-        Shape (height, width); positive where the pixel supports the target. NaN where no computed window is.
-        """
-        drop = -self.change(target, kind)
-        total, count = np.zeros(self.image), np.zeros(self.image)
-        for row, column in np.argwhere(self.computed):
-            top, left = self.tops[row], self.lefts[column]
-            window = np.s_[top : top + self.size[0], left : left + self.size[1]]
-            total[window] += drop[row, column]
-            count[window] += 1
+    def check(self, rows: np.ndarray, columns: np.ndarray, scores: np.ndarray) -> bool:
+        """Whether these scores are the model's own, position by position; if not, the level falls."""
+        with borrow(self.model):
+            images = self.window.cover(self.tops[rows], self.lefts[columns])
+            own = torch.cat([class_scores(self.model(image[None]), self.output) for image in images]).cpu().numpy()
         with np.errstate(invalid="ignore"):
-            return (total / count).astype(np.float32)
+            off = np.nan_to_num(np.abs(own - scores), nan=0.0).max()
+        dtype = self.window.x.dtype
+        bound = max(1e-4, 16 * torch.finfo(dtype).eps * float(np.nan_to_num(np.abs(own)).max()))
+        if off <= bound and np.array_equal(np.isnan(own), np.isnan(scores)):
+            return True
+        if self.level < 3:
+            words = f"occlusion goes on with surer passes: {self.how} differed from the model's own by {off:.1g}"
+            warnings.warn(words, stacklevel=2)
+            self._fall_back(self.level + 1)
+        return False
+
+    def _fall_back(self, level: int) -> None:
+        self.level = level
+        if self.prepared is not None:
+            self.prepared.level = level
+
+    def batches(self, given: int | None, total: int) -> tuple[int, int]:
+        """How many positions the first batch has, and how many the later ones."""
+        if given is not None:
+            return given, given
+        if self.window.x.device.type != "cpu":
+            return 64, 128
+        if self.level > 0 or self.incremental is None:
+            return 4, 4
+        # Blocks of one size: another one costs the CPU library new code.
+        block = min(range(BLOCK, BLOCK - 5, -1), key=lambda size: -total % size)
+        # Where what is computed whole has large weights, many positions share one look at them.
+        many = int(self.incremental.weights // 2**20) // BLOCK * BLOCK
+        return block, max(block, min(many, 4 * BLOCK))
 
 
-def pair(value: Any, name: str, limit: tuple[int, int] | None = None) -> tuple[int, int]:
-    """An int or a pair of ints of at least 1 (and at most `limit`), or an error that names `name`."""
-    both = (value, value) if isinstance(value, (int, np.integer)) else value
-    if isinstance(value, bool) or not isinstance(both, (tuple, list)) or len(both) != 2:
-        raise TypeError(f"{name} must be a whole number of pixels or a pair (height, width), got {value!r}")
-    if not all(isinstance(number, (int, np.integer)) for number in both):
-        raise TypeError(f"{name} must be a whole number of pixels or a pair (height, width), got {value!r}")
-    height, width = int(both[0]), int(both[1])
-    if limit is None:
-        if min(height, width) < 1:
-            raise ValueError(f"{name} must be at least 1 pixel, got {value!r}")
-    elif not (1 <= height <= limit[0] and 1 <= width <= limit[1]):
-        raise ValueError(f"{name} must be 1…{limit[0]} high and 1…{limit[1]} wide (the input's size), got {value!r}")
-    return height, width
+def _check_at(rows: int, columns: int) -> list[tuple[int, int]]:
+    """Two corners and the centre: where borders matter, and where they do not."""
+    return list(dict.fromkeys([(0, 0), (rows - 1, columns - 1), (rows // 2, columns // 2)]))
 
 
-def filling(x: Tensor, fill: Fill) -> tuple[Tensor, str]:
-    """What stands under the occluder, as a tensor of one input's shape (c, h, w), and its name in words.
-
-    "mean" is each channel's mean, "blur" the input blurred (Gaussian, σ = a tenth of the shorter side); a
-    number or a tensor that broadcasts to (c, h, w) is taken as it is, in the model's input units.
-    """
-    image = x[0]
-    if isinstance(fill, Tensor):
-        try:
-            return fill.to(image).expand(image.shape), "given values"
-        except RuntimeError:
-            raise ValueError(
-                f"fill must broadcast to one input's shape {tuple(image.shape)}, got {tuple(fill.shape)}"
-            ) from None
-    if isinstance(fill, str):
-        if fill == "mean":
-            return image.mean((1, 2), keepdim=True).expand(image.shape), "mean colour"
-        if fill == "blur":
-            return _blur(image, max(1.0, min(image.shape[1:]) / 10)), "blur"
-        raise ValueError(f'fill must be a number, a tensor, "mean" or "blur", got {fill!r}')
-    if isinstance(fill, bool) or not isinstance(fill, (int, float)):
-        raise TypeError(f'fill must be a number, a tensor, "mean" or "blur", got {type(fill).__name__}')
-    if not np.isfinite(fill):
-        raise ValueError(f"fill must be finite, got {fill}")
-    return torch.full_like(image, fill), f"{fill:g}"
+def prepare(model: nn.Module, x: Tensor, output: Pick = None) -> Prepared | None:
+    """The model prepared for many passes on variations of `x`; None where its forward cannot be recorded."""
+    try:
+        return Prepared(model, x, output=output)
+    except (TypeError, ForwardError):
+        return None
 
 
-def _blur(image: Tensor, sigma: float) -> Tensor:
-    """Separable Gaussian blur that weighs only the pixels inside the image."""
-    channels = image.shape[0]
-    radius = int(3 * sigma)
-    offsets = torch.arange(-radius, radius + 1, device=image.device, dtype=torch.float32)
-    kernel = torch.exp(-(offsets**2) / (2 * sigma**2))
-    planes = torch.cat([image.float(), torch.ones_like(image[:1], dtype=torch.float32)])[:, None]
-    planes = F.conv2d(planes, kernel.view(1, 1, -1, 1), padding=(radius, 0))
-    planes = F.conv2d(planes, kernel.view(1, 1, 1, -1), padding=(0, radius))
-    return (planes[:channels, 0] / planes[channels:, 0]).to(image.dtype)
-
-
-def occluded(x: Tensor, places: list[tuple[int, int]], size: tuple[int, int], fill: Tensor) -> Tensor:
-    """A copy of `x` (1, c, h, w) per place, its window at (top, left) filled: (places, c, h, w)."""
-    batch = x.repeat(len(places), 1, 1, 1)
-    for image, (top, left) in zip(batch, places, strict=True):
-        window = np.s_[:, max(0, top) : max(0, top + size[0]), max(0, left) : max(0, left + size[1])]
-        image[window] = fill[window]
-    # Most CPU convolutions are faster so; a single channel has nothing to gain.
-    return batch.contiguous(memory_format=torch.channels_last) if x.shape[1] > 1 else batch
+def _current(model: nn.Module, x: Tensor, output: Pick, prepared: Prepared | None) -> Prepared | None:
+    if prepared is not None and prepared.version == version_of(model) and prepared.x.shape == x.shape:
+        return prepared
+    return prepare(model, x, output)
 
 
 def occluded_scores(
-    model: nn.Module, x: Tensor, places: list[tuple[int, int]], *, size: Any, fill: Fill, output: Pick = None
+    model: nn.Module,
+    x: Tensor,
+    places: list[tuple[int, int]],
+    *,
+    size: Any,
+    fill: Fill,
+    shape: Shape = "rectangle",
+    seed: int = 0,
+    output: Pick = None,
+    prepared: Prepared | None = None,
 ) -> np.ndarray:
-    """The class scores (places, classes) with the occluder at each (top, left) of `places`, in one batch."""
-    _check_input(x)
-    window = pair(size, "size", (x.shape[2], x.shape[3]))
-    with borrow(model):
-        batch = occluded(x, places, window, filling(x, fill)[0])
-        return class_scores(model(batch), output).cpu().numpy()
+    """The class scores (places, classes) with the occluder at each (top, left) of `places`.
 
+    Places may lie partly outside of the input. For the other parameters see `occlusion`.
+    """
+    window = occluder(x, size=size, shape=shape, fill=fill, seed=seed)
+    height, width = window.size
+    tops, lefts = np.arange(1 - height, x.shape[2]), np.arange(1 - width, x.shape[3])
+    wanted = np.array(places, int).reshape(-1, 2)
+    for top, left in wanted:
+        if not (tops[0] <= top <= tops[-1] and lefts[0] <= left <= lefts[-1]):
+            raise ValueError(f"places must touch the input of {x.shape[2]} × {x.shape[3]} pixels, got ({top}, {left})")
+    engine = _Engine(model, window, tops, lefts, output=output, prepared=_current(model, x, output, prepared))
+    rows, columns = wanted[:, 0] - tops[0], wanted[:, 1] - lefts[0]
 
-def _check_input(x: Tensor) -> None:
-    if not isinstance(x, Tensor) or x.ndim != 4 or x.shape[0] != 1:
-        shape = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
-        raise ValueError(f"x must be one image as a tensor of shape (1, channels, height, width), got {shape}")
-    if not torch.isfinite(x).all():
-        raise ValueError("x must be finite, got NaN or infinity")
+    def run() -> np.ndarray:
+        batches = in_batches(len(rows), lambda start, stop: engine(rows[start:stop], columns[start:stop]), size=BLOCK)
+        return np.concatenate([part for _, _, part in batches])
+
+    scores, known = run(), engine.prepared
+    if known is not None and not known.checked:
+        while not engine.check(rows[:1], columns[:1], scores[:1]) and engine.level < 3:
+            scores = run()
+        known.checked = True
+    return scores
 
 
 def _coarse_to_fine(count: int) -> list[list[int]]:
-    """0…count-1 in nested levels: both ends and the middle first, then the middle of each gap."""
-    known = sorted({round(position) for position in np.linspace(0, count - 1, min(3, count))})
+    """0…count-1 in nested levels: four from end to end first, then the middle of each gap."""
+    known = sorted({round(position) for position in np.linspace(0, count - 1, min(4, count))})
     levels = [known]
     while len(known) < count:
         middles = [(a + b) // 2 for a, b in pairwise(known) if b - a > 1]
@@ -237,30 +220,31 @@ def occlusion_steps(
     size: int | tuple[int, int] | None = None,
     stride: int | tuple[int, int] | None = None,
     fill: Fill = 0.0,
+    shape: Shape = "rectangle",
+    seed: int = 0,
     output: Pick = None,
     batch_size: int | None = None,
     known: Occlusion | None = None,
-    clean: np.ndarray | None = None,
+    prepared: Prepared | None = None,
 ) -> Iterator[Occlusion]:
     """`occlusion`, as it grows: coarse positions first, every yielded result exact where it is computed.
 
     The yielded results share their arrays, which fill up: keep one with `.snapshot()`. `known` is a result of
-    the same call that was left half done: its positions are not computed again. `clean` are the scores of `x`
-    as it is, where they are known already.
+    the same call that was left half done: its positions are not computed again.
     """
-    _check_input(x)
-    image = (x.shape[2], x.shape[3])
-    window = pair(max(1, min(image) // 4) if size is None else size, "size", image)
-    step = pair(stride, "stride") if stride is not None else (max(1, window[0] // 2), max(1, window[1] // 2))
+    window = occluder(x, size=size, shape=shape, fill=fill, seed=seed)
+    image, (height, width) = (x.shape[2], x.shape[3]), window.size
+    step = pair(stride, "stride") if stride is not None else (max(1, height // 2), max(1, width // 2))
     if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
         raise ValueError(f"batch_size must be a whole number of at least 1, got {batch_size!r}")
-    standing, fill_name = filling(x, fill)
-    tops = np.arange(-(-(image[0] - window[0]) // step[0]) + 1) * step[0]
-    lefts = np.arange(-(-(image[1] - window[1]) // step[1]) + 1) * step[1]
-    passes = 0 if clean is not None else 1
-    if clean is None:
+    tops = np.arange(-(-(image[0] - height) // step[0]) + 1) * step[0]
+    lefts = np.arange(-(-(image[1] - width) // step[1]) + 1) * step[1]
+    prepared = _current(model, x, output, prepared)
+    if prepared is None:
         with borrow(model):
             clean = class_scores(model(x.clone()), output)[0].cpu().numpy()
+    else:
+        clean = prepared.clean.cpu().numpy()
     if np.isnan(clean).any():
         raise ValueError(f"the model returned NaN for x ({np.isnan(clean).sum()} of {clean.size} scores)")
     top = int(clean.argmax()) if target is None else target
@@ -270,27 +254,42 @@ def occlusion_steps(
     if known is None:
         logits = np.full((len(tops), len(lefts), clean.size), np.nan, np.float32)
         computed = np.zeros((len(tops), len(lefts)), bool)
-        result = Occlusion(logits, computed, clean, tops, lefts, window, step, image, fill_name, int(top), passes)
+        result = Occlusion(logits, computed, clean, tops, lefts, window.size, step, image, window.words, int(top), 1)
     else:
-        if (known.size, known.stride, known.image) != (window, step, image):
+        if (known.size, known.stride, known.image) != (window.size, step, image):
             raise ValueError("known must be a result of the same size, stride and image")
         result = replace(known.snapshot(), target=int(top))
         order = [place for place in order if not known.computed[place]]
         if not order:
             yield result
+            return
+    engine = _Engine(model, window, tops, lefts, output=output, prepared=prepared)
+    size_now, size_later = engine.batches(batch_size, len(order))
 
     def run(start: int, stop: int) -> np.ndarray:
-        places = [(int(tops[row]), int(lefts[column])) for row, column in order[start:stop]]
-        with borrow(model):
-            return class_scores(model(occluded(x, places, window, standing)), output).cpu().numpy()
+        return engine(*np.array(order[start:stop]).T)
 
-    # Small batches are the fastest on a CPU (they stay in its caches); an accelerator wants many.
-    size_of_batch = batch_size or (4 if x.device.type == "cpu" else 64)
-    for start, stop, scores in in_batches(len(order), run, size=size_of_batch):
-        for place, values in zip(order[start:stop], scores, strict=True):
-            result.logits[place], result.computed[place] = values, True
-        result = replace(result, forwards=result.forwards + stop - start)
+    while order:
+        _, count, scores = next(in_batches(len(order), run, size=size_now))
+        size_now = size_later if count == min(size_now, len(order)) else count  # what fitted into memory
+        rows, columns = np.array(order[:count]).T
+        result.logits[rows, columns], result.computed[rows, columns] = scores, True
+        order = order[count:]
+        plan = tuple(engine.incremental.plan) if engine.level == 0 and engine.incremental is not None else ()
+        result = replace(result, forwards=result.forwards + count, how=engine.how, plan=plan)
         yield result
+        if prepared is None:
+            continue
+        prepared.patient = True
+        if not prepared.checked:
+            corners = np.array([place for place in _check_at(len(tops), len(lefts)) if result.computed[place]])
+            at_rows, at_columns = corners.T
+            same = engine.check(at_rows, at_columns, result.logits[at_rows, at_columns])
+            prepared.checked = same or engine.level == 3
+            if not same:
+                result.computed[:], result.logits[:] = False, np.nan
+                result, order = replace(result, forwards=1), _order(len(tops), len(lefts))
+                size_now, size_later = engine.batches(batch_size, len(order))
 
 
 def occlusion(
@@ -301,8 +300,11 @@ def occlusion(
     size: int | tuple[int, int] | None = None,
     stride: int | tuple[int, int] | None = None,
     fill: Fill = 0.0,
+    shape: Shape = "rectangle",
+    seed: int = 0,
     output: Pick = None,
     batch_size: int | None = None,
+    prepared: Prepared | None = None,
 ) -> Occlusion:
     """Cover one place of `x` after another and note the class scores each time (Zeiler & Fergus 2013).
 
@@ -315,21 +317,27 @@ def occlusion(
     size, stride : int or (int, int)
         The occluder and its steps, in pixels; by default a quarter of the shorter side, and half the size. Where
         the stride does not divide the input, the last window is cropped at the border.
-    fill : number, tensor, "mean" or "blur"
-        What the occluder shows, in the model's input units: see `filling`.
+    fill : number, tensor, "mean", "blur", "noise" or "surround"
+        What the occluder shows, in the model's input units: see `occluder.filling`. `seed` is that of the noise.
+    shape : "rectangle", "circle" or a mask (height, width)
+        Which pixels of the window are covered.
     output : str, int or callable, optional
         Which of several outputs holds the scores.
     batch_size : int, optional
-        Positions per forward pass; halved where memory runs out.
+        The most positions that are computed at once; halved where memory runs out.
+    prepared : Prepared, optional
+        Of the same model and input (`Prepared(model, x)`), for several experiments in a row.
 
     Returns
     -------
     Occlusion
-        `.score()` per position, `.change()` against the clean score, `.per_pixel()` as captum defines it.
+        `.score()` per position, `.change()` against the clean score, `.per_pixel()` as captum defines it; `.how` and
+        `.plan` say how it was computed.
 
     Notes
     -----
-    Cost: one forward pass per position, and one for the clean score.
+    The numbers are those of one forward pass per position, to about 1e-5; two corners and the centre are compared
+    with it, and where they differ by more than 1e-4 a warning says so and whole passes follow.
 
     Examples
     --------
@@ -338,6 +346,16 @@ def occlusion(
     (2, 2)
     """
     *_, last = occlusion_steps(
-        model, x, target=target, size=size, stride=stride, fill=fill, output=output, batch_size=batch_size
+        model,
+        x,
+        target=target,
+        size=size,
+        stride=stride,
+        fill=fill,
+        shape=shape,
+        seed=seed,
+        output=output,
+        batch_size=batch_size,
+        prepared=prepared,
     )
     return last

@@ -12,10 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..recording import Operation, Recording, Source, borrow, record, substituting
+from ..recording import Operation, Recording, Source, record, substituting, version_of
 from ..recording.record import unwrapped
 from ..recording.substitute import Replacement
 from .scores import Pick, class_scores
+from .winograd import Winograd, is_worth_it, padded
 
 # Operations whose output is memory of its own, which the only one who reads it may write into.
 _FRESH = {"conv2d", "batch_norm", "add", "sub", "mul", "linear", "cat"}
@@ -56,8 +57,14 @@ class Prepared:
             if not self.seeing.isdisjoint(operation.inputs):
                 self.seeing.add(operation.name)
         self.folded: dict[str, tuple[Tensor, Tensor]] = {}  # convolution → weights with its normalisation in them
-        self.normalised: set[str] = set()  # normalisations that are folded away
-        self.memory: dict[str, Tensor] = {}  # of `Incremental`: kept from plan to plan
+        self.idle: set[str] = set()  # operations that have nothing left to do
+        self._transformed: dict[str, Winograd] = {}
+        self.version = version_of(self.model)
+        self.patient = False  # whether there is time for what only pays in the long run
+        self.checked, self.level = False, 0  # of the occlusion engine: see there
+        # Of `Incremental`: kept from plan to plan, and from experiment to experiment.
+        self.memory: dict[str, Tensor] = {}
+        self.plans: dict[Any, Any] = {}
         with torch.no_grad():
             self.replacements = self._replacements()
 
@@ -75,11 +82,6 @@ class Prepared:
         with substituting(self.model, self.recording.calls, replacements):
             output = self.model(batch)
         return class_scores(output, self.output)
-
-    def scores(self, batch: Tensor) -> Tensor:
-        """The same of a batch as the model itself computes it."""
-        with borrow(self.model):
-            return class_scores(self.model(channels_last(batch)), self.output)
 
     def value(self, source: Any) -> Any:
         """A recorded argument as it was in the pass: a tensor's value for its `Source`."""
@@ -103,11 +105,11 @@ class Prepared:
             if operation.number is None:
                 continue
             if operation.op == "conv2d":
-                convolution = self._convolution(operation)
-                if convolution is not None:
-                    found[operation.number] = convolution
-            elif operation.name in self.normalised:
+                self._convolution(operation, found)
+            elif operation.name in self.idle:
                 found[operation.number] = first
+            elif operation.op == "pad":
+                continue
             else:
                 written = in_place(operation)
                 given = operation.inputs[0] if len(operation.inputs) == 1 else ""
@@ -117,14 +119,15 @@ class Prepared:
                         found[operation.number] = partial(_write, written)
         return found
 
-    def _convolution(self, operation: Operation) -> Replacement | None:
+    def _convolution(self, operation: Operation, found: dict[int, Replacement]) -> None:
+        """Folds what it can into a convolution, and says how it is done instead."""
         arguments = convolution_arguments(operation)
         weight, bias = self.value(arguments.pop("weight")), self.value(arguments.pop("bias"))
         source = arguments.pop("input")
         if not isinstance(source, Source) or weight.ndim != 4 or len(operation.shape) != 4:
-            return None
+            return
         if any(one.name is not None and one.name in self.seeing for one in operation.sources[1:]):
-            return None  # weights that come from the input
+            return  # weights that come from the input
         reader = self.only_reader(operation.name)
         if reader is not None and reader.op == "batch_norm" and reader.number is not None:
             scale_shift = self.normalisation(reader)
@@ -133,14 +136,53 @@ class Prepared:
                 bias = shift if bias is None else shift + bias.double() * scale
                 weight = (weight.double() * scale.view(-1, 1, 1, 1)).to(weight.dtype)
                 bias = bias.to(weight.dtype)
-                self.normalised.add(reader.name)
+                self.idle.add(reader.name)
         weight = channels_last(weight)
         self.folded[operation.name] = weight, bias
+        before = self._padding(operation, source)
+        if before is not None:
+            padding, pad = before
+            arguments["padding"] = padding
+            found[pad] = first
+        plain = is_plain(arguments)
+        height, width = operation.shape[2:]
 
         def run(function: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> Tensor:
-            return F.conv2d(args[0] if args else keywords["input"], weight, bias, **arguments)
+            x = first(function, args, keywords)
+            transformed = self.transformed(operation.name, len(x), height, width) if plain else None
+            if transformed is not None:
+                window = padded(x, pair(arguments["padding"]), height, width)
+                return transformed(window, height, width).permute(0, 3, 1, 2)
+            return F.conv2d(x, weight, bias, **arguments)
 
-        return run
+        found[operation.number or 0] = run
+
+    def _padding(self, operation: Operation, source: Source) -> tuple[tuple[int, int], int] | None:
+        """The zeros that an operation of its own puts around the map, as the convolution's padding; and its number."""
+        if source.name is None or source.name not in self.recording:
+            return None
+        pad = self.recording.operation(source.name)
+        if pad.op != "pad" or pad.number is None or self.only_reader(pad.name) is not operation:
+            return None
+        if pair(convolution_arguments(operation)["padding"]) != (0, 0):
+            return None
+        amounts = pad.arguments[1] if len(pad.arguments) > 1 else pad.keywords.get("pad", ())
+        rest = (*pad.arguments[2:], *pad.keywords.values())
+        if any(one not in ("constant", 0, None, amounts) for one in rest) or len(amounts) != 4:
+            return None
+        left, right, top, bottom = amounts
+        return ((top, left), pad.number) if left == right >= 0 and top == bottom >= 0 else None
+
+    def transformed(self, name: str, count: int, height: int, width: int) -> Winograd | None:
+        """A plain convolution for `winograd`, where that pays for `count` maps of height × width outputs.
+
+        Its kernels are made when first asked for: that takes a while, and they are four times as large.
+        """
+        if not is_worth_it(self.folded[name][0], count, height, width):
+            return None
+        if name not in self._transformed and self.patient:
+            self._transformed[name] = Winograd(*self.folded[name])
+        return self._transformed.get(name)
 
     def normalisation(self, operation: Operation) -> tuple[Tensor, Tensor] | None:
         """Scale and shift per channel, float64, of a normalisation by running statistics."""
@@ -155,6 +197,17 @@ class Prepared:
             scale = scale * weight.double()
         shift = -mean.double() * scale
         return scale, shift if bias is None else shift + bias.double()
+
+
+def pair(value: Any) -> tuple[int, int]:
+    """A number for each of two axes; "same" and "valid" as they are twice."""
+    return (value[0], value[-1]) if isinstance(value, tuple) else (value, value)
+
+
+def is_plain(arguments: dict[str, Any]) -> bool:
+    """Whether a convolution has stride 1, no dilation, one group, and padding in numbers."""
+    steps = pair(arguments["stride"]) == (1, 1) == pair(arguments["dilation"])
+    return steps and arguments["groups"] == 1 and not isinstance(arguments["padding"], str)
 
 
 def channels_last(x: Tensor) -> Tensor:

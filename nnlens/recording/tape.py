@@ -54,7 +54,8 @@ class Source:
     """Where a tensor among an operation's arguments came from.
 
     `name` is that of the operation that made it, or of the model's input ("input", "input[1]", …); None for
-    a parameter or constant, which is then the `value`. `event` counts the same while the pass runs: −1 − n for the n-th input. `shared`: it is
+    a parameter or constant, which is then the `value`.
+    `event` counts the same while the pass runs: −1 − n for the n-th input. `shared`: it is
     not that operation's output, but shares the memory that the operation wrote into.
     """
 

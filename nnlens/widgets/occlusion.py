@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..export.bundle import Response, within_budget
 from ..kernels import Occlusion, occluded_scores, occlusion_steps, probabilities
-from ..kernels.occlusion import pair
+from ..kernels.occluder import pair
 from ..recording import version_of
 from ..render import Panel, occlusion_texture
 from ..render.picture import heat_over
@@ -135,7 +135,6 @@ class OcclusionWidget(View):
             fill=filling(sample, fill),
             output=self._lens.output,
             known=sample.occlusions.get(key),
-            clean=sample.logits,
         )
         for result in steps:
             while len(sample.occlusions) >= MAPS_KEPT and key not in sample.occlusions:

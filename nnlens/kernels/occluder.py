@@ -1,0 +1,172 @@
+"""What an occluder looks like: its size and shape, and what stands under it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Fill = float | str | Tensor
+FILLS = ("mean", "blur", "noise", "surround")
+Shape = str | np.ndarray | Tensor
+
+
+def pair(value: Any, name: str, limit: tuple[int, int] | None = None) -> tuple[int, int]:
+    """An int or a pair of ints of at least 1 (and at most `limit`), or an error that names `name`."""
+    both = (value, value) if isinstance(value, (int, np.integer)) else value
+    if isinstance(value, bool) or not isinstance(both, (tuple, list)) or len(both) != 2:
+        raise TypeError(f"{name} must be a whole number of pixels or a pair (height, width), got {value!r}")
+    if not all(isinstance(number, (int, np.integer)) for number in both):
+        raise TypeError(f"{name} must be a whole number of pixels or a pair (height, width), got {value!r}")
+    height, width = int(both[0]), int(both[1])
+    if limit is None:
+        if min(height, width) < 1:
+            raise ValueError(f"{name} must be at least 1 pixel, got {value!r}")
+    elif not (1 <= height <= limit[0] and 1 <= width <= limit[1]):
+        raise ValueError(f"{name} must be 1…{limit[0]} high and 1…{limit[1]} wide (the input's size), got {value!r}")
+    return height, width
+
+
+@dataclass(frozen=True, eq=False)
+class Occluder:
+    """A window of an input that is covered, place by place.
+
+    Attributes
+    ----------
+    x : tensor (1, channels, height, width)
+    size : (int, int)
+        Height and width of the window in pixels.
+    mask : bool tensor (height, width) or None
+        Which pixels of the window are covered; all if None.
+    fill : tensor (channels, height, width) or None
+        What is seen there instead of the input; None if it is the mean colour around the window.
+    words : str
+        The fill in words.
+    """
+
+    x: Tensor
+    size: tuple[int, int]
+    mask: Tensor | None
+    fill: Tensor | None
+    words: str
+
+    def under(self, tops: np.ndarray, lefts: np.ndarray) -> Tensor:
+        """What the windows at (top, left) show: the fill, or one colour for each, (n, channels)."""
+        return self.fill if self.fill is not None else _around(self.x[0], tops, lefts, self.size)
+
+    def cover(self, tops: np.ndarray, lefts: np.ndarray) -> Tensor:
+        """A copy of the input for each window, covered: (n, channels, height, width)."""
+        batch, under = self.x.repeat(len(tops), 1, 1, 1), self.under(tops, lefts)
+        height, width = self.size
+        for place, (image, top, left) in enumerate(zip(batch, tops, lefts, strict=True)):
+            window = np.s_[:, max(0, top) : max(0, top + height), max(0, left) : max(0, left + width)]
+            shown = under[window] if self.fill is not None else under[place, :, None, None]
+            if self.mask is None:
+                image[window] = shown
+                continue
+            rows, columns = image[window].shape[1:]
+            above, before = max(0, -top), max(0, -left)
+            seen = self.mask[above : above + rows, before : before + columns]
+            image[window] = torch.where(seen, shown, image[window])
+        return batch
+
+
+def occluder(x: Tensor, *, size: Any = None, shape: Shape = "rectangle", fill: Fill = 0.0, seed: int = 0) -> Occluder:
+    """An occluder for one input, with everything checked; see `kernels.occlusion` for the parameters."""
+    if not isinstance(x, Tensor) or x.ndim != 4 or x.shape[0] != 1:
+        got = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
+        raise ValueError(f"x must be one image as a tensor of shape (1, channels, height, width), got {got}")
+    if not torch.isfinite(x).all():
+        raise ValueError("x must be finite, got NaN or infinity")
+    limit = (x.shape[2], x.shape[3])
+    mask = None
+    if not isinstance(shape, str):
+        mask = torch.as_tensor(shape).bool().to(x.device)
+        if mask.ndim != 2 or not mask.any():
+            raise ValueError(f"shape must be a mask (height, width) that covers something, got {tuple(mask.shape)}")
+        size = tuple(mask.shape) if size is None else size
+    window = pair(max(1, min(limit) // 4) if size is None else size, "size", limit)
+    if mask is not None and tuple(mask.shape) != window:
+        raise ValueError(f"size must be the mask's {tuple(mask.shape)}, got {window}")
+    if isinstance(shape, str) and shape == "circle":
+        mask = _circle(window).to(x.device)
+    elif isinstance(shape, str) and shape != "rectangle":
+        raise ValueError(f'shape must be "rectangle", "circle" or a mask, got {shape!r}')
+    standing, words = filling(x, fill, seed)
+    return Occluder(x, window, mask, standing, words)
+
+
+def _circle(size: tuple[int, int]) -> Tensor:
+    """The ellipse inside the window: the pixels whose centres lie in it."""
+    down, across = ((torch.arange(length) + 0.5) / length * 2 - 1 for length in size)
+    return down[:, None] ** 2 + across**2 <= 1
+
+
+def filling(x: Tensor, fill: Fill, seed: int = 0) -> tuple[Tensor | None, str]:
+    """What stands under the occluder, as a tensor of one input's shape (c, h, w), and its name in words.
+
+    "mean" is each channel's mean, "blur" the input blurred (Gaussian, σ = a tenth of the shorter side), "noise"
+    normal noise of each channel's mean and deviation, "surround" (None) the mean colour in a ring around the window;
+    a number or a tensor that broadcasts to (c, h, w), another image say, is taken as it is, in the model's input units.
+    """
+    image = x[0]
+    one_of = f"a number, a tensor, {', '.join(map(repr, FILLS[:-1]))} or {FILLS[-1]!r}".replace("'", '"')
+    if isinstance(fill, Tensor):
+        try:
+            standing = fill.to(image).expand(image.shape)
+        except RuntimeError:
+            raise ValueError(
+                f"fill must broadcast to one input's shape {tuple(image.shape)}, got {tuple(fill.shape)}"
+            ) from None
+        if not torch.isfinite(standing).all():
+            raise ValueError("fill must be finite, got a tensor with NaN or infinity")
+        return standing, "given values"
+    if isinstance(fill, str):
+        if fill == "mean":
+            return image.mean((1, 2), keepdim=True).expand(image.shape), "mean colour"
+        if fill == "blur":
+            return _blur(image, max(1.0, min(image.shape[1:]) / 10)), "blur"
+        if fill == "noise":
+            noise = torch.randn(image.shape, generator=torch.Generator().manual_seed(seed)).to(image)
+            return image.mean((1, 2), keepdim=True) + noise * image.std((1, 2), keepdim=True), f"noise, seed {seed}"
+        if fill == "surround":
+            return None, "the mean colour around it"
+        raise ValueError(f"fill must be {one_of}, got {fill!r}")
+    if isinstance(fill, bool) or not isinstance(fill, (int, float)):
+        raise TypeError(f"fill must be {one_of}, got {type(fill).__name__}")
+    if not np.isfinite(fill):
+        raise ValueError(f"fill must be finite, got {fill}")
+    return torch.full_like(image, fill), f"{fill:g}"
+
+
+def _blur(image: Tensor, sigma: float) -> Tensor:
+    """Separable Gaussian blur that weighs only the pixels inside the image."""
+    channels = image.shape[0]
+    radius = int(3 * sigma)
+    offsets = torch.arange(-radius, radius + 1, device=image.device, dtype=torch.float32)
+    kernel = torch.exp(-(offsets**2) / (2 * sigma**2))
+    planes = torch.cat([image.float(), torch.ones_like(image[:1], dtype=torch.float32)])[:, None]
+    planes = F.conv2d(planes, kernel.view(1, 1, -1, 1), padding=(radius, 0))
+    planes = F.conv2d(planes, kernel.view(1, 1, 1, -1), padding=(0, radius))
+    return (planes[:channels, 0] / planes[channels:, 0]).to(image.dtype)
+
+
+def _around(image: Tensor, tops: np.ndarray, lefts: np.ndarray, size: tuple[int, int]) -> Tensor:
+    """The mean colour in a ring around each window, a quarter of its size wide, inside the image: (n, channels)."""
+    height, width = image.shape[1:]
+    summed = F.pad(image.double(), (1, 0, 1, 0)).cumsum(1).cumsum(2)
+
+    def over(margin: int) -> tuple[Tensor, Tensor]:
+        first, last = (np.clip(tops + by, 0, height) for by in (-margin, size[0] + margin))
+        left, right = (np.clip(lefts + by, 0, width) for by in (-margin, size[1] + margin))
+        total = summed[:, last, right] - summed[:, first, right] - summed[:, last, left] + summed[:, first, left]
+        return total, torch.from_numpy((last - first) * (right - left)).to(image.device)
+
+    (outer, pixels), (inner, covered) = over(max(1, max(size) // 4)), over(0)
+    around = (outer - inner) / (pixels - covered).clamp(min=1)
+    whole = image.double().mean((1, 2))[:, None]  # nothing lies around an occluder of the whole image
+    return torch.where(pixels > covered, around, whole).T.to(image.dtype)

@@ -1,0 +1,117 @@
+"""The result of an occlusion experiment: the scores under every position of the occluder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from .incremental import Share
+from .scores import ScoreKind, is_distribution, probabilities
+
+
+@dataclass(frozen=True, eq=False)
+class Occlusion:
+    """The class scores under every position of an occluder.
+
+    Attributes
+    ----------
+    logits : float32 array (rows, columns, classes)
+        The model's scores with the occluder at each position; NaN where a position was not computed yet.
+    computed : bool array (rows, columns)
+        Which positions are computed.
+    clean : float32 array (classes,)
+        The scores of the input as it is.
+    tops, lefts : int arrays (rows,), (columns,)
+        The occluder's upper edge and left edge, in input pixels. The last window is cropped at the border
+        where the stride does not divide the input (as in captum).
+    size, stride, image : (int, int)
+        Height and width of the occluder, its steps, and the input's height and width, in pixels.
+    fill : str
+        What the occluder was filled with, in words.
+    target : int
+        The class that `score` explains unless it is told another.
+    forwards : int
+        What the positions so far would have cost in forward passes of one input each, the clean one included.
+    how : str
+        How they were computed, in words.
+    plan : tuple of Share
+        Which operations ran on windows only, on what share of their area, and why the others did not; empty where
+        whole passes were run.
+    """
+
+    logits: np.ndarray
+    computed: np.ndarray
+    clean: np.ndarray
+    tops: np.ndarray
+    lefts: np.ndarray
+    size: tuple[int, int]
+    stride: tuple[int, int]
+    image: tuple[int, int]
+    fill: str
+    target: int
+    forwards: int
+    how: str = "whole passes"
+    plan: tuple[Share, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        return bool(self.computed.all())
+
+    def probabilities(self) -> np.ndarray:
+        """The probabilities at every position, (rows, columns, classes)."""
+        return probabilities(torch.from_numpy(self.logits), distribution=self._distribution).numpy()
+
+    @property
+    def _distribution(self) -> bool:
+        return is_distribution(torch.from_numpy(self.clean))
+
+    def clean_score(self, target: int | None = None, kind: ScoreKind = "probability") -> float:
+        """The target's score without an occluder."""
+        target = self.target if target is None else target
+        scores = torch.from_numpy(self.clean)
+        return float((probabilities(scores) if kind == "probability" else scores)[target])
+
+    def score(self, target: int | None = None, kind: ScoreKind = "probability") -> np.ndarray:
+        """The target's score with the occluder at each position (Zeiler & Fergus), (rows, columns)."""
+        target = self.target if target is None else target
+        return (self.probabilities() if kind == "probability" else self.logits)[..., target]
+
+    def change(self, target: int | None = None, kind: ScoreKind = "probability") -> np.ndarray:
+        """`score` minus the clean score: negative where hiding the place costs the target its score."""
+        return self.score(target, kind) - self.clean_score(target, kind)
+
+    def top_class(self) -> np.ndarray:
+        """The most probable class at each position (Zeiler & Fergus, fig. 7e); -1 where not computed."""
+        return np.where(self.computed, np.nan_to_num(self.logits, nan=-np.inf).argmax(-1), -1)
+
+    def snapshot(self) -> Occlusion:
+        """A copy that stays as it is while the experiment goes on."""
+        return replace(self, logits=self.logits.copy(), computed=self.computed.copy())
+
+    def describe(self, target: int | None = None) -> str:
+        """Where hiding changes the target's probability the most, in words."""
+        change = np.where(self.computed, self.change(target), np.nan)
+        if np.isnan(change).all():
+            return "no position has been computed to a number"
+        row, column = np.unravel_index(np.nanargmin(change), change.shape)
+        return (
+            f"hiding {self.size[0]} × {self.size[1]} pixels at ({self.tops[row]}, {self.lefts[column]}) changes the "
+            f"probability the most, by {change[row, column]:+.2f} ({self.computed.sum()} of {change.size} positions)"
+        )
+
+    def per_pixel(self, target: int | None = None, kind: ScoreKind = "probability") -> np.ndarray:
+        """captum's definition: at each pixel the mean of (clean − occluded) over the windows that cover it.
+
+        Shape (height, width); positive where the pixel supports the target. NaN where no computed window is.
+        """
+        drop = -self.change(target, kind)
+        total, count = np.zeros(self.image), np.zeros(self.image)
+        for row, column in np.argwhere(self.computed):
+            top, left = self.tops[row], self.lefts[column]
+            window = np.s_[top : top + self.size[0], left : left + self.size[1]]
+            total[window] += drop[row, column]
+            count[window] += 1
+        with np.errstate(invalid="ignore"):
+            return (total / count).astype(np.float32)

@@ -1,0 +1,356 @@
+"""The incremental engine against one plain pass per position, on random networks of every kind."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from nets import same_state, state_of
+from torch import Tensor, nn
+from zoo import ZOO
+
+from nnlens.kernels import Incremental, Prepared, class_scores, occluded_scores, occlusion, prepare
+from nnlens.kernels.occluder import occluder
+from nnlens.kernels.winograd import Winograd, padded
+from nnlens.recording import borrow
+
+
+class Residual(nn.Module):
+    def __init__(self, *inner):
+        super().__init__()
+        self.inner = nn.Sequential(*inner)
+
+    def forward(self, x):
+        return F.relu(x + self.inner(x))
+
+
+class InPlaceResidual(Residual):
+    def forward(self, x):
+        y = self.inner(x)
+        y += x
+        return y.relu_()
+
+
+class Dense(Residual):
+    def forward(self, x):
+        return torch.cat([self.inner(x), x], 1)
+
+
+class Squeeze(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        self.fc = nn.Linear(channels, channels)
+
+    def forward(self, x):
+        return x * self.fc(x.mean((2, 3))).sigmoid()[:, :, None, None]
+
+
+class ChannelsLast(nn.Module):
+    """As ConvNeXt has it."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.norm, self.fc = nn.LayerNorm(channels), nn.Linear(channels, channels)
+
+    def forward(self, x):
+        y = F.gelu(self.fc(self.norm(x.permute(0, 2, 3, 1))))
+        return x + y.permute(0, 3, 1, 2)
+
+
+class Function(nn.Module):
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x)
+
+
+class PositionalScale(nn.Module):
+    def forward(self, x):
+        return x * torch.arange(x.shape[-1], dtype=x.dtype).add(1).rsqrt()
+
+
+FUNCTIONS = {
+    "pad": lambda x: F.pad(x, (1, 0, 2, 1)),
+    "pad with a value": lambda x: F.pad(x, (0, 2, 1, 0), value=0.5),
+    "crop": lambda x: F.pad(x, (-1, 0, 0, -1)),
+    "relu6": lambda x: F.relu6(x),
+    "clamp": lambda x: x.clamp(-0.5, 0.5),
+    "relu_": lambda x: x.relu_(),
+    "leaky": lambda x: F.leaky_relu(x, 0.2, inplace=True),
+    "scale": lambda x: 2 * x - 1,
+    "twice": lambda x: x * torch.sigmoid(x),
+    "local response": lambda x: F.local_response_norm(x, 2),
+    "nearest": lambda x: F.interpolate(x, scale_factor=2),
+    "bilinear": lambda x: F.interpolate(x, scale_factor=1.5, mode="bilinear"),
+    "softmax": lambda x: x.softmax(1),
+    "flip": lambda x: x.flip(3) + x,
+    "chunk": lambda x: torch.cat(x.chunk(2, 1)[::-1], 1),
+    "written": lambda x: written(x),
+}
+
+
+def written(x):
+    y = x * 1
+    y[:, :, :2] = 0
+    return y
+
+
+@st.composite
+def networks(draw):
+    channels, layers = 4, []
+    kinds = ["conv", "conv", "conv", "max", "avg", "norm", "act", "residual", "in place", "dense", "other", "function"]
+    for _ in range(draw(st.integers(1, 6))):
+        kind = draw(st.sampled_from(kinds))
+        if kind == "conv":
+            groups = draw(st.sampled_from([1, 1, 2, channels]))
+            mode = draw(st.sampled_from(["zeros", "zeros", "zeros", "reflect", "replicate", "circular"]))
+            kernel = (draw(st.integers(1, 5)), draw(st.integers(1, 7)))
+            strided = draw(st.booleans())
+            padding = (draw(st.integers(0, 2)), draw(st.integers(0, 2)))
+            if mode == "zeros" and not strided and draw(st.booleans()):
+                padding = draw(st.sampled_from(["same", "valid"]))
+            stride = (draw(st.integers(1, 3)), draw(st.integers(1, 2))) if strided else 1
+            options = {"groups": groups, "padding_mode": mode, "dilation": draw(st.integers(1, 2))}
+            layers.append(nn.Conv2d(channels, channels, kernel, stride, padding, bias=draw(st.booleans()), **options))
+            if draw(st.booleans()):
+                layers.append(nn.BatchNorm2d(channels))
+            if draw(st.booleans()):
+                layers.append(nn.ReLU(inplace=draw(st.booleans())))
+        elif kind == "max":
+            size = draw(st.integers(2, 3))
+            padding = draw(st.integers(0, 1))
+            stride, dilation = draw(st.integers(1, 3)), draw(st.integers(1, 2))
+            layers.append(nn.MaxPool2d(size, stride, padding, dilation, ceil_mode=draw(st.booleans())))
+        elif kind == "avg":
+            size = draw(st.integers(2, 3))
+            options = {"ceil_mode": draw(st.booleans()), "count_include_pad": draw(st.booleans())}
+            divisor = draw(st.sampled_from([None, None, 5]))
+            stride, padding = draw(st.integers(1, 3)), draw(st.integers(0, 1))
+            layers.append(nn.AvgPool2d(size, stride, padding, divisor_override=divisor, **options))
+        elif kind == "norm":
+            made = draw(st.sampled_from([nn.BatchNorm2d(channels), nn.GroupNorm(2, channels)]))
+            layers.append(made)
+        elif kind == "act":
+            layers.append(
+                draw(st.sampled_from([nn.ReLU(True), nn.GELU(), nn.PReLU(channels), nn.Dropout(), nn.SiLU()]))
+            )
+        elif kind in ("residual", "in place", "dense"):
+            inner = [nn.Conv2d(channels, channels, 3, padding=1), nn.BatchNorm2d(channels), nn.ReLU(inplace=True)]
+            made = {"residual": Residual, "in place": InPlaceResidual, "dense": Dense}[kind](*inner)
+            layers.append(made)
+            if kind == "dense":
+                layers.append(nn.Conv2d(2 * channels, channels, 1))
+        elif kind == "other":
+            others = [Squeeze(channels), ChannelsLast(channels), PositionalScale()]
+            others.append(nn.ConvTranspose2d(channels, channels, 3, 2, 1))
+            layers.append(draw(st.sampled_from(others)))
+        else:
+            layers.append(Function(FUNCTIONS[draw(st.sampled_from(sorted(FUNCTIONS)))]))
+    head = draw(st.sampled_from(["pool", "flatten", "map"]))
+    return layers, head
+
+
+def build(layers, head, size) -> nn.Module | None:
+    body = nn.Sequential(nn.Conv2d(2, 4, 3, padding=1), *layers).double().eval()
+    for module in body.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.3)
+            module.running_var.uniform_(0.5, 2)
+            nn.init.normal_(module.weight)
+    try:
+        with torch.no_grad():
+            shape = body(torch.zeros(1, 2, *size, dtype=torch.double)).shape
+    except (RuntimeError, ValueError):
+        return None  # the image became too small for these layers
+    if min(shape) < 1:
+        return None
+    ends = {
+        "pool": [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(shape[1], 3)],
+        "flatten": [nn.Flatten(), nn.Linear(shape[1:].numel(), 3)],
+        "map": [nn.Conv2d(shape[1], 3, 1)],
+    }
+    return nn.Sequential(*body, *ends[head]).double().eval()
+
+
+def plainly(model: nn.Module, x: Tensor, covered: Tensor) -> Tensor:
+    """One plain pass per position."""
+    with torch.no_grad():
+        return torch.cat([class_scores(model(image[None])) for image in covered])
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same'")
+@settings(max_examples=150, deadline=None)
+@given(network=networks(), data=st.data())
+def test_every_position_of_any_network_is_exact(network, data):
+    """In float64, so that the bound can be tight; the engine itself is asked, not what guards it."""
+    torch.manual_seed(0)
+    size = data.draw(st.integers(9, 19)), data.draw(st.integers(9, 19))
+    model = build(*network, size)
+    if model is None:
+        return
+    x = torch.randn(1, 2, *size, dtype=torch.double)
+    window = occluder(
+        x,
+        size=(data.draw(st.integers(1, 7)), data.draw(st.integers(1, 7))),
+        shape=data.draw(st.sampled_from(["rectangle", "circle"])),
+        fill=data.draw(st.sampled_from([0.0, 1.5, "mean", "noise", "surround"])),
+    )
+    stride = data.draw(st.integers(1, 4))
+    tops, lefts = (np.arange(-(-(image - side) // stride) + 1) * stride for image, side in zip(size, window.size))
+    prepared = Prepared(model, x)
+    engine = Incremental(prepared, window.size, tops, lefts, most=data.draw(st.sampled_from([0.5, 0.8, 1.0])))
+    rows, columns = (one.ravel() for one in np.meshgrid(range(len(tops)), range(len(lefts)), indexing="ij"))
+    with borrow(model):
+        found = engine.run(rows, columns, window.under(tops[rows], lefts[columns]), window.mask)
+    expected = plainly(model, x, window.cover(tops[rows], lefts[columns]))
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+    with borrow(model):
+        whole = prepared(window.cover(tops[rows], lefts[columns]))
+    torch.testing.assert_close(whole, expected, rtol=1e-5, atol=1e-6)
+
+
+LOCAL = {
+    "convolutions": [nn.Conv2d(4, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(3, 2, ceil_mode=True), nn.ReLU6(True)],
+    "folded": [nn.Conv2d(4, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4), nn.ReLU(inplace=True)],
+    "padded": [Function(FUNCTIONS["pad"]), nn.Conv2d(4, 4, 3), nn.Hardswish()],
+    "reflected": [nn.Conv2d(4, 4, 3, padding=1, padding_mode="reflect"), nn.AvgPool2d(2, count_include_pad=False)],
+    "residual": [Residual(nn.Conv2d(4, 4, 3, padding=1)), InPlaceResidual(nn.Conv2d(4, 4, 1))],
+    "joined": [Dense(nn.Conv2d(4, 4, 3, padding=1)), nn.Conv2d(8, 4, 1), nn.BatchNorm2d(4)],
+    "channels last": [ChannelsLast(4)],
+}
+
+
+@pytest.mark.parametrize("name", LOCAL)
+def test_what_can_be_local_is(name):
+    """A plan that quietly computes all of it whole would be exact, too."""
+    torch.manual_seed(0)
+    model = build(LOCAL[name], "pool", (32, 32))
+    result = occlusion(model, torch.randn(1, 2, 32, 32, dtype=torch.double), size=4)
+    whole = [share for share in result.plan if not share.local]
+    assert {share.label for share in whole} <= {"AdaptiveAvgPool2d", "Flatten", "Linear"}
+    assert whole[0].why == "an occluder changes all of it"
+    assert all(0 < share.area < 0.8 for share in result.plan if share.local)
+
+
+def test_the_plan_says_why_the_rest_is_not():
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(4, 4, 3), Squeeze(4), nn.Conv2d(4, 4, 3, padding=1)]
+    result = occlusion(build(layers, "pool", (24, 24)).float(), torch.randn(1, 2, 24, 24), size=4)
+    why = {share.name: share.why for share in result.plan}
+    assert why["1"] == ""
+    assert why["2.mul"] == "something before it is computed whole"
+    assert result.how == "2 of 11 operations on windows, the rest whole"
+
+
+@pytest.mark.parametrize("name", ["Residual", "Dense", "InPlace", "SqueezeExcite", "ViT", "Nested", "Hooked"])
+def test_the_zoo_is_exact_and_goes_back_untouched(name):
+    torch.manual_seed(0)
+    specimen = ZOO[name]
+    model, (x, *_) = specimen.build(), specimen.inputs()
+    before = state_of(model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = occlusion(model, x[:1], size=3, stride=2, fill=0.3)
+    assert same_state(before, state_of(model))
+    window = occluder(x[:1], size=3, fill=0.3)
+    rows, columns = (one.ravel() for one in np.meshgrid(result.tops, result.lefts, indexing="ij"))
+    expected = plainly(model.eval(), x[:1], window.cover(rows, columns))
+    np.testing.assert_allclose(result.logits.reshape(len(rows), -1), expected, atol=1e-5)
+
+
+def test_live_positions_anywhere(net):
+    x = torch.randn(1, 3, 24, 24)
+    places = [(-3, 5), (0, 0), (22, 20), (7, -4), (11, 13)]
+    prepared = prepare(net, x)
+    scores = occluded_scores(net, x, places, size=(5, 6), fill="surround", shape="circle", prepared=prepared)
+    window = occluder(x, size=(5, 6), shape="circle", fill="surround")
+    tops, lefts = np.array(places).T
+    np.testing.assert_allclose(scores, plainly(net, x, window.cover(tops, lefts)), atol=1e-5)
+    with pytest.raises(ValueError, match=r"places must touch the input of 24 × 24 pixels, got \(24, 0\)"):
+        occluded_scores(net, x, [(24, 0)], size=5, fill=0.0)
+
+
+class OnlyAlone(nn.Module):
+    """Its scores depend on what else is in the batch."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.BatchNorm2d(3, track_running_stats=False)
+
+    def forward(self, x):
+        return self.norm(x).amax((2, 3))
+
+
+class Chooses(nn.Module):
+    """Takes another path for other images."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 3)
+
+    def forward(self, x):
+        y = self.conv(x)
+        return (y.relu() if float(x.mean()) > 0.5 else y.tanh()).mean((2, 3))
+
+
+@pytest.mark.parametrize(
+    ("model", "how", "words"),
+    [
+        (OnlyAlone(), "whole passes, one position at a time", "differed from the model's own"),
+        (Chooses(), "whole passes", None),
+    ],
+)
+def test_models_that_mix_their_batch_or_change_their_path_are_found_out(model, how, words):
+    torch.manual_seed(1)
+    x = torch.rand(1, 3, 12, 12)
+    x *= 0.502 / x.mean()
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        result = occlusion(model, x, size=4)
+    window = occluder(x, size=4)
+    rows, columns = (one.ravel() for one in np.meshgrid(result.tops, result.lefts, indexing="ij"))
+    expected = plainly(model, x, window.cover(rows, columns))
+    np.testing.assert_allclose(result.logits.reshape(len(rows), -1), expected, atol=1e-5)
+    assert result.how == how
+    assert any(words in str(one.message) for one in told) if words else not told
+
+
+def test_weights_that_change_are_noticed(net):
+    x = torch.randn(1, 3, 16, 16)
+    prepared = prepare(net, x)
+    occlusion(net, x, size=4, prepared=prepared)
+    with torch.no_grad():
+        net.stem.weight.mul_(2)
+    again = occlusion(net, x, size=4, prepared=prepared)
+    np.testing.assert_allclose(again.logits, occlusion(net, x, size=4).logits, atol=1e-5)
+
+
+@pytest.mark.parametrize(("channels", "outputs", "height", "width"), [(3, 5, 4, 4), (8, 4, 7, 9), (130, 128, 13, 6)])
+def test_winograd_is_the_convolution(channels, outputs, height, width):
+    torch.manual_seed(0)
+    x = torch.randn(3, channels, height, width, dtype=torch.double)
+    conv = nn.Conv2d(channels, outputs, 3, padding=1).double()
+    found = Winograd(conv.weight, conv.bias)(padded(x, (1, 1), height, width), height, width)
+    torch.testing.assert_close(found.permute(0, 3, 1, 2), conv(x), rtol=1e-9, atol=1e-9)
+
+
+def test_wide_networks_through_winograd():
+    torch.manual_seed(0)
+    body = [nn.Conv2d(3, 128, 3, padding=1), nn.ReLU(True), nn.Conv2d(128, 128, 3, padding=1), nn.BatchNorm2d(128)]
+    body += [nn.ReLU(True), nn.MaxPool2d(2), nn.Conv2d(128, 256, 3, padding=1), nn.ReLU(True)]
+    model = nn.Sequential(*body, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(256, 10)).eval()
+    x = torch.randn(1, 3, 40, 40)
+    prepared = prepare(model, x)
+    result = occlusion(model, x, size=8, stride=4, prepared=prepared)
+    assert prepared._transformed, "it was used"
+    window = occluder(x, size=8)
+    rows, columns = (one.ravel() for one in np.meshgrid(result.tops, result.lefts, indexing="ij"))
+    expected = plainly(model.double(), x, window.cover(rows, columns).double())
+    np.testing.assert_allclose(result.logits.reshape(len(rows), -1), expected, atol=1e-5)
