@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
+from networks import build
 from torch import Tensor, nn
 
 from nnlens.recording import Recorder, Recording, record
@@ -28,98 +28,12 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 warnings.simplefilter("ignore")
 
 
-class Fire(nn.Module):
-    def __init__(self, inputs: int, squeeze: int, expand: int):
-        super().__init__()
-        self.squeeze = nn.Conv2d(inputs, squeeze, 1)
-        self.expand1x1, self.expand3x3 = nn.Conv2d(squeeze, expand, 1), nn.Conv2d(squeeze, expand, 3, padding=1)
-        self.relu = nn.ReLU(inplace=True)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.relu(self.squeeze(x))
-        return torch.cat([self.relu(self.expand1x1(x)), self.relu(self.expand3x3(x))], 1)
-
-
-def squeezenet() -> nn.Module:
-    """SqueezeNet 1.0 (Iandola et al. 2016)."""
-
-    def pool() -> nn.Module:
-        return nn.MaxPool2d(3, 2, ceil_mode=True)
-
-    features = [nn.Conv2d(3, 96, 7, 2), nn.ReLU(inplace=True), pool(), Fire(96, 16, 64), Fire(128, 16, 64)]
-    features += [Fire(128, 32, 128), pool(), Fire(256, 32, 128), Fire(256, 48, 192), Fire(384, 48, 192)]
-    features += [Fire(384, 64, 256), pool(), Fire(512, 64, 256)]
-    head = [nn.Dropout(), nn.Conv2d(512, 1000, 1), nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
-    return nn.Sequential(*features, *head)
-
-
-class Basic(nn.Module):
-    def __init__(self, inputs: int, outputs: int, stride: int):
-        super().__init__()
-        self.conv1, self.bn1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs)
-        self.conv2, self.bn2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False), nn.BatchNorm2d(outputs)
-        self.relu = nn.ReLU(inplace=True)
-        short = (nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
-        self.downsample = nn.Sequential(*short) if stride > 1 else nn.Identity()
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = self.relu(self.bn1(self.conv1(x)))
-        return self.relu(self.bn2(self.conv2(y)) + self.downsample(x))
-
-
-def resnet18() -> nn.Module:
-    """The shape of ResNet-18 (He et al. 2015)."""
-    stem = [nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2, 1)]
-    widths = [(64, 64, 1), (64, 128, 2), (128, 256, 2), (256, 512, 2)]
-    blocks = [block for i, o, stride in widths for block in (Basic(i, o, stride), Basic(o, o, 1))]
-    return nn.Sequential(*stem, *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 1000))
-
-
-class Attending(nn.Module):
-    def __init__(self, width: int = 384, heads: int = 6):
-        super().__init__()
-        self.heads = heads
-        self.norm1, self.qkv, self.proj = nn.LayerNorm(width), nn.Linear(width, 3 * width), nn.Linear(width, width)
-        self.norm2 = nn.LayerNorm(width)
-        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
-
-    def forward(self, x: Tensor) -> Tensor:
-        n, tokens, width = x.shape
-        parts = self.qkv(self.norm1(x)).reshape(n, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        mixed = F.scaled_dot_product_attention(*parts.unbind(0))
-        x = x + self.proj(mixed.transpose(1, 2).reshape(n, tokens, width))
-        return x + self.mlp(self.norm2(x))
-
-
-class ViT(nn.Module):
-    """The shape of ViT-S/16 (Dosovitskiy et al. 2020)."""
-
-    def __init__(self, width: int = 384):
-        super().__init__()
-        self.patch = nn.Conv2d(3, width, 16, 16)
-        self.token = nn.Parameter(torch.zeros(1, 1, width))
-        self.position = nn.Parameter(torch.randn(1, 197, width) * 0.02)
-        self.blocks = nn.Sequential(*(Attending(width) for _ in range(12)))
-        self.norm, self.head = nn.LayerNorm(width), nn.Linear(width, 1000)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.patch(x).flatten(2).transpose(1, 2)
-        x = torch.cat([self.token.expand(len(x), -1, -1), x], 1) + self.position
-        return self.head(self.norm(self.blocks(x))[:, 0])
-
-
-def lite0() -> nn.Module:
-    from efficientnet_lite_pytorch import EfficientNet
-
-    return EfficientNet.from_name("efficientnet-lite0")
-
-
 # Each with a layer to record alone.
-NETS: dict[str, tuple[Callable[[], nn.Module], str]] = {
-    "SqueezeNet": (squeezenet, "5.expand3x3"),
-    "EfficientNet-Lite0": (lite0, "_blocks.7._depthwise_conv"),
-    "ResNet-18": (resnet18, "7.conv2"),
-    "ViT-S/16": (ViT, "blocks.5.mlp.1"),
+LAYERS = {
+    "SqueezeNet": "5.expand3x3",
+    "EfficientNet-Lite0": "_blocks.7._depthwise_conv",
+    "ResNet-18": "7.conv2",
+    "ViT-S/16": "blocks.5.mlp.1",
 }
 
 
@@ -156,9 +70,8 @@ def bytes_of(recording: Recording) -> int:
 
 def overhead(rounds: int) -> None:
     x = torch.randn(1, 3, 224, 224)
-    for name, (build, layer) in NETS.items():
-        torch.manual_seed(0)
-        measure(name, build().eval(), layer, x, rounds)
+    for name, layer in LAYERS.items():
+        measure(name, build(name), layer, x, rounds)
 
 
 def measure(name: str, model: nn.Module, layer: str, x: Tensor, rounds: int) -> None:
@@ -220,7 +133,7 @@ def peak(name: str) -> float:
 
 
 def measure_peak(name: str) -> None:
-    model, x = NETS[name][0]().eval(), torch.randn(1, 3, 224, 224)
+    model, x = build(name), torch.randn(1, 3, 224, 224)
     # Not this model: what an earlier recording has freed would be at hand, and the peak stay hidden.
     record(nn.Linear(1, 1), torch.zeros(1, 1))
     for _ in range(3):

@@ -1,0 +1,236 @@
+"""Occlusion beside captum and beside dense passes: `python benchmarks/occlusion.py [network …] [options]`.
+
+Everything runs in one process, in turn, and the ratios are of medians. captum runs as it comes (one position per
+pass) and at the best of several `perturbations_per_eval`; "dense" is the prepared model (normalisation folded,
+channels last) on whole images in its best batch. Per position, milliseconds. The bound is what the counted
+multiplications of the windows would allow against dense passes at the same speed.
+
+Options: --threads N, --pixels N (the image's side), --first (time to the first pictures and of a live position),
+--memory (peak of a stride-8 run over that of a dense run in batches of 16), --quick (fewer rounds).
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import math
+import statistics
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import captum.attr
+import numpy as np
+import torch
+from networks import NETS, build
+from torch import Tensor, nn
+
+from nnlens.kernels import Incremental, Prepared, occluded_scores, occlusion, occlusion_steps, summary
+from nnlens.kernels.occluder import occluder
+from nnlens.recording import borrow
+
+warnings.simplefilter("ignore")
+
+
+def median(runs: list[float]) -> float:
+    return statistics.median(runs)
+
+
+def seconds(run: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    run()
+    return time.perf_counter() - began
+
+
+def captum_run(model: nn.Module, x: Tensor, size: int, at_once: int, rows: int) -> Callable[[], float]:
+    """Milliseconds per position of captum over the first `rows` rows of stride 16: it is the same for every place."""
+    part = x[:, :, : size + 16 * (rows - 1)]
+    method = captum.attr.Occlusion(lambda given: model(torch.cat([given, x[:, :, part.shape[2] :].expand(
+        len(given), -1, -1, -1)], 2)))  # fmt: skip
+    places = rows * (-(-(x.shape[3] - size) // 16) + 1)
+
+    def run() -> float:
+        return (
+            1e3
+            / (places + 1)
+            * seconds(
+                lambda: method.attribute(
+                    part,
+                    sliding_window_shapes=(3, size, size),
+                    strides=(3, 16, 16),
+                    target=0,
+                    perturbations_per_eval=at_once,
+                )
+            )
+        )
+
+    return run
+
+
+def dense_run(prepared: Prepared, x: Tensor, size: int, at_once: int) -> Callable[[], float]:
+    window = occluder(x, size=size)
+    places = np.arange(at_once) * 3
+
+    def run() -> float:
+        with borrow(prepared.model):
+            batch = window.cover(places, places).contiguous(memory_format=torch.channels_last)
+            return 1e3 / at_once * seconds(lambda: prepared(batch))
+
+    return run
+
+
+def ours_run(model: nn.Module, x: Tensor, size: int, stride: int, prepared: Prepared) -> Callable[[], float]:
+    def run() -> float:
+        count = 0
+
+        def whole() -> None:
+            nonlocal count
+            count = occlusion(model, x, size=size, stride=stride, prepared=prepared).computed.size
+
+        took = seconds(whole)
+        return 1e3 * took / count
+
+    return run
+
+
+def bound(model: nn.Module, x: Tensor, plan: Incremental) -> float:
+    """All multiplications over those on the windows."""
+    flops = {cost.name: cost.flops or 0 for cost in summary(model, x, passes=1).lines() if not cost.children}
+    share = {one.name: one.area if one.local else 1.0 for one in plan.plan}
+    return sum(flops.values()) / max(1, sum(count * share.get(name, 1.0) for name, count in flops.items()))
+
+
+def compare(name: str, pixels: int, rounds: int) -> None:
+    model = build(name)
+    torch.manual_seed(1)
+    x = torch.randn(1, 3, pixels, pixels)
+    prepared = Prepared(model, x)
+    prepared.patient = True
+    print(f"\n{name}, {pixels} pixels, {torch.get_num_threads()} thread(s); milliseconds per position")
+    print("size  captum, 1  captum, best     dense      ours: stride 16, 8    × captum best     × dense   bound")
+    rows = 1 if name == "VGG-16" or pixels > 300 else 2
+    for size in (16, 32, 64):
+        batches = (1, 2, 4, 8, 16)
+        trial = {n: captum_run(model, x, size, n, 1)() for n in batches if name != "VGG-16" or n <= 4}
+        best = min(trial, key=lambda n: trial[n])
+        tried = {n: min(dense_run(prepared, x, size, n)() for _ in range(2)) for n in (2, 4, 8)}
+        ways = {
+            "one": captum_run(model, x, size, 1, rows),
+            "best": captum_run(model, x, size, best, rows),
+            "dense": dense_run(prepared, x, size, min(tried, key=lambda n: tried[n])),
+            "16": ours_run(model, x, size, 16, prepared),
+            "8": ours_run(model, x, size, 8, prepared),
+        }
+        ways["16"](), ways["8"]()  # plans, transformed kernels, the library's own code: once per model and size
+        times: dict[str, list[float]] = {way: [] for way in ways}
+        for _ in range(rounds):
+            for way, run in ways.items():
+                times[way].append(run())
+        t = {way: median(runs) for way, runs in times.items()}
+        places = np.arange(-(-(pixels - size) // 16) + 1) * 16
+        most = bound(model, x, Incremental(prepared, (size, size), places, places))
+        print(
+            f"{size:4} {t['one']:10.1f} {t['best']:9.1f} (n={best:2}) {t['dense']:9.1f} {t['16']:12.2f} {t['8']:9.2f}"
+            f" {t['best'] / t['16']:12.1f} {t['best'] / t['8']:5.1f} {t['dense'] / t['16']:9.1f} {most:9.1f}"
+        )
+    error = exactness(model, x, prepared)
+    print(f"largest difference from plain passes: logits {error[0]:.1e}, probabilities {error[1]:.1e}")
+
+
+def exactness(model: nn.Module, x: Tensor, prepared: Prepared) -> tuple[float, float]:
+    """Over the positions of one map of stride 32."""
+    result = occlusion(model, x, size=32, stride=32, prepared=prepared)
+    window = occluder(x, size=32)
+    tops, lefts = np.array(list(itertools.product(result.tops, result.lefts))).T
+    with torch.no_grad():
+        plain = torch.cat([model(image[None]) for image in window.cover(tops, lefts)])
+    ours = torch.from_numpy(result.logits).view(len(tops), -1)
+    return float((plain - ours).abs().max()), float((plain.softmax(1) - ours.softmax(1)).abs().max())
+
+
+def first_pictures(name: str, pixels: int) -> None:
+    """A size seen for the first time, on a prepared model; then a hand that moves the occluder."""
+    model = build(name)
+    x = torch.randn(1, 3, pixels, pixels)
+    preparing = seconds(lambda: Prepared(model, x))
+    runs: list[list[float]] = []
+    for size in (30, 34, 42, 46, 58):
+        prepared = Prepared(model, x)
+        prepared.checked = True
+        began, marks = time.perf_counter(), {}
+        for step in occlusion_steps(model, x, size=size, stride=16, prepared=prepared):
+            done = int(step.computed.sum())
+            for mark in (16, 49, step.computed.size):
+                if done >= mark:
+                    marks.setdefault(mark, time.perf_counter() - began)
+        runs.append([1e3 * one for one in marks.values()])
+    sketch, seven, full = (median(list(one)) for one in zip(*runs, strict=True))
+    prepared = Prepared(model, x)
+    random = np.random.default_rng(0)
+    live = []
+    for _ in range(60):
+        top, left = (int(one) for one in random.integers(0, pixels - 32, 2))
+        args = {"size": 32, "fill": 0.0, "prepared": prepared}
+        live.append(1e3 * seconds(lambda: occluded_scores(model, x, [(top, left)], **args)))  # noqa: B023
+    ordered = sorted(live[5:])
+    print(
+        f"{name:20} preparing {1e3 * preparing:5.0f} ms; 16 positions {sketch:5.0f}, 49 {seven:5.0f}, stride 16 "
+        f"{full:6.0f} ms; live {median(ordered):5.1f}, 95 % {ordered[math.ceil(0.95 * len(ordered)) - 1]:5.1f} ms"
+    )
+
+
+def peak_of(name: str, way: str) -> int:
+    command = [sys.executable, __file__, name, "--peak", way]
+    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1])
+
+
+def measure_peak(name: str, way: str) -> None:
+    """The process's peak resident memory above that of the idle model, in bytes."""
+    model, x = build(name), torch.randn(1, 3, 224, 224)
+    before = _status("VmRSS")
+    if way == "ours":
+        occlusion(model, x, size=32, stride=8)
+    else:
+        window = occluder(x, size=32)
+        with torch.no_grad():
+            for start in range(0, 64, 16):
+                model(window.cover(np.arange(start, start + 16), np.arange(start, start + 16)))
+    print(_status("VmHWM") - before)
+
+
+def _status(name: str) -> int:
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name))
+    return int(line.split()[1]) * 1024
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("networks", nargs="*", default=["SqueezeNet", "EfficientNet-Lite0", "ResNet-18", "VGG-16"])
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--pixels", type=int, default=224)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--first", action="store_true")
+    parser.add_argument("--memory", action="store_true")
+    parser.add_argument("--peak", choices=["ours", "dense"], help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    for name in given.networks:
+        assert name in NETS, f"one of {', '.join(NETS)}"
+        if given.peak:
+            measure_peak(name, given.peak)
+        elif given.first:
+            first_pictures(name, given.pixels)
+        elif given.memory:
+            ours, dense = peak_of(name, "ours"), peak_of(name, "dense")
+            print(
+                f"{name:20} peak {ours / 1e6:5.0f} MB, dense, batches of 16 {dense / 1e6:5.0f} MB: {ours / dense:.2f} ×"
+            )
+        else:
+            compare(name, given.pixels, 3 if given.quick else 7)
+
+
+if __name__ == "__main__":
+    main()
