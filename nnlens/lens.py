@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from .inputs import Input, as_preprocess, prepare
-from .kernels import class_scores, is_distribution, probabilities, summary
+from .kernels import Prepared, class_scores, is_distribution, prepare_passes, probabilities, summary
 from .kernels.scores import Pick
 from .recording import device_of, dtype_of, record, version_of
 from .render import SummaryTable
@@ -66,6 +66,7 @@ class Lens:
         self._samples: dict[str, Sample] = {}
         self._selections: list[Selection] = []
         self._current: Selection | None = None
+        self._like: Prepared | None = None  # the latest one, whose weights the next takes over
 
     def __repr__(self) -> str:
         return f"Lens({type(self.model).__name__}, on {device_of(self.model)})"
@@ -116,6 +117,17 @@ class Lens:
                 given, recording, logits, shares, self._names(len(logits)), distribution, version
             )
         return self._samples[key]
+
+    def prepared(self, sample: Sample) -> Prepared | None:
+        """The model made ready for many passes on variations of an image, once for each; see `kernels.Prepared`."""
+
+        def make() -> Prepared | None:
+            x, recording = sample.input.x, sample.recording
+            self._like = prepare_passes(self.model, x, self.output, recording=recording, like=self._like)
+            return self._like
+
+        found: Prepared | None = sample.once("prepared", make=make)
+        return found
 
     def _names(self, classes: int) -> tuple[str, ...]:
         if self.labels is None:

@@ -14,7 +14,7 @@ from nets import same_state, state_of
 from torch import Tensor, nn
 from zoo import ZOO
 
-from nnlens.kernels import Incremental, Prepared, class_scores, occluded_scores, occlusion, prepare
+from nnlens.kernels import Incremental, Prepared, class_scores, occluded_scores, occlusion, prepare_passes
 from nnlens.kernels.occluder import occluder
 from nnlens.kernels.winograd import Winograd, padded
 from nnlens.recording import borrow
@@ -269,7 +269,7 @@ def test_the_zoo_is_exact_and_goes_back_untouched(name):
 def test_live_positions_anywhere(net):
     x = torch.randn(1, 3, 24, 24)
     places = [(-3, 5), (0, 0), (22, 20), (7, -4), (11, 13)]
-    prepared = prepare(net, x)
+    prepared = prepare_passes(net, x)
     scores = occluded_scores(net, x, places, size=(5, 6), fill="surround", shape="circle", prepared=prepared)
     window = occluder(x, size=(5, 6), shape="circle", fill="surround")
     tops, lefts = np.array(places).T
@@ -325,7 +325,7 @@ def test_models_that_mix_their_batch_or_change_their_path_are_found_out(model, h
 
 def test_weights_that_change_are_noticed(net):
     x = torch.randn(1, 3, 16, 16)
-    prepared = prepare(net, x)
+    prepared = prepare_passes(net, x)
     occlusion(net, x, size=4, prepared=prepared)
     with torch.no_grad():
         net.stem.weight.mul_(2)
@@ -348,7 +348,7 @@ def test_wide_networks_through_winograd():
     body += [nn.ReLU(True), nn.MaxPool2d(2), nn.Conv2d(128, 256, 3, padding=1), nn.ReLU(True)]
     model = nn.Sequential(*body, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(256, 10)).eval()
     x = torch.randn(1, 3, 40, 40)
-    prepared = prepare(model, x)
+    prepared = prepare_passes(model, x)
     result = occlusion(model, x, size=8, stride=4, prepared=prepared)
     assert prepared._transformed, "it was used"
     window = occluder(x, size=8)

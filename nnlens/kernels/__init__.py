@@ -3,7 +3,7 @@
 from .activations import Activations, activations
 from .incremental import Incremental, Share
 from .layout import Grid
-from .occlusion import occluded_scores, occlusion, occlusion_steps, prepare
+from .occlusion import occluded_scores, occlusion, occlusion_steps, prepare_passes
 from .occlusion_map import Occlusion
 from .prepared import Prepared
 from .receptive_field import ReceptiveField, receptive_field, seen_by, token_grids
@@ -26,7 +26,7 @@ __all__ = [
     "occluded_scores",
     "occlusion",
     "occlusion_steps",
-    "prepare",
+    "prepare_passes",
     "probabilities",
     "receptive_field",
     "seen_by",

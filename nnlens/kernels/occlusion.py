@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..recording import ForwardError, OtherPathError, borrow, version_of
+from ..recording import ForwardError, OtherPathError, Recording, borrow, version_of
 from ..work import in_batches, out_of_memory
 from .incremental import Incremental, plan_for
 from .occluder import Fill, Occluder, Shape, occluder, pair
@@ -138,10 +138,17 @@ def _check_at(rows: int, columns: int) -> list[tuple[int, int]]:
     return list(dict.fromkeys([(0, 0), (rows - 1, columns - 1), (rows // 2, columns // 2)]))
 
 
-def prepare(model: nn.Module, x: Tensor, output: Pick = None) -> Prepared | None:
-    """The model prepared for many passes on variations of `x`; None where its forward cannot be recorded."""
+def prepare_passes(
+    model: nn.Module,
+    x: Tensor,
+    output: Pick = None,
+    *,
+    recording: Recording | None = None,
+    like: Prepared | None = None,
+) -> Prepared | None:
+    """The model prepared for many passes on variations of `x`, see `Prepared`; None where it cannot be recorded."""
     try:
-        return Prepared(model, x, output=output)
+        return Prepared(model, x, output=output, recording=recording, like=like)
     except (TypeError, ForwardError):
         return None
 
@@ -149,7 +156,7 @@ def prepare(model: nn.Module, x: Tensor, output: Pick = None) -> Prepared | None
 def _current(model: nn.Module, x: Tensor, output: Pick, prepared: Prepared | None) -> Prepared | None:
     if prepared is not None and prepared.version == version_of(model) and prepared.x.shape == x.shape:
         return prepared
-    return prepare(model, x, output)
+    return prepare_passes(model, x, output)
 
 
 def occluded_scores(

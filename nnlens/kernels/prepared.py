@@ -36,6 +36,8 @@ class Prepared:
         Which of several outputs holds the scores.
     recording : Recording, optional
         The whole pass on `x` in eval mode, where it is at hand.
+    like : Prepared, optional
+        Of the same model with another input: its weights are taken over where they still hold.
 
     Attributes
     ----------
@@ -44,7 +46,15 @@ class Prepared:
         The scores of `x`.
     """
 
-    def __init__(self, model: nn.Module, x: Tensor, *, output: Pick = None, recording: Recording | None = None):
+    def __init__(
+        self,
+        model: nn.Module,
+        x: Tensor,
+        *,
+        output: Pick = None,
+        recording: Recording | None = None,
+        like: Prepared | None = None,
+    ):
         self.model = unwrapped(model)
         self.x, self.output = x.detach(), output
         self.recording = record(self.model, self.x) if recording is None else recording
@@ -56,12 +66,17 @@ class Prepared:
                 self.consumers[name].append(operation)
             if not self.seeing.isdisjoint(operation.inputs):
                 self.seeing.add(operation.name)
-        self.folded: dict[str, tuple[Tensor, Tensor]] = {}  # convolution → weights with its normalisation in them
+        self.version = version_of(self.model)
+        self.folded: dict[str, tuple[Tensor, Tensor | None]] = {}  # convolution → weights, its normalisation in them
         self.idle: set[str] = set()  # operations that have nothing left to do
         self._transformed: dict[str, Winograd] = {}
-        self.version = version_of(self.model)
         self.patient = False  # whether there is time for what only pays in the long run
         self.checked, self.level = False, 0  # of the occlusion engine: see there
+        if like is not None and (like.model, like.version) == (self.model, self.version):
+            if like.recording.calls == self.recording.calls:
+                self.folded, self._transformed, self.patient = like.folded, like._transformed, like.patient
+            if like.x.shape == self.x.shape:
+                self.checked, self.level = like.checked, like.level
         # Of `Incremental`: kept from plan to plan, and from experiment to experiment.
         self.memory: dict[str, Tensor] = {}
         self.plans: dict[Any, Any] = {}
@@ -132,13 +147,14 @@ class Prepared:
         if reader is not None and reader.op == "batch_norm" and reader.number is not None:
             scale_shift = self.normalisation(reader)
             if scale_shift is not None:
-                scale, shift = scale_shift
-                bias = shift if bias is None else shift + bias.double() * scale
-                weight = (weight.double() * scale.view(-1, 1, 1, 1)).to(weight.dtype)
-                bias = bias.to(weight.dtype)
                 self.idle.add(reader.name)
-        weight = channels_last(weight)
-        self.folded[operation.name] = weight, bias
+                if operation.name not in self.folded:
+                    scale, shift = scale_shift
+                    bias = (shift if bias is None else shift + bias.double() * scale).to(weight.dtype)
+                    weight = (weight.double() * scale.view(-1, 1, 1, 1)).to(weight.dtype)
+        if operation.name not in self.folded:
+            self.folded[operation.name] = channels_last(weight), bias
+        weight, bias = self.folded[operation.name]
         before = self._padding(operation, source)
         if before is not None:
             padding, pad = before

@@ -135,6 +135,7 @@ class OcclusionWidget(View):
             fill=filling(sample, fill),
             output=self._lens.output,
             known=sample.occlusions.get(key),
+            prepared=self._lens.prepared(sample),
         )
         for result in steps:
             while len(sample.occlusions) >= MAPS_KEPT and key not in sample.occlusions:
@@ -220,6 +221,7 @@ class OcclusionWidget(View):
                     size=size,
                     fill=filling(sample, fill),
                     output=self._lens.output,
+                    prepared=self._lens.prepared(sample),
                 )[0],
                 most=1024,
             )
