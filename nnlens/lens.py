@@ -61,7 +61,7 @@ class Lens:
         self.preprocess = as_preprocess(preprocess)
         self.labels = labels
         self.output = output
-        self.worker = Worker(("live", "image", "map"))
+        self.worker = Worker(("live", "hand", "image", "map"))
         hold_during_cells(self.worker)
         self._samples: dict[str, Sample] = {}
         self._selections: list[Selection] = []

@@ -3,7 +3,7 @@
 from .activations import Activations, activations
 from .incremental import Incremental, Share
 from .layout import Grid
-from .occlusion import occluded_scores, occlusion, occlusion_steps, prepare_passes
+from .occlusion import masked_scores, occluded_scores, occlusion, occlusion_steps, prepare_passes, size_curve
 from .occlusion_map import Occlusion
 from .prepared import Prepared
 from .receptive_field import ReceptiveField, receptive_field, seen_by, token_grids
@@ -23,6 +23,7 @@ __all__ = [
     "activations",
     "class_scores",
     "is_distribution",
+    "masked_scores",
     "occluded_scores",
     "occlusion",
     "occlusion_steps",
@@ -30,6 +31,7 @@ __all__ = [
     "probabilities",
     "receptive_field",
     "seen_by",
+    "size_curve",
     "summary",
     "token_grids",
 ]

@@ -8,7 +8,7 @@ over the windows that cover a pixel. Only what the occluder can change is comput
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -197,6 +197,79 @@ def occluded_scores(
     return scores
 
 
+def masked_scores(
+    model: nn.Module,
+    x: Tensor,
+    masks: np.ndarray,
+    *,
+    fill: Fill,
+    seed: int = 0,
+    output: Pick = None,
+    prepared: Prepared | None = None,
+) -> np.ndarray:
+    """The class scores (n, classes) with the pixels hidden that each mask, (n, height, width), marks.
+
+    Masks of any form change everything: these are whole passes, of the prepared model. `fill` "surround" is refused,
+    for there is no window to be around of.
+    """
+    standing = occluder(x, fill=fill, seed=seed).fill
+    hidden = torch.as_tensor(masks).bool().to(x.device)
+    if hidden.shape[1:] != x.shape[2:]:
+        raise ValueError(f"masks must be (n, {x.shape[2]}, {x.shape[3]}) as the input, got {tuple(hidden.shape)}")
+    if standing is None:
+        raise ValueError('fill must not be "surround" for a mask: it has no window')
+    return _whole(
+        model,
+        len(hidden),
+        lambda start, stop: torch.where(hidden[start:stop, None], standing, x),
+        output,
+        _current(model, x, output, prepared),
+    )
+
+
+def size_curve(
+    model: nn.Module,
+    x: Tensor,
+    centre: tuple[float, float],
+    sizes: Sequence[int],
+    *,
+    fill: Fill,
+    shape: str = "rectangle",
+    seed: int = 0,
+    output: Pick = None,
+    prepared: Prepared | None = None,
+) -> np.ndarray:
+    """The class scores (sizes, classes) under square occluders of several sizes around one place (row, column)."""
+    windows = [occluder(x, size=size, shape=shape, fill=fill, seed=seed) for size in sizes]
+
+    def images(start: int, stop: int) -> Tensor:
+        covered = []
+        for window, size in list(zip(windows, sizes, strict=True))[start:stop]:
+            top, left = (np.array([round(one - size / 2)]) for one in centre)
+            covered.append(window.cover(top, left))
+        return torch.cat(covered)
+
+    return _whole(model, len(windows), images, output, _current(model, x, output, prepared))
+
+
+def _whole(
+    model: nn.Module, count: int, images: Callable[[int, int], Tensor], output: Pick, prepared: Prepared | None
+) -> np.ndarray:
+    """The scores of images by whole passes, of the prepared model where that holds."""
+
+    def run(start: int, stop: int) -> np.ndarray:
+        batch = channels_last(images(start, stop))
+        with borrow(model):
+            if prepared is not None and prepared.level < 2:
+                try:
+                    return prepared(batch).cpu().numpy()
+                except OtherPathError:
+                    prepared.level = 2
+            return class_scores(model(batch), output).cpu().numpy()
+
+    return np.concatenate([part for _, _, part in in_batches(count, run, size=4)])
+
+
 def _coarse_to_fine(count: int) -> list[list[int]]:
     """0…count-1 in nested levels: four from end to end first, then the middle of each gap."""
     known = sorted({round(position) for position in np.linspace(0, count - 1, min(4, count))})
@@ -261,7 +334,9 @@ def occlusion_steps(
     if known is None:
         logits = np.full((len(tops), len(lefts), clean.size), np.nan, np.float32)
         computed = np.zeros((len(tops), len(lefts)), bool)
-        result = Occlusion(logits, computed, clean, tops, lefts, window.size, step, image, window.words, int(top), 1)
+        form = shape if isinstance(shape, str) else "mask"
+        about = window.size, step, image, window.words, int(top)
+        result = Occlusion(logits, computed, clean, tops, lefts, *about, 1, form)
     else:
         if (known.size, known.stride, known.image) != (window.size, step, image):
             raise ValueError("known must be a result of the same size, stride and image")

@@ -28,8 +28,8 @@ class Occlusion:
         where the stride does not divide the input (as in captum).
     size, stride, image : (int, int)
         Height and width of the occluder, its steps, and the input's height and width, in pixels.
-    fill : str
-        What the occluder was filled with, in words.
+    fill, shape : str
+        What the occluder was filled with, in words; "rectangle", "circle" or "mask".
     target : int
         The class that `score` explains unless it is told another.
     forwards : int
@@ -52,6 +52,7 @@ class Occlusion:
     fill: str
     target: int
     forwards: int
+    shape: str = "rectangle"
     how: str = "whole passes"
     plan: tuple[Share, ...] = ()
 

@@ -99,6 +99,8 @@ def occlusion_texture(result: Occlusion, targets: list[int]) -> dict[str, Any]:
         "stride": list(result.stride),
         "image": list(result.image),
         "fill": result.fill,
+        "shape": result.shape,
+        "how": result.how,
         "tops": result.tops.tolist(),
         "lefts": result.lefts.tolist(),
         "targets": targets,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,7 +14,7 @@ import traitlets as t
 from torch import Tensor
 
 from ..export.bundle import Response, within_budget
-from ..kernels import Occlusion, occluded_scores, occlusion_steps, probabilities
+from ..kernels import Occlusion, masked_scores, occluded_scores, occlusion_steps, probabilities, size_curve
 from ..kernels.occluder import pair
 from ..recording import version_of
 from ..render import Panel, occlusion_texture
@@ -21,11 +22,13 @@ from ..render.picture import heat_over
 from ..selection import Sample
 from .view import View, built, synced
 
-Key = tuple[int, int, str]  # size, stride, fill
-FILLS = ("grey", "mean", "blur")
+Key = tuple[int, int, str, str]  # size, stride, fill, shape
+FILLS = ("grey", "mean", "blur", "noise", "surround")
+SHAPES = ("rectangle", "circle")
 PUBLISH_EVERY = 0.15  # seconds between two states of a growing map
 MAPS_KEPT = 24  # of one image
 SKETCH = 9  # positions that are computed before the view is shown
+CURVE = 8  # sizes at one place
 
 
 class OcclusionWidget(View):
@@ -34,17 +37,21 @@ class OcclusionWidget(View):
     _esm = built("occlusion.js")
     _css = built("nnlens.css")
     parts: ClassVar[tuple[str, ...]] = ("photo", "bars", "map", "fill", "code")
-    options: ClassVar[tuple[str, ...]] = (*View.options, "size", "stride", "fill", "score", "sizes")
+    options: ClassVar[tuple[str, ...]] = (*View.options, "size", "stride", "fill", "shape", "score", "sizes")
 
     size = synced(t.Int(32, help="the occluder's side in pixels of the model's input"))
     sizes = synced(t.List(t.Int(), help="the smallest size, the largest, the slider's step"))
     stride = synced(t.Int(16, help="the steps of the experiment in pixels"))
     fill = synced(t.Enum(FILLS, "grey", help="what the occluder shows"))
+    shape = synced(t.Enum(SHAPES, "rectangle", help="which pixels of its window the occluder covers"))
     score = synced(t.Enum(("probability", "logit"), "probability", help="which score the map shows"))
     definition = synced(t.Enum(("position", "pixel"), "position", help="per occluder position, or per pixel"))
     resume = synced(t.Int(0, help="counts up when the user goes on with a stopped experiment"))
     occluder = synced(t.List(t.Int(), default_value=None, allow_none=True, help="[top, left] under the mouse"))
     occluded = synced(t.Dict(default_value=None, allow_none=True, help="the scores with the occluder where it is"))
+    mask = synced(t.Bytes(default_value=None, allow_none=True, help="pixels hidden by hand, a bit each, row by row"))
+    masked = synced(t.Dict(default_value=None, allow_none=True, help="the scores with these pixels hidden"))
+    curve = synced(t.Dict(default_value=None, allow_none=True, help="the scores at one place under other sizes"))
     heatmap = synced(t.Dict(default_value=None, allow_none=True, help="the map so far, see render.occlusion_texture"))
 
     @property
@@ -63,7 +70,7 @@ class OcclusionWidget(View):
 
     @property
     def _key(self) -> Key:
-        return self.size, self.stride, self.fill
+        return self.size, self.stride, self.fill, self.shape
 
     @t.validate("size", "stride")
     def _check_pixels(self, proposal: Any) -> int:
@@ -84,11 +91,13 @@ class OcclusionWidget(View):
         self.size = side(options.get("size"), "size", short, max(1, round(short / 4 / step) * step))
         self.stride = side(options.get("stride"), "stride", None, max(1, round(short / 14)))
         fill, score = options.get("fill") or "grey", options.get("score") or "probability"
-        if fill not in FILLS:
-            raise ValueError(f"fill must be one of {', '.join(FILLS)}, got {fill!r}")
+        shape = options.get("shape") or "rectangle"
+        for name, value, known in (("fill", fill, FILLS), ("shape", shape, SHAPES)):
+            if value not in known:
+                raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}")
         if score not in ("probability", "logit"):
             raise ValueError(f"score must be probability or logit, got {score!r}")
-        self.fill, self.score = fill, score
+        self.fill, self.shape, self.score = fill, shape, score
         keep = options.get("sizes")
         self._sizes_to_keep = None if keep is None else [side(one, "sizes", short, 1) for one in keep]
         self._stopped = False
@@ -99,8 +108,9 @@ class OcclusionWidget(View):
                     break
 
     def _start(self) -> None:
-        self.observe(self._move, ["occluder", "size", "fill"])
-        self.observe(self._remap, ["size", "fill", "stride", "photo", "resume"])
+        self.observe(self._move, ["occluder", "size", "fill", "shape"])
+        self.observe(self._hide_by_hand, ["mask", "fill"])
+        self.observe(self._remap, ["size", "fill", "shape", "stride", "photo", "resume"])
         self.observe(self._stop, "cancel")
         if not self._static:
             self._remap()
@@ -110,7 +120,15 @@ class OcclusionWidget(View):
         made = super()._payloads()
         if "photo" in made:
             short = min(self._selection.sample.input.x.shape[2:])
-            made.update(occluder=None, occluded=None, sizes=slider(short), size=min(self.size, short))
+            made.update(
+                occluder=None,
+                occluded=None,
+                curve=None,
+                mask=None,
+                masked=None,
+                sizes=slider(short),
+                size=min(self.size, short),
+            )
         if (heatmap := self._map_payload()) is not None:
             made["heatmap"] = heatmap
         return made
@@ -125,14 +143,15 @@ class OcclusionWidget(View):
     # The experiment.
 
     def _grow(self, sample: Sample, key: Key) -> Iterator[Occlusion]:
-        """The map of one size, stride and fill as it grows; what there is stays with the sample."""
-        size, stride, fill = key
+        """The map of one size, stride, fill and shape as it grows; what there is stays with the sample."""
+        size, stride, fill, shape = key
         steps = occlusion_steps(
             self._lens.model,
             sample.input.x,
             size=size,
             stride=stride,
             fill=filling(sample, fill),
+            shape=shape,
             output=self._lens.output,
             known=sample.occlusions.get(key),
             prepared=self._lens.prepared(sample),
@@ -198,48 +217,107 @@ class OcclusionWidget(View):
 
     def _move(self, change: Any = None) -> None:
         if self.occluder is None:
-            self.occluded = None
+            self.occluded = self.curve = None
             return
         self._lens.worker.submit(self, "live", self._look_under_occluder)
 
     def _look_under_occluder(self) -> Generator[None, None, None]:
         # All that decides, taken once: the hand moves on while the model computes.
-        sample, place, size, fill = self._selection.sample, self.occluder, self.size, self.fill
+        sample, place, size, fill, shape = self._selection.sample, self.occluder, self.size, self.fill, self.shape
+        if place is None or self._refresh(sample):
+            return
+        about = {"place": list(place), "size": size, "fill": fill, "shape": shape}
         try:
-            if place is None or self._refresh(sample):
-                return
             begin = time.perf_counter()
-            scores = sample.once(
-                "occluded",
-                *place,
-                size,
-                fill,
-                make=lambda: occluded_scores(
+            where = place[0], place[1], size, fill, shape
+            scores = sample.once("occluded", *where, make=partial(self._under, sample, *where), most=1024)
+            took = (time.perf_counter() - begin) * 1000
+            self.occluded = {**about, **self._scores(sample, scores[None]), "ms": took}
+            yield
+            # The hand rests: the same place under other sizes.
+            sizes = _curve_sizes(self.sizes, size)
+            rows = sample.once("curve", *where, make=partial(self._around, sample, *where, sizes), most=256)
+            self.curve = {**about, "sizes": sizes, **self._scores(sample, rows)}
+        except Exception as error:
+            self._show_error(error)
+        yield
+
+    def _under(self, sample: Sample, top: int, left: int, size: int, fill: str, shape: str) -> np.ndarray:
+        scores = occluded_scores(
+            self._lens.model,
+            sample.input.x,
+            [(top, left)],
+            size=size,
+            fill=filling(sample, fill),
+            shape=shape,
+            output=self._lens.output,
+            prepared=self._lens.prepared(sample),
+        )[0]
+        if not np.isfinite(scores).all():
+            raise ValueError(f"the model returned NaN or infinity with the occluder at ({top}, {left})")
+        return scores
+
+    def _around(
+        self, sample: Sample, top: int, left: int, size: int, fill: str, shape: str, sizes: list[int]
+    ) -> np.ndarray:
+        return size_curve(
+            self._lens.model,
+            sample.input.x,
+            (top + size / 2, left + size / 2),
+            sizes,
+            fill=filling(sample, fill),
+            shape=shape,
+            output=self._lens.output,
+            prepared=self._lens.prepared(sample),
+        )
+
+    def _scores(self, sample: Sample, rows: np.ndarray) -> dict[str, Any]:
+        """Of one position or several: lists of numbers, or lists of lists."""
+        shares = probabilities(torch.from_numpy(rows), distribution=sample.distribution).numpy()
+        shown, tops = self.shown_classes(), rows.argmax(1)
+        made: dict[str, Any] = {
+            "classes": shown,
+            "probability": shares[:, shown].T.tolist(),
+            "logit": rows[:, shown].T.tolist(),
+            "top": tops.tolist(),
+            "top_probability": shares[np.arange(len(rows)), tops].tolist(),
+        }
+        if len(rows) > 1:
+            return made
+        flat = {name: [one[0] for one in made[name]] for name in ("probability", "logit")}
+        return {**made, **flat, "top": made["top"][0], "top_probability": made["top_probability"][0]}
+
+    # Pixels that are hidden by hand.
+
+    def _hide_by_hand(self, change: Any = None) -> None:
+        if self.mask is None:
+            self.masked = None
+            return
+        self._lens.worker.submit(self, "hand", self._look_under_mask)
+
+    def _look_under_mask(self) -> Generator[None, None, None]:
+        sample, packed = self._selection.sample, self.mask
+        fill = "mean" if self.fill == "surround" else self.fill  # a mask has no window to be around of
+        try:
+            if packed is None or self._refresh(sample):
+                return
+            height, width = sample.input.x.shape[2:]
+            bits = np.unpackbits(np.frombuffer(packed, np.uint8))
+            if len(bits) < height * width:
+                raise ValueError(f"mask must have a bit for each of {height} × {width} pixels, got {len(bits)} bits")
+            hidden = bits[: height * width].reshape(height, width).astype(bool)
+            if hidden.any():
+                rows = masked_scores(
                     self._lens.model,
                     sample.input.x,
-                    [(place[0], place[1])],
-                    size=size,
+                    hidden[None],
                     fill=filling(sample, fill),
                     output=self._lens.output,
                     prepared=self._lens.prepared(sample),
-                )[0],
-                most=1024,
-            )
-            if not np.isfinite(scores).all():
-                raise ValueError(f"the model returned NaN or infinity with the occluder at ({place[0]}, {place[1]})")
-            shares = probabilities(torch.from_numpy(scores), distribution=sample.distribution).numpy()
-            top, shown = int(scores.argmax()), self.shown_classes()
-            self.occluded = {
-                "place": list(place),
-                "size": size,
-                "fill": fill,
-                "classes": shown,
-                "probability": [float(shares[index]) for index in shown],
-                "logit": [float(scores[index]) for index in shown],
-                "top": top,
-                "top_probability": float(shares[top]),
-                "ms": (time.perf_counter() - begin) * 1000,
-            }
+                )
+                self.masked = {"share": float(hidden.mean()), "fill": fill, **self._scores(sample, rows)}
+            else:
+                self.masked = None
         except Exception as error:
             self._show_error(error)
         yield
@@ -267,7 +345,7 @@ class OcclusionWidget(View):
         short = min(sample.input.x.shape[2:])
         usual = [max(1, round(short * share / step) * step) for share in (1 / 8, 1 / 4, 3 / 8)]
         wanted = [self.size, *(usual if self._sizes_to_keep is None else self._sizes_to_keep)]
-        keys: list[Key] = [(size, self.stride, self.fill) for size in dict.fromkeys(wanted)]
+        keys: list[Key] = [(size, self.stride, self.fill, self.shape) for size in dict.fromkeys(wanted)]
         if whole:
             self.wait()  # one at a time: the worker may be at the same map
             for key in keys:
@@ -275,12 +353,12 @@ class OcclusionWidget(View):
                     for _ in self._grow(sample, key):
                         pass
             self._show_map()
-        keys += [key for key in sample.occlusions if key not in keys and key[1] == self.stride]
+        keys += [key for key in sample.occlusions if key not in keys and (key[1], key[3]) == (self.stride, self.shape)]
         shown = self.shown_classes()
         candidates = (
-            (f"{size}|{fill}", {"heatmap": occlusion_texture(sample.occlusions[size, stride, fill], shown)})
-            for size, stride, fill in keys
-            if (size, stride, fill) in sample.occlusions
+            (f"{size}|{fill}", {"heatmap": occlusion_texture(sample.occlusions[size, stride, fill, shape], shown)})
+            for size, stride, fill, shape in keys
+            if (size, stride, fill, shape) in sample.occlusions
         )
         return [*super().bake(budget, whole=whole), Response(("size", "fill"), within_budget(candidates, budget // 2))]
 
@@ -289,6 +367,13 @@ def slider(short: int) -> list[int]:
     """The smallest size, the largest and the step for images whose shorter side is `short`."""
     step = max(1, short // 56)
     return [step, max(1, short // 2), step]
+
+
+def _curve_sizes(sizes: list[int], size: int) -> list[int]:
+    """A few sizes from the smallest to the largest of the slider, the chosen one among them."""
+    least, most, step = sizes
+    even = np.geomspace(max(least, min(4 * step, most)), most, CURVE)
+    return sorted({size, *(max(least, round(one / step) * step) for one in even)})
 
 
 def side(value: Any, name: str, limit: int | None, default: int) -> int:
