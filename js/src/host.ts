@@ -54,6 +54,9 @@ function stillModel({ state, responses }: Content): Model {
       const one = responses.find(({ on }) => on.join("|") === name);
       return one ? Object.keys(one.table) : [];
     },
+    answers(name) {
+      return Object.values(responses.find(({ on }) => on.join("|") === name)?.table ?? {});
+    },
   };
 }
 

@@ -49,6 +49,7 @@ class _Engine:
         self.model, self.window, self.output = model, window, output
         self.tops, self.lefts = tops, lefts
         self.prepared = prepared
+        self.even = False
         self.incremental: Incremental | None = None
         self.level = 2 if prepared is None else prepared.level
         if self.level == 0 and prepared is not None:
@@ -82,19 +83,27 @@ class _Engine:
         tops, lefts = self.tops[rows], self.lefts[columns]
         with borrow(self.model):
             if self.level == 0 and self.incremental is not None:
-                under = self.window.under(tops, lefts)
-                blocks = []
-                for start in range(0, len(rows), BLOCK):
-                    some = slice(start, start + BLOCK)
-                    fill = under if under.ndim == 3 else under[some]
-                    blocks.append(self.incremental.local(rows[some], columns[some], fill, self.window.mask))
-                handed = {name: torch.cat([block[name] for block in blocks]) for name in blocks[0]}
-                return self.incremental.finish(handed)
+                return self._on_windows(self.incremental, rows, columns)
             batch = channels_last(self.window.cover(tops, lefts))
             if self.level == 1 and self.prepared is not None:
                 return self.prepared(batch)
             parts = batch.split(1) if self.level == 3 else (batch,)
             return torch.cat([class_scores(self.model(part), self.output) for part in parts])
+
+    def _on_windows(self, incremental: Incremental, rows: np.ndarray, columns: np.ndarray) -> Tensor:
+        count = len(rows)
+        if self.even:
+            # Blocks of one size: for another one the CPU's library has to write new code.
+            more = np.full(-count % BLOCK, count - 1)
+            rows, columns = (np.append(one, one[more]) for one in (rows, columns))
+        under = self.window.under(self.tops[rows], self.lefts[columns])
+        blocks = []
+        for start in range(0, len(rows), BLOCK):
+            some = slice(start, start + BLOCK)
+            fill = under if under.ndim == 3 else under[some]
+            blocks.append(incremental.local(rows[some], columns[some], fill, self.window.mask))
+        handed = {name: torch.cat([block[name] for block in blocks]) for name in blocks[0]}
+        return incremental.finish(handed)[:count]
 
     def check(self, rows: np.ndarray, columns: np.ndarray, scores: np.ndarray) -> bool:
         """Whether these scores are the model's own, position by position; if not, the level falls."""
@@ -126,11 +135,10 @@ class _Engine:
             return 64, 128
         if self.level > 0 or self.incremental is None:
             return 4, 4
-        # Blocks of one size: another one costs the CPU library new code.
-        block = min(range(BLOCK, BLOCK - 5, -1), key=lambda size: -total % size)
+        self.even = total >= BLOCK
         # Where what is computed whole has large weights, many positions share one look at them.
         many = int(self.incremental.weights // 2**20) // BLOCK * BLOCK
-        return block, max(block, min(many, 4 * BLOCK))
+        return BLOCK, max(BLOCK, min(many, 4 * BLOCK))
 
 
 def _check_at(rows: int, columns: int) -> list[tuple[int, int]]:

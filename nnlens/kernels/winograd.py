@@ -16,7 +16,7 @@ _KERNEL = [[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 2
 _OUTPUT = [[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]]
 
 TILE = 4
-_MOST = 3_000_000  # numbers in a transformed input: larger tensors fall out of the caches, and their pages are new
+_MOST = 2_000_000  # numbers in a transformed input: larger tensors fall out of the caches, and their pages are new
 
 
 def _both_axes(matrix: list[list[int]], like: Tensor) -> Tensor:
@@ -30,9 +30,12 @@ class Winograd:
     def __init__(self, weight: Tensor, bias: Tensor | None):
         self.outputs, self.channels = weight.shape[:2]
         self.bias = bias
-        kernels = weight.detach().double().permute(2, 3, 1, 0).reshape(9, -1)
-        transformed = (_both_axes(_KERNEL, weight) / 576) @ kernels
-        self._kernels = transformed.to(weight.dtype).view(36, self.channels, self.outputs)
+        self._kernels = weight.new_empty((36, self.channels, self.outputs))
+        transform = _both_axes(_KERNEL, weight) / 576
+        # In float64, and a few at a time: together they would be eight times as large as the weights.
+        for start in range(0, self.channels, 64):
+            some = weight.detach()[:, start : start + 64].double().permute(2, 3, 1, 0)
+            self._kernels[:, start : start + 64] = (transform @ some.reshape(9, -1)).view(36, -1, self.outputs)
         self._input, self._output = (_both_axes(one, weight).to(weight.dtype) for one in (_INPUT, _OUTPUT))
 
     def __call__(self, window: Tensor, height: int, width: int) -> Tensor:

@@ -8,6 +8,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -67,7 +68,7 @@ class Operation:
     seconds: float | None = None
     flops: int | None = None
 
-    @property
+    @cached_property
     def sources(self) -> list[Source]:
         """The tensors among its arguments, in their order."""
         return _sources((self.arguments, tuple(self.keywords.values())))
@@ -130,8 +131,11 @@ class Recording:
         raise ValueError(f"layer must be one of the {len(self.operations)} operations of the pass, got {name!r}{hint}")
 
     def operation(self, name: str) -> Operation:
-        name = self.resolve(name)
-        return next(operation for operation in self.operations if operation.name == name)
+        return self._by_name[self.resolve(name)]
+
+    @cached_property
+    def _by_name(self) -> dict[str, Operation]:
+        return {operation.name: operation for operation in self.operations}
 
     def __getitem__(self, name: str) -> Tensor:
         value = self._values[self.resolve(name)]

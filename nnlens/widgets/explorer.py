@@ -44,7 +44,7 @@ class Explorer(ActivationsWidget, OcclusionWidget):
 
     _esm = built("explorer.js")
     _css = built("nnlens.css")
-    parts: ClassVar[tuple[str, ...]] = ("photo", "bars", "map", "fill", "layers", "mosaic", "unit", "code")
+    parts: ClassVar[tuple[str, ...]] = ("photo", "bars", "curve", "map", "fill", "layers", "mosaic", "unit", "code")
     options: ClassVar[tuple[str, ...]] = (
         *View.options,
         *ActivationsWidget.options[len(View.options) :],

@@ -9,6 +9,8 @@ export interface Model {
   off(event: string, callback: () => void): void;
   /** Only without a kernel: the values of `name` that the page has answers for; null if any will do. */
   choices?(name: string): string[] | null;
+  /** Only without a kernel: the page's answers for `name`, each the traits that change with it. */
+  answers?(name: string): Record<string, any>[];
 }
 
 export const NEEDS_KERNEL = "needs a running kernel: this is a saved page";
@@ -73,6 +75,11 @@ export class Context {
   /** The answers that a saved page has for `name`; null where every value will do. */
   choices(name: string): string[] | null {
     return this.model.choices?.(name) ?? null;
+  }
+
+  /** The answers themselves. */
+  answers(name: string): Record<string, any>[] {
+    return this.model.answers?.(name) ?? [];
   }
 
   get dark(): boolean {

@@ -8,6 +8,9 @@ export interface Heatmap {
   stride: [number, number];
   image: [number, number];
   fill: string;
+  shape: string;
+  /** How it was computed, in words. */
+  how: string;
   tops: number[];
   lefts: number[];
   targets: number[];

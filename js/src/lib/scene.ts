@@ -54,6 +54,10 @@ function once<T>(make: (raw: any) => T): (raw: any) => T {
   };
 }
 
+function keyOf(size: number, fill: string, shape: string): string {
+  return `${size}|${fill}|${shape}`;
+}
+
 export class Scene {
   constructor(private readonly context: Context) {}
 
@@ -75,7 +79,15 @@ export class Scene {
     };
   });
   private decodeUnit = once((raw: any) => (raw?.data ? { ...raw, values: f32(raw.data) } : null));
-  private decodeMap = once((raw: any) => (raw?.tops ? new OcclusionMap(raw) : null));
+  private decodeMap = once((raw: any): OcclusionMap | null => {
+    if (!raw?.tops) return null;
+    const map = new OcclusionMap(raw);
+    this.maps.set(keyOf(map.data.size[0], map.data.fill, map.data.shape), map);
+    return map;
+  });
+  /** The maps of this photograph that were seen so far: they come back without the kernel. */
+  private maps = new Map<string, OcclusionMap>();
+  private mapsOf: unknown;
   private decodeColors = once(
     (raw: any): Record<string, Table> =>
       Object.fromEntries(Object.entries(raw ?? {}).map(([name, rgb]) => [name, packTable(u8(rgb))])),
@@ -97,8 +109,59 @@ export class Scene {
     return this.decodeMosaic(this.context.get("mosaic"));
   }
 
+  /** The map of the chosen size, fill and shape if it was seen already; else the latest. */
   get map(): OcclusionMap | null {
-    return this.decodeMap(this.context.get("heatmap"));
+    const photo = this.context.get("photo");
+    if (photo !== this.mapsOf) this.maps.clear();
+    this.mapsOf = photo;
+    const latest = this.decodeMap(this.context.get("heatmap"));
+    const seen = this.maps.get(this.key);
+    return seen?.has(this.target) ? seen : latest;
+  }
+
+  private get key(): string {
+    return keyOf(this.context.get("size"), this.context.get("fill"), this.context.get("shape"));
+  }
+
+  /** Whether the map is that of the chosen size, fill, shape and target. */
+  isCurrent(map: OcclusionMap | null): map is OcclusionMap {
+    if (!map?.has(this.target)) return false;
+    return keyOf(map.data.size[0], map.data.fill, map.data.shape) === this.key;
+  }
+
+  /** The target's scores at the occluder's place under occluders of other sizes, smallest first. */
+  get curve(): { sizes: number[]; score(kind: Score): number[] } | null {
+    const place = this.context.get<[number, number] | null>("occluder");
+    if (!place) return null;
+    const [size, fill, shape] = ["size", "fill", "shape"].map((name) => this.context.get(name));
+    const sent = this.context.get("curve");
+    const same = sent && sent.size === size && sent.fill === fill && sent.shape === shape;
+    const column = sent?.classes.indexOf(this.target);
+    if (same && String(sent.place) === String(place) && column >= 0) {
+      return { sizes: sent.sizes, score: (kind) => sent[kind][column] };
+    }
+    if (this.context.live) return null;
+    // A saved page reads the maps that it holds, each at its nearest position.
+    const points = this.context
+      .answers("size|fill")
+      .map((answer) => this.decodeAnswer(answer.heatmap))
+      .filter((map) => map.data.fill === fill && map.has(this.target))
+      .sort((one, other) => one.data.size[0] - other.data.size[0])
+      .map((map) => ({ map, found: map.nearest(place[0] + size / 2, place[1] + size / 2) }))
+      .filter((point) => point.found);
+    if (points.length < 2) return null;
+    return {
+      sizes: points.map(({ map }) => map.data.size[0]),
+      score: (kind) => points.map(({ map, found }) => map.at(found!.row, found!.column, this.target, kind)),
+    };
+  }
+
+  private answers = new Map<unknown, OcclusionMap>();
+
+  private decodeAnswer(raw: any): OcclusionMap {
+    let map = this.answers.get(raw);
+    if (!map) this.answers.set(raw, (map = new OcclusionMap(raw)));
+    return map;
   }
 
   /** The photograph once it is decoded; `onPhoto` calls back when that is so. */
@@ -162,25 +225,28 @@ export class Scene {
     return this.context.get<string[]>("labels")[index] ?? `class ${index}`;
   }
 
-  /** The scores with the occluder where it stands, if they are known: from the map, or from the kernel. */
+  /** The scores with what is hidden now, if they are known: by hand, or by the occluder (from the map, or the kernel). */
   get underOccluder(): {
     score(index: number, kind: Score): number | null;
     top: number;
     topShare: number;
   } | null {
+    const told = (answer: any) => ({
+      score: (index: number, kind: Score) => answer[kind][answer.classes.indexOf(index)] ?? null,
+      top: answer.top,
+      topShare: answer.top_probability,
+    });
+    if (this.context.get("mask")) {
+      const masked = this.context.get("masked");
+      return masked ? told(masked) : null;
+    }
     const place = this.context.get<[number, number] | null>("occluder");
     if (!place) return null;
-    const [size, fill] = [this.context.get<number>("size"), this.context.get<string>("fill")];
     const answer = this.context.get("occluded");
-    if (answer && answer.size === size && answer.fill === fill && String(answer.place) === String(place)) {
-      return {
-        score: (index, kind) => answer[kind][answer.classes.indexOf(index)] ?? null,
-        top: answer.top,
-        topShare: answer.top_probability,
-      };
-    }
+    const same = answer && ["size", "fill", "shape"].every((name) => answer[name] === this.context.get(name));
+    if (same && String(answer.place) === String(place)) return told(answer);
     const map = this.map;
-    if (!map || map.data.size[0] !== size || map.data.fill !== fill) return null;
+    if (!this.isCurrent(map)) return null;
     const found = map.find(place[0], place[1]);
     if (!found) return null;
     const top = map.top(found.row, found.column);

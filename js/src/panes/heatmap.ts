@@ -12,6 +12,12 @@ const FILLS: [string, string][] = [
   ["grey", "grey"],
   ["mean", "mean colour"],
   ["blur", "blur"],
+  ["noise", "noise"],
+  ["surround", "what surrounds it"],
+];
+const SHAPES: [string, string][] = [
+  ["rectangle", "square"],
+  ["circle", "circle"],
 ];
 
 export function heatmapPane(context: Context, scene: Scene): HTMLElement {
@@ -22,6 +28,12 @@ export function heatmapPane(context: Context, scene: Scene): HTMLElement {
   const progress = h("progress", { "aria-label": "positions computed" });
   const count = h("span", { class: "nn-soft" });
   const stop = h("button", { type: "button" }, "stop");
+  const how = h("div", { class: "nn-soft" });
+  const pin = h("button", { type: "button" }, "pin for comparison");
+  const other = h("canvas", { class: "nn-photo", role: "img", "aria-label": "pinned occlusion map" });
+  const otherTitle = h("div", { class: "nn-soft" });
+  const beside = h("div", { class: "nn-pinned", hidden: true }, otherTitle, other);
+  let pinned: OcclusionMap | null = null;
   const hidden = context.get<string[]>("hide");
 
   // The sizes that can be had: every step of the slider, or those that the page holds.
@@ -64,6 +76,12 @@ export function heatmapPane(context: Context, scene: Scene): HTMLElement {
       fill.title = NEEDS_KERNEL;
     }
   }
+  const shape = choice("", SHAPES, (value) => context.set({ shape: value }));
+  shape.select.setAttribute("aria-label", "shape");
+  if (!context.live) {
+    shape.select.disabled = true;
+    shape.title = NEEDS_KERNEL;
+  }
   const score = choice(
     "show",
     [
@@ -88,22 +106,51 @@ export function heatmapPane(context: Context, scene: Scene): HTMLElement {
     else context.set({ resume: context.get<number>("resume") + 1 });
   });
 
-  const stale = (map: OcclusionMap | null) =>
-    !map ||
-    map.data.size[0] !== context.get("size") ||
-    map.data.fill !== context.get("fill") ||
-    !map.has(scene.target);
+  context.listen(pin, "click", () => {
+    pinned = pinned ? null : scene.map;
+    say(pin, pinned ? "unpin" : "pin for comparison");
+    draw();
+  });
+
+  const stale = (map: OcclusionMap | null) => !scene.isCurrent(map);
 
   const values = (map: OcclusionMap): Float32Array =>
     context.get("definition") === "pixel"
       ? map.perPixel(scene.target, context.get<Score>("score"))
       : map.change(scene.target, context.get<Score>("score"));
 
+  const extent = (map: OcclusionMap | null): number =>
+    map?.has(scene.target) ? values(map).reduce((most, one) => (Math.abs(one) > most ? Math.abs(one) : most), 0) : 0;
+
   const draw = () => {
     const map = scene.map;
+    // One scale for both, or they could not be compared.
+    const largest = Math.max(extent(map), extent(pinned)) || 1;
+    const limits: Limits = [-largest, largest];
+    canvas.classList.toggle("nn-stale", stale(map));
+    paint(canvas, map, limits);
+    if (map?.has(scene.target)) {
+      scale.show(
+        limits,
+        scene.table(limits),
+        `change of ${context.get("score")}; blue: hiding it costs ${scene.label(scene.target)}`,
+        true,
+      );
+    }
+    beside.hidden = !pinned;
+    if (!pinned) return;
+    const { size, fill, shape: form } = pinned.data;
+    const name = (options: [string, string][], value: string) => options.find(([one]) => one === value)?.[1] ?? value;
+    const words = `${size[0]} px, ${name(FILLS, fill)}${form === "circle" ? ", circle" : ""}`;
+    say(otherTitle, pinned.has(scene.target) ? `pinned: ${words}` : `pinned: ${words}; not known for this class`);
+    paint(other, pinned, limits);
+    other.setAttribute("aria-label", `pinned occlusion map, ${words}`);
+  };
+
+  const paint = (onto: HTMLCanvasElement, map: OcclusionMap | null, limits: Limits) => {
     const { width, height } = context.get("photo");
     const zoom = Math.max(1, 448 / Math.max(width, height));
-    const pen = sized(canvas, width * zoom, height * zoom);
+    const pen = sized(onto, width * zoom, height * zoom);
     pen.scale(zoom, zoom);
     if (scene.photo) {
       pen.filter = "grayscale(1)";
@@ -112,12 +159,8 @@ export function heatmapPane(context: Context, scene: Scene): HTMLElement {
       pen.fillStyle = context.dark ? "rgb(0 0 0 / 45%)" : "rgb(255 255 255 / 45%)";
       pen.fillRect(0, 0, width, height);
     }
-    canvas.classList.toggle("nn-stale", stale(map));
     if (!map?.has(scene.target)) return;
     const change = values(map);
-    let largest = 0;
-    for (const value of change) if (Math.abs(value) > largest) largest = Math.abs(value);
-    const limits: Limits = [-(largest || 1), largest || 1];
     const table = scene.table(limits);
     pen.globalAlpha = 0.82;
     if (context.get("definition") === "pixel") {
@@ -136,12 +179,6 @@ export function heatmapPane(context: Context, scene: Scene): HTMLElement {
       }
     } else drawCells(pen, map, change, limits, table);
     pen.globalAlpha = 1;
-    scale.show(
-      limits,
-      table,
-      `change of ${context.get("score")}; blue: hiding it costs ${scene.label(scene.target)}`,
-      true,
-    );
   };
 
   const tell = () => {
@@ -151,6 +188,7 @@ export function heatmapPane(context: Context, scene: Scene): HTMLElement {
     slider.value = String(nearest(context.get("size")));
     say(sizeWords, `${context.get("size")} px`);
     fill.select.value = context.get("fill");
+    shape.select.value = context.get("shape");
     score.select.value = context.get("score");
     definition.select.value = context.get("definition");
     const busy = context.live && Boolean(context.get("busy"));
@@ -172,6 +210,7 @@ export function heatmapPane(context: Context, scene: Scene): HTMLElement {
     progress.hidden = !busy && (done >= total || !context.live);
     stop.hidden = !context.live || (!busy && (old || done >= total));
     say(stop, busy ? "stop" : "continue");
+    say(how, old ? "" : (map?.data.how ?? ""));
     canvas.setAttribute("aria-label", summary());
   };
 
@@ -236,22 +275,29 @@ export function heatmapPane(context: Context, scene: Scene): HTMLElement {
   });
   scene.onPhoto(draw);
   context.listen(context.root, "nn-theme", draw);
-  context.watch(["photo", "heatmap", "target", "size", "fill", "score", "definition"], draw);
-  context.watch(["heatmap", "target", "size", "sizes", "fill", "score", "definition", "busy", "labels"], tell);
-  context.watch(["occluder", "heatmap", "target", "score", "size", "fill"], describe);
+  context.watch(["photo"], () => {
+    pinned = null;
+    say(pin, "pin for comparison");
+  });
+  const chosen = ["heatmap", "target", "size", "fill", "shape", "score", "definition"];
+  context.watch([...chosen, "photo"], draw);
+  context.watch([...chosen, "sizes", "busy", "labels"], tell);
+  context.watch([...chosen, "occluder"], describe);
   const controls = h(
     "div",
     { class: "nn-side" },
     h("label", { class: "nn-control" }, "size", slider, sizeWords),
   );
-  if (!hidden.includes("fill")) controls.append(fill);
+  if (!hidden.includes("fill")) controls.append(h("div", { class: "nn-row" }, fill, shape));
   controls.append(
     h("div", { class: "nn-row" }, score, definition),
     scale.element,
     h("div", { class: "nn-row nn-progress" }, count, progress, stop),
+    how,
     reading,
+    h("div", { class: "nn-row" }, pin),
   );
-  return h("div", {}, title, h("div", { class: "nn-beside" }, canvas, controls));
+  return h("div", {}, title, h("div", { class: "nn-beside" }, canvas, controls, beside));
 }
 
 /** A cell around the centre of the occluder at each computed position; where positions are still missing, larger. */

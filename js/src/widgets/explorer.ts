@@ -1,4 +1,5 @@
 import { barsPane } from "../panes/bars.ts";
+import { curvePane } from "../panes/curve.ts";
 import { part, widget } from "../panes/frame.ts";
 import { heatmapPane } from "../panes/heatmap.ts";
 import { layersPane } from "../panes/layers.ts";
@@ -15,6 +16,7 @@ export default {
       [
         part("photo", "photograph with an occluder", photoPane),
         part("bars", "most probable classes", barsPane),
+        part("curve", "scores by the occluder's size", curvePane),
       ],
       [part("layers", "layer picker", layersPane), part("unit", "selected unit", unitPane)],
       [part("mosaic", "activation mosaic", mosaicPane), part("map", "occlusion map", heatmapPane)],

@@ -1,0 +1,68 @@
+// Pixels that a hand paints over.
+
+import { h } from "./dom.ts";
+
+export class Brush {
+  private hidden = new Uint8Array(0);
+  private height = 0;
+  private width = 0;
+  private canvas: HTMLCanvasElement | null = null;
+  /** Where the hand is, (row, column); null when it is away. */
+  at: [number, number] | null = null;
+
+  start(height: number, width: number): void {
+    [this.height, this.width] = [height, width];
+    this.hidden = new Uint8Array(height * width);
+    this.canvas = null;
+    this.at = null;
+  }
+
+  lift(): void {
+    this.at = null;
+  }
+
+  /** Move to a point; with a radius all pixels near the way there are painted, or cleared. Whether any changed. */
+  to(y: number, x: number, radius: number, paint: boolean): boolean {
+    const [fromY, fromX] = this.at ?? [y, x];
+    this.at = [y, x];
+    if (!radius) return false;
+    let changed = false;
+    const [dy, dx] = [y - fromY, x - fromX];
+    const length = dy * dy + dx * dx;
+    const inside = (value: number, size: number) => Math.min(size, Math.max(0, value));
+    const [top, bottom] = [Math.min(y, fromY) - radius, Math.max(y, fromY) + radius];
+    const [left, right] = [Math.min(x, fromX) - radius, Math.max(x, fromX) + radius];
+    for (let row = inside(Math.floor(top), this.height); row < inside(Math.ceil(bottom), this.height); row++) {
+      for (let column = inside(Math.floor(left), this.width); column < inside(Math.ceil(right), this.width); column++) {
+        const [py, px] = [row + 0.5 - fromY, column + 0.5 - fromX];
+        const along = length ? Math.min(1, Math.max(0, (py * dy + px * dx) / length)) : 0;
+        if ((py - along * dy) ** 2 + (px - along * dx) ** 2 > radius * radius) continue;
+        const place = row * this.width + column;
+        if (this.hidden[place] === Number(paint)) continue;
+        this.hidden[place] = Number(paint);
+        changed = true;
+      }
+    }
+    if (changed) this.canvas = null;
+    return changed;
+  }
+
+  /** A bit for each pixel, row by row, the highest first; null if nothing is hidden. */
+  packed(): DataView | null {
+    if (!this.hidden.includes(1)) return null;
+    const bytes = new Uint8Array(Math.ceil(this.hidden.length / 8));
+    this.hidden.forEach((one, place) => (bytes[place >> 3] |= one << (7 - (place & 7))));
+    return new DataView(bytes.buffer);
+  }
+
+  /** What is hidden, opaque, for compositing. */
+  picture(): HTMLCanvasElement {
+    if (this.canvas) return this.canvas;
+    this.canvas = h("canvas", { width: Math.max(1, this.width), height: Math.max(1, this.height) });
+    const pen = this.canvas.getContext("2d")!;
+    const image = pen.createImageData(this.canvas.width, this.canvas.height);
+    this.hidden.forEach((one, place) => (image.data[4 * place + 3] = 255 * one));
+    pen.putImageData(image, 0, 0);
+    return this.canvas;
+  }
+}
