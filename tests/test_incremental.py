@@ -14,10 +14,20 @@ from nets import same_state, state_of
 from torch import Tensor, nn
 from zoo import ZOO
 
-from nnlens.kernels import Incremental, Prepared, class_scores, occluded_scores, occlusion, prepare_passes
+from nnlens.kernels import (
+    Incremental,
+    Prepared,
+    class_scores,
+    masked_scores,
+    occluded_scores,
+    occlusion,
+    occlusion_series,
+    prepare_passes,
+    size_curve,
+)
 from nnlens.kernels.occluder import occluder
 from nnlens.kernels.winograd import Winograd, padded
-from nnlens.recording import borrow
+from nnlens.recording import borrow, record
 
 
 class Residual(nn.Module):
@@ -355,3 +365,63 @@ def test_wide_networks_through_winograd():
     rows, columns = (one.ravel() for one in np.meshgrid(result.tops, result.lefts, indexing="ij"))
     expected = plainly(model.double(), x, window.cover(rows, columns).double())
     np.testing.assert_allclose(result.logits.reshape(len(rows), -1), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("layer", ["0", "3", "4.inner.0", "5"])
+def test_a_units_activation_is_noted_too(layer):
+    """In the local part, in the rest, and where a normalisation is folded over it."""
+    torch.manual_seed(0)
+    layers = [nn.BatchNorm2d(4), nn.ReLU(inplace=True), nn.MaxPool2d(2), Residual(nn.Conv2d(4, 4, 3, padding=1))]
+    model = build([*layers, nn.AvgPool2d(4)], "flatten", (24, 24)).float()
+    x = torch.randn(1, 2, 24, 24)
+    whole = record(model, x)
+    for unit in ((layer, 1), (layer, 2, (1, 0))):
+        result = occlusion(model, x, size=6, stride=5, unit=unit)
+        window = occluder(x, size=6)
+        for row, top in enumerate(result.tops):
+            for column, left in enumerate(result.lefts):
+                value = record(model, window.cover(np.array([top]), np.array([left])))[layer][0, unit[1]]
+                expected = value.max() if len(unit) == 2 else value[unit[2]]
+                assert result.activations[row, column] == pytest.approx(float(expected), abs=1e-5)
+        clean = whole[layer][0, unit[1]]
+        assert result.clean_activation == pytest.approx(float(clean.max() if len(unit) == 2 else clean[unit[2]]))
+    with pytest.raises(ValueError, match=r"unit must be 0…3 in layer '3', got 4"):
+        occlusion(model, x, size=6, unit=("3", 4))
+    with pytest.raises(ValueError, match=r"unit's place must be inside its 12 × 12 map, got \(12, 0\)"):
+        occlusion(model, x, size=6, unit=("3", 1, (12, 0)))
+
+
+def test_a_series_of_images_and_sizes_shares_what_it_can(net):
+    images = [torch.randn(1, 3, 20, 20) for _ in range(2)]
+    found = occlusion_series(net, images, sizes=[4, 7], stride=5, fill="mean")
+    for x, row in zip(images, found, strict=True):
+        for size, result in zip((4, 7), row, strict=True):
+            alone = occlusion(net, x, size=size, stride=5, fill="mean")
+            np.testing.assert_allclose(result.logits, alone.logits, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision(net, dtype):
+    x = torch.randn(1, 3, 24, 24).to(dtype)
+    result = occlusion(net.to(dtype), x, size=6, stride=6)
+    window = occluder(x, size=6)
+    rows, columns = (one.ravel() for one in np.meshgrid(result.tops, result.lefts, indexing="ij"))
+    expected = plainly(net, x, window.cover(rows, columns))
+    scale = float(expected.abs().max()) * torch.finfo(dtype).eps
+    np.testing.assert_allclose(result.logits.reshape(len(rows), -1), expected, atol=16 * scale)
+
+
+def test_masks_and_sizes_at_one_place(net):
+    x = torch.randn(1, 3, 20, 20)
+    masks = np.random.default_rng(0).random((5, 20, 20)) > 0.5
+    covered = torch.where(torch.from_numpy(masks)[:, None], torch.tensor(0.5), x)
+    np.testing.assert_allclose(masked_scores(net, x, masks, fill=0.5), plainly(net, x, covered), atol=1e-5)
+    curve = size_curve(net, x, (10, 8), [2, 5, 12], fill=0.0, shape="circle")
+    for scores, size in zip(curve, (2, 5, 12), strict=True):
+        place = [(round(10 - size / 2), round(8 - size / 2))]
+        one = occluded_scores(net, x, place, size=size, fill=0.0, shape="circle")
+        np.testing.assert_allclose(scores, one[0], atol=1e-5)
+    with pytest.raises(ValueError, match=r"masks must be \(n, 20, 20\) as the input, got \(1, 3, 3\)"):
+        masked_scores(net, x, np.ones((1, 3, 3)), fill=0.0)
+    with pytest.raises(ValueError, match='fill must not be "surround" for a mask'):
+        masked_scores(net, x, masks, fill="surround")

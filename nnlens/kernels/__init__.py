@@ -3,7 +3,15 @@
 from .activations import Activations, activations
 from .incremental import Incremental, Share
 from .layout import Grid
-from .occlusion import masked_scores, occluded_scores, occlusion, occlusion_steps, prepare_passes, size_curve
+from .occlusion import (
+    masked_scores,
+    occluded_scores,
+    occlusion,
+    occlusion_series,
+    occlusion_steps,
+    prepare_passes,
+    size_curve,
+)
 from .occlusion_map import Occlusion
 from .prepared import Prepared
 from .receptive_field import ReceptiveField, receptive_field, seen_by, token_grids
@@ -26,6 +34,7 @@ __all__ = [
     "masked_scores",
     "occluded_scores",
     "occlusion",
+    "occlusion_series",
     "occlusion_steps",
     "prepare_passes",
     "probabilities",

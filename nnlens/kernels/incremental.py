@@ -104,6 +104,8 @@ class Incremental:
         The occluder's edges; any pair of a top and a left is a position.
     most : float
         Values of which more than this share changes are computed whole.
+    watched : str
+        An operation whose value `finish` tells.
 
     Attributes
     ----------
@@ -112,9 +114,16 @@ class Incremental:
     """
 
     def __init__(
-        self, prepared: Prepared, size: tuple[int, int], tops: np.ndarray, lefts: np.ndarray, *, most: float = 0.8
+        self,
+        prepared: Prepared,
+        size: tuple[int, int],
+        tops: np.ndarray,
+        lefts: np.ndarray,
+        *,
+        most: float = 0.8,
+        watched: str = "",
     ):
-        self.prepared, self.size = prepared, size
+        self.prepared, self.size, self.watched = prepared, size, watched
         self.tops, self.lefts = np.asarray(tops), np.asarray(lefts)
         self._most = most
         self._windows: dict[str, tuple[_Axis, _Axis]] = {}
@@ -224,7 +233,12 @@ class Incremental:
     def _is_handed(self, name: str) -> bool:
         """Whether something that is computed whole reads a local value."""
         readers = self.prepared.consumers.get(name, [])
-        return not readers or any(one.name not in self._last for one in readers) or self._is_output(name)
+        return (
+            name == self.watched
+            or not readers
+            or any(one.name not in self._last for one in readers)
+            or self._is_output(name)
+        )
 
     def _is_output(self, name: str) -> bool:
         return name != "input" and self.prepared.recording[name] is self.prepared.recording.output
@@ -426,9 +440,12 @@ class Incremental:
                 block.patches.pop(done, None)
         return handed
 
-    def finish(self, handed: Mapping[str, Tensor]) -> Tensor:
-        """The scores, by the model itself from what is handed over on."""
+    def finish(self, handed: Mapping[str, Tensor], watch: Callable[[Tensor], None] | None = None) -> Tensor:
+        """The scores, by the model itself from what is handed over on; `watch` is told the watched value."""
         prepared = self.prepared
+        if watch is not None and self.watched in handed:
+            watch(handed[self.watched].clone())
+            watch = None
         count = len(next(iter(handed.values())))
         instead: dict[int, Replacement] = {}
         for name in self._last:
@@ -437,7 +454,8 @@ class Incremental:
                 value = handed[name] if name in handed else prepared.recording[name].expand(count, -1, -1, -1)
                 instead[operation.number or 0] = _give(value)
         image = handed.get("input")
-        return prepared(prepared.x.expand(count, -1, -1, -1) if image is None else image, instead)
+        batch = prepared.x.expand(count, -1, -1, -1) if image is None else image
+        return prepared(batch, instead, watch, self.watched)
 
     def _readers(self) -> dict[str, list[str]]:
         """Step → the values that nobody reads after it."""
@@ -559,13 +577,15 @@ class Incremental:
         return whole if self._last[name] else whole.permute(0, 3, 1, 2)
 
 
-def plan_for(prepared: Prepared, size: tuple[int, int], tops: np.ndarray, lefts: np.ndarray) -> Incremental:
+def plan_for(
+    prepared: Prepared, size: tuple[int, int], tops: np.ndarray, lefts: np.ndarray, watched: str = ""
+) -> Incremental:
     """The plan for occluders of one size at these places, made once for a prepared pass."""
-    key = size, tops.tobytes(), lefts.tobytes()
+    key = size, tops.tobytes(), lefts.tobytes(), watched
     if key not in prepared.plans:
         while len(prepared.plans) >= 8:
             prepared.plans.pop(next(iter(prepared.plans)))
-        prepared.plans[key] = Incremental(prepared, size, tops, lefts)
+        prepared.plans[key] = Incremental(prepared, size, tops, lefts, watched=watched)
     plan: Incremental = prepared.plans[key]
     return plan
 

@@ -17,14 +17,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..recording import ForwardError, OtherPathError, Recording, borrow, version_of
+from ..recording import ForwardError, OtherPathError, Recording, borrow, record, version_of
 from ..work import in_batches, out_of_memory
 from .incremental import Incremental, plan_for
+from .layout import as_maps
 from .occluder import Fill, Occluder, Shape, occluder, pair
 from .occlusion_map import Occlusion
 from .prepared import Prepared, channels_last
 from .scores import Pick, class_scores
 
+Unit = tuple[str, int] | tuple[str, int, tuple[int, int]]
 BLOCK = 16  # positions at once on a CPU: more fall out of its caches
 
 
@@ -45,15 +47,19 @@ class _Engine:
         *,
         output: Pick,
         prepared: Prepared | None,
+        watched: str = "",
     ):
-        self.model, self.window, self.output = model, window, output
+        self.model, self.window, self.output, self.watched = model, window, output, watched
+        self.seen: list[Tensor] = []  # the watched operation's values, of the latest call
         self.tops, self.lefts = tops, lefts
         self.prepared = prepared
         self.even = False
         self.incremental: Incremental | None = None
         self.level = 2 if prepared is None else prepared.level
+        if watched and prepared is not None and not prepared.can_watch(watched):
+            self.level = max(2, self.level)
         if self.level == 0 and prepared is not None:
-            self.incremental = plan_for(prepared, window.size, tops, lefts)
+            self.incremental = plan_for(prepared, window.size, tops, lefts, watched)
             if not any(share.local for share in self.incremental.plan):
                 self.level = 1
 
@@ -69,6 +75,7 @@ class _Engine:
     def __call__(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """The scores (n, classes) with the occluder at (tops[rows], lefts[columns])."""
         while True:
+            self.seen.clear()
             try:
                 return self._compute(rows, columns).cpu().numpy()
             except Exception as error:
@@ -86,9 +93,16 @@ class _Engine:
                 return self._on_windows(self.incremental, rows, columns)
             batch = channels_last(self.window.cover(tops, lefts))
             if self.level == 1 and self.prepared is not None:
-                return self.prepared(batch)
-            parts = batch.split(1) if self.level == 3 else (batch,)
-            return torch.cat([class_scores(self.model(part), self.output) for part in parts])
+                return self.prepared(batch, None, self.seen.append if self.watched else None, self.watched)
+        return torch.cat([self._plainly(part) for part in (batch.split(1) if self.level == 3 else (batch,))])
+
+    def _plainly(self, batch: Tensor) -> Tensor:
+        if self.watched:
+            recording = record(self.model, batch, only=self.watched)
+            self.seen.append(recording[self.watched])
+            return class_scores(recording.output, self.output)
+        with borrow(self.model):
+            return class_scores(self.model(batch), self.output)
 
     def _on_windows(self, incremental: Incremental, rows: np.ndarray, columns: np.ndarray) -> Tensor:
         count = len(rows)
@@ -103,7 +117,7 @@ class _Engine:
             fill = under if under.ndim == 3 else under[some]
             blocks.append(incremental.local(rows[some], columns[some], fill, self.window.mask))
         handed = {name: torch.cat([block[name] for block in blocks]) for name in blocks[0]}
-        return incremental.finish(handed)[:count]
+        return incremental.finish(handed, self.seen.append if self.watched else None)[:count]
 
     def check(self, rows: np.ndarray, columns: np.ndarray, scores: np.ndarray) -> bool:
         """Whether these scores are the model's own, position by position; if not, the level falls."""
@@ -278,6 +292,33 @@ def _whole(
     return np.concatenate([part for _, _, part in in_batches(count, run, size=4)])
 
 
+class _Noted:
+    """A unit and its activation in recorded values: units are counted as the views count them."""
+
+    def __init__(self, unit: Unit, recording: Recording):
+        if not isinstance(unit, tuple) or len(unit) not in (2, 3):
+            raise TypeError(f"unit must be (layer, channel) or (layer, channel, (row, column)), got {unit!r}")
+        self.operation = recording.operation(unit[0])
+        self.recording, self.layer, self.channel = recording, self.operation.name, unit[1]
+        maps, _ = as_maps(recording[self.layer], recording, self.operation)
+        if not 0 <= self.channel < len(maps):
+            raise ValueError(f"unit must be 0…{len(maps) - 1} in layer {self.layer!r}, got {self.channel}")
+        self.place: Any = unit[2] if len(unit) == 3 else ...
+        if len(unit) == 3:
+            inside = all(0 <= one < size for one, size in zip(self.place, maps.shape[1:], strict=True))
+            if not inside:
+                rows, columns = maps.shape[1:]
+                raise ValueError(f"unit's place must be inside its {rows} × {columns} map, got {self.place}")
+        at = f" at {self.place}" if len(unit) == 3 else ", its largest"
+        self.words = f"{self.layer} · {self.channel}{at}"
+        self.clean = float(self.of(recording[self.layer])[0])
+
+    def of(self, values: Tensor) -> np.ndarray:
+        """The activation in each of a batch of values."""
+        maps = (as_maps(value[None], self.recording, self.operation)[0][self.channel] for value in values)
+        return np.array([np.max(one[self.place]) for one in maps], np.float32)
+
+
 def _coarse_to_fine(count: int) -> list[list[int]]:
     """0…count-1 in nested levels: four from end to end first, then the middle of each gap."""
     known = sorted({round(position) for position in np.linspace(0, count - 1, min(4, count))})
@@ -312,6 +353,7 @@ def occlusion_steps(
     seed: int = 0,
     output: Pick = None,
     batch_size: int | None = None,
+    unit: Unit | None = None,
     known: Occlusion | None = None,
     prepared: Prepared | None = None,
 ) -> Iterator[Occlusion]:
@@ -353,7 +395,14 @@ def occlusion_steps(
         if not order:
             yield result
             return
-    engine = _Engine(model, window, tops, lefts, output=output, prepared=prepared)
+    noted = None
+    if unit is not None:
+        noted = _Noted(unit, prepared.recording if prepared is not None else record(model, x))
+        if result.activations is None:
+            empty = np.full((len(tops), len(lefts)), np.nan, np.float32)
+            result = replace(result, unit=noted.words, activations=empty, clean_activation=noted.clean)
+    watched = "" if noted is None else noted.layer
+    engine = _Engine(model, window, tops, lefts, output=output, prepared=prepared, watched=watched)
     size_now, size_later = engine.batches(batch_size, len(order))
 
     def run(start: int, stop: int) -> np.ndarray:
@@ -364,6 +413,8 @@ def occlusion_steps(
         size_now = size_later if count == min(size_now, len(order)) else count  # what fitted into memory
         rows, columns = np.array(order[:count]).T
         result.logits[rows, columns], result.computed[rows, columns] = scores, True
+        if noted is not None and result.activations is not None:
+            result.activations[rows, columns] = noted.of(torch.cat(engine.seen)[:count])
         order = order[count:]
         plan = tuple(engine.incremental.plan) if engine.level == 0 and engine.incremental is not None else ()
         result = replace(result, forwards=result.forwards + count, how=engine.how, plan=plan)
@@ -394,6 +445,7 @@ def occlusion(
     seed: int = 0,
     output: Pick = None,
     batch_size: int | None = None,
+    unit: Unit | None = None,
     prepared: Prepared | None = None,
 ) -> Occlusion:
     """Cover one place of `x` after another and note the class scores each time (Zeiler & Fergus 2013).
@@ -415,6 +467,8 @@ def occlusion(
         Which of several outputs holds the scores.
     batch_size : int, optional
         The most positions that are computed at once; halved where memory runs out.
+    unit : (layer, channel) or (layer, channel, (row, column)), optional
+        A unit whose activation is noted as well: the largest of its map, or at one place; see `.activations`.
     prepared : Prepared, optional
         Of the same model and input (`Prepared(model, x)`), for several experiments in a row.
 
@@ -446,6 +500,23 @@ def occlusion(
         seed=seed,
         output=output,
         batch_size=batch_size,
+        unit=unit,
         prepared=prepared,
     )
     return last
+
+
+def occlusion_series(
+    model: nn.Module, images: Sequence[Tensor], *, sizes: Sequence[int | tuple[int, int]], **options: Any
+) -> list[list[Occlusion]]:
+    """One `occlusion` for each image and size: `result[image][size]`, in the order given.
+
+    The images, tensors (1, channels, height, width), share the prepared weights, and the sizes of one image its pass;
+    `options` are those of `occlusion`.
+    """
+    found: list[list[Occlusion]] = []
+    prepared: Prepared | None = None
+    for x in images:
+        prepared = prepare_passes(model, x, options.get("output"), like=prepared)
+        found.append([occlusion(model, x, size=size, prepared=prepared, **options) for size in sizes])
+    return found

@@ -34,6 +34,10 @@ class Occlusion:
         The class that `score` explains unless it is told another.
     forwards : int
         What the positions so far would have cost in forward passes of one input each, the clean one included.
+    unit : str
+        Whose activation was noted too, in words; empty if none was.
+    activations : float32 array (rows, columns) or None
+        Its activation under every position; `clean_activation` is that of the input as it is.
     how : str
         How they were computed, in words.
     plan : tuple of Share
@@ -53,6 +57,9 @@ class Occlusion:
     target: int
     forwards: int
     shape: str = "rectangle"
+    unit: str = ""
+    activations: np.ndarray | None = None
+    clean_activation: float = np.nan
     how: str = "whole passes"
     plan: tuple[Share, ...] = ()
 
@@ -89,7 +96,8 @@ class Occlusion:
 
     def snapshot(self) -> Occlusion:
         """A copy that stays as it is while the experiment goes on."""
-        return replace(self, logits=self.logits.copy(), computed=self.computed.copy())
+        activations = None if self.activations is None else self.activations.copy()
+        return replace(self, logits=self.logits.copy(), computed=self.computed.copy(), activations=activations)
 
     def describe(self, target: int | None = None) -> str:
         """Where hiding changes the target's probability the most, in words."""

@@ -83,10 +83,17 @@ class Prepared:
         with torch.no_grad():
             self.replacements = self._replacements()
 
-    def __call__(self, batch: Tensor, instead: Mapping[int, Replacement] | None = None) -> Tensor:
+    def __call__(
+        self,
+        batch: Tensor,
+        instead: Mapping[int, Replacement] | None = None,
+        watch: Callable[[Tensor], None] | None = None,
+        watched: str = "",
+    ) -> Tensor:
         """The scores (n, classes) of a batch (n, channels, height, width); the model must be borrowed.
 
-        `instead` holds further replacements, which go before those of the preparation.
+        `instead` holds further replacements, which go before those of the preparation. `watch` is told the value of
+        the operation `watched`.
 
         Raises
         ------
@@ -94,6 +101,10 @@ class Prepared:
             If the forward takes another path than for `x`.
         """
         replacements = {**self.replacements, **instead} if instead else self.replacements
+        if watch is not None:
+            number = self.recording.operation(watched).number
+            assert number is not None
+            replacements = {**replacements, number: _told(watch, replacements.get(number))}
         with substituting(self.model, self.recording.calls, replacements):
             output = self.model(batch)
         return class_scores(output, self.output)
@@ -106,6 +117,14 @@ class Prepared:
         if isinstance(source, tuple):
             return tuple(self.value(item) for item in source)
         return source
+
+    def can_watch(self, name: str) -> bool:
+        """Whether the value of an operation can be had on the way: not where it is folded into the next one."""
+        operation = self.recording.operation(name)
+        reader = self.only_reader(name)
+        folded = operation.name in self.folded and reader is not None and reader.name in self.idle
+        several = sum(one.number == operation.number for one in self.recording) > 1
+        return operation.number is not None and not folded and not several and operation.op != "pad"
 
     def only_reader(self, name: str) -> Operation | None:
         """The operation that alone reads the value of `name`, if one does, and by itself."""
@@ -224,6 +243,15 @@ def is_plain(arguments: dict[str, Any]) -> bool:
     """Whether a convolution has stride 1, no dilation, one group, and padding in numbers."""
     steps = pair(arguments["stride"]) == (1, 1) == pair(arguments["dilation"])
     return steps and arguments["groups"] == 1 and not isinstance(arguments["padding"], str)
+
+
+def _told(watch: Callable[[Tensor], None], replacement: Replacement | None) -> Replacement:
+    def run(function: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        value = function(*args, **keywords) if replacement is None else replacement(function, args, keywords)
+        watch(value.clone())  # the next operation may write into it
+        return value
+
+    return run
 
 
 def channels_last(x: Tensor) -> Tensor:

@@ -49,7 +49,9 @@ class OcclusionWidget(View):
     resume = synced(t.Int(0, help="counts up when the user goes on with a stopped experiment"))
     occluder = synced(t.List(t.Int(), default_value=None, allow_none=True, help="[top, left] under the mouse"))
     occluded = synced(t.Dict(default_value=None, allow_none=True, help="the scores with the occluder where it is"))
-    mask = synced(t.Bytes(default_value=None, allow_none=True, help="pixels hidden by hand, a bit each, row by row"))
+    # Bits come from the browser as a memory view, and need not travel back.
+    mask: Any = t.Bytes(default_value=None, allow_none=True, help="pixels hidden by hand, a bit each, row by row")
+    mask.tag(sync=True, echo_update=False, from_json=lambda value, _: None if value is None else bytes(value))
     masked = synced(t.Dict(default_value=None, allow_none=True, help="the scores with these pixels hidden"))
     curve = synced(t.Dict(default_value=None, allow_none=True, help="the scores at one place under other sizes"))
     heatmap = synced(t.Dict(default_value=None, allow_none=True, help="the map so far, see render.occlusion_texture"))
@@ -315,7 +317,9 @@ class OcclusionWidget(View):
                     output=self._lens.output,
                     prepared=self._lens.prepared(sample),
                 )
-                self.masked = {"share": float(hidden.mean()), "fill": fill, **self._scores(sample, rows)}
+                # The number of hidden pixels and the sum of their places say which mask it was.
+                mark = [int(hidden.sum()), int(np.flatnonzero(hidden).sum())]
+                self.masked = {"mark": mark, "fill": self.fill, **self._scores(sample, rows)}
             else:
                 self.masked = None
         except Exception as error:

@@ -240,3 +240,94 @@ def test_tokens_of_a_transformer_and_the_summary_of_its_pass(lab, page, errors):
     expect(row).to_be_visible()
     table.locator("summary").first.click()
     expect(row).to_be_hidden()
+
+
+def test_the_occluders_size_is_dragged(lab, page, errors, tmp_path):
+    """From one end to the other and back: nothing queues, the last map is right, and what was seen comes back."""
+    book = lab("sizes.ipynb", [SETUP, 'view = lens.occlusion(nnlens.zoo.photo("coffee"))\nview'])
+    book.run_all()
+    expect(widget(page)).to_be_visible(timeout=60_000)
+    progress = pane(page, "map").locator(".nn-progress")
+    expect(progress).to_contain_text(re.compile(r"^\d+ positions"), timeout=60_000)
+    slider = pane(page, "map").locator("input[type=range]")
+    slider.scroll_into_view_if_needed()
+    box = slider.bounding_box()
+    y = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + 12, y)
+    page.mouse.down()
+    for step in [*range(12, 100, 4), *range(100, 38, -4)]:
+        page.mouse.move(box["x"] + step, y)
+        page.wait_for_timeout(30)
+    page.mouse.up()
+    size = int(pane(page, "map").locator("output").inner_text().split()[0])
+    # The kernel answers while it computes, and only what is wanted now is computed.
+    for _ in range(20):
+        if int(book.python("print(view.size)")) == size:
+            break
+    assert int(book.python("print(view.size)")) == size
+    expect(progress).to_contain_text(re.compile(r"^\d+ positions"), timeout=30_000)
+    assert int(book.python("print(sum(m.complete for m in lens.selection.sample.occlusions.values()))")) <= 4
+    book.python(REFERENCE + 'x = model_input(nnlens.zoo.photo("coffee"))')
+    far = book.python(
+        "r = view.result\n"
+        "expected = torch.stack([hidden(x, int(t), int(l), r.size[0]) for t in r.tops[::3] for l in r.lefts[::3]])\n"
+        "shares = r.probabilities()[::3, ::3].reshape(len(expected), -1)\n"
+        "print(float((torch.from_numpy(shares) - expected).abs().max()), r.size[0], r.how)"
+    )
+    off, made, how = far.split(" ", 2)
+    assert float(off) < 1e-5
+    assert int(made) == size
+    assert "on windows" in how
+    expect(pane(page, "map")).to_contain_text("operations on windows")
+
+    # A size that was seen already is shown without waiting for the kernel.
+    other = "48" if size != 48 else "64"
+    book.python(f"view.size = {other}")
+    expect(pane(page, "map").locator("output")).to_have_text(f"{other} px")
+    expect(progress).to_contain_text(re.compile(r"^\d+ positions"), timeout=30_000)
+    book.python("lens.worker.hold()")
+    book.python(f"view.size = {size}")
+    expect(pane(page, "map").locator("output")).to_have_text(f"{size} px")
+    assert not pane(page, "map").locator("canvas").first.evaluate("one => one.classList.contains('nn-stale')")
+    book.python("lens.worker.release()")
+
+    # Pinned beside each other, on one scale.
+    pane(page, "map").get_by_role("button", name="pin for comparison").click()
+    book.python(f"view.size = {other}")
+    expect(pane(page, "map").locator(".nn-pinned")).to_contain_text(f"pinned: {size} px, grey")
+
+    # At one place, by size; and pixels hidden by hand, against plain torch.
+    hover_photo(page, 0.5, 0.4)
+    expect(pane(page, "curve").locator("canvas")).to_be_visible(timeout=20_000)
+    place, sizes, shares = json.loads(
+        book.python("import json; c = view.curve; print(json.dumps([c['place'], c['sizes'], c['probability'][0]]))")
+    )
+    target = int(book.python("print(view.target)"))
+    centre = [one + int(other) / 2 for one in place]
+    for one, share in zip(sizes, shares, strict=True):
+        top, left = (round(at - one / 2) for at in centre)
+        if min(top, left) >= 0:
+            own = float(book.python(f"print(float(hidden(x, {top}, {left}, {one})[{target}]))"))
+            assert share == pytest.approx(own, abs=1e-5)
+    page.screenshot(path=tmp_path / "sizes.png")
+    pane(page, "photo").get_by_role("button", name="hide by hand").click()
+    box = pane(page, "photo").locator("canvas").bounding_box()
+    page.mouse.move(box["x"] + 60, box["y"] + 70)
+    page.mouse.down()
+    for step in range(60, 160, 10):
+        page.mouse.move(box["x"] + step, box["y"] + 70)
+    page.mouse.up()
+    page.mouse.move(box["x"] + 5, box["y"] + 5)
+    expect(pane(page, "photo").locator(".nn-reading")).not_to_have_class(re.compile("nn-stale"))
+    _, _, now = reading(page)
+    own = book.python(
+        "import numpy as np\n"
+        "m = np.unpackbits(np.frombuffer(view.mask, np.uint8))[:224 * 224].reshape(224, 224).astype(bool)\n"
+        "y = x.clone(); y[:, :, torch.from_numpy(m)] = 0.5 / (128 / 255) - 127 / 128\n"
+        "with torch.no_grad(): print(float(model(y)[0].softmax(0)[view.target]), m.mean())"
+    ).split()
+    assert now == pytest.approx(float(own[0]), abs=0.0051)
+    assert 0.02 < float(own[1]) < 0.4
+    page.screenshot(path=tmp_path / "hand.png")
+    pane(page, "photo").get_by_role("button", name="clear").click()
+    expect(pane(page, "photo").locator(".nn-reading")).not_to_contain_text("→")

@@ -297,7 +297,7 @@ export function heatmapPane(context: Context, scene: Scene): HTMLElement {
     reading,
     h("div", { class: "nn-row" }, pin),
   );
-  return h("div", {}, title, h("div", { class: "nn-beside" }, canvas, controls, beside));
+  return h("div", {}, title, h("div", { class: "nn-beside" }, canvas, beside, controls));
 }
 
 /** A cell around the centre of the occluder at each computed position; where positions are still missing, larger. */

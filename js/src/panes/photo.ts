@@ -151,11 +151,10 @@ export function photoPane(context: Context, scene: Scene): HTMLElement {
     const text = `${name} ${clean === undefined ? "…" : share(clean)}${after}`;
     say(reading, text);
     reading.classList.toggle("nn-stale", Boolean(occluder || masked) && !under);
-    const share_hidden = context.get("masked")?.share;
     const where = occluder
       ? `, occluder of ${size()} pixels at row ${occluder[0]}, column ${occluder[1]}`
-      : masked && share_hidden
-        ? `, ${Math.round(100 * share_hidden)} % of it hidden by hand`
+      : masked
+        ? `, ${scene.mark[0]} of its pixels hidden by hand`
         : "";
     canvas.setAttribute("aria-label", `${image().name}: ${image().shown_as}${where}`);
     if (under) say(live, `${text}; most probable: ${scene.label(under.top)}`);
