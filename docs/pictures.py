@@ -1,4 +1,4 @@
-"""Makes the README's pictures from a running JupyterLab: `python docs/pictures.py`."""
+"""Makes the pictures of the documentation, with nnlens itself: `python docs/pictures.py`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from PIL import Image
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
 from playwright.sync_api import sync_playwright
 
 HERE = Path(__file__).parent
@@ -15,11 +16,62 @@ sys.path.insert(0, str(HERE.parent / "tests" / "browser"))
 from drive import SETUP, hover_photo, pane, reading  # noqa: E402
 from hosts import CHROMIUM, QUIET, Lab, Server, jupyter  # noqa: E402
 
+import nnlens  # noqa: E402
+from nnlens.kernels import Incremental, Prepared  # noqa: E402
+from nnlens.kernels.occluder import occluder  # noqa: E402
+from nnlens.recording import record  # noqa: E402
+from nnlens.render.colormaps import color_tables  # noqa: E402
+
 SHOW = """view = lens.explore(nnlens.zoo.photo("coffee"), layer="_blocks.1._swish:1", size=56)
 view"""
 
 
+# Of EfficientNet-Lite0: the image, layers down to the cut, and one behind it.
+LAYERS = ["_swish:1", "_blocks.1._swish:2", "_blocks.3._swish:2", "_blocks.6.add", "_blocks.8._swish:1"]
+
+
+def windows() -> None:
+    """What one occluder changes, layer by layer, and the window that is computed for it."""
+    model, transform, names = nnlens.zoo.efficientnet_lite0()
+    lens = nnlens.Lens(model, preprocess=transform, labels=names)
+    sample = lens.look(nnlens.zoo.photo("coffee"))
+    x, size, place = sample.input.x, 32, (96, 80)
+    places = np.arange(0, 224 - size + 1, 16)
+    plan = Incremental(Prepared(model, x), (size, size), places, places)
+    row, column = (int(np.flatnonzero(places == one)[0]) for one in place)
+    window = occluder(x, size=size, fill=sample.input.grey)
+    covered = window.cover(np.array([place[0]]), np.array([place[1]]))
+    other = record(model, covered)
+    table = color_tables()["sequential"]
+    side, gap, text = 224, 20, 52
+    sheet = Image.new("RGB", ((side + gap) * 3 - gap, (side + text) * 2), "white")
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
+    for number, name in enumerate(["input", *LAYERS]):
+        left, top = (number % 3) * (side + gap), (number // 3) * (side + text)
+        if name == "input":
+            shown = sample.input.shown.copy()
+            ImageDraw.Draw(shown).rectangle((place[1], place[0], place[1] + size - 1, place[0] + size - 1), "#808080")
+            picture, box = shown.resize((side, side)), (place[0], place[1], place[0] + size, place[1] + size)
+            words = [f"the image, {size} by {size} pixels hidden"]
+        else:
+            change = (other[name] - sample.recording[name])[0].abs().amax(0).numpy()
+            codes = (change / change.max() * (len(table) - 1)).astype(int)
+            picture = Image.fromarray(table[codes]).resize((side, side), Image.NEAREST)
+            share = next(one for one in plan.plan if one.name == name)
+            down, across = plan.window(name, row, column) if share.local else (slice(0, len(change)),) * 2
+            scale = side / len(change)
+            box = tuple(round(one * scale) for one in (down.start, across.start, down.stop, across.stop))
+            how = "computed" if share.local else "computed whole"
+            words = [f"{name}, {len(change)} by {len(change)}", f"{share.area:.0%} of it {how}".replace("%", " %")]
+        sheet.paste(picture, (left, top))
+        pen.rectangle((left + box[1], top + box[0], left + box[3] - 1, top + box[2] - 1), outline="#fb923c", width=2)
+        for line, what in enumerate(words):
+            pen.text((left + 2, top + side + 4 + 17 * line), what, "black", font)
+    sheet.save(HERE / "windows.png", optimize=True)
+
+
 def main() -> None:
+    windows()
     with (
         tempfile.TemporaryDirectory() as home,
         jupyter(Path(home)) as (port, folder),

@@ -3,15 +3,9 @@
 from .activations import Activations, activations
 from .incremental import Incremental, Share
 from .layout import Grid
-from .occlusion import (
-    masked_scores,
-    occluded_scores,
-    occlusion,
-    occlusion_series,
-    occlusion_steps,
-    prepare_passes,
-    size_curve,
-)
+from .occluded import masked_scores, occluded_scores, size_curve
+from .occlusion import occlusion, occlusion_series, occlusion_steps
+from .occlusion_engine import prepare_passes
 from .occlusion_map import Occlusion
 from .prepared import Prepared
 from .receptive_field import ReceptiveField, receptive_field, seen_by, token_grids

@@ -233,12 +233,8 @@ class Incremental:
     def _is_handed(self, name: str) -> bool:
         """Whether something that is computed whole reads a local value."""
         readers = self.prepared.consumers.get(name, [])
-        return (
-            name == self.watched
-            or not readers
-            or any(one.name not in self._last for one in readers)
-            or self._is_output(name)
-        )
+        outside = not readers or any(one.name not in self._last for one in readers)
+        return outside or name == self.watched or self._is_output(name)
 
     def _is_output(self, name: str) -> bool:
         return name != "input" and self.prepared.recording[name] is self.prepared.recording.output
@@ -410,6 +406,14 @@ class Incremental:
 
         self._steps[name] = run
         return [self._base(parent)]
+
+    def window(self, name: str, row: int, column: int) -> tuple[slice, slice]:
+        """The rows and columns of a local operation's output that are computed for the occluder at tops[row], …"""
+        if name not in self._last:
+            raise ValueError(f"{name!r} is computed whole")
+        down, across = self._windows[name]
+        top, left = int(down.starts[row]), int(across.starts[column])
+        return slice(top, top + down.length), slice(left, left + across.length)
 
     # Running it
 

@@ -1,0 +1,128 @@
+"""The scores with something hidden: an occluder at some places, at one place in several sizes, or any mask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..recording import OtherPathError, borrow
+from ..work import in_batches
+from .occluder import Fill, Shape, occluder
+from .occlusion_engine import BLOCK, Engine, current_passes
+from .prepared import Prepared, channels_last
+from .scores import Pick, class_scores
+
+
+def occluded_scores(
+    model: nn.Module,
+    x: Tensor,
+    places: list[tuple[int, int]],
+    *,
+    size: Any,
+    fill: Fill,
+    shape: Shape = "rectangle",
+    seed: int = 0,
+    output: Pick = None,
+    prepared: Prepared | None = None,
+) -> np.ndarray:
+    """The class scores (places, classes) with the occluder at each (top, left) of `places`.
+
+    Places may lie partly outside of the input. For the other parameters see `occlusion`.
+    """
+    window = occluder(x, size=size, shape=shape, fill=fill, seed=seed)
+    height, width = window.size
+    tops, lefts = np.arange(1 - height, x.shape[2]), np.arange(1 - width, x.shape[3])
+    wanted = np.array(places, int).reshape(-1, 2)
+    for top, left in wanted:
+        if not (tops[0] <= top <= tops[-1] and lefts[0] <= left <= lefts[-1]):
+            raise ValueError(f"places must touch the input of {x.shape[2]} × {x.shape[3]} pixels, got ({top}, {left})")
+    engine = Engine(model, window, tops, lefts, output=output, prepared=current_passes(model, x, output, prepared))
+    rows, columns = wanted[:, 0] - tops[0], wanted[:, 1] - lefts[0]
+
+    def run() -> np.ndarray:
+        batches = in_batches(len(rows), lambda start, stop: engine(rows[start:stop], columns[start:stop]), size=BLOCK)
+        return np.concatenate([part for _, _, part in batches])
+
+    scores, known = run(), engine.prepared
+    if known is not None and not known.checked:
+        while not engine.check(rows[:1], columns[:1], scores[:1]) and engine.level < 3:
+            scores = run()
+        known.checked = True
+    return scores
+
+
+def masked_scores(
+    model: nn.Module,
+    x: Tensor,
+    masks: np.ndarray,
+    *,
+    fill: Fill,
+    seed: int = 0,
+    output: Pick = None,
+    prepared: Prepared | None = None,
+) -> np.ndarray:
+    """The class scores (n, classes) with the pixels hidden that each mask, (n, height, width), marks.
+
+    Masks of any form change everything: these are whole passes, of the prepared model. `fill` "surround" is refused,
+    for there is no window to be around of.
+    """
+    standing = occluder(x, fill=fill, seed=seed).fill
+    hidden = torch.as_tensor(masks).bool().to(x.device)
+    if hidden.shape[1:] != x.shape[2:]:
+        raise ValueError(f"masks must be (n, {x.shape[2]}, {x.shape[3]}) as the input, got {tuple(hidden.shape)}")
+    if standing is None:
+        raise ValueError('fill must not be "surround" for a mask: it has no window')
+    return _whole(
+        model,
+        len(hidden),
+        lambda start, stop: torch.where(hidden[start:stop, None], standing, x),
+        output,
+        current_passes(model, x, output, prepared),
+    )
+
+
+def size_curve(
+    model: nn.Module,
+    x: Tensor,
+    centre: tuple[float, float],
+    sizes: Sequence[int],
+    *,
+    fill: Fill,
+    shape: str = "rectangle",
+    seed: int = 0,
+    output: Pick = None,
+    prepared: Prepared | None = None,
+) -> np.ndarray:
+    """The class scores (sizes, classes) under square occluders of several sizes around one place (row, column)."""
+    windows = [occluder(x, size=size, shape=shape, fill=fill, seed=seed) for size in sizes]
+
+    def images(start: int, stop: int) -> Tensor:
+        covered = []
+        for window, size in list(zip(windows, sizes, strict=True))[start:stop]:
+            top, left = (np.array([round(one - size / 2)]) for one in centre)
+            covered.append(window.cover(top, left))
+        return torch.cat(covered)
+
+    return _whole(model, len(windows), images, output, current_passes(model, x, output, prepared))
+
+
+def _whole(
+    model: nn.Module, count: int, images: Callable[[int, int], Tensor], output: Pick, prepared: Prepared | None
+) -> np.ndarray:
+    """The scores of images by whole passes, of the prepared model where that holds."""
+
+    def run(start: int, stop: int) -> np.ndarray:
+        batch = channels_last(images(start, stop))
+        with borrow(model):
+            if prepared is not None and prepared.level < 2:
+                try:
+                    return prepared(batch).cpu().numpy()
+                except OtherPathError:
+                    prepared.level = 2
+            return class_scores(model(batch), output).cpu().numpy()
+
+    return np.concatenate([part for _, _, part in in_batches(count, run, size=4)])

@@ -1,0 +1,164 @@
+"""How the scores under an occluder are computed: on windows where that can be, and never unchecked."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..recording import ForwardError, OtherPathError, Recording, borrow, record, version_of
+from ..work import out_of_memory
+from .incremental import Incremental, plan_for
+from .occluder import Occluder
+from .prepared import Prepared, channels_last
+from .scores import Pick, class_scores
+
+BLOCK = 16  # positions at once on a CPU: more fall out of its caches
+
+
+class Engine:
+    """Computes the scores under an occluder, on windows where it can, and checks itself against the model.
+
+    Each level is surer and slower than the one before. `how` says in words which is in use.
+    """
+
+    levels = ("windows", "prepared", "batches", "one by one")
+
+    def __init__(
+        self,
+        model: nn.Module,
+        window: Occluder,
+        tops: np.ndarray,
+        lefts: np.ndarray,
+        *,
+        output: Pick,
+        prepared: Prepared | None,
+        watched: str = "",
+    ):
+        self.model, self.window, self.output, self.watched = model, window, output, watched
+        self.seen: list[Tensor] = []  # the watched operation's values, of the latest call
+        self.tops, self.lefts = tops, lefts
+        self.prepared = prepared
+        self.even = False
+        self.incremental: Incremental | None = None
+        self.level = 2 if prepared is None else prepared.level
+        if watched and prepared is not None and not prepared.can_watch(watched):
+            self.level = max(2, self.level)
+        if self.level == 0 and prepared is not None:
+            self.incremental = plan_for(prepared, window.size, tops, lefts, watched)
+            if not any(share.local for share in self.incremental.plan):
+                self.level = 1
+
+    @property
+    def how(self) -> str:
+        if self.level == 0 and self.incremental is not None:
+            local = sum(share.local for share in self.incremental.plan)
+            return f"{local} of {len(self.incremental.plan)} operations on windows, the rest whole"
+        return ("", "whole passes of the prepared model", "whole passes", "whole passes, one position at a time")[
+            self.level
+        ]
+
+    def __call__(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """The scores (n, classes) with the occluder at (tops[rows], lefts[columns])."""
+        while True:
+            self.seen.clear()
+            try:
+                return self._compute(rows, columns).cpu().numpy()
+            except Exception as error:
+                if out_of_memory(error) or self.level >= 2:
+                    raise
+                if not isinstance(error, OtherPathError):
+                    said = f"{type(error).__name__}: {error}"
+                    warnings.warn(f"occlusion goes on with whole passes: {self.how} failed ({said})", stacklevel=2)
+                self._fall_back(2 if isinstance(error, OtherPathError) else self.level + 1)
+
+    def _compute(self, rows: np.ndarray, columns: np.ndarray) -> Tensor:
+        tops, lefts = self.tops[rows], self.lefts[columns]
+        with borrow(self.model):
+            if self.level == 0 and self.incremental is not None:
+                return self._on_windows(self.incremental, rows, columns)
+            batch = channels_last(self.window.cover(tops, lefts))
+            if self.level == 1 and self.prepared is not None:
+                return self.prepared(batch, None, self.seen.append if self.watched else None, self.watched)
+        return torch.cat([self._plainly(part) for part in (batch.split(1) if self.level == 3 else (batch,))])
+
+    def _plainly(self, batch: Tensor) -> Tensor:
+        if self.watched:
+            recording = record(self.model, batch, only=self.watched)
+            self.seen.append(recording[self.watched])
+            return class_scores(recording.output, self.output)
+        with borrow(self.model):
+            return class_scores(self.model(batch), self.output)
+
+    def _on_windows(self, incremental: Incremental, rows: np.ndarray, columns: np.ndarray) -> Tensor:
+        count = len(rows)
+        if self.even:
+            # Blocks of one size: for another one the CPU's library has to write new code.
+            more = np.full(-count % BLOCK, count - 1)
+            rows, columns = (np.append(one, one[more]) for one in (rows, columns))
+        under = self.window.under(self.tops[rows], self.lefts[columns])
+        blocks = []
+        for start in range(0, len(rows), BLOCK):
+            some = slice(start, start + BLOCK)
+            fill = under if under.ndim == 3 else under[some]
+            blocks.append(incremental.local(rows[some], columns[some], fill, self.window.mask))
+        handed = {name: torch.cat([block[name] for block in blocks]) for name in blocks[0]}
+        return incremental.finish(handed, self.seen.append if self.watched else None)[:count]
+
+    def check(self, rows: np.ndarray, columns: np.ndarray, scores: np.ndarray) -> bool:
+        """Whether these scores are the model's own, position by position; if not, the level falls."""
+        with borrow(self.model):
+            images = self.window.cover(self.tops[rows], self.lefts[columns])
+            own = torch.cat([class_scores(self.model(image[None]), self.output) for image in images]).cpu().numpy()
+        with np.errstate(invalid="ignore"):
+            off = np.nan_to_num(np.abs(own - scores), nan=0.0).max()
+        dtype = self.window.x.dtype
+        bound = max(1e-4, 16 * torch.finfo(dtype).eps * float(np.nan_to_num(np.abs(own)).max()))
+        if off <= bound and np.array_equal(np.isnan(own), np.isnan(scores)):
+            return True
+        if self.level < 3:
+            words = f"occlusion goes on with surer passes: {self.how} differed from the model's own by {off:.1g}"
+            warnings.warn(words, stacklevel=2)
+            self._fall_back(self.level + 1)
+        return False
+
+    def _fall_back(self, level: int) -> None:
+        self.level = level
+        if self.prepared is not None:
+            self.prepared.level = level
+
+    def batches(self, given: int | None, total: int) -> tuple[int, int]:
+        """How many positions the first batch has, and how many the later ones."""
+        if given is not None:
+            return given, given
+        if self.window.x.device.type != "cpu":
+            return 64, 128
+        if self.level > 0 or self.incremental is None:
+            return 4, 4
+        self.even = total >= BLOCK
+        # Where what is computed whole has large weights, many positions share one look at them.
+        many = int(self.incremental.weights // 2**20) // BLOCK * BLOCK
+        return BLOCK, max(BLOCK, min(many, 4 * BLOCK))
+
+
+def prepare_passes(
+    model: nn.Module,
+    x: Tensor,
+    output: Pick = None,
+    *,
+    recording: Recording | None = None,
+    like: Prepared | None = None,
+) -> Prepared | None:
+    """The model prepared for many passes on variations of `x`, see `Prepared`; None where it cannot be recorded."""
+    try:
+        return Prepared(model, x, output=output, recording=recording, like=like)
+    except (TypeError, ForwardError):
+        return None
+
+
+def current_passes(model: nn.Module, x: Tensor, output: Pick, prepared: Prepared | None) -> Prepared | None:
+    if prepared is not None and prepared.version == version_of(model) and prepared.x.shape == x.shape:
+        return prepared
+    return prepare_passes(model, x, output)
