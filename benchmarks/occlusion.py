@@ -130,6 +130,8 @@ def compare(name: str, pixels: int, rounds: int) -> None:
             for way, run in ways.items():
                 times[way].append(run())
         t = {way: median(runs) for way, runs in times.items()}
+        if t["one"] < t["best"]:  # the trial was short
+            best, t["best"] = 1, t["one"]
         places = np.arange(-(-(pixels - size) // 16) + 1) * 16
         most = bound(model, x, Incremental(prepared, (size, size), places, places))
         print(

@@ -235,7 +235,14 @@ LOCAL = {
     "residual": [Residual(nn.Conv2d(4, 4, 3, padding=1)), InPlaceResidual(nn.Conv2d(4, 4, 1))],
     "joined": [Dense(nn.Conv2d(4, 4, 3, padding=1)), nn.Conv2d(8, 4, 1), nn.BatchNorm2d(4)],
     "channels last": [ChannelsLast(4)],
+    "padded before a maximum": [Function(FUNCTIONS["pad"]), nn.MaxPool2d(2), nn.Conv2d(4, 4, 1)],
+    "padded in several ways": [Function(lambda x: several_paddings(x))],
 }
+
+
+def several_paddings(x):
+    ways = F.pad(x, (1, 1, 1, 1), value=2.0), F.pad(x, (1, 1, 1, 1), value=-3.0), F.pad(x, (1, 1, 1, 1))
+    return sum(F.max_pool2d(one, 3, 1) for one in ways) + F.max_pool2d(x, 3, 1, 1)
 
 
 @pytest.mark.parametrize("name", LOCAL)
@@ -243,11 +250,15 @@ def test_what_can_be_local_is(name):
     """A plan that quietly computes all of it whole would be exact, too."""
     torch.manual_seed(0)
     model = build(LOCAL[name], "pool", (32, 32))
-    result = occlusion(model, torch.randn(1, 2, 32, 32, dtype=torch.double), size=4)
+    x = torch.randn(1, 2, 32, 32, dtype=torch.double)
+    result = occlusion(model, x, size=4)
     whole = [share for share in result.plan if not share.local]
     assert {share.label for share in whole} <= {"AdaptiveAvgPool2d", "Flatten", "Linear"}
     assert whole[0].why == "an occluder changes all of it"
     assert all(0 < share.area < 0.8 for share in result.plan if share.local)
+    rows, columns = (one.ravel() for one in np.meshgrid(result.tops, result.lefts, indexing="ij"))
+    expected = plainly(model, x, occluder(x, size=4).cover(rows, columns))
+    np.testing.assert_allclose(result.logits.reshape(len(rows), -1), expected, atol=1e-6)
 
 
 def test_the_plan_says_why_the_rest_is_not():

@@ -92,6 +92,7 @@ class _Block:
 
 
 _Step = Callable[[_Block], Tensor]
+_PADDING = 8  # rows: one of zeros, the others for what else pads a map
 
 
 class Incremental:
@@ -132,7 +133,7 @@ class Incremental:
         self._steps: dict[str, _Step] = {}
         self._reaches = reaches_of(prepared.recording)
         self._intervals: dict[tuple[int, int, int], _Axis] = {}
-        self._fills: dict[str, float] = {}
+        self._fills: dict[str, list[float]] = {}  # what pads a value, besides 0
         self.plan: list[Share] = []
         if self._see("input") and prepared.x.shape[0] == 1:
             self._last["input"] = False
@@ -205,7 +206,7 @@ class Incremental:
             known = _order(operation) in ((0, 2, 3, 1), (0, 3, 1, 2))
         elif op == "cat":
             channels = 3 if last else 1
-            known = len(seen) == len(operation.sources) and _argument(operation, 1, "dim", 0) % 4 == channels
+            known = len(seen) == len(operation.sources) and operation.argument(1, "dim", 0) % 4 == channels
         elif op == "batch_norm":
             known = not last and self.prepared.normalisation(operation) is not None
         elif op == "local_response_norm":
@@ -316,7 +317,7 @@ class Incremental:
             padding = tuple(d * (k - 1) // 2 if same else 0 for d, k in zip(dilation, kernel, strict=True))
         before = pair(padding)
         alone = kernel == (1, 1) and stride == (1, 1) and before == (0, 0)
-        if alone and parent not in self._moved:
+        if alone and parent not in self._moved and self._windows[parent] == self._windows[name]:
             self._steps[name] = lambda block: _convolved(block.patches[parent], weight, bias, (1, 1), (1, 1), groups)
             return []
         # Of a kernel of one pixel only the places it looks at are gathered.
@@ -337,16 +338,14 @@ class Incremental:
 
     def _pool(self, operation: Operation, parent: str) -> list[str]:
         name, average = operation.name, operation.op == "avg_pool2d"
-        kernel = pair(_argument(operation, 1, "kernel_size"))
-        stride = pair(_argument(operation, 2, "stride") or kernel)
-        before = pair(_argument(operation, 3, "padding", 0))
-        dilation = (1, 1) if average else pair(_argument(operation, 4, "dilation", 1))
-        if not average:
-            self._fills[self._base(parent)] = -torch.inf
+        kernel = pair(operation.argument(1, "kernel_size"))
+        stride = pair(operation.argument(2, "stride") or kernel)
+        before = pair(operation.argument(3, "padding", 0))
+        dilation = (1, 1) if average else pair(operation.argument(4, "dilation", 1))
+        slot = 0 if average else self._padding(parent, -torch.inf)
         scale = self._divisors(operation, kernel, stride, before) if average else None
 
         def run(block: _Block) -> Tensor:
-            slot = 0 if average else 1
             window = self._gather(block, name, parent, kernel, stride, before, dilation, slot).permute(0, 3, 1, 2)
             if scale is None:
                 return F.max_pool2d(window, kernel, stride, 0, dilation).permute(0, 2, 3, 1)
@@ -362,8 +361,8 @@ class Incremental:
         self, operation: Operation, kernel: tuple[int, int], stride: tuple[int, int], before: tuple[int, int]
     ) -> list[np.ndarray]:
         """By what the mean over a whole kernel is multiplied at each place: near borders fewer pixels may count."""
-        counted = bool(_argument(operation, 5, "count_include_pad", True))
-        override = _argument(operation, 6, "divisor_override")
+        counted = bool(operation.argument(5, "count_include_pad", True))
+        override = operation.argument(6, "divisor_override")
         found = []
         for axis, (k, s, p) in enumerate(zip(kernel, stride, before, strict=True)):
             size, out = operation.sources[0].shape[2 + axis], operation.shape[2 + axis]
@@ -376,7 +375,7 @@ class Incremental:
 
     def _pad(self, operation: Operation, parent: str) -> list[str]:
         name = operation.name
-        amounts, mode = _argument(operation, 1, "pad"), _argument(operation, 2, "mode", "constant")
+        amounts, mode = operation.argument(1, "pad"), operation.argument(2, "mode", "constant")
         places = []
         for axis in (3, 2):
             size, at = operation.sources[0].shape[axis], 2 * (3 - axis)
@@ -392,10 +391,7 @@ class Incremental:
                 index = size - 1 - np.abs(size - 1 - np.abs(index))
             places.append(index)
         moved = _Moved(parent, places[1], places[0])
-        value = float(_argument(operation, 3, "value", 0.0) or 0.0) if mode == "constant" else 0.0
-        if value:
-            self._fills[self._base(parent)] = value
-        slot = 1 if value else 0
+        slot = self._padding(parent, float(operation.argument(3, "value") or 0.0) if mode == "constant" else 0.0)
         if slot == 0 and name not in self.handed and all(map(_pads_nothing, self.prepared.consumers[name])):
             self._moved[name] = moved  # its readers look through it
             return []
@@ -524,6 +520,16 @@ class Incremental:
             looked.append(first + inside)
         return self._take(block, parent, looked[0], looked[1], slot)
 
+    def _padding(self, name: str, value: float) -> int:
+        """Which of the rows that pad a value's map is filled with this."""
+        if value == 0:
+            return 0
+        fills = self._fills.setdefault(self._base(name), [])
+        if value not in fills:
+            fills.append(value)
+        assert len(fills) < _PADDING
+        return 1 + fills.index(value)
+
     def _base(self, name: str) -> str:
         while name in self._moved:
             name = self._moved[name].parent
@@ -533,13 +539,19 @@ class Incremental:
         """Places of a value, (n, rows, columns, channels): of its patches, of the clean map, or of what pads it."""
         while name in self._moved:
             moved = self._moved[name]
-            rows, columns, name = moved.rows[rows], moved.columns[columns], moved.parent
+            # A reader of a padded map looks at nothing beyond it: what is outside now, the zeros have padded.
+            rows, columns, name, slot = moved.rows[rows], moved.columns[columns], moved.parent, 0
         down, across = self._windows[name]
         own_rows, own_columns = rows - down.starts[block.rows][:, None], columns - across.starts[block.columns][:, None]
         in_rows = (own_rows >= 0) & (own_rows < down.length)
         in_columns = (own_columns >= 0) & (own_columns < across.length)
         pixels = down.size * across.size
-        patch = pixels + 2 + np.arange(len(block))[:, None] * (down.length * across.length) + own_rows * across.length
+        patch = (
+            pixels
+            + _PADDING
+            + np.arange(len(block))[:, None] * (down.length * across.length)
+            + own_rows * across.length
+        )
         index = np.where(
             in_rows[:, :, None] & in_columns[:, None, :],
             patch[:, :, None] + own_columns[:, None, :],
@@ -553,26 +565,26 @@ class Incremental:
         return taken.view(*index.shape, -1)
 
     def _memory(self, name: str, count: int) -> Tensor:
-        """The clean map, two rows of padding and the patches, a row of channels for each place."""
+        """The clean map, a few rows of padding and the patches; a row of channels for each place."""
         down, across = self._windows[name]
         pixels, patches = down.size * across.size, count * down.length * across.length
         memory = self.prepared.memory.get(name)
-        if memory is None or len(memory) < pixels + 2 + patches:
+        if memory is None or len(memory) < pixels + _PADDING + patches:
             clean = self.prepared.value(Source(None, (), name))
             rows = clean[0] if self._last[name] else clean[0].permute(1, 2, 0)
-            memory = rows.new_empty((pixels + 2 + patches, rows.shape[-1]))
+            memory = rows.new_empty((pixels + _PADDING + patches, rows.shape[-1]))
             memory[:pixels].view(rows.shape).copy_(rows)
             memory[pixels] = 0
             self.prepared.memory[name] = memory
-        if name in self._fills:
-            memory[pixels + 1] = self._fills[name]
+        for slot, value in enumerate(self._fills.get(name, ()), start=1):
+            memory[pixels + slot] = value
         return memory
 
     def _lay(self, name: str, patch: Tensor) -> Tensor:
         """Puts patches where they can be gathered from together with the clean map."""
         down, across = self._windows[name]
         memory = self._memory(name, len(patch))
-        return memory[down.size * across.size + 2 :][: patch[..., 0].numel()].view(patch.shape).copy_(patch)
+        return memory[down.size * across.size + _PADDING :][: patch[..., 0].numel()].view(patch.shape).copy_(patch)
 
     def _whole(self, block: _Block, name: str) -> Tensor:
         down, across = self._windows[name]
@@ -616,15 +628,9 @@ def _pads_nothing(operation: Operation) -> bool:
         return padding == "valid" or (not isinstance(padding, str) and pair(padding) == (0, 0))
     if operation.op in ("max_pool2d", "avg_pool2d"):
         place = 5 if operation.op == "max_pool2d" else 4
-        ceil = bool(_argument(operation, place, "ceil_mode", False))
-        return pair(_argument(operation, 3, "padding", 0)) == (0, 0) and not ceil
+        ceil = bool(operation.argument(place, "ceil_mode", False))
+        return pair(operation.argument(3, "padding", 0)) == (0, 0) and not ceil
     return False
-
-
-def _argument(operation: Operation, place: int, name: str, default: Any = None) -> Any:
-    if name in operation.keywords:
-        return operation.keywords[name]
-    return operation.arguments[place] if place < len(operation.arguments) else default
 
 
 def _order(operation: Operation) -> tuple[int, ...]:

@@ -56,11 +56,9 @@ class Call:
         return len(self.inputs) == 1 and self.inputs[0][0] is self.argument(0, "input")
 
     def argument(self, place: int, name: str, default: Any = None) -> Any:
-        keywords = self.operation.keywords
-        for key in (name, "axis") if name == "dim" else (name,):
-            if key in keywords:
-                return keywords[key]
-        return self.operation.arguments[place] if place < len(self.operation.arguments) else default
+        if name == "dim" and "axis" in self.operation.keywords:  # as NumPy has it
+            return self.operation.keywords["axis"]
+        return self.operation.argument(place, name, default)
 
     def dimension(self, dim: Any) -> int:
         if isinstance(dim, bool) or not isinstance(dim, int):

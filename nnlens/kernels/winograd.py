@@ -48,12 +48,22 @@ class Winograd:
         result = window.new_empty((count, height, width, self.outputs))
         tiles = window.unfold(1, 6, TILE).unfold(2, 6, TILE).permute(4, 5, 0, 1, 2, 3)
         several = max(1, _MOST // (36 * down * across * max(self.channels, self.outputs)))
+        per_map = down * across
+        # Memory that serves every piece: fresh pages cost more than the sums.
+        one = window.new_empty(36 * several * per_map * max(self.channels, self.outputs))
+        other = torch.empty_like(one)
         for start in range(0, count, several):
-            some = tiles[:, :, start : start + several].reshape(36, -1)
-            seen = (self._input @ some).view(36, -1, self.channels)
-            summed = torch.bmm(seen, self._kernels).view(36, -1)
-            places = (self._output @ summed).view(TILE, TILE, -1, down, across, self.outputs)
-            part = places.permute(2, 3, 0, 4, 1, 5).reshape(-1, down * TILE, across * TILE, self.outputs)
+            places = min(several, count - start) * per_map
+            some = one[: 36 * places * self.channels].view(6, 6, -1, down, across, self.channels)
+            some.copy_(tiles[:, :, start : start + several])
+            seen = other[: some.numel()].view(36, -1)
+            torch.mm(self._input, some.view(36, -1), out=seen)
+            summed = one[: 36 * places * self.outputs].view(36, places, self.outputs)
+            torch.bmm(seen.view(36, places, self.channels), self._kernels, out=summed)
+            made = other[: 16 * places * self.outputs].view(16, -1)
+            torch.mm(self._output, summed.view(36, -1), out=made)
+            tiled = made.view(TILE, TILE, -1, down, across, self.outputs).permute(2, 3, 0, 4, 1, 5)
+            part = tiled.reshape(-1, down * TILE, across * TILE, self.outputs)
             result[start : start + several] = part[:, :height, :width]
         return result if self.bias is None else result.add_(self.bias)
 

@@ -68,6 +68,12 @@ class Operation:
     seconds: float | None = None
     flops: int | None = None
 
+    def argument(self, place: int, name: str, default: Any = None) -> Any:
+        """An argument by its name, or by its place where it was given without."""
+        if name in self.keywords:
+            return self.keywords[name]
+        return self.arguments[place] if place < len(self.arguments) else default
+
     @cached_property
     def sources(self) -> list[Source]:
         """The tensors among its arguments, in their order."""
