@@ -50,7 +50,7 @@ def main() -> None:
         "-c",
         "constraints.txt",
         "-e",
-        ".[demo,test,dev]",
+        ".[demo,onnx,test,dev]",
     )
     run(PYTHON, "-m", "ruff", "check")
     run(PYTHON, "-m", "ruff", "format", "--check")

@@ -436,3 +436,25 @@ def test_masks_and_sizes_at_one_place(net):
         masked_scores(net, x, np.ones((1, 3, 3)), fill=0.0)
     with pytest.raises(ValueError, match='fill must not be "surround" for a mask'):
         masked_scores(net, x, masks, fill="surround")
+
+
+def test_whole_passes_on_onnx_runtime(net):
+    pytest.importorskip("onnxruntime")
+    x = torch.randn(1, 3, 24, 24)
+    before = state_of(net)
+    prepared = prepare_passes(net, x, engine="onnx")
+    result = occlusion(net, x, size=6, stride=6, prepared=prepared)
+    assert result.how == "whole passes on ONNX Runtime"
+    assert same_state(before, state_of(net))
+    np.testing.assert_allclose(result.logits, occlusion(net, x, size=6, stride=6).logits, atol=1e-4)
+    masks = np.random.default_rng(0).random((5, 24, 24)) > 0.5
+    ours = masked_scores(net, x, masks, fill=0.5, prepared=prepared)
+    np.testing.assert_allclose(ours, masked_scores(net, x, masks, fill=0.5), atol=1e-4)
+    with pytest.raises(ValueError, match='engine must be "torch" or "onnx", got \'tpu\''):
+        prepare_passes(net, x, engine="tpu")
+
+
+def test_a_model_that_does_not_export_is_told():
+    pytest.importorskip("onnxruntime")
+    with pytest.raises(ValueError, match="the model does not export to ONNX: "):
+        prepare_passes(Chooses(), torch.rand(1, 3, 12, 12), engine="onnx")

@@ -120,7 +120,7 @@ def _whole(
         with borrow(model):
             if prepared is not None and prepared.level < 2:
                 try:
-                    return prepared(batch).cpu().numpy()
+                    return prepared.whole(batch).cpu().numpy()
                 except OtherPathError:
                     prepared.level = 2
             return class_scores(model(batch), output).cpu().numpy()

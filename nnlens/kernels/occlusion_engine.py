@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Literal
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from ..recording import ForwardError, OtherPathError, Recording, borrow, record,
 from ..work import out_of_memory
 from .incremental import Incremental, plan_for
 from .occluder import Occluder
+from .onnx_runtime import OnnxPasses
 from .prepared import Prepared, channels_last
 from .scores import Pick, class_scores
 
@@ -56,9 +58,10 @@ class Engine:
         if self.level == 0 and self.incremental is not None:
             local = sum(share.local for share in self.incremental.plan)
             return f"{local} of {len(self.incremental.plan)} operations on windows, the rest whole"
-        return ("", "whole passes of the prepared model", "whole passes", "whole passes, one position at a time")[
-            self.level
-        ]
+        if self.level == 1 and self.prepared is not None and self.prepared.onnx is not None:
+            return "whole passes on ONNX Runtime"
+        words = ("", "whole passes of the prepared model", "whole passes", "whole passes, one position at a time")
+        return words[self.level]
 
     def __call__(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """The scores (n, classes) with the occluder at (tops[rows], lefts[columns])."""
@@ -81,7 +84,9 @@ class Engine:
                 return self._on_windows(self.incremental, rows, columns)
             batch = channels_last(self.window.cover(tops, lefts))
             if self.level == 1 and self.prepared is not None:
-                return self.prepared(batch, None, self.seen.append if self.watched else None, self.watched)
+                if not self.watched:
+                    return self.prepared.whole(batch)
+                return self.prepared(batch, None, self.seen.append, self.watched)
         return torch.cat([self._plainly(part) for part in (batch.split(1) if self.level == 3 else (batch,))])
 
     def _plainly(self, batch: Tensor) -> Tensor:
@@ -150,12 +155,24 @@ def prepare_passes(
     *,
     recording: Recording | None = None,
     like: Prepared | None = None,
+    engine: Literal["torch", "onnx"] = "torch",
 ) -> Prepared | None:
-    """The model prepared for many passes on variations of `x`, see `Prepared`; None where it cannot be recorded."""
+    """The model prepared for many passes on variations of `x`, see `Prepared`; None where it cannot be recorded.
+
+    With `engine="onnx"` whole passes run on ONNX Runtime (the extra `onnx`), and an occlusion map is made of them.
+    Raises ImportError without the extra, ValueError if the model does not export or its scores are more than 1e-4 off.
+    """
+    if engine not in ("torch", "onnx"):
+        raise ValueError(f'engine must be "torch" or "onnx", got {engine!r}')
     try:
-        return Prepared(model, x, output=output, recording=recording, like=like)
+        prepared = Prepared(model, x, output=output, recording=recording, like=like)
     except (TypeError, ForwardError):
         return None
+    if engine == "onnx" and prepared.onnx is None:
+        with borrow(model):
+            prepared.onnx = OnnxPasses(prepared.model, prepared.x, output)
+        prepared.level = max(prepared.level, 1)
+    return prepared
 
 
 def current_passes(model: nn.Module, x: Tensor, output: Pick, prepared: Prepared | None) -> Prepared | None:

@@ -75,7 +75,7 @@ def _exported(model: nn.Module, x: Tensor) -> bytes:
                 model.eval(),
                 (torch.cat([x, x]),),
                 dynamo=True,
-                dynamic_shapes=({0: torch.export.Dim("batch")},),
+                dynamic_shapes={"x": {0: "batch"}},
                 verbose=False,
             )
     finally:

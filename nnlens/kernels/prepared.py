@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ..recording import Operation, Recording, Source, record, substituting, version_of
 from ..recording.record import unwrapped
 from ..recording.substitute import Replacement
+from .onnx_runtime import OnnxPasses
 from .scores import Pick, class_scores
 from .winograd import Winograd, is_worth_it, padded
 
@@ -72,11 +73,12 @@ class Prepared:
         self._transformed: dict[str, Winograd] = {}
         self.patient = False  # whether there is time for what only pays in the long run
         self.checked, self.level = False, 0  # of the occlusion engine: see there
+        self.onnx: OnnxPasses | None = None  # what runs whole passes instead, where that was asked for
         if like is not None and (like.model, like.version) == (self.model, self.version):
             if like.recording.calls == self.recording.calls:
                 self.folded, self._transformed, self.patient = like.folded, like._transformed, like.patient
             if like.x.shape == self.x.shape:
-                self.checked, self.level = like.checked, like.level
+                self.checked, self.level, self.onnx = like.checked, like.level, like.onnx
         # Of `Incremental`: kept from plan to plan, and from experiment to experiment.
         self.memory: dict[str, Tensor] = {}
         self.plans: dict[Any, Any] = {}
@@ -108,6 +110,10 @@ class Prepared:
         with substituting(self.model, self.recording.calls, replacements):
             output = self.model(batch)
         return class_scores(output, self.output)
+
+    def whole(self, batch: Tensor) -> Tensor:
+        """The scores of a batch by a whole pass, on ONNX Runtime where that was asked for."""
+        return self(batch) if self.onnx is None else self.onnx(batch)
 
     def value(self, source: Any) -> Any:
         """A recorded argument as it was in the pass: a tensor's value for its `Source`."""
