@@ -261,3 +261,18 @@ def test_half_precision_softmax_is_not_softmaxed_again():
     result = occlusion(Half(), x, size=4)
     np.testing.assert_array_equal(result.score(), result.logits[..., result.target])
     assert result.clean_score() == result.clean[result.target]
+
+
+def test_refinement_begins_where_the_map_varies():
+    """A model that looks at one corner only: there the second level of positions is computed first."""
+
+    class Corner(nn.Module):
+        def forward(self, x):
+            return torch.stack([x[:, 0, :10, :10].mean((1, 2)), x[:, 0, :1, :1].mean((1, 2)) * 0], 1)
+
+    x = torch.rand(1, 1, 64, 64) + 1
+    steps = [one.snapshot() for one in occlusion_steps(Corner(), x, size=4, stride=4, target=0, batch_size=4)]
+    assert steps[3].computed.sum() == 16
+    new = np.argwhere(steps[4].computed & ~steps[3].computed)
+    assert {(0, 2), (2, 0), (2, 2)} <= set(map(tuple, new.tolist())), "between the corner and the rest"
+    assert steps[-1].complete

@@ -65,15 +65,29 @@ def _coarse_to_fine(count: int) -> list[list[int]]:
     return levels
 
 
-def _order(rows: int, columns: int) -> list[tuple[int, int]]:
-    """All positions of the grid, each level's new ones behind the level before."""
+def _levels(rows: int, columns: int, computed: np.ndarray) -> list[np.ndarray]:
+    """The positions (n, 2) that are missing, level by level of the coarse grids."""
     down, across = _coarse_to_fine(rows), _coarse_to_fine(columns)
-    order: dict[tuple[int, int], None] = {}
+    missing, levels = ~computed, []
     for level in range(max(len(down), len(across))):
-        for row in down[min(level, len(down) - 1)]:
-            for column in across[min(level, len(across) - 1)]:
-                order.setdefault((row, column))
-    return list(order)
+        new = np.zeros_like(missing)
+        new[np.ix_(down[min(level, len(down) - 1)], across[min(level, len(across) - 1)])] = True
+        levels.append(np.argwhere(new & missing))
+        missing = missing & ~new
+    return [places for places in levels if len(places)]
+
+
+def _by_variation(places: np.ndarray, score: np.ndarray) -> np.ndarray:
+    """The positions in the order in which what is known around them varies, the most first."""
+    known = np.argwhere(np.isfinite(score))
+    if len(known) < 2:
+        return places
+    far = np.abs(places[:, None] - known[None]).max(2)
+    # The nearest known positions on each side: as far as the second nearest, at least.
+    near = far <= np.sort(far, 1)[:, 1:2]
+    values = np.broadcast_to(score[known[:, 0], known[:, 1]], near.shape)
+    spread = np.where(near, values, -np.inf).max(1) - np.where(near, values, np.inf).min(1)
+    return places[np.argsort(-spread, kind="stable")]
 
 
 def _check_at(rows: int, columns: int) -> list[tuple[int, int]]:
@@ -120,7 +134,6 @@ def occlusion_steps(
     top = int(clean.argmax()) if target is None else target
     if isinstance(top, bool) or not isinstance(top, (int, np.integer)) or not 0 <= top < clean.size:
         raise ValueError(f"target must be a class index 0…{clean.size - 1}, got {target!r}")
-    order = _order(len(tops), len(lefts))
     if known is None:
         logits = np.full((len(tops), len(lefts), clean.size), np.nan, np.float32)
         computed = np.zeros((len(tops), len(lefts)), bool)
@@ -131,8 +144,7 @@ def occlusion_steps(
         if (known.size, known.stride, known.image) != (window.size, step, image):
             raise ValueError("known must be a result of the same size, stride and image")
         result = replace(known.snapshot(), target=int(top))
-        order = [place for place in order if not known.computed[place]]
-        if not order:
+        if result.complete:
             yield result
             return
     noted = None
@@ -143,15 +155,20 @@ def occlusion_steps(
             result = replace(result, unit=noted.words, activations=empty, clean_activation=noted.clean)
     watched = "" if noted is None else noted.layer
     engine = Engine(model, window, tops, lefts, output=output, prepared=prepared, watched=watched)
-    size_now, size_later = engine.batches(batch_size, len(order))
+    levels = _levels(len(tops), len(lefts), result.computed)
+    size_now, size_later = engine.batches(batch_size, sum(map(len, levels)))
+    # Batches run on over the ends of levels: they are to be of one size.
+    order = levels.pop(0)
 
     def run(start: int, stop: int) -> np.ndarray:
-        return engine(*np.array(order[start:stop]).T)
+        return engine(*order[start:stop].T)
 
-    while order:
+    while len(order) or levels:
+        while len(order) < size_now and levels:
+            order = np.concatenate([order, _by_variation(levels.pop(0), result.logits[..., int(top)])])
         _, count, scores = next(in_batches(len(order), run, size=size_now))
         size_now = size_later if count == min(size_now, len(order)) else count  # what fitted into memory
-        rows, columns = np.array(order[:count]).T
+        rows, columns = order[:count].T
         result.logits[rows, columns], result.computed[rows, columns] = scores, True
         if noted is not None and result.activations is not None:
             result.activations[rows, columns] = noted.of(torch.cat(engine.seen)[:count])
@@ -169,8 +186,9 @@ def occlusion_steps(
             prepared.checked = same or engine.level == 3
             if not same:
                 result.computed[:], result.logits[:] = False, np.nan
-                result, order = replace(result, forwards=1), _order(len(tops), len(lefts))
-                size_now, size_later = engine.batches(batch_size, len(order))
+                result, levels = replace(result, forwards=1), _levels(len(tops), len(lefts), result.computed)
+                order = levels.pop(0)
+                size_now, size_later = engine.batches(batch_size, result.computed.size)
 
 
 def occlusion(

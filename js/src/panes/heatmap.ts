@@ -32,7 +32,7 @@ export function heatmapPane(context: Context, scene: Scene): HTMLElement {
   const pin = h("button", { type: "button" }, "pin for comparison");
   const other = h("canvas", { class: "nn-photo", role: "img", "aria-label": "pinned occlusion map" });
   const otherTitle = h("div", { class: "nn-soft" });
-  const beside = h("div", { class: "nn-pinned", hidden: true }, otherTitle, other);
+  const beside = h("div", { class: "nn-pinned", hidden: true });
   let pinned: OcclusionMap | null = null;
   const hidden = context.get<string[]>("hide");
 
@@ -138,6 +138,7 @@ export function heatmapPane(context: Context, scene: Scene): HTMLElement {
       );
     }
     beside.hidden = !pinned;
+    beside.replaceChildren(...(pinned ? [otherTitle, other] : []));
     if (!pinned) return;
     const { size, fill, shape: form } = pinned.data;
     const name = (options: [string, string][], value: string) => options.find(([one]) => one === value)?.[1] ?? value;
@@ -321,12 +322,21 @@ function drawCells(
       const after = place < all.length - 1 ? (centre(all[place + 1]) + centre(at)) / 2 : centre(at) + by / 2;
       return [before, after];
     });
+  /** The value at a position, or the nearest one's that is known: a map that grows has no holes. */
+  const computed = rows.flatMap((row) =>
+    columns.filter((column) => known(row, column)).map((column) => [row, column]),
+  );
+  const valueAt = (row: number, column: number): number => {
+    if (known(row, column)) return change[row * map.columns + column];
+    const far = ([y, x]: number[]) => (y - row) ** 2 + (x - column) ** 2;
+    const [y, x] = computed.reduce((best, one) => (far(one) < far(best) ? one : best));
+    return change[y * map.columns + x];
+  };
   const down = edges(rows, tops, size[0], stride[0]);
   const across = edges(columns, lefts, size[1], stride[1]);
   rows.forEach((row, y) => {
     columns.forEach((column, x) => {
-      if (!known(row, column)) return;
-      pen.fillStyle = css(colorOf(change[row * map.columns + column], limits, table));
+      pen.fillStyle = css(colorOf(valueAt(row, column), limits, table));
       pen.fillRect(
         across[x][0],
         down[y][0],
