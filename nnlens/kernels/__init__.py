@@ -1,6 +1,7 @@
 """Analyses: functions of a model and tensors that give frozen results. They know no widget and no picture."""
 
 from .activations import Activations, activations
+from .back_projection import BackProjection, back_projection
 from .incremental import Incremental, Share
 from .layout import Grid
 from .occluded import masked_scores, occluded_scores, size_curve
@@ -14,6 +15,7 @@ from .summary import Cost, Summary, summary
 
 __all__ = [
     "Activations",
+    "BackProjection",
     "Cost",
     "Grid",
     "Incremental",
@@ -23,6 +25,7 @@ __all__ = [
     "Share",
     "Summary",
     "activations",
+    "back_projection",
     "class_scores",
     "is_distribution",
     "masked_scores",

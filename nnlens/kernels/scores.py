@@ -51,9 +51,10 @@ def _first_tensor(output: Any) -> Any:
 def class_scores(output: Any, pick: Pick = None) -> Tensor:
     """One row of scores per input, shape (n, classes), float32, as the model gave them.
 
-    An output with further axes, a map of scores say, is averaged over them: (n, c, h, w) → (n, c).
+    An output with further axes, a map of scores say, is averaged over them: (n, c, h, w) → (n, c). With a gradient
+    where the output has one.
     """
-    scores = pick_output(output, pick).detach().float()
+    scores = pick_output(output, pick).float()
     if scores.ndim == 0:
         raise ValueError("the model's output must have a row per input, got a single number")
     if scores.ndim == 1:

@@ -1,0 +1,296 @@
+"""Back to the pixels: what a unit's activation, or a class's score, draws from each number of the input.
+
+Four rules, which differ in what a rectifier does to the signal g that comes back to its input x:
+
+================  =====================  ==================================================
+gradient          g · f′(x)              Simonyan et al. 2013 (arXiv:1312.6034)
+deconvnet         max(g, 0)              Zeiler & Fergus 2013 (arXiv:1311.2901, section 2.1)
+guided backprop   max(g, 0) · f′(x)      Springenberg et al. 2014 (arXiv:1412.6806)
+================  =====================  ==================================================
+
+and input × gradient. Maximum pools hand the signal to the place of their maximum (the deconvnet's switches); where
+pools overlap, signals that meet there add up, as in automatic differentiation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..recording import Operation, OtherPathError, Recording, borrow, record, substituting
+from ..recording.operations import function_of
+from ..recording.record import unwrapped
+from ..recording.substitute import Replacement
+from .layout import as_maps
+from .scores import Pick, class_scores
+
+Rule = Literal["gradient", "input × gradient", "deconvnet", "guided backprop"]
+# Zero on one side and rising on the other. A clamp is one if it cuts at 0.
+_RECTIFIERS = {"relu", "relu6", "leaky_relu", "threshold", "hardtanh", "clamp", "clamp_min", "clip"}
+# Smooth ones, for which no such rule was ever given: they keep the plain gradient.
+_SMOOTH = {"gelu", "silu", "mish", "elu", "selu", "celu", "hardswish", "softplus", "sigmoid", "tanh", "hardsigmoid"}
+
+
+@dataclass(frozen=True, eq=False)
+class BackProjection:
+    """What comes back.
+
+    Attributes
+    ----------
+    values : float32 array
+        Of the shape of one input (channels, height, width), or of the layer `at`, without its batch.
+    objective : str
+        What was followed back, in words; `value` is what it was.
+    rule : str
+    rectifiers : (int, int)
+        How many rectifiers the rule was applied to, and how many lie on the way.
+    pools : int
+        How many maximum pools passed the signal to where their maximum was.
+    obstacles : tuple of str
+        Activation functions on the way that have no such rule.
+    """
+
+    values: np.ndarray
+    objective: str
+    value: float
+    rule: Rule
+    rectifiers: tuple[int, int]
+    pools: int
+    obstacles: tuple[str, ...]
+
+    def signed(self) -> np.ndarray:
+        """Summed over the channels, (height, width)."""
+        return self.values.sum(0)
+
+    def norm(self) -> np.ndarray:
+        """The Euclidean norm over the channels, (height, width)."""
+        return np.sqrt((self.values**2).sum(0))
+
+    def describe(self) -> str:
+        """How much of the rule applied: "deconvnet: 9 of 9 rectifiers, 3 pools by their switches"."""
+        words = f"{self.rule} of {self.objective}"
+        if self.rule in ("deconvnet", "guided backprop"):
+            applied, there = self.rectifiers
+            words += f": {applied} of {there} rectifiers"
+            if self.pools:
+                words += f", {self.pools} pools by their switches"
+        if self.obstacles:
+            words += f"; {', '.join(self.obstacles)} keep the plain gradient, they have no such rule"
+        return words
+
+
+class _Ruled(torch.autograd.Function):
+    """A rectifier whose input is given max(g, 0), or that times its own slope."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, function: Callable[[Tensor], Tensor], guided: bool) -> Tensor:
+        with torch.enable_grad():
+            given = x.detach().requires_grad_()
+            result = function(given.clone())  # it may write into what it is given
+            (slope,) = torch.autograd.grad(result.sum(), given)
+        ctx.save_for_backward(slope if guided else None)
+        return result.detach()
+
+    @staticmethod
+    def backward(ctx: Any, *signals: Tensor) -> Any:
+        (slope,) = ctx.saved_tensors
+        signal = signals[0].clamp(min=0)
+        return (signal if slope is None else signal * slope), None, None
+
+
+def back_projection(
+    model: nn.Module,
+    x: Tensor,
+    of: Any,
+    *,
+    rule: Rule = "gradient",
+    at: str | None = None,
+    output: Pick = None,
+    recording: Recording | None = None,
+) -> BackProjection:
+    """Follow an activation or a score back to the input.
+
+    Works for rectifiers of any form, modules, functions and in-place calls alike, for it is the calls of the recorded
+    pass that the rule is applied to.
+
+    Parameters
+    ----------
+    x : tensor (1, …)
+    of : class index, (layer, unit), or (layer, unit, place)
+        The class's score; or a unit, as the views count them, at its largest value, at (row, column), or as a whole
+        ("map": the sum of its map).
+    rule : "gradient", "input × gradient", "deconvnet" or "guided backprop"
+    at : str, optional
+        A layer to stop at, instead of the input.
+    recording : Recording, optional
+        The whole pass on `x`, where it is at hand.
+
+    Raises
+    ------
+    ValueError
+        If the model has no gradient there (an operation on the way is not differentiable), with the reason.
+    """
+    if rule not in get_args(Rule):
+        raise ValueError(f"rule must be one of {', '.join(get_args(Rule))}, got {rule!r}")
+    model = unwrapped(model)
+    recording = record(model, x) if recording is None else recording
+    places, words = _objective(of, recording)
+    whole = isinstance(of, tuple) and of[2:] == ("map",)
+    source = recording.operation(of[0]) if isinstance(of, tuple) else None
+    stop = None if at is None else recording.operation(at)
+    kept: dict[str, Tensor] = {}
+    replacements, rectifiers, pools, obstacles = _rules(recording, rule, source, stop)
+    for operation in (source, stop):
+        if operation is not None:
+            if operation.number is None:
+                raise ValueError(f"layer {operation.name!r} runs outside Python: no gradient can be had there")
+            replacements[operation.number] = _kept(kept, operation, replacements.get(operation.number))
+    with borrow(model), torch.enable_grad():
+        start = x.detach().clone().requires_grad_()
+        begin = start * 1  # the forward may write into it
+        try:
+            with substituting(model, recording.calls, replacements):
+                given = model(begin)
+        except OtherPathError:
+            raise
+        except RuntimeError as error:
+            raise ValueError(f"the model has no gradient from {words}: {error}") from error
+        if source is None or places is None:
+            scores = class_scores(given, output)
+            if not 0 <= of < scores.shape[1]:
+                raise ValueError(f"of must be a class index 0…{scores.shape[1] - 1}, got {of}")
+            objective = scores[0, of]
+        else:
+            values = kept[source.name].reshape(-1)[places.to(x.device)]
+            objective = values.sum() if whole else values.max()
+        towards = start if stop is None else kept[stop.name]
+        try:
+            (found,) = torch.autograd.grad(objective, towards, allow_unused=True)
+        except RuntimeError as error:
+            raise ValueError(f"the model has no gradient from {words}: {error}") from error
+        if found is None:
+            found = torch.zeros_like(towards)
+        if rule == "input × gradient":
+            found = found * towards
+    return BackProjection(
+        found.detach()[0].float().cpu().numpy(),
+        words,
+        float(objective.detach()),
+        rule,
+        rectifiers,
+        pools,
+        obstacles,
+    )
+
+
+def _objective(of: Any, recording: Recording) -> tuple[Tensor | None, str]:
+    """Which numbers of a layer's value are meant (None for a class), and the objective in words."""
+    if isinstance(of, (int, np.integer)) and not isinstance(of, bool):
+        return None, f"class {of}"
+    if not isinstance(of, tuple) or len(of) not in (2, 3):
+        raise TypeError(f"of must be a class index, (layer, unit) or (layer, unit, place), got {of!r}")
+    operation = recording.operation(of[0])
+    count = int(np.prod(operation.shape))
+    # Which numbers make up the unit's map: their places are laid out as the values would be, in two halves, for
+    # float32 counts exactly only to 2²⁴.
+    numbers = torch.arange(count).view(operation.shape)
+    high, low = (as_maps(part, recording, operation)[0] for part in (numbers // 4096, numbers % 4096))
+    maps = high.astype(np.int64) * 4096 + low.astype(np.int64)
+    if not 0 <= of[1] < len(maps):
+        raise ValueError(f"of must name a unit 0…{len(maps) - 1} in layer {operation.name!r}, got {of[1]}")
+    own, words = maps[of[1]], f"{operation.name} · {of[1]}"
+    if len(of) == 3 and of[2] != "map":
+        row, column = of[2]
+        if not (0 <= row < own.shape[0] and 0 <= column < own.shape[1]):
+            raise ValueError(f"of must name a place inside the {own.shape[0]} × {own.shape[1]} map, got {of[2]}")
+        own, words = own[row : row + 1, column : column + 1], f"{words} at ({row}, {column})"
+    elif len(of) == 3:
+        words += ", the whole map"
+    return torch.from_numpy(own.ravel()), words
+
+
+def _rules(
+    recording: Recording, rule: Rule, source: Operation | None, stop: Operation | None
+) -> tuple[dict[int, Replacement], tuple[int, int], int, tuple[str, ...]]:
+    """The replacements that a rule asks for between the start and the objective, and how far it got."""
+    way = _way(recording, source, stop)
+    modified = rule in ("deconvnet", "guided backprop")
+    replacements: dict[int, Replacement] = {}
+    there = pools = 0
+    obstacles: dict[str, None] = {}
+    for operation in way:
+        if operation.op.startswith("max_pool") or operation.op.startswith("adaptive_max_pool"):
+            pools += 1
+        if operation.op in _SMOOTH and modified:
+            obstacles[operation.op] = None
+        if _rectifies(operation):
+            there += 1
+            if modified and operation.number is not None:
+                replacements[operation.number] = _ruled(rule == "guided backprop")
+    applied = len(replacements)
+    return replacements, (applied, there), pools, tuple(obstacles)
+
+
+def _way(recording: Recording, source: Operation | None, stop: Operation | None) -> list[Operation]:
+    """The operations that lead to the objective, behind the layer where it stops."""
+    by_name = {operation.name: operation for operation in recording}
+    last = recording.operations[-1] if source is None else source
+    waiting, found = [last], {last.name}
+    while waiting:
+        for name in waiting.pop().inputs:
+            if name in by_name and name not in found and (stop is None or name != stop.name):
+                found.add(name)
+                waiting.append(by_name[name])
+    return [operation for operation in recording if operation.name in found]
+
+
+def _rectifies(operation: Operation) -> bool:
+    op = operation.op
+    if op in ("clamp", "clip", "clamp_min"):
+        return operation.argument(1, "min") == 0
+    if op == "hardtanh":
+        return operation.argument(1, "min_val", -1.0) == 0
+    if op == "threshold":
+        return operation.argument(1, "threshold") == 0
+    return op in _RECTIFIERS
+
+
+def _ruled(guided: bool) -> Replacement:
+    def run(function: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        named = not args
+        x = keywords["input"] if named else args[0]
+
+        def alone(given: Tensor) -> Tensor:
+            return function(**{**keywords, "input": given}) if named else function(given, *args[1:], **keywords)
+
+        result = _Ruled.apply(x, alone, guided)
+        if any(one is x for one in function_of(function).overwritten(args, keywords)):
+            return x.copy_(result)
+        return result
+
+    return run
+
+
+def _kept(kept: dict[str, Tensor], operation: Operation, replacement: Replacement | None) -> Replacement:
+    """Keeps a call's result, as the next ones find it and before any of them writes into it."""
+
+    def run(function: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        given = function(*args, **keywords) if replacement is None else replacement(function, args, keywords)
+        place = int(operation.name.rpartition("[")[2][:-1]) if operation.name.endswith("]") else None
+        value = given[place or 0] if isinstance(given, (tuple, list)) else given
+        kept[operation.name] = value.clone()
+        for written in function_of(function).overwritten(args, keywords):
+            if isinstance(written, Tensor):
+                return written.copy_(kept[operation.name])
+        if isinstance(given, (tuple, list)):
+            many = list(given)
+            many[place or 0] = kept[operation.name].clone()
+            return type(given)(many) if type(given) in (tuple, list) else tuple(many)
+        return kept[operation.name].clone()
+
+    return run

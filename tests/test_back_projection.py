@@ -1,0 +1,191 @@
+"""The four rules against captum, published numbers, and each other over every form that a rectifier can have."""
+
+from __future__ import annotations
+
+import captum.attr
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from captum.testing.helpers.basic_models import BasicModel_ConvNet_One_Conv
+from nets import same_state, state_of
+from torch import nn
+from zoo import ZOO
+
+from nnlens.kernels import back_projection
+
+RULES = ("gradient", "input × gradient", "deconvnet", "guided backprop")
+
+
+class Function(nn.Module):
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x)
+
+
+def network(rectifier=nn.ReLU) -> nn.Module:
+    torch.manual_seed(0)
+    body = [nn.Conv2d(3, 6, 3, padding=1), rectifier(), nn.MaxPool2d(2), nn.Conv2d(6, 8, 3), rectifier()]
+    return nn.Sequential(*body, nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8 * 9, 12), rectifier(), nn.Linear(12, 5))
+
+
+X = torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+
+
+def captums(rule: str, model: nn.Module, x, target):
+    method = {
+        "gradient": captum.attr.Saliency,
+        "input × gradient": captum.attr.InputXGradient,
+        "deconvnet": captum.attr.Deconvolution,
+        "guided backprop": captum.attr.GuidedBackprop,
+    }[rule](model)
+    options = {"abs": False} if rule == "gradient" else {}
+    return method.attribute(x.clone().requires_grad_(), target=target, **options)[0].detach().numpy()
+
+
+@pytest.mark.filterwarnings("ignore:Setting (forward, )?backward hooks")
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("target", [0, 3])
+def test_classes_are_captums(rule, target):
+    model = network()
+    before = state_of(model)
+    found = back_projection(model, X, target, rule=rule)
+    np.testing.assert_allclose(found.values, captums(rule, model, X, target), atol=1e-5)
+    assert same_state(before, state_of(model))
+    assert found.value == pytest.approx(float(model(X)[0, target].detach()), abs=1e-5)
+    assert found.rectifiers == ((3, 3) if rule in ("deconvnet", "guided backprop") else (0, 3))
+
+
+@pytest.mark.filterwarnings("ignore:Setting (forward, )?backward hooks")
+def test_published_numbers():
+    model, x = BasicModel_ConvNet_One_Conv(), torch.arange(16.0).view(1, 1, 4, 4)
+
+    class WholeOutput(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.model = model
+
+        def forward(self, x):
+            return self.model(x)
+
+    deconvnet = [[2, 3, 3, 1], [3, 5, 5, 2], [3, 5, 5, 2], [1, 2, 2, 1]]
+    guided = [[0, 1, 1, 1], [1, 3, 3, 2], [1, 3, 3, 2], [1, 2, 2, 1]]
+    for rule, expected in (("deconvnet", deconvnet), ("guided backprop", guided)):
+        np.testing.assert_allclose(captums(rule, model, x, 0)[0], expected, atol=1e-5)
+        np.testing.assert_allclose(back_projection(WholeOutput(), x, 0, rule=rule).values[0], expected, atol=1e-5)
+
+
+FORMS = {
+    "functional": lambda x: F.relu(x),
+    "method": lambda x: x.relu(),
+    "in place": lambda x: x.relu_(),
+    "functional in place": lambda x: F.relu(x, inplace=True),
+    "clamp": lambda x: x.clamp(min=0),
+    "clamp_": lambda x: x.clamp_(min=0),
+    "threshold": lambda x: F.threshold(x, 0, 0),
+    "the result is not read": lambda x: not_read(x),
+}
+
+
+def not_read(x):
+    y = x * 1
+    F.relu_(y)
+    return y
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("rule", RULES)
+def test_every_form_of_a_rectifier_is_a_rectifier(form, rule):
+    found = back_projection(network(lambda: Function(FORMS[form])), X, 2, rule=rule)
+    np.testing.assert_allclose(found.values, back_projection(network(), X, 2, rule=rule).values, atol=1e-6)
+    assert found.rectifiers[1] == 3
+
+
+@pytest.mark.parametrize(
+    ("rectifier", "slope"),
+    [(nn.ReLU6, lambda x: ((x > 0) & (x < 6)).double()), (nn.LeakyReLU, lambda x: torch.where(x > 0, 1.0, 0.01))],
+)
+def test_other_rectifiers_by_hand(rectifier, slope):
+    """One layer, so that the signal at the rectifier is the last layer's weight."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(12, 9), rectifier(), nn.Linear(9, 2)).double()
+    x = 20 * torch.randn(1, 3, 2, 2, dtype=torch.double)
+    before, signal = model[1](x.flatten(1)), model[3].weight[1]
+    for rule, at in (
+        ("gradient", signal * slope(before)),
+        ("deconvnet", signal.clamp(min=0)),
+        ("guided backprop", signal.clamp(min=0) * slope(before)),
+    ):
+        expected = (at.view(1, -1) @ model[1].weight).view(3, 2, 2)
+        found = back_projection(model, x, 1, rule=rule)
+        np.testing.assert_allclose(found.values, expected.detach(), atol=1e-5)
+
+
+def test_units_places_and_layers_to_stop_at():
+    model = network()
+    values = {}
+    model[3].register_forward_hook(lambda m, a, output: values.update(value=output))
+    x = X.clone().requires_grad_()
+    model(x)
+    unit = values["value"][0, 4]
+    for of, objective in ((("3", 4), unit.max()), (("3", 4, (1, 2)), unit[1, 2]), (("3", 4, "map"), unit.sum())):
+        (expected,) = torch.autograd.grad(objective, x, retain_graph=True)
+        found = back_projection(model, X, of)
+        np.testing.assert_allclose(found.values, expected[0], atol=1e-6)
+        assert found.value == pytest.approx(float(objective.detach()), abs=1e-6)
+    # At a layer: what the class's score draws from the units of another one, the frozen origin of deepvis.
+    scores = model(x)
+    (expected,) = torch.autograd.grad(scores[0, 1], values["value"])
+    np.testing.assert_allclose(back_projection(model, X, 1, at="3").values, expected[0], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["Residual", "SqueezeExcite", "ViT", "FunctionalReLU", "Hooked"])
+def test_the_zoo_by_automatic_differentiation(name):
+    torch.manual_seed(0)
+    model, inputs = ZOO[name].build().eval(), ZOO[name].inputs()
+    before = state_of(model)
+    found = back_projection(model, inputs[0][:1], 1)
+    assert same_state(before, state_of(model))
+    x = inputs[0][:1].clone().requires_grad_()
+    scores = model(x * 1)
+    scores = scores.flatten(2).mean(2) if scores.ndim > 2 else scores
+    (expected,) = torch.autograd.grad(scores[0, 1], x)
+    np.testing.assert_allclose(found.values, expected[0], atol=1e-5)
+
+
+def test_what_stands_in_the_way_is_told():
+    model = network(nn.GELU)
+    found = back_projection(model, X, 0, rule="guided backprop")
+    assert found.obstacles == ("gelu",)
+    assert "0 of 0 rectifiers, 2 pools by their switches; gelu keep the plain gradient" in found.describe()
+    assert "deconvnet of class 1: 3 of 3 rectifiers" in back_projection(network(), X, 1, rule="deconvnet").describe()
+
+
+@pytest.mark.parametrize(
+    ("of", "options", "message"),
+    [
+        (9, {}, "of must be a class index 0…4, got 9"),
+        (("3", 8), {}, "of must name a unit 0…7 in layer '3', got 8"),
+        (("3", 1, (9, 9)), {}, r"of must name a place inside the 6 × 6 map, got \(9, 9\)"),
+        ("3", {}, "of must be a class index"),
+        (1, {"rule": "magic"}, "rule must be one of gradient, input × gradient, deconvnet, guided backprop"),
+        (1, {"at": "nothing"}, "layer must be one of the"),
+    ],
+)
+def test_bad_input(of, options, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        back_projection(network(), X, of, **options)
+
+
+def test_a_model_without_a_gradient_says_so():
+    class Rounds(nn.Module):
+        def forward(self, x):
+            return (x.detach() * 2).mean((2, 3))
+
+    with pytest.raises(ValueError, match="the model has no gradient from class 0"):
+        back_projection(Rounds(), X, 0)
+    with pytest.raises(ValueError, match="out=... arguments don't support automatic differentiation"):
+        back_projection(ZOO["InPlace"].build(), *ZOO["InPlace"].inputs(), 0)
