@@ -187,5 +187,5 @@ def test_a_model_without_a_gradient_says_so():
 
     with pytest.raises(ValueError, match="the model has no gradient from class 0"):
         back_projection(Rounds(), X, 0)
-    with pytest.raises(ValueError, match="out=... arguments don't support automatic differentiation"):
+    with pytest.raises(ValueError, match="arguments don't support automatic differentiation"):
         back_projection(ZOO["InPlace"].build(), *ZOO["InPlace"].inputs(), 0)
