@@ -22,6 +22,7 @@ from nnlens.kernels import (
     occluded_scores,
     occlusion,
     occlusion_series,
+    occlusion_steps,
     prepare_passes,
     size_curve,
 )
@@ -325,8 +326,8 @@ class Chooses(nn.Module):
 @pytest.mark.parametrize(
     ("model", "how", "words"),
     [
-        (OnlyAlone(), "whole passes, one position at a time", "differed from the model's own"),
-        (Chooses(), "whole passes", None),
+        (OnlyAlone(), "whole passes, one position at a time", "depend on what else is in a batch"),
+        (Chooses(), "whole passes, one position at a time", None),
     ],
 )
 def test_models_that_mix_their_batch_or_change_their_path_are_found_out(model, how, words):
@@ -342,6 +343,151 @@ def test_models_that_mix_their_batch_or_change_their_path_are_found_out(model, h
     np.testing.assert_allclose(result.logits.reshape(len(rows), -1), expected, atol=1e-5)
     assert result.how == how
     assert any(words in str(one.message) for one in told) if words else not told
+
+
+class Fn(nn.Module):
+    """A forward from parts and a function of them."""
+
+    def __init__(self, function, **parts):
+        super().__init__()
+        for name, part in parts.items():
+            setattr(self, name, part)
+        self.function = function
+
+    def forward(self, x):
+        return self.function(self, x)
+
+
+def conv(inputs=3, outputs=6):
+    return nn.Conv2d(inputs, outputs, 3, padding=1)
+
+
+def mean(y):
+    return y.mean((2, 3))
+
+
+def view_then_relu(net, x):
+    y = net.c(x)
+    v = y[:, :2]
+    y.relu_()
+    return torch.cat([mean(v), mean(y)], 1)
+
+
+def same_object_then_relu(net, x):
+    y = net.c(x)
+    z = y.float()
+    z.relu_()
+    return mean(net.d(y)) + z.sum((2, 3))[:, :4]
+
+
+def written_through_data(net, x):
+    y = net.c(x)
+    y.data.clamp_(0)
+    return mean(net.d(y))
+
+
+def autocast_inside(net, x):
+    with torch.autocast("cpu", torch.bfloat16):
+        return mean(net.d(net.c(x).relu())).float()
+
+
+def batch_norm_of_torch(net, x):
+    weights = net.bn.weight, net.bn.bias, net.bn.running_mean, net.bn.running_var
+    return mean(torch.batch_norm(net.c(x), *weights, False, 0.1, 1e-5, False))
+
+
+def both_returned(net, x):
+    logits = net.fc(mean(net.c(x).relu()))
+    return {"logits": logits, "evidence": F.relu(logits)}
+
+
+# Sound models on which a first version was wrong or fell back without need; and how they run now.
+ODD = {
+    "LeNet's view": (
+        Fn(lambda s, x: s.fc(F.max_pool2d(s.c(x).relu(), 2).view(x.size(0), -1)), c=conv(), fc=nn.Linear(864, 4)),
+        "windows",
+    ),
+    "contiguous": (
+        Fn(lambda s, x: s.fc(s.c(x).contiguous().view(len(x.shape) - 4 + x.shape[0], -1)), c=conv(),
+           fc=nn.Linear(3456, 4)),
+        "windows",
+    ),
+    "view, then in place": (Fn(view_then_relu, c=conv()), "whole passes"),
+    "the same object": (Fn(same_object_then_relu, c=conv(), d=conv(6, 4)), "windows"),
+    "written through data": (Fn(written_through_data, c=conv(), d=conv(6, 4)), "whole passes"),
+    "channels padded": (
+        Fn(lambda s, x: mean(s.d(F.pad(F.avg_pool2d(s.c(x), 2), (0, 0, 0, 0, 0, 4)))), c=conv(), d=conv(10, 4)),
+        "windows",
+    ),
+    "torch's own batch_norm": (Fn(batch_norm_of_torch, c=conv(), bn=nn.BatchNorm2d(6)), "windows"),
+    "a constant map": (
+        Fn(lambda s, x: mean(s.d(s.c(x) + F.interpolate(s.p, x.shape[2:]))), c=conv(), d=conv(6, 4),
+           p=nn.Parameter(torch.randn(1, 6, 8, 8))),
+        "windows",
+    ),
+    "autocast inside": (Fn(autocast_inside, c=conv(), d=conv(6, 4)), "whole passes of the prepared model"),
+    "one image at a time": (
+        Fn(lambda s, x: s.fc(s.c(x).reshape(1, -1)), c=conv(), fc=nn.Linear(3456, 4)), "one position at a time"
+    ),
+    "a number of Python": (Fn(lambda s, x: mean(s.c(x / float(x.max()))), c=conv()), "one position at a time"),
+    "two outputs, one read": (Fn(both_returned, c=conv(), fc=nn.Linear(6, 4)), "windows"),
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:occlusion goes on with", "ignore:the model's scores depend on")
+@pytest.mark.parametrize("name", ODD)
+def test_odd_but_sound_models(name):
+    torch.manual_seed(0)
+    model, how = ODD[name]
+    model.eval()
+    if name == "torch's own batch_norm":
+        model.bn.running_mean.normal_()
+        model.bn.running_var.uniform_(0.5, 2)
+        nn.init.normal_(model.bn.weight)
+    x = torch.randn(1, 3, 24, 24)
+    result = occlusion(model, x, size=5, stride=3, fill=0.3)
+    window = occluder(x, size=5, fill=0.3)
+    rows, columns = (one.ravel() for one in np.meshgrid(result.tops, result.lefts, indexing="ij"))
+    expected = plainly(model, x, window.cover(rows, columns))
+    # bfloat16 rounds a batch's sums otherwise.
+    far = 2e-2 if name == "autocast inside" else 1e-5
+    np.testing.assert_allclose(result.logits.reshape(len(rows), -1), expected, rtol=1e-6, atol=far)
+    assert how in result.how
+
+
+def test_a_model_that_mixes_only_where_the_corners_do_not_see_it():
+    model = Fn(lambda s, x: mean(s.c(x / x.max()).relu()), c=conv())
+    x = torch.rand(1, 3, 24, 24)
+    x[0, 0, 9, 14] = 3
+    with pytest.warns(UserWarning, match="depend on what else is in a batch"):
+        result = occlusion(model, x, size=4, stride=2)
+    window = occluder(x, size=4)
+    rows, columns = (one.ravel() for one in np.meshgrid(result.tops, result.lefts, indexing="ij"))
+    expected = plainly(model, x, window.cover(rows, columns))
+    np.testing.assert_allclose(result.logits.reshape(len(rows), -1), expected, atol=1e-5)
+
+
+def test_prepared_passes_of_another_image_are_not_used(net):
+    x, other = torch.randn(2, 1, 3, 20, 20)
+    prepared = prepare_passes(net, x)
+    occlusion(net, x, size=5, prepared=prepared)
+    found = occlusion(net, other, size=5, prepared=prepared)
+    np.testing.assert_allclose(found.logits, occlusion(net, other, size=5).logits, atol=1e-6)
+    x.mul_(2)
+    found = occlusion(net, x, size=5, prepared=prepared)
+    np.testing.assert_allclose(found.logits, occlusion(net, x, size=5).logits, atol=1e-6)
+
+
+def test_a_model_without_rows_of_scores_is_refused(net):
+    with pytest.raises(ValueError, match="the model must give one row of scores for one image"):
+        occlusion(Fn(lambda s, x: mean(s.c(x)).squeeze(), c=conv()), torch.randn(1, 3, 9, 9), size=3)
+
+
+def test_a_unit_asked_for_later_is_noted_everywhere(net):
+    x = torch.randn(1, 3, 20, 20)
+    known = occlusion(net, x, size=5, stride=3)
+    *_, result = occlusion_steps(net, x, size=5, stride=3, unit=("stem", 1), known=known)
+    assert np.isfinite(result.activations).all()
 
 
 def test_weights_that_change_are_noticed(net):

@@ -25,7 +25,7 @@ from torch import Tensor
 from ..recording import Operation, Source
 from ..recording.operations import function_of
 from ..recording.substitute import Replacement
-from .prepared import Prepared, convolution_arguments, in_place, is_plain, pair
+from .prepared import Prepared, convolution_arguments, first, in_place, is_plain, pair
 from .reach_rules import POINTWISE
 from .receptive_field import reaches_of
 from .winograd import TILE
@@ -201,6 +201,7 @@ class Incremental:
         last = self._reaches[operation.name].axes[0].axis == 1
         if op in ("conv2d", "max_pool2d", "avg_pool2d", "pad"):
             known = len(seen) == 1 and not last and len(seen[0].shape) == 4
+            known = known and (op != "pad" or len(operation.argument(1, "pad")) <= 4)
             known = known and (op != "conv2d" or operation.name in self.prepared.folded)
         elif op == "permute":
             known = _order(operation) in ((0, 2, 3, 1), (0, 3, 1, 2))
@@ -212,9 +213,11 @@ class Incremental:
         elif op == "local_response_norm":
             known = not last
         elif op in ("linear", "layer_norm", "rms_norm"):
-            known = last and (op == "linear" or len(operation.arguments[1]) == 1)
+            known = last and (op == "linear" or len(operation.argument(1, "normalized_shape")) == 1)
+            known = known and self.prepared.value(seen[0]).dtype == operation.dtype  # not under autocast
         else:
-            known = op in POINTWISE and (op == "prelu" or all(_everywhere(one, last) for one in operation.sources))
+            others = [source for source in operation.sources if source.name not in self.prepared.seeing]
+            known = op in POINTWISE and (op == "prelu" or all(_everywhere(one, last) for one in others))
             known = known and all(_places(source.shape, last) == _places(shape, last) for source in seen)
             if op not in POINTWISE and area < 1:
                 return "it is not known to be local"
@@ -234,11 +237,8 @@ class Incremental:
     def _is_handed(self, name: str) -> bool:
         """Whether something that is computed whole reads a local value."""
         readers = self.prepared.consumers.get(name, [])
-        outside = not readers or any(one.name not in self._last for one in readers)
-        return outside or name == self.watched or self._is_output(name)
-
-    def _is_output(self, name: str) -> bool:
-        return name != "input" and self.prepared.recording[name] is self.prepared.recording.output
+        inside = bool(readers) and all(one.name in self._last for one in readers)
+        return not inside or name == self.watched or name in self.prepared.recording.returned
 
     # One step per operation
 
@@ -452,7 +452,7 @@ class Incremental:
             if name != "input":
                 operation = prepared.recording.operation(name)
                 value = handed[name] if name in handed else prepared.recording[name].expand(count, -1, -1, -1)
-                instead[operation.number or 0] = _give(value)
+                instead[operation.number or 0] = _give_back(value) if operation.same else _give(value)
         image = handed.get("input")
         batch = prepared.x.expand(count, -1, -1, -1) if image is None else image
         return prepared(batch, instead, watch, self.watched)
@@ -539,8 +539,11 @@ class Incremental:
         """Places of a value, (n, rows, columns, channels): of its patches, of the clean map, or of what pads it."""
         while name in self._moved:
             moved = self._moved[name]
-            # A reader of a padded map looks at nothing beyond it: what is outside now, the zeros have padded.
-            rows, columns, name, slot = moved.rows[rows], moved.columns[columns], moved.parent, 0
+            # A reader of a padded map looks at nothing beyond it (but to fill its tiles): what is outside, zeros pad.
+            rows, columns = (
+                along[one.clip(0, len(along) - 1)] for along, one in ((moved.rows, rows), (moved.columns, columns))
+            )
+            name, slot = moved.parent, 0
         down, across = self._windows[name]
         own_rows, own_columns = rows - down.starts[block.rows][:, None], columns - across.starts[block.columns][:, None]
         in_rows = (own_rows >= 0) & (own_rows < down.length)
@@ -611,12 +614,16 @@ def _convolved(window: Tensor, weight: Tensor, bias: Tensor | None, stride: Any,
 
 
 def _give(value: Tensor) -> Replacement:
+    return lambda function, args, keywords: value
+
+
+def _give_back(value: Tensor) -> Replacement:
+    """For what gave back the very tensor that it was given: the forward may go on with either name of it."""
+
     def replacement(function: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-        for written in function_of(function).overwritten(args, keywords):
-            if isinstance(written, Tensor):
-                written.data = value  # the forward may go on with the very tensor that it wrote into
-                return written
-        return value
+        given = first(function, args, keywords)
+        given.data = value
+        return given
 
     return replacement
 
@@ -644,8 +651,5 @@ def _places(shape: tuple[int, ...], last: bool) -> tuple[int, ...]:
 
 
 def _everywhere(source: Source, last: bool) -> bool:
-    """Whether a tensor is a map, or the same at every place of one."""
-    if source.value is None and source.name is None:
-        return False
-    shape = (1,) * (4 - len(source.shape)) + source.shape
-    return (source.name is not None and len(source.shape) == 4) or _places(shape, last) == (1, 1)
+    """Whether a tensor that does not come from the image is the same at every place of a map."""
+    return _places((1,) * (4 - len(source.shape)) + source.shape, last) == (1, 1)

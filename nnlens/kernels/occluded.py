@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..recording import OtherPathError, borrow
-from ..work import in_batches
+from ..recording import borrow
+from ..work import in_batches, out_of_memory
 from .occluder import Fill, Shape, occluder
 from .occlusion_engine import BLOCK, Engine, current_passes
 from .prepared import Prepared, channels_last
@@ -49,6 +49,9 @@ def occluded_scores(
 
     scores, known = run(), engine.prepared
     if known is not None and not known.checked:
+        if known.level < 3 and engine.mixes():
+            known.level = engine.level = 3
+            scores = run()
         while not engine.check(rows[:1], columns[:1], scores[:1]) and engine.level < 3:
             scores = run()
         known.checked = True
@@ -116,13 +119,23 @@ def _whole(
     """The scores of images by whole passes, of the prepared model where that holds."""
 
     def run(start: int, stop: int) -> np.ndarray:
-        batch = channels_last(images(start, stop))
+        batch = images(start, stop)
+        level = 2 if prepared is None else prepared.level
+        ways: list[Callable[[], Tensor]] = [
+            lambda: prepared.whole(channels_last(batch)),  # type: ignore[union-attr]
+            lambda: class_scores(model(batch), output),
+            lambda: torch.cat([class_scores(model(one), output) for one in batch.split(1)]),
+        ]
         with borrow(model):
-            if prepared is not None and prepared.level < 2:
+            for place, way in enumerate(ways[max(0, level - 1) :], start=max(0, level - 1)):
                 try:
-                    return prepared.whole(batch).cpu().numpy()
-                except OtherPathError:
-                    prepared.level = 2
-            return class_scores(model(batch), output).cpu().numpy()
+                    scores = way()
+                except Exception as error:
+                    if out_of_memory(error) or place == 2:
+                        raise
+                    continue
+                if len(scores) == len(batch):
+                    return scores.cpu().numpy()
+        raise ValueError(f"the model must give a row of scores for each image, got {len(scores)} for {len(batch)}")
 
     return np.concatenate([part for _, _, part in in_batches(count, run, size=4)])

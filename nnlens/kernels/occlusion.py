@@ -90,9 +90,13 @@ def _by_variation(places: np.ndarray, score: np.ndarray) -> np.ndarray:
     return places[np.argsort(-spread, kind="stable")]
 
 
-def _check_at(rows: int, columns: int) -> list[tuple[int, int]]:
-    """Two corners and the centre: where borders matter, and where they do not."""
-    return list(dict.fromkeys([(0, 0), (rows - 1, columns - 1), (rows // 2, columns // 2)]))
+def _check_at(rows: int, columns: int) -> np.ndarray:
+    """Two corners and the centre (n, 2): where borders matter, and where they do not."""
+    return np.array(list(dict.fromkeys([(rows // 2, columns // 2), (0, 0), (rows - 1, columns - 1)])))
+
+
+def _missing(places: np.ndarray, computed: np.ndarray) -> np.ndarray:
+    return places[~computed[places[:, 0], places[:, 1]]]
 
 
 def occlusion_steps(
@@ -144,28 +148,36 @@ def occlusion_steps(
         if (known.size, known.stride, known.image) != (window.size, step, image):
             raise ValueError("known must be a result of the same size, stride and image")
         result = replace(known.snapshot(), target=int(top))
-        if result.complete:
-            yield result
-            return
     noted = None
     if unit is not None:
         noted = _Noted(unit, prepared.recording if prepared is not None else record(model, x))
-        if result.activations is None:
+        if result.unit != noted.words:  # what is known is not known of this unit
             empty = np.full((len(tops), len(lefts)), np.nan, np.float32)
+            result.computed[:] = False
             result = replace(result, unit=noted.words, activations=empty, clean_activation=noted.clean)
+    if result.complete:
+        yield result
+        return
     watched = "" if noted is None else noted.layer
     engine = Engine(model, window, tops, lefts, output=output, prepared=prepared, watched=watched)
-    levels = _levels(len(tops), len(lefts), result.computed)
+    checks = _check_at(len(tops), len(lefts))
+    levels = [checks, *_levels(len(tops), len(lefts), result.computed)]
     size_now, size_later = engine.batches(batch_size, sum(map(len, levels)))
-    # Batches run on over the ends of levels: they are to be of one size.
-    order = levels.pop(0)
+    order = _missing(levels.pop(0), result.computed)
+
+    # All three for a model and a kind of input; then the centre for every size.
+    checking = [] if prepared is None else list(checks if not prepared.checked else checks[:1])
 
     def run(start: int, stop: int) -> np.ndarray:
         return engine(*order[start:stop].T)
 
     while len(order) or levels:
+        # Batches run on over the ends of levels: they are to be of one size.
         while len(order) < size_now and levels:
-            order = np.concatenate([order, _by_variation(levels.pop(0), result.logits[..., int(top)])])
+            new = _by_variation(_missing(levels.pop(0), result.computed), result.logits[..., int(top)])
+            order = np.concatenate([order, new[~(new[:, None] == order[None]).all(2).any(1)]])
+        if not len(order):
+            break
         _, count, scores = next(in_batches(len(order), run, size=size_now))
         size_now = size_later if count == min(size_now, len(order)) else count  # what fitted into memory
         rows, columns = order[:count].T
@@ -179,14 +191,13 @@ def occlusion_steps(
         if prepared is None:
             continue
         prepared.patient = True
-        if not prepared.checked:
-            corners = np.array([place for place in _check_at(len(tops), len(lefts)) if result.computed[place]])
-            at_rows, at_columns = corners.T
-            same = engine.check(at_rows, at_columns, result.logits[at_rows, at_columns])
-            prepared.checked = same or engine.level == 3
-            if not same:
+        if checking and all(result.computed[tuple(place)] for place in checking):
+            sure = engine.is_sure(np.array(checking), result.logits)
+            checking = [] if sure or engine.level == 3 else list(checks)
+            if not sure:
                 result.computed[:], result.logits[:] = False, np.nan
-                result, levels = replace(result, forwards=1), _levels(len(tops), len(lefts), result.computed)
+                result = replace(result, forwards=1)
+                levels = [checks, *_levels(len(tops), len(lefts), result.computed)]
                 order = levels.pop(0)
                 size_now, size_later = engine.batches(batch_size, result.computed.size)
 

@@ -68,10 +68,16 @@ class Engine:
         while True:
             self.seen.clear()
             try:
-                return self._compute(rows, columns).cpu().numpy()
+                scores = self._compute(rows, columns).cpu().numpy()
+                if len(scores) != len(rows):
+                    raise ValueError(f"the model gave {len(scores)} rows of scores for {len(rows)} images")
+                return scores
             except Exception as error:
-                if out_of_memory(error) or self.level >= 2:
+                if out_of_memory(error) or self.level == 3:
                     raise
+                if self.level == 2:
+                    self._fall_back(3)  # it may be made for one image at a time
+                    continue
                 if not isinstance(error, OtherPathError):
                     said = f"{type(error).__name__}: {error}"
                     warnings.warn(f"occlusion goes on with whole passes: {self.how} failed ({said})", stacklevel=2)
@@ -82,11 +88,11 @@ class Engine:
         with borrow(self.model):
             if self.level == 0 and self.incremental is not None:
                 return self._on_windows(self.incremental, rows, columns)
-            batch = channels_last(self.window.cover(tops, lefts))
+            batch = self.window.cover(tops, lefts)
             if self.level == 1 and self.prepared is not None:
                 if not self.watched:
-                    return self.prepared.whole(batch)
-                return self.prepared(batch, None, self.seen.append, self.watched)
+                    return self.prepared.whole(channels_last(batch))
+                return self.prepared(channels_last(batch), None, self.seen.append, self.watched)
         return torch.cat([self._plainly(part) for part in (batch.split(1) if self.level == 3 else (batch,))])
 
     def _plainly(self, batch: Tensor) -> Tensor:
@@ -119,15 +125,52 @@ class Engine:
             own = torch.cat([class_scores(self.model(image[None]), self.output) for image in images]).cpu().numpy()
         with np.errstate(invalid="ignore"):
             off = np.nan_to_num(np.abs(own - scores), nan=0.0).max()
-        dtype = self.window.x.dtype
-        bound = max(1e-4, 16 * torch.finfo(dtype).eps * float(np.nan_to_num(np.abs(own)).max()))
+        bound = self._bound(float(np.nan_to_num(np.abs(own)).max()))
         if off <= bound and np.array_equal(np.isnan(own), np.isnan(scores)):
             return True
-        if self.level < 3:
+        if self.level == 3:
+            warnings.warn(f"the model's own scores differ from run to run, by {off:.1g}", stacklevel=2)
+        else:
             words = f"occlusion goes on with surer passes: {self.how} differed from the model's own by {off:.1g}"
             warnings.warn(words, stacklevel=2)
             self._fall_back(self.level + 1)
         return False
+
+    def is_sure(self, places: np.ndarray, scores: np.ndarray) -> bool:
+        """`check` at these positions (n, 2) of a map of scores; and once, that the model does not mix its batch."""
+        assert self.prepared is not None
+        if not self.prepared.checked and self.level < 3 and self.mixes():
+            words = "the model's scores depend on what else is in a batch: one position at a time follows"
+            warnings.warn(words, stacklevel=2)
+            self._fall_back(3)
+            self.prepared.checked = True
+            return False
+        rows, columns = places.T
+        sure = self.check(rows, columns, scores[rows, columns])
+        self.prepared.checked = sure or self.level == 3
+        return sure
+
+    def mixes(self) -> bool:
+        """Whether the model's scores of one image depend on what else is in its batch."""
+        x = self.window.x
+        noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0)).to(x)
+        other = 3 * x.flip(2, 3) + noise * (x.std() + 1)
+        with borrow(self.model):
+            alone = [class_scores(self.model(image.clone()), self.output) for image in (x, other)]
+            try:
+                both = class_scores(self.model(torch.cat([x, other])), self.output)
+            except Exception:
+                return True
+        if len(both) != 2:
+            return True
+        bound = self._bound(float(torch.cat(alone).abs().nan_to_num().max()))
+        bound *= 10 if bound > 1e-3 else 1  # in half precision the order of a sum shows
+        return bool(((both - torch.cat(alone)).abs().nan_to_num() > bound).any())
+
+    def _bound(self, largest: float) -> float:
+        """How far scores may differ: what rounding makes of them."""
+        eps = torch.finfo(self.window.x.dtype).eps if self.prepared is None else self.prepared.eps
+        return max(1e-4, eps, 16 * eps * largest)
 
     def _fall_back(self, level: int) -> None:
         self.level = level
@@ -168,6 +211,11 @@ def prepare_passes(
         prepared = Prepared(model, x, output=output, recording=recording, like=like)
     except (TypeError, ForwardError):
         return None
+    recorded = prepared.recording
+    if recorded.escaped:
+        prepared.level = 3  # what Python has read of one image must not be read of a batch
+    elif "as_strided" in recorded.calls or any(source.shared for one in recorded for source in one.sources):
+        prepared.level = max(2, prepared.level)  # memory that has several names is best left to the model
     if engine == "onnx" and prepared.onnx is None:
         with borrow(model):
             prepared.onnx = OnnxPasses(prepared.model, prepared.x, output)
@@ -176,6 +224,8 @@ def prepare_passes(
 
 
 def current_passes(model: nn.Module, x: Tensor, output: Pick, prepared: Prepared | None) -> Prepared | None:
-    if prepared is not None and prepared.version == version_of(model) and prepared.x.shape == x.shape:
-        return prepared
+    if prepared is not None and (prepared.version, prepared.output) == (version_of(model), output):
+        same = prepared.x.shape == x.shape and prepared.x.dtype == x.dtype
+        if same and torch.equal(prepared.x, x):
+            return prepared
     return prepare_passes(model, x, output)

@@ -16,7 +16,7 @@ from ..recording import Operation, Recording, Source, record, substituting, vers
 from ..recording.record import unwrapped
 from ..recording.substitute import Replacement
 from .onnx_runtime import OnnxPasses
-from .scores import Pick, class_scores
+from .scores import Pick, class_scores, pick_output
 from .winograd import Winograd, is_worth_it, padded
 
 # Operations whose output is memory of its own, which the only one who reads it may write into.
@@ -28,7 +28,8 @@ class Prepared:
 
     Batch normalisation is folded into the convolution before it, weights and images are kept with their channels last,
     and activation functions write into what only they read. Nothing of it touches the model: its own forward runs,
-    and single calls are done in another way (see `recording.substituting`).
+    and single calls are done in another way (see `recording.substituting`). What `version_of` cannot see of the model,
+    an attribute of Python or a write through `.data`, must not change meanwhile: prepare anew.
 
     Parameters
     ----------
@@ -57,9 +58,15 @@ class Prepared:
         like: Prepared | None = None,
     ):
         self.model = unwrapped(model)
-        self.x, self.output = x.detach(), output
+        self.x, self.output = x.detach().clone(), output
         self.recording = record(self.model, self.x) if recording is None else recording
-        self.clean = class_scores(self.recording.output, output)[0]
+        scores = class_scores(self.recording.output, output)
+        if len(scores) != 1:
+            raise ValueError(f"the model must give one row of scores for one image, got {tuple(scores.shape)}")
+        self.clean = scores[0]
+        # What a score is rounded to, relatively.
+        kept = self.x.dtype, pick_output(self.recording.output, output).dtype
+        self.eps = max(torch.finfo(one).eps for one in kept if one.is_floating_point)
         self.consumers: dict[str, list[Operation]] = defaultdict(list)
         self.seeing = {"input"}  # whose values come from the input
         for operation in self.recording:
@@ -135,7 +142,7 @@ class Prepared:
     def only_reader(self, name: str) -> Operation | None:
         """The operation that alone reads the value of `name`, if one does, and by itself."""
         readers = self.consumers.get(name, ())
-        if len(readers) != 1 or any(source.shared for source in readers[0].sources):
+        if name in self.recording.returned or len(readers) != 1 or any(source.shared for source in readers[0].sources):
             return None
         return readers[0] if sum(source.name == name for source in readers[0].sources) == 1 else None
 
@@ -148,8 +155,8 @@ class Prepared:
                 self._convolution(operation, found)
             elif operation.name in self.idle:
                 found[operation.number] = first
-            elif operation.op == "pad":
-                continue
+            elif operation.op == "view":
+                found[operation.number] = _reshaped  # a view of channels that come first may be none of these
             else:
                 written = in_place(operation)
                 given = operation.inputs[0] if len(operation.inputs) == 1 else ""
@@ -166,6 +173,8 @@ class Prepared:
         source = arguments.pop("input")
         if not isinstance(source, Source) or weight.ndim != 4 or len(operation.shape) != 4:
             return
+        if operation.dtype != weight.dtype:
+            return  # under autocast, which would not be there
         if any(one.name is not None and one.name in self.seeing for one in operation.sources[1:]):
             return  # weights that come from the input
         reader = self.only_reader(operation.name)
@@ -228,6 +237,8 @@ class Prepared:
     def normalisation(self, operation: Operation) -> tuple[Tensor, Tensor] | None:
         """Scale and shift per channel, float64, of a normalisation by running statistics."""
         names = ("input", "running_mean", "running_var", "weight", "bias", "training", "momentum", "eps")
+        if operation.function is torch.batch_norm:
+            names = ("input", "weight", "bias", "running_mean", "running_var", "training", "momentum", "eps")
         given = dict(zip(names, operation.arguments, strict=False)) | dict(operation.keywords)
         mean, variance = self.value(given.get("running_mean")), self.value(given.get("running_var"))
         if mean is None or variance is None or given.get("training", False):
@@ -249,6 +260,13 @@ def is_plain(arguments: dict[str, Any]) -> bool:
     """Whether a convolution has stride 1, no dilation, one group, and padding in numbers."""
     steps = pair(arguments["stride"]) == (1, 1) == pair(arguments["dilation"])
     return steps and arguments["groups"] == 1 and not isinstance(arguments["padding"], str)
+
+
+def _reshaped(function: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+    try:
+        return function(*args, **keywords)
+    except RuntimeError:
+        return args[0].reshape(*args[1:], **keywords)
 
 
 def _told(watch: Callable[[Tensor], None], replacement: Replacement | None) -> Replacement:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
 
 from ..recording import Operation, Source
 from .reach import FAR, Reach, Reaches, merged
@@ -312,7 +313,8 @@ def _last_dimensions(call: Call) -> Reaches:
 
 
 def _batch_norm(call: Call) -> Reaches:
-    fixed = call.argument(1, "running_mean") is not None and not call.argument(5, "training", False)
+    place = 3 if call.operation.function is torch.batch_norm else 1  # two functions, two orders
+    fixed = call.argument(place, "running_mean") is not None and not call.argument(5, "training", False)
     dims = [dim for dim in range(len(call.given_shape)) if dim != 1]
     return call.given if fixed else call.given.mixing(dims)
 

@@ -51,6 +51,11 @@ _UNFILLED = {"empty_like", "new_empty", "empty_strided"}
 _COMPUTED = {"T", "mT", "H", "mH", "real", "imag", "data"}
 
 
+# Functions by which a value becomes a number of Python, where their result is no tensor.
+ESCAPES = {"item", "tolist", "numpy", "bool", "float", "int", "index", "complex", "array", "equal", "allclose",
+           "is_nonzero"}  # fmt: skip
+
+
 @lru_cache(maxsize=4096)
 def kind_of(op: str) -> str:
     """The kind of the operation `op` ("conv2d" → "convolution"); "other" where none fits."""

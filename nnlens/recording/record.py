@@ -21,7 +21,7 @@ from torch.overrides import TorchFunctionMode
 
 from .borrow import Mode, borrow
 from .choice import Choice, Only
-from .operations import function_of
+from .operations import ESCAPES, function_of
 from .recording import Recording, assemble
 from .tape import Call, Event, Tape, plain, shape_of, tensors_in
 
@@ -195,6 +195,8 @@ class _Listener(TorchFunctionMode):
             outputs = [(place, tensor) for place, tensor in enumerate(tensors_in(made)) if plain(tensor)]
             if len(outputs) == 1:
                 outputs = [(None, outputs[0][1])]
+        if not outputs and function.name in ESCAPES and not isinstance(result, Tensor):
+            tape.escaped = tape.escaped or any(tape.event_of(one) is not None for one in tensors_in(args))
         # A constant that a forward makes, `torch.zeros(…)` say, is no step from the input to the output.
         constant = function.unfilled or (function.makes and next(tensors_in((args, kwargs)), None) is None)
         if outputs and not constant:

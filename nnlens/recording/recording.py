@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from .attention import attention_weights
 from .inside import Inner
 from .recurrent import recurrent_states
-from .tape import Event, Held, Source, Tape
+from .tape import Event, Held, Source, Tape, tensors_in
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,8 @@ class Operation:
         What it was called with, a `Source` for each tensor; empty in a recording of `only` a part.
     function : callable or None
         The function of torch that was called; None for a module whose inside cannot be seen.
+    same : bool
+        It gave back the very tensor that it was given first, as in-place operations do, and `x.float()` may.
     number : int or None
         Which of the pass's calls it was: its place in the recording's `calls`.
     seconds, flops : float and int, or None
@@ -65,6 +67,7 @@ class Operation:
     keywords: Mapping[str, Any] = field(default_factory=dict, repr=False)
     function: Callable[..., Any] | None = field(default=None, repr=False)
     number: int | None = field(default=None, repr=False)
+    same: bool = field(default=False, repr=False)
     seconds: float | None = None
     flops: int | None = None
 
@@ -106,6 +109,10 @@ class Recording:
         Paths of modules that did not run.
     calls : tuple of str
         The functions of torch that ran, in their order, those too whose results are no tensors.
+    returned : tuple of str
+        The operations whose values the model returned.
+    escaped : bool
+        Whether Python looked at a value that depends on the inputs, by `float(x.max())` or `if x.any()` say.
     """
 
     operations: tuple[Operation, ...]
@@ -113,6 +120,8 @@ class Recording:
     aliases: dict[str, str]
     silent: tuple[str, ...]
     calls: tuple[str, ...]
+    returned: tuple[str, ...]
+    escaped: bool
     _values: dict[str, Held | Callable[[], Tensor]] = field(repr=False)
 
     @property
@@ -221,7 +230,10 @@ def assemble(tape: Tape, output: Any) -> Recording:
         wrong = tape.choice.unmet((*values, *kept), (one.kind for one in operations), (*names, *inner, *tape.fired))
         if wrong:
             raise ValueError(wrong)
-    return Recording(tuple(operations), output, kept, silent, tuple(tape.calls), values)
+    events = [tape.event_of(tensor) for tensor in tensors_in(output)]
+    returned = tuple(dict.fromkeys(names[event] for event in events if event is not None and event >= 0))
+    calls = tuple(tape.calls)
+    return Recording(tuple(operations), output, kept, silent, calls, returned, tape.escaped, values)
 
 
 def _can_run(module: nn.Module) -> bool:
@@ -284,6 +296,7 @@ def _operation(event: Event, name: str, label: str, names: list[str]) -> Operati
         given.keywords,
         event.function,
         event.number,
+        event.same,
         event.seconds,
         event.flops,
     )

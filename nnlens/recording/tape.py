@@ -80,6 +80,7 @@ class Event:
     given: Given
     function: Callable[..., Any] | None = None
     number: int | None = None
+    same: bool = False  # it gave back the very tensor that it was given first
     inside: tuple[Any, dict[str, Any]] | None = None  # arguments of recurrent and attention operations, tensors `Held`
     seconds: float | None = None
     flops: int | None = None
@@ -106,6 +107,7 @@ class Tape:
     recycled: list[Held] = field(default_factory=list)  # values of an earlier pass, in its order
     events: list[Event] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)  # the functions that ran, recorded or not
+    escaped: bool = False  # Python has looked at a value that depends on the inputs
     stack: list[Call] = field(default_factory=list)
     fired: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     produced: dict[str, int] = field(default_factory=dict)  # path of a call → the event of its output
@@ -173,10 +175,12 @@ class Tape:
         if kind in ("recurrent", "attention") and (self.whole or self.choice.may_want_inside(call.path)):
             inside = self._holding(args), self._holding(kwargs)
         wanted = self.whole or self.choice.may_want(call.path, call.number, op, kind)
+        given_first = args[0] if args else kwargs.get("input")
         first = len(self.events)
         for place, value in outputs:
             held = self.hold(value) if wanted else None
             event = Event(op, kind, call, place, tuple(value.shape), value.dtype, held, given, function, number)
+            event.same = value is given_first
             # All is kept anyway: the tensor itself. Little is asked for: nothing must live longer because of us.
             self._origin[id(value)] = (value if self.whole else ref(value), len(self.events))
             self.events.append(event)
