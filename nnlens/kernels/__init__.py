@@ -2,7 +2,7 @@
 
 from .activations import Activations, activations
 from .back_projection import BackProjection, back_projection
-from .incremental import Incremental, Share
+from .incremental import Incremental
 from .layout import Grid
 from .occluded import masked_scores, occluded_scores, size_curve
 from .occlusion import occlusion, occlusion_series, occlusion_steps
@@ -12,6 +12,7 @@ from .prepared import Prepared
 from .receptive_field import ReceptiveField, receptive_field, seen_by, token_grids
 from .scores import class_scores, is_distribution, probabilities
 from .summary import Cost, Summary, summary
+from .windows import Share
 
 __all__ = [
     "Activations",

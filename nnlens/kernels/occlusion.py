@@ -165,8 +165,7 @@ def occlusion_steps(
     size_now, size_later = engine.batches(batch_size, sum(map(len, levels)))
     order = _missing(levels.pop(0), result.computed)
 
-    # All three for a model and a kind of input; then the centre for every size.
-    checking = [] if prepared is None else list(checks if not prepared.checked else checks[:1])
+    checking = engine.unchecked(checks)
 
     def run(start: int, stop: int) -> np.ndarray:
         return engine(*order[start:stop].T)

@@ -136,6 +136,15 @@ class Engine:
             self._fall_back(self.level + 1)
         return False
 
+    def unchecked(self, places: np.ndarray) -> list[np.ndarray]:
+        """Which of these places (n, 2) are still to be checked: all for a model and a kind of input, then the first
+        one for every plan."""
+        if self.prepared is None:
+            return []
+        if not self.prepared.checked:
+            return list(places)
+        return list(places[:1]) if self.incremental is not None and not self.incremental.checked else []
+
     def is_sure(self, places: np.ndarray, scores: np.ndarray) -> bool:
         """`check` at these positions (n, 2) of a map of scores; and once, that the model does not mix its batch."""
         assert self.prepared is not None
@@ -148,6 +157,8 @@ class Engine:
         rows, columns = places.T
         sure = self.check(rows, columns, scores[rows, columns])
         self.prepared.checked = sure or self.level == 3
+        if self.incremental is not None:
+            self.incremental.checked = sure
         return sure
 
     def mixes(self) -> bool:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from .incremental import Share
 from .scores import ScoreKind, is_distribution, probabilities
+from .windows import Share
 
 
 @dataclass(frozen=True, eq=False)
