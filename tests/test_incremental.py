@@ -604,3 +604,15 @@ def test_a_model_that_does_not_export_is_told():
     pytest.importorskip("onnxruntime")
     with pytest.raises(ValueError, match="the model does not export to ONNX: "):
         prepare_passes(Chooses(), torch.rand(1, 3, 12, 12), engine="onnx")
+
+
+def test_a_scripted_model_runs_whole():
+    torch.manual_seed(0)
+    model = torch.jit.script(nn.Sequential(conv(), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())).eval()
+    x = torch.randn(1, 3, 12, 12)
+    result = occlusion(model, x, size=4)
+    assert result.how == "whole passes"
+    window = occluder(x, size=4)
+    rows, columns = (one.ravel() for one in np.meshgrid(result.tops, result.lefts, indexing="ij"))
+    expected = plainly(model, x, window.cover(rows, columns))
+    np.testing.assert_allclose(result.logits.reshape(len(rows), -1), expected, atol=1e-5)

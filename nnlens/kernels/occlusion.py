@@ -166,6 +166,8 @@ def occlusion_steps(
     order = _missing(levels.pop(0), result.computed)
 
     checking = engine.unchecked(checks)
+    if prepared is None and engine.mixes():
+        engine.level = 3
 
     def run(start: int, stop: int) -> np.ndarray:
         return engine(*order[start:stop].T)

@@ -111,8 +111,9 @@ class Engine:
             rows, columns = (np.append(one, one[more]) for one in (rows, columns))
         under = self.window.under(self.tops[rows], self.lefts[columns])
         blocks = []
-        for start in range(0, len(rows), BLOCK):
-            some = slice(start, start + BLOCK)
+        block = BLOCK if self.window.x.device.type == "cpu" else len(rows)
+        for start in range(0, len(rows), block):
+            some = slice(start, start + block)
             fill = under if under.ndim == 3 else under[some]
             blocks.append(incremental.local(rows[some], columns[some], fill, self.window.mask))
         handed = {name: torch.cat([block[name] for block in blocks]) for name in blocks[0]}
@@ -152,7 +153,6 @@ class Engine:
             words = "the model's scores depend on what else is in a batch: one position at a time follows"
             warnings.warn(words, stacklevel=2)
             self._fall_back(3)
-            self.prepared.checked = True
             return False
         rows, columns = places.T
         sure = self.check(rows, columns, scores[rows, columns])
