@@ -192,8 +192,9 @@ def measure_peak(name: str, way: str) -> None:
     """The process's peak resident memory above that of the idle model, in bytes."""
     model, x = build(name), torch.randn(1, 3, 224, 224)
     before = _status("VmRSS")
-    if way == "ours":
-        occlusion(model, x, size=32, stride=8)
+    if way != "dense":
+        prepared = Prepared(model, x, transforms=way == "ours")
+        occlusion(model, x, size=32, stride=8, prepared=prepared)
     else:
         window = occluder(x, size=32)
         with torch.no_grad():
@@ -215,7 +216,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--first", action="store_true")
     parser.add_argument("--memory", action="store_true")
-    parser.add_argument("--peak", choices=["ours", "dense"], help=argparse.SUPPRESS)
+    parser.add_argument("--peak", choices=["ours", "spare", "dense"], help=argparse.SUPPRESS)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     for name in given.networks:
@@ -225,9 +226,10 @@ def main() -> None:
         elif given.first:
             first_pictures(name, given.pixels)
         elif given.memory:
-            ours, dense = peak_of(name, "ours"), peak_of(name, "dense")
+            ours, spare, dense = (peak_of(name, way) for way in ("ours", "spare", "dense"))
             print(
-                f"{name:20} peak {ours / 1e6:5.0f} MB, dense, batches of 16 {dense / 1e6:5.0f} MB: {ours / dense:.2f} ×"
+                f"{name:20} peak {ours / 1e6:5.0f} MB, without transformed kernels {spare / 1e6:5.0f} MB, dense in "
+                f"batches of 16 {dense / 1e6:5.0f} MB: {ours / dense:.2f} and {spare / dense:.2f} ×"
             )
         else:
             compare(name, given.pixels, 3 if given.quick else 7)

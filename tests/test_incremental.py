@@ -518,6 +518,10 @@ def test_wide_networks_through_winograd():
     prepared = prepare_passes(model, x)
     result = occlusion(model, x, size=8, stride=4, prepared=prepared)
     assert prepared._transformed, "it was used"
+    spare = prepare_passes(model, x, transforms=False)
+    alike = occlusion(model, x, size=8, stride=4, prepared=spare)
+    assert not spare._transformed
+    np.testing.assert_allclose(alike.logits, result.logits, atol=1e-5)
     window = occluder(x, size=8)
     rows, columns = (one.ravel() for one in np.meshgrid(result.tops, result.lefts, indexing="ij"))
     expected = plainly(model.double(), x, window.cover(rows, columns).double())

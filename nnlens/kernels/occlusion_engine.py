@@ -210,6 +210,7 @@ def prepare_passes(
     recording: Recording | None = None,
     like: Prepared | None = None,
     engine: Literal["torch", "onnx"] = "torch",
+    transforms: bool = True,
 ) -> Prepared | None:
     """The model prepared for many passes on variations of `x`, see `Prepared`; None where it cannot be recorded.
 
@@ -219,7 +220,7 @@ def prepare_passes(
     if engine not in ("torch", "onnx"):
         raise ValueError(f'engine must be "torch" or "onnx", got {engine!r}')
     try:
-        prepared = Prepared(model, x, output=output, recording=recording, like=like)
+        prepared = Prepared(model, x, output=output, recording=recording, like=like, transforms=transforms)
     except (TypeError, ForwardError):
         return None
     recorded = prepared.recording

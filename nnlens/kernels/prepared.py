@@ -40,6 +40,9 @@ class Prepared:
         The whole pass on `x` in eval mode, where it is at hand.
     like : Prepared, optional
         Of the same model with another input: its weights are taken over where they still hold.
+    transforms : bool
+        Whether wide 3 × 3 convolutions may be transformed (see `winograd`): faster, but the transformed kernels are
+        four times as large as the weights.
 
     Attributes
     ----------
@@ -56,9 +59,10 @@ class Prepared:
         output: Pick = None,
         recording: Recording | None = None,
         like: Prepared | None = None,
+        transforms: bool = True,
     ):
         self.model = unwrapped(model)
-        self.x, self.output = x.detach().clone(), output
+        self.x, self.output, self.transforms = x.detach().clone(), output, transforms
         self.recording = record(self.model, self.x) if recording is None else recording
         scores = class_scores(self.recording.output, output)
         if len(scores) != 1:
@@ -228,7 +232,7 @@ class Prepared:
 
         Its kernels are made when first asked for: that takes a while, and they are four times as large.
         """
-        if not is_worth_it(self.folded[name][0], count, height, width):
+        if not (self.transforms and is_worth_it(self.folded[name][0], count, height, width)):
             return None
         if name not in self._transformed and self.patient:
             self._transformed[name] = Winograd(*self.folded[name])
