@@ -11,6 +11,7 @@ from PIL import Image
 
 import nnlens
 from nnlens.kernels import occlusion
+from nnlens.kernels.occluder import occluder
 
 
 def values(payload: dict, key: str, dtype=np.float32) -> np.ndarray:
@@ -110,6 +111,51 @@ def test_the_live_occluder_equals_plain_torch(lens, net, photo):
         assert view.occluded["top"] == int(expected.argmax())
     view.set_state({"occluder": None})
     assert view.occluded is None
+
+
+def test_one_place_by_size_and_pixels_hidden_by_hand_equal_plain_torch(lens, net, photo):
+    view = lens.occlusion(photo, size=8, shape="circle", fill="blur")
+    x = view.selection.sample.input.x
+    view.set_state({"occluder": [9, 4]})
+    assert view.wait(10)
+    curve = view.curve
+    assert (curve["place"], curve["size"], curve["shape"]) == ([9, 4], 8, "circle")
+    assert curve["sizes"] == sorted(curve["sizes"])
+    assert 8 in curve["sizes"]
+    for column, size in enumerate(curve["sizes"]):
+        window = occluder(x, size=size, shape="circle", fill="blur")
+        top, left = (round(one + 4 - size / 2) for one in (9, 4))
+        with torch.no_grad():
+            expected = net(window.cover(np.array([top]), np.array([left])))[0]
+        for row, index in enumerate(curve["classes"]):
+            assert curve["logit"][row][column] == pytest.approx(float(expected[index]), abs=1e-4)
+
+    hidden = np.random.default_rng(0).random((32, 32)) > 0.6
+    view.set_state({"fill": "grey", "mask": memoryview(np.packbits(hidden).tobytes())})
+    assert view.wait(10)
+    with torch.no_grad():
+        expected = net(torch.where(torch.from_numpy(hidden), torch.tensor(0.0), x))[0]
+    masked = view.masked
+    assert masked["mark"] == [int(hidden.sum()), int(np.flatnonzero(hidden).sum())]
+    for index, logit in zip(masked["classes"], masked["logit"], strict=True):
+        assert logit == pytest.approx(float(expected[index]), abs=1e-4)
+    view.set_state({"mask": None})
+    assert view.masked is None
+    view.set_state({"mask": memoryview(bytes(3))})
+    assert view.wait(10)
+    assert "mask must have a bit for each of 32 × 32 pixels, got 24 bits" in view.error["message"]
+
+
+def test_every_fill_and_shape_has_its_map(lens, net, photo):
+    view = lens.occlusion(photo, size=8, stride=8)
+    x = view.selection.sample.input.x
+    for fill in ("grey", "mean", "blur", "noise", "surround"):
+        for shape in ("rectangle", "circle"):
+            view.set_state({"fill": fill, "shape": shape})
+            assert view.wait(20)
+            assert (view.heatmap["fill"], view.heatmap["shape"]) == (fill, shape)
+            expected = occlusion(net, x, size=8, stride=8, fill=0.0 if fill == "grey" else fill, shape=shape)
+            np.testing.assert_allclose(view.result.logits, expected.logits, atol=1e-5)
 
 
 def test_a_dragged_slider_queues_nothing_and_the_last_size_wins(lens, net, photo):

@@ -248,6 +248,7 @@ export function asCode(context: Context, scene: Scene, method: string): string {
   if (context.get("sizes")?.length)
     {
     options.push(`size=${context.get("size")}`, `stride=${context.get("stride")}`, `fill=${words(context.get("fill"))}`);
+    if (context.get("shape") === "circle") options.push('shape="circle"');
     options.push(`score=${words(context.get("score"))}`);
   }
   const grid = context.get<number[] | "strip" | null>("grid");

@@ -138,7 +138,7 @@ export function heatmapPane(context: Context, scene: Scene): HTMLElement {
       );
     }
     beside.hidden = !pinned;
-    beside.replaceChildren(...(pinned ? [otherTitle, other] : []));
+    beside.replaceChildren(...(pinned ? [other, otherTitle] : []));
     if (!pinned) return;
     const { size, fill, shape: form } = pinned.data;
     const name = (options: [string, string][], value: string) => options.find(([one]) => one === value)?.[1] ?? value;
