@@ -23,10 +23,9 @@ BLOCK = 16  # positions at once on a CPU: more fall out of its caches
 class Engine:
     """Computes the scores under an occluder, on windows where it can, and checks itself against the model.
 
-    Each level is surer and slower than the one before. `how` says in words which is in use.
+    Each level is surer and slower than the one before: windows (0), whole passes of the prepared model (1), of the
+    model itself (2), and one position at a time (3). `how` says in words which is in use.
     """
-
-    levels = ("windows", "prepared", "batches", "one by one")
 
     def __init__(
         self,
