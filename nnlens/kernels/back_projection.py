@@ -22,11 +22,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..recording import Operation, OtherPathError, Recording, borrow, record, substituting
+from ..recording import Operation, OtherPathError, Recording, Replacement, borrow, record
 from ..recording.operations import function_of
 from ..recording.record import unwrapped
-from ..recording.substitute import Replacement
-from .layout import as_maps
+from .layout import places_of
+from .partial_pass import PartialPass
+from .prepared import Prepared
 from .scores import Pick, class_scores
 
 Rule = Literal["gradient", "input × gradient", "deconvnet", "guided backprop"]
@@ -84,23 +85,16 @@ class BackProjection:
         return words
 
 
-class _Ruled(torch.autograd.Function):
-    """A rectifier whose input is given max(g, 0), or that times its own slope."""
+class _Passing(torch.autograd.Function):
+    """A rectifier that hands max(g, 0) to its input, whatever that was: the deconvnet's."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, function: Callable[[Tensor], Tensor], guided: bool) -> Tensor:
-        with torch.enable_grad():
-            given = x.detach().requires_grad_()
-            result = function(given.clone())  # it may write into what it is given
-            (slope,) = torch.autograd.grad(result.sum(), given)
-        ctx.save_for_backward(slope if guided else None)
-        return result.detach()
+    def forward(ctx: Any, x: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
+        return function(x.detach())
 
     @staticmethod
     def backward(ctx: Any, *signals: Tensor) -> Any:
-        (slope,) = ctx.saved_tensors
-        signal = signals[0].clamp(min=0)
-        return (signal if slope is None else signal * slope), None, None
+        return signals[0].clamp(min=0), None
 
 
 def back_projection(
@@ -112,6 +106,7 @@ def back_projection(
     at: str | None = None,
     output: Pick = None,
     recording: Recording | None = None,
+    prepared: Prepared | None = None,
 ) -> BackProjection:
     """Follow an activation or a score back to the input.
 
@@ -127,8 +122,9 @@ def back_projection(
     rule : "gradient", "input × gradient", "deconvnet" or "guided backprop"
     at : str, optional
         A layer to stop at, instead of the input.
-    recording : Recording, optional
-        The whole pass on `x`, where it is at hand.
+    recording, prepared : optional
+        The whole pass on `x`, and the model made ready for many passes, where they are at hand: without the first
+        one more pass is recorded, with the second the passes are faster.
 
     Raises
     ------
@@ -143,19 +139,13 @@ def back_projection(
     whole = isinstance(of, tuple) and of[2:] == ("map",)
     source = recording.operation(of[0]) if isinstance(of, tuple) else None
     stop = None if at is None else recording.operation(at)
-    kept: dict[str, Tensor] = {}
     replacements, rectifiers, pools, obstacles = _rules(recording, rule, source, stop)
-    for operation in (source, stop):
-        if operation is not None:
-            if operation.number is None:
-                raise ValueError(f"layer {operation.name!r} runs outside Python: no gradient can be had there")
-            replacements[operation.number] = _kept(kept, operation, replacements.get(operation.number))
+    layers = [operation.name for operation in (stop, source) if operation is not None]
+    forward = PartialPass(model, recording, layers, replacements=replacements, prepared=prepared, to_end=source is None)
     with borrow(model), torch.enable_grad():
         start = x.detach().clone().requires_grad_()
-        begin = start * 1  # the forward may write into it
         try:
-            with substituting(model, recording.calls, replacements):
-                given = model(begin)
+            kept, given = forward(start * 1)  # the forward may write into it
         except OtherPathError:
             raise
         except RuntimeError as error:
@@ -173,8 +163,10 @@ def back_projection(
             (found,) = torch.autograd.grad(objective, towards, allow_unused=True)
         except RuntimeError as error:
             raise ValueError(f"the model has no gradient from {words}: {error}") from error
+        if found is None and stop is not None:
+            raise ValueError(f"at must be a layer that {words} is computed from, got {at!r}")
         if found is None:
-            found = torch.zeros_like(towards)
+            found = torch.zeros_like(start)
         if rule == "input × gradient":
             found = found * towards
     return BackProjection(
@@ -195,12 +187,7 @@ def _objective(of: Any, recording: Recording) -> tuple[Tensor | None, str]:
     if not isinstance(of, tuple) or len(of) not in (2, 3):
         raise TypeError(f"of must be a class index, (layer, unit) or (layer, unit, place), got {of!r}")
     operation = recording.operation(of[0])
-    count = int(np.prod(operation.shape))
-    # Which numbers make up the unit's map: their places are laid out as the values would be, in two halves, for
-    # float32 counts exactly only to 2²⁴.
-    numbers = torch.arange(count).view(operation.shape)
-    high, low = (as_maps(part, recording, operation)[0] for part in (numbers // 4096, numbers % 4096))
-    maps = high.astype(np.int64) * 4096 + low.astype(np.int64)
+    maps = places_of(recording, operation)
     if not 0 <= of[1] < len(maps):
         raise ValueError(f"of must name a unit 0…{len(maps) - 1} in layer {operation.name!r}, got {of[1]}")
     own, words = maps[of[1]], f"{operation.name} · {of[1]}"
@@ -228,7 +215,7 @@ def _rules(
             pools += 1
         if operation.op in _SMOOTH and modified:
             obstacles[operation.op] = None
-        if _rectifies(operation):
+        if rectifies(operation):
             there += 1
             if modified and operation.number is not None:
                 replacements[operation.number] = _ruled(rule == "guided backprop")
@@ -249,7 +236,8 @@ def _way(recording: Recording, source: Operation | None, stop: Operation | None)
     return [operation for operation in recording if operation.name in found]
 
 
-def _rectifies(operation: Operation) -> bool:
+def rectifies(operation: Operation) -> bool:
+    """Whether an operation is 0 (or nearly) on one side of 0 and rises on the other."""
     op = operation.op
     if op in ("clamp", "clip", "clamp_min"):
         return operation.argument(1, "min") == 0
@@ -262,35 +250,20 @@ def _rectifies(operation: Operation) -> bool:
 
 def _ruled(guided: bool) -> Replacement:
     def run(function: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        if guided:
+            result = function(*args, **keywords)
+            if result.requires_grad:
+                result.register_hook(lambda signal: signal.clamp(min=0))  # its own slope is applied behind it
+            return result
         named = not args
         x = keywords["input"] if named else args[0]
+        writes = any(one is x for one in function_of(function).overwritten(args, keywords))
 
         def alone(given: Tensor) -> Tensor:
+            given = given.clone() if writes else given
             return function(**{**keywords, "input": given}) if named else function(given, *args[1:], **keywords)
 
-        result = _Ruled.apply(x, alone, guided)
-        if any(one is x for one in function_of(function).overwritten(args, keywords)):
-            return x.copy_(result)
-        return result
-
-    return run
-
-
-def _kept(kept: dict[str, Tensor], operation: Operation, replacement: Replacement | None) -> Replacement:
-    """Keeps a call's result, as the next ones find it and before any of them writes into it."""
-
-    def run(function: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-        given = function(*args, **keywords) if replacement is None else replacement(function, args, keywords)
-        place = int(operation.name.rpartition("[")[2][:-1]) if operation.name.endswith("]") else None
-        value = given[place or 0] if isinstance(given, (tuple, list)) else given
-        kept[operation.name] = value.clone()
-        for written in function_of(function).overwritten(args, keywords):
-            if isinstance(written, Tensor):
-                return written.copy_(kept[operation.name])
-        if isinstance(given, (tuple, list)):
-            many = list(given)
-            many[place or 0] = kept[operation.name].clone()
-            return type(given)(many) if type(given) in (tuple, list) else tuple(many)
-        return kept[operation.name].clone()
+        result = _Passing.apply(x, alone)
+        return x.copy_(result) if writes else result
 
     return run

@@ -22,9 +22,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..recording import Operation, Source
+from ..recording import Operation, Replacement, Source
 from ..recording.operations import function_of
-from ..recording.substitute import Replacement
 from .prepared import Prepared, convolution_arguments, first, in_place, is_plain, pair
 from .windows import Plan
 from .winograd import TILE

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from ..recording import Operation, Recording
@@ -78,6 +79,14 @@ def as_maps(value: Tensor, recording: Recording, operation: Operation, grid: Gri
     maps = sheet.reshape(channels, down, across, height, width).transpose(0, 1, 3, 2, 4)
     words = f"{flat.shape[1]} slices side by side per channel" + (f", {across} in a row" if down > 1 else "")
     return np.ascontiguousarray(maps.reshape(channels, down * height, across * width)), Layout(words)
+
+
+def places_of(recording: Recording, operation: Operation) -> np.ndarray:
+    """Where the numbers of the maps lie in the recorded tensor, flat: int64 (units, height, width)."""
+    numbers = torch.arange(math.prod(operation.shape)).view(operation.shape)
+    # Laid out as the values would be, in two halves: float32 counts exactly only to 2²⁴.
+    high, low = (as_maps(part, recording, operation)[0] for part in (numbers // 4096, numbers % 4096))
+    return high.astype(np.int64) * 4096 + low.astype(np.int64)
 
 
 def _rows(

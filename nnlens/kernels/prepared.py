@@ -12,9 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..recording import Operation, Recording, Source, record, substituting, version_of
+from ..recording import Operation, Recording, Replacement, Source, observed, record, substituting, version_of
 from ..recording.record import unwrapped
-from ..recording.substitute import Replacement
 from .onnx_runtime import OnnxPasses
 from .scores import Pick, class_scores, pick_output
 from .winograd import Winograd, is_worth_it, padded
@@ -115,9 +114,11 @@ class Prepared:
         """
         replacements = {**self.replacements, **instead} if instead else self.replacements
         if watch is not None:
-            number = self.recording.operation(watched).number
-            assert number is not None
-            replacements = {**replacements, number: _told(watch, replacements.get(number))}
+            operation = self.recording.operation(watched)
+            assert operation.number is not None
+            # A copy: the next operation may write into it.
+            told = observed(operation, lambda value: watch(value.clone()), replacements.get(operation.number))
+            replacements = {**replacements, operation.number: told}
         with substituting(self.model, self.recording.calls, replacements):
             output = self.model(batch)
         return class_scores(output, self.output)
@@ -271,15 +272,6 @@ def _reshaped(function: Any, args: tuple[Any, ...], keywords: dict[str, Any]) ->
         return function(*args, **keywords)
     except RuntimeError:
         return args[0].reshape(*args[1:], **keywords)
-
-
-def _told(watch: Callable[[Tensor], None], replacement: Replacement | None) -> Replacement:
-    def run(function: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-        value = function(*args, **keywords) if replacement is None else replacement(function, args, keywords)
-        watch(value.clone())  # the next operation may write into it
-        return value
-
-    return run
 
 
 def channels_last(x: Tensor) -> Tensor:

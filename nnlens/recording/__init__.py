@@ -3,7 +3,7 @@
 from .borrow import Mode, borrow, device_of, dtype_of, version_of
 from .record import ForwardError, Recorder, record
 from .recording import Operation, Recording
-from .substitute import OtherPathError, substituting
+from .substitute import OtherPathError, Reached, Replacement, observed, substituting
 from .tape import Source
 
 __all__ = [
@@ -11,12 +11,15 @@ __all__ = [
     "Mode",
     "Operation",
     "OtherPathError",
+    "Reached",
     "Recorder",
     "Recording",
+    "Replacement",
     "Source",
     "borrow",
     "device_of",
     "dtype_of",
+    "observed",
     "record",
     "substituting",
     "version_of",

@@ -6,17 +6,22 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from .operations import function_of
 from .record import as_written
+from .recording import Operation
 
 Replacement = Callable[[Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]
 
 
 class OtherPathError(RuntimeError):
     """The forward made other calls than the recorded pass did."""
+
+
+class Reached(BaseException):
+    """Raised by a replacement: all that was wanted of the pass is known, and the rest of the forward need not run."""
 
 
 class _Substituting(TorchFunctionMode):
@@ -47,7 +52,8 @@ def substituting(model: nn.Module, calls: tuple[str, ...], replacements: Mapping
     """Within the block one forward of `model` (borrowed already) has its n-th call of torch done by `replacements[n]`.
 
     `calls` and their numbers are those of a `Recording`; a replacement is given the function, its arguments and its
-    keywords. The model's own Python runs: modules, hooks, control flow.
+    keywords. The model's own Python runs: modules, hooks, control flow. A replacement that raises `Reached` ends the
+    forward, and the block with it.
 
     Raises
     ------
@@ -55,7 +61,36 @@ def substituting(model: nn.Module, calls: tuple[str, ...], replacements: Mapping
         If the forward does not make the very calls that were recorded.
     """
     mode = _Substituting(calls, replacements)
-    with as_written(model), mode:
-        yield
+    try:
+        with as_written(model), mode:
+            yield
+    except Reached:
+        return
     if mode.lost or mode.number != len(calls):
         raise OtherPathError(f"the forward made {mode.number} calls, the recorded pass {len(calls)}")
+
+
+def observed(
+    operation: Operation, tell: Callable[[Tensor], Tensor | None], replacement: Replacement | None = None
+) -> Replacement:
+    """The call as it is, or as `replacement` does it, and `tell` hears its result before anything writes into it.
+
+    What `tell` returns, where it returns something, goes on in the result's place.
+    """
+    place = int(operation.name.rpartition("[")[2][:-1]) if operation.name.endswith("]") else 0
+
+    def run(function: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        given = function(*args, **keywords) if replacement is None else replacement(function, args, keywords)
+        several = isinstance(given, (tuple, list))
+        other = tell(given[place] if several else given)
+        if other is None:
+            return given
+        for written in function_of(function).overwritten(args, keywords):
+            if isinstance(written, Tensor):
+                return written.copy_(other)  # whoever holds the tensor that is written into must find it there
+        if not several:
+            return other
+        many = [other if index == place else one for index, one in enumerate(given)]
+        return type(given)(many) if type(given) in (tuple, list) else tuple(many)
+
+    return run

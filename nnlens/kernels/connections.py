@@ -1,0 +1,335 @@
+"""What a unit is made of, and what it is used for: the units below that feed it, those above that read it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..recording import Operation, Recording, Source
+from ..recording.operations import function_of
+from .layout import places_of
+
+# Activation functions that look at more than one number.
+_MIXING = {"softmax", "log_softmax", "softmin", "glu", "gumbel_softmax"}
+# Reshapes behind which the numbers lie in the same order.
+_IN_ORDER = {"flatten", "view", "reshape", "squeeze", "unsqueeze", "unflatten", "view_as", "reshape_as"}
+_READERS = 8  # operations that read a layer, at most, that are looked into
+
+
+@dataclass(frozen=True)
+class Part:
+    """A unit, and what it brings to another one."""
+
+    layer: str
+    unit: int
+    value: float
+
+
+@dataclass(frozen=True, eq=False)
+class Connections:
+    """The wiring of one unit on one input.
+
+    Attributes
+    ----------
+    layer, unit, place : str, int and (row, column)
+        The unit, and where on its map it was looked at.
+    operation, label : str
+        The operation that makes the unit out of others, and what ran there. Activation functions, and
+        normalisations by running statistics, between it and the layer belong to the unit.
+    total : float
+        The unit's value before its activation function.
+    feeds : tuple of Part
+        What each unit below contributes to `total` (weight × activation, summed over the kernel's window), the
+        largest magnitude first. `rest` is what none of them brings, the bias say: the parts and the rest add up.
+    linear : bool
+        Whether the operation is linear in what it reads, so that the parts are weight × activation; where it is not,
+        they are activation × slope, and `rest` is what that leaves open.
+    kernels : float32 array (units below, height, width), or None
+        The weights of a convolution by which it reads each unit below; `read` is the first unit that it reads, for
+        grouped convolutions read a few only.
+    uses : tuple of Part
+        What the unit brings to units above by its whole map, each at the place where that is most, the largest first.
+    """
+
+    layer: str
+    unit: int
+    place: tuple[int, int]
+    operation: str
+    label: str
+    total: float
+    feeds: tuple[Part, ...]
+    rest: float
+    linear: bool
+    kernels: np.ndarray | None
+    read: int
+    uses: tuple[Part, ...]
+
+    def describe(self) -> str:
+        """In words: "0.71 = 0.52 by relu1 · 3, …, 0.08 by the bias"."""
+        shown = ", ".join(f"{part.value:+.3g} by {part.layer} · {part.unit}" for part in self.feeds[:3])
+        left = sum(part.value for part in self.feeds[3:])
+        more = f", {left:+.3g} by {len(self.feeds) - 3} others" if len(self.feeds) > 3 else ""
+        rest = f", {self.rest:+.3g} {'by the bias' if self.linear else 'not told apart'}"
+        return f"{self.total:.3g} before its activation function: {shown}{more}{rest}"
+
+
+def connections(
+    recording: Recording, x: Tensor, layer: str, unit: int, *, place: tuple[int, int] | None = None
+) -> Connections:
+    """What feeds a unit at one place of its map, and which units it feeds in turn, on this input.
+
+    Nothing is run but the operations beside the layer, on their recorded values.
+
+    Parameters
+    ----------
+    recording : Recording
+        A whole pass on `x`.
+    place : (row, column), optional
+        On the unit's map; where the unit is largest by default.
+
+    Raises
+    ------
+    ValueError
+        For a layer, unit or place that is not there; for a layer whose operation cannot be taken apart.
+    """
+    operation = recording.operation(layer)
+    maps = places_of(recording, operation)
+    if not 0 <= unit < len(maps):
+        raise ValueError(f"unit must be 0…{len(maps) - 1} in layer {operation.name!r}, got {unit}")
+    own = maps[unit]
+    if place is None:
+        values = recording[operation.name].detach().reshape(-1)[torch.from_numpy(own.ravel()).to(x.device)]
+        row, column = divmod(int(values.argmax()), own.shape[1])
+    else:
+        row, column = place
+        if not (0 <= row < own.shape[0] and 0 <= column < own.shape[1]):
+            raise ValueError(f"place must be inside the {own.shape[0]} × {own.shape[1]} map, got ({row}, {column})")
+    chain = _chain(recording, operation)
+    flat = int(own[row, column])
+    try:
+        total, parts = _feeds(recording, x, chain, flat)
+    except (RuntimeError, TypeError, KeyError, IndexError) as error:
+        raise ValueError(
+            f"layer {operation.name!r} cannot be taken apart: {chain[0].op} has no slope: {error}"
+        ) from error
+    kernels, read = _kernels(recording, x, chain[0], flat)
+    return Connections(
+        operation.name,
+        unit,
+        (row, column),
+        chain[0].name,
+        chain[0].label,
+        total,
+        tuple(sorted(parts, key=lambda part: -abs(part.value))),
+        total - sum(part.value for part in parts),
+        _is_linear(chain[0]),
+        kernels,
+        read,
+        tuple(sorted(_uses(recording, x, operation, unit), key=lambda part: -abs(part.value))),
+    )
+
+
+def _is_linear(operation: Operation) -> bool:
+    op = operation.op
+    alike = op in ("add", "sub", "cat", "stack", "mean", "sum", "matmul", "mm", "bmm", "linear", "addmm", "identity")
+    pools = "pool" in op  # a maximum hands on one of its values
+    products = op in ("matmul", "mm", "bmm") and sum(source.name is not None for source in operation.sources) > 1
+    return (alike or pools or op.startswith("conv") or operation.kind == "reshape") and not products
+
+
+def _belongs(operation: Operation) -> bool:
+    """Whether an operation only passes each of its input's numbers on, bent: an activation function, dropout."""
+    named = [source for source in operation.sources if source.name is not None]
+    pointwise = operation.kind in ("activation", "dropout") and operation.op not in _MIXING
+    return pointwise and len(named) == 1 and named[0].shape == operation.shape
+
+
+def _normalises(operation: Operation) -> bool:
+    """Normalisation by running statistics: a scale and a shift."""
+    names = [source for source in operation.sources if source.name is not None]
+    return operation.op == "batch_norm" and len(names) == 1 and len(operation.sources) > 2
+
+
+def _chain(recording: Recording, operation: Operation) -> list[Operation]:
+    """The operation that mixes units into the layer's, and the normalisation behind it."""
+    below = {one.name: one for one in recording}
+    while _belongs(operation) and operation.inputs[0] in below:
+        operation = below[operation.inputs[0]]
+    chain = [operation]
+    while _normalises(chain[0]) and chain[0].inputs[0] in below:
+        before = below[chain[0].inputs[0]]
+        if _belongs(before):  # normalised behind the activation function: the units below are that one's
+            break
+        chain.insert(0, before)
+    return chain
+
+
+def _value(recording: Recording, x: Tensor, source: Source) -> Tensor:
+    if source.name is None:
+        assert source.value is not None
+        return source.value
+    return x if source.name == "input" else recording[source.name]
+
+
+def _again(operation: Operation, recording: Recording, x: Tensor, instead: dict[str, Tensor]) -> Tensor:
+    """The operation once more, on the recorded values or on those given instead."""
+    if operation.function is None:
+        raise TypeError("its inside cannot be seen")
+
+    def filled(item: Any) -> Any:
+        if isinstance(item, Source):
+            value = instead.get(item.name or "")
+            return _value(recording, x, item).detach() if value is None else value
+        return tuple(map(filled, item)) if isinstance(item, tuple) else item
+
+    args, keywords = filled(operation.arguments), {name: filled(item) for name, item in operation.keywords.items()}
+    if function_of(operation.function).overwritten(args, keywords):
+        args = (args[0] * 1, *args[1:]) if args else args
+    result = operation.function(*args, **keywords)
+    if isinstance(result, (tuple, list)):
+        place = int(operation.name.rpartition("[")[2][:-1]) if operation.name.endswith("]") else 0
+        result = result[place]
+    return result if isinstance(result, Tensor) else args[0]
+
+
+def _feeds(recording: Recording, x: Tensor, chain: list[Operation], flat: int) -> tuple[float, list[Part]]:
+    """The value of one number behind the chain, and the parts of it by the units that its first operation reads."""
+    seeing = _from_input(recording)
+    sources = {one.name: one for one in chain[0].sources if one.name in seeing and not one.shared}
+    if chain[0].op in ("mul", "div"):  # one factor is read, the other scales it
+        sources = dict(list(sources.items())[:1])
+    given = {name: _value(recording, x, source).detach().clone() for name, source in sources.items()}
+    given = {name: value.requires_grad_() for name, value in given.items() if value.is_floating_point()}
+    with torch.enable_grad():
+        value = _again(chain[0], recording, x, given)
+        for before, after in pairwise(chain):
+            value = _again(after, recording, x, {before.name: value})
+        number = value.reshape(-1)[flat]
+        slopes = torch.autograd.grad(number, list(given.values()), allow_unused=True)
+    parts = []
+    for (name, one), slope in zip(given.items(), slopes, strict=True):
+        if slope is not None:
+            # What has no slope brings nothing, be it infinite: a masked place of attention.
+            parts += _by_unit(recording, name, torch.where(slope == 0, 0, slope * one).detach())
+    return float(number.detach()), parts
+
+
+def _from_input(recording: Recording) -> set[str]:
+    """The values that come from the model's input, and not from its weights alone."""
+    seeing = {"input"}
+    for operation in recording:
+        if any(name in seeing or name.startswith("input[") for name in operation.inputs):
+            seeing.add(operation.name)
+    return seeing
+
+
+def _by_unit(recording: Recording, name: str, amounts: Tensor) -> list[Part]:
+    """A number for each of a layer's numbers, summed by units; a flattened layer counts as what was flattened."""
+    if name == "input":
+        sums = amounts[0].flatten(1).sum(1)
+        return [Part("input", unit, float(value)) for unit, value in enumerate(sums)]
+    operation = recording.operation(name)
+    while (before := _before(recording, operation)) is not None and _keeps_order(operation):
+        operation = before
+    maps = torch.from_numpy(places_of(recording, operation)).to(amounts.device)
+    sums = amounts.reshape(-1)[maps.reshape(len(maps), -1)].sum(1).cpu()
+    while (before := _before(recording, operation)) is not None and _pads(operation):
+        operation = before
+    return [Part(operation.name, unit, float(value)) for unit, value in enumerate(sums)]
+
+
+def _before(recording: Recording, operation: Operation) -> Operation | None:
+    """The one operation whose value it reads."""
+    inputs = operation.inputs
+    return recording.operation(inputs[0]) if len(inputs) == 1 and inputs[0] in recording else None
+
+
+def _keeps_order(operation: Operation) -> bool:
+    """Whether the numbers of its input lie in the same order behind it."""
+    numbers = math.prod(operation.shape)
+    same = operation.op in _IN_ORDER or operation.kind == "dropout"
+    return same and all(math.prod(source.shape) == numbers for source in operation.sources)
+
+
+def _pads(operation: Operation) -> bool:
+    """Whether it puts margins around maps, which stay those of the same units."""
+    source = operation.sources[0].shape if operation.sources else ()
+    return operation.kind == "padding" and source[:2] == operation.shape[:2]
+
+
+def _kernels(recording: Recording, x: Tensor, operation: Operation, flat: int) -> tuple[np.ndarray | None, int]:
+    """The weights by which a convolution reads each unit below, and the first unit that it reads."""
+    weight = operation.argument(1, "weight")
+    if operation.op not in ("conv1d", "conv2d") or not isinstance(weight, Source):
+        return None, 0
+    channel = flat // int(np.prod(operation.shape[2:])) % operation.shape[1]
+    kernels = _value(recording, x, weight)[channel].detach().float().cpu().numpy()
+    per_group = operation.shape[1] // (operation.argument(6, "groups", 1) or 1)
+    return kernels.reshape(len(kernels), -1, kernels.shape[-1]), channel // per_group * len(kernels)
+
+
+def _uses(recording: Recording, x: Tensor, operation: Operation, unit: int) -> list[Part]:
+    """What a unit's map brings to each unit of the operations that read it."""
+    parts: list[Part] = []
+    for reader, name, own in _readers(recording, operation, unit)[:_READERS]:
+        given = recording[name].detach()
+        if not given.is_floating_point():
+            continue
+        alone = torch.zeros_like(given).reshape(-1)
+        index = torch.from_numpy(own).to(given.device)
+        alone[index] = given.reshape(-1)[index]
+        try:
+            with torch.no_grad():
+                brought = _difference(recording, x, reader, name, alone.view(given.shape))
+                last = reader
+                for after in _behind(recording, reader):
+                    if _normalises(after):
+                        brought = _difference(recording, x, after, last.name, brought)
+                    last = after
+            maps = torch.from_numpy(places_of(recording, reader)).to(brought.device)
+        except (RuntimeError, TypeError, KeyError, IndexError):
+            continue  # an operation that cannot be run alone has no such parts
+        values = brought.reshape(-1)[maps.reshape(len(maps), -1)]
+        most = values.gather(1, values.abs().argmax(1, keepdim=True))[:, 0].cpu()
+        parts += [Part(last.name, number, float(value)) for number, value in enumerate(most) if value != 0]
+    return parts
+
+
+def _difference(recording: Recording, x: Tensor, operation: Operation, name: str, value: Tensor) -> Tensor:
+    """What `value` makes an operation give beyond what nothing would."""
+    given = _again(operation, recording, x, {name: value})
+    return given - _again(operation, recording, x, {name: torch.zeros_like(value)})
+
+
+def _readers(recording: Recording, operation: Operation, unit: int) -> list[tuple[Operation, str, np.ndarray]]:
+    """The operations that mix the unit into others, the value that they read, and where in it the unit lies."""
+    found, waiting = [], [(operation.name, places_of(recording, operation)[unit].ravel())]
+    while waiting:
+        name, own = waiting.pop(0)
+        for reader in recording:
+            if name not in reader.inputs:
+                continue
+            if _keeps_order(reader) or _normalises(reader) or _belongs(reader):
+                waiting.append((reader.name, own))
+            elif _pads(reader):
+                waiting.append((reader.name, places_of(recording, reader)[unit].ravel()))
+            elif reader.kind not in ("gate", "state", "attention"):
+                found.append((reader, name, own))
+    return found
+
+
+def _behind(recording: Recording, operation: Operation) -> list[Operation]:
+    """The normalisation and activation function that alone read an operation: they belong to its units."""
+    found: list[Operation] = []
+    while True:
+        readers = [reader for reader in recording if operation.name in reader.inputs]
+        if len(readers) != 1 or not (_normalises(readers[0]) or _belongs(readers[0])):
+            return found
+        operation = readers[0]
+        found.append(operation)

@@ -1,0 +1,231 @@
+"""What one pass over a data set leaves of a layer: each unit's best inputs, and how its maxima are distributed."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .quantiles import QuantileSketch
+
+Kind = Literal["top", "median", "least"]
+KEPT = 16  # the best and the least inputs of each unit
+SAMPLED = 512  # inputs of which all units' maxima are kept, for those in the middle
+
+
+@dataclass(frozen=True)
+class Example:
+    """One input as an example of a unit.
+
+    `item` is its index in the data set, `value` the unit's maximum on it and `place` that maximum's (row, column) on
+    the map; `rank` is the share of inputs whose maximum is lower.
+    """
+
+    item: int
+    value: float
+    place: tuple[int, int]
+    rank: float
+
+
+class _Ranking:
+    """For each unit the inputs of the largest values, the largest first, earlier inputs first among equals."""
+
+    def __init__(self, units: int):
+        self.values = np.full((units, KEPT), -np.inf, np.float32)
+        self.items = np.full((units, KEPT), -1, np.int64)
+        self.places = np.full((units, KEPT), -1, np.int32)
+
+    def update(self, values: np.ndarray, items: np.ndarray, maps: Tensor) -> None:
+        """Take in (n, units) values; `maps` (n, units, places) are looked into only where one is good enough."""
+        rows, units = np.nonzero(values > self.values[:, -1])
+        if not len(rows):
+            return
+        index = torch.from_numpy(rows), torch.from_numpy(units)
+        places = maps[index[0].to(maps.device), index[1].to(maps.device)].argmax(1).cpu().numpy()
+        touched = np.unique(units)
+        most = int(np.bincount(units).max())
+        # Behind what is there, each unit's candidates in the order of the inputs: a stable sort keeps ties so.
+        new = np.full((len(touched), most), -np.inf, np.float32), np.zeros((len(touched), most), np.int64)
+        found = np.zeros((len(touched), most), np.int32)
+        order = np.lexsort((rows, units))
+        start = np.searchsorted(units[order], touched)
+        row = np.searchsorted(touched, units[order])
+        column = np.arange(len(order)) - start[row]
+        new[0][row, column] = values[rows[order], units[order]]
+        new[1][row, column] = items[rows[order]]
+        found[row, column] = places[order]
+        both = np.concatenate([self.values[touched], new[0]], 1)
+        best = np.argsort(-both, 1, kind="stable")[:, :KEPT]
+        self.values[touched] = np.take_along_axis(both, best, 1)
+        self.items[touched] = np.take_along_axis(np.concatenate([self.items[touched], new[1]], 1), best, 1)
+        self.places[touched] = np.take_along_axis(np.concatenate([self.places[touched], found], 1), best, 1)
+
+
+def _scattered(items: np.ndarray) -> np.ndarray:
+    """A number for each item that looks random and is always the same (splitmix64, Steele et al. 2014)."""
+    with np.errstate(over="ignore"):
+        mixed = (items.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    scattered: np.ndarray = mixed ^ (mixed >> np.uint64(31))
+    return scattered
+
+
+class LayerExamples:
+    """The units of one layer over a data set, as far as it was looked at.
+
+    Attributes
+    ----------
+    layer : str
+    units, height, width : int
+        How many units, and the size of their maps.
+    done, seen : int
+        How many inputs of the data set have had their turn, and how many of them could be read.
+    mean, zeros, fires : float64 arrays (units,)
+        Over all inputs: the mean of the unit's values, the share of them that are exactly 0, and the share of inputs
+        on which its maximum is above 0.
+    not_finite : int
+        How many of the maxima are NaN or infinite: these count as −∞.
+    """
+
+    def __init__(self, layer: str, units: int, height: int, width: int):
+        self.layer, self.units, self.height, self.width = layer, units, height, width
+        self.done = self.seen = self.not_finite = 0
+        self._sums = np.zeros((3, units))  # of means, of shares of zeros, of inputs that fire it
+        self._top, self._least = _Ranking(units), _Ranking(units)
+        self._sketch = QuantileSketch(units)
+        # The inputs of the smallest scattered numbers: a fair sample, whatever the order and the batches.
+        self._sampled = np.empty(0, np.int64)
+        self._sample_values = np.empty((0, units), np.float32)
+        self._sample_places = np.empty((0, units), np.int32)
+
+    @property
+    def mean(self) -> np.ndarray:
+        return self._sums[0] / max(1, self.seen)
+
+    @property
+    def zeros(self) -> np.ndarray:
+        return self._sums[1] / max(1, self.seen)
+
+    @property
+    def fires(self) -> np.ndarray:
+        return self._sums[2] / max(1, self.seen)
+
+    def quantiles(self, unit: int, shares: list[float] | np.ndarray) -> np.ndarray:
+        """The values below which these shares (0…1) of the unit's maxima lie, to 0.5 % of the inputs."""
+        found: np.ndarray = self._sketch.quantiles(list(shares))[self._check(unit)]
+        return found
+
+    def rank(self, unit: int, value: float) -> float:
+        """The share (0…1) of inputs whose maximum of the unit is lower than `value`, to 0.5 %."""
+        return self._sketch.rank(self._check(unit), value)
+
+    def examples(self, unit: int, kind: Kind = "top", count: int = 9) -> list[Example]:
+        """The inputs with the unit's largest maxima, with the smallest, or those nearest to their median.
+
+        "top" and "least" are exact, the first inputs first among equals, 16 at most; "median" is chosen among 512
+        inputs, a fair sample, largest first.
+        """
+        unit = self._check(unit)
+        if kind not in get_args(Kind):
+            raise ValueError(f"kind must be one of {', '.join(get_args(Kind))}, got {kind!r}")
+        if kind == "median":
+            values = self._sample_values[:, unit]
+            middle = float(self.quantiles(unit, [0.5])[0])
+            distance = np.abs(values - middle)
+            nearest = np.lexsort((self._sampled, distance))[:count]
+            nearest = nearest[np.argsort(-values[nearest], kind="stable")]
+            chosen = [(self._sampled[one], values[one], self._sample_places[one, unit]) for one in nearest]
+        else:
+            ranking, sign = (self._top, 1) if kind == "top" else (self._least, -1)
+            rows = zip(ranking.items[unit], ranking.values[unit], ranking.places[unit], strict=True)
+            chosen = [(item, sign * value, place) for item, value, place in rows if item >= 0][:count]
+        return [
+            Example(int(item), float(value), divmod(int(place), self.width), self.rank(unit, float(value)))
+            for item, value, place in chosen
+        ]
+
+    def snapshot(self) -> LayerExamples:
+        """As it is now, whatever comes."""
+        return copy.deepcopy(self)
+
+    def _check(self, unit: int) -> int:
+        if not 0 <= unit < self.units:
+            raise ValueError(f"unit must be 0…{self.units - 1} in layer {self.layer!r}, got {unit}")
+        return unit
+
+    def update(self, maps: Tensor, items: np.ndarray) -> None:
+        """Take in the maps (n, units, height, width) of the inputs `items`."""
+        if not len(items):
+            return
+        maps = maps.contiguous()  # maxima over channels that come last are slow
+        maxima = maps.amax((2, 3)).float().cpu().numpy()
+        finite = np.isfinite(maxima)
+        if not finite.all():
+            self.not_finite += int((~finite).sum())
+            maxima = np.where(finite, maxima, -np.inf).astype(np.float32)
+        places = maps.shape[2] * maps.shape[3]
+        means = maps.float().mean((2, 3)).cpu().numpy().astype(np.float64)
+        # The sum of signs without their signs: many times as fast as counting, and exact to 2²⁴ numbers.
+        others = maps.sign().abs_().float().sum((0, 2, 3)).cpu().numpy()
+        self._sums[0] += np.nan_to_num(means).sum(0)
+        self._sums[1] += len(items) - others / places
+        self._sums[2] += (maxima > 0).sum(0)
+        flat = maps.flatten(2)
+        self._top.update(maxima, items, flat)
+        self._least.update(-maxima, items, flat)
+        self._sketch.add(maxima)
+        self._sample(maxima, items, flat)
+        self.seen += len(items)
+
+    def _sample(self, maxima: np.ndarray, items: np.ndarray, flat: Tensor) -> None:
+        every = np.concatenate([self._sampled, items])
+        kept = np.argsort(_scattered(every), kind="stable")[:SAMPLED]
+        new = kept[kept >= len(self._sampled)] - len(self._sampled)
+        if not len(new):
+            return
+        old = kept[kept < len(self._sampled)]
+        places = flat[torch.from_numpy(new).to(flat.device)].argmax(2).int().cpu().numpy()
+        self._sampled = np.concatenate([self._sampled[old], items[new]])
+        self._sample_values = np.concatenate([self._sample_values[old], maxima[new]])
+        self._sample_places = np.concatenate([self._sample_places[old], places])
+
+    def state(self) -> dict[str, np.ndarray]:
+        """All of it as arrays, for a file."""
+        numbers = [self.units, self.height, self.width, self.done, self.seen, self.not_finite]
+        rankings = {
+            f"{name}_{field}": getattr(ranking, field)
+            for name, ranking in (("top", self._top), ("least", self._least))
+            for field in ("values", "items", "places")
+        }
+        sketch = {f"sketch_{name}": value for name, value in self._sketch.state().items()}
+        return {
+            "layer": np.array(self.layer),
+            "numbers": np.array(numbers),
+            "sums": self._sums,
+            "sampled": self._sampled,
+            "sample_values": self._sample_values,
+            "sample_places": self._sample_places,
+            **rankings,
+            **sketch,
+        }
+
+    @classmethod
+    def restored(cls, state: dict[str, np.ndarray]) -> LayerExamples:
+        units, height, width, done, seen, not_finite = map(int, state["numbers"])
+        made = cls(str(state["layer"]), units, height, width)
+        made.done, made.seen, made.not_finite = done, seen, not_finite
+        made._sums = state["sums"]
+        made._sampled, made._sample_values = state["sampled"], state["sample_values"]
+        made._sample_places = state["sample_places"]
+        for name, ranking in (("top", made._top), ("least", made._least)):
+            for field in ("values", "items", "places"):
+                setattr(ranking, field, state[f"{name}_{field}"])
+        made._sketch = QuantileSketch.restored(
+            {name.removeprefix("sketch_"): value for name, value in state.items() if name.startswith("sketch_")}
+        )
+        return made

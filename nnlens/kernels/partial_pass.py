@@ -1,0 +1,82 @@
+"""A pass that gives the values of some layers and ends behind the last of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..recording import OtherPathError, Reached, Recording, Replacement, observed, substituting
+from ..recording.record import unwrapped
+from .prepared import Prepared
+
+
+class PartialPass:
+    """The values of layers for any batch, with gradients where these are on; the model must be borrowed.
+
+    The model's own forward runs, on the path that was recorded, until all of `layers` have been computed.
+
+    Parameters
+    ----------
+    recording : Recording
+        A whole pass of the model on one input.
+    layers : sequence of str
+        Names of operations.
+    replacements : optional
+        Operations that are done in another way, by their numbers.
+    prepared : Prepared, optional
+        The model made ready for many passes: they are faster by it, where it still computes the layers.
+    to_end : bool
+        Run the whole forward, for its output.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        recording: Recording,
+        layers: Sequence[str],
+        *,
+        replacements: Mapping[int, Replacement] | None = None,
+        prepared: Prepared | None = None,
+        to_end: bool = False,
+    ):
+        self.model, self.recording, self.to_end = unwrapped(model), recording, to_end
+        self.operations = [recording.operation(name) for name in dict.fromkeys(layers)]
+        inside = [operation.name for operation in self.operations if operation.number is None]
+        if inside:
+            raise ValueError(
+                f"layer {inside[0]!r} is computed inside another operation, where nothing can be watched or changed: "
+                "choose an operation of the pass itself"
+            )
+        usable = prepared is not None and all(prepared.can_watch(operation.name) for operation in self.operations)
+        self.base = {**(prepared.replacements if prepared is not None and usable else {}), **(replacements or {})}
+
+    def __call__(self, batch: Tensor) -> tuple[dict[str, Tensor], Any]:
+        """Each layer's value, and the model's output (None if the pass ended before it)."""
+        values: dict[str, Tensor] = {}
+        output = None
+
+        def keep(name: str, value: Tensor) -> Tensor | None:
+            if len(values) == len(self.operations) - 1 and not self.to_end:
+                values[name] = value
+                raise Reached
+            values[name] = value.clone()  # the next operation may write into it
+            # A gradient towards the layer must pass through what is kept.
+            return values[name].clone() if torch.is_grad_enabled() else None
+
+        replacements = dict(self.base)
+        for operation in self.operations:
+            number, name = operation.number or 0, operation.name
+
+            def tell(value: Tensor, name: str = name) -> Tensor | None:
+                return keep(name, value)
+
+            replacements[number] = observed(operation, tell, replacements.get(number))
+        with substituting(self.model, self.recording.calls, replacements):
+            output = self.model(batch)
+        missing = [operation.name for operation in self.operations if operation.name not in values]
+        if missing:
+            raise OtherPathError(f"the forward did not reach {missing[0]!r}, which the recorded pass did")
+        return values, output

@@ -1,0 +1,115 @@
+"""Quantiles of many streams of numbers at once, in memory that hardly grows with their length."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+SIZE = 1024
+
+
+class QuantileSketch:
+    """The distributions of `units` streams that are given as many numbers each.
+
+    Sorted buffers of `SIZE` numbers, one a level, whose numbers stand for 2 ** level of the stream; two of one level
+    become one of the next by every other number of both (Manku, Rajagopalan & Lindsay 1998, "Approximate medians and
+    other quantiles in one pass and with limited memory"). A rank is off by at most log₂(count / SIZE) / (2 · SIZE) of
+    the count: 0.16 % for 10,000 numbers, 0.5 % for a million. What comes out depends on the numbers and their order,
+    not on how they were handed over.
+    """
+
+    def __init__(self, units: int):
+        self.units, self.count = units, 0
+        self.levels: list[np.ndarray | None] = []  # (units, SIZE), sorted
+        self.odd: list[bool] = []  # by level, which half the next merge keeps
+        self._pending = np.empty((units, SIZE), np.float32)
+        self._filled = 0
+
+    def add(self, values: np.ndarray) -> None:
+        """Add (n, units) numbers."""
+        values = np.asarray(values, np.float32)
+        self.count += len(values)
+        while len(values):
+            taken = values[: SIZE - self._filled]
+            self._pending[:, self._filled : self._filled + len(taken)] = taken.T
+            self._filled += len(taken)
+            values = values[len(taken) :]
+            if self._filled == SIZE:
+                self._carry(np.sort(self._pending, 1), 0)
+                self._filled = 0
+
+    def merge(self, other: QuantileSketch) -> None:
+        """Add what another sketch of as many units has seen."""
+        if other.units != self.units:
+            raise ValueError(f"other must be a sketch of {self.units} units, got one of {other.units}")
+        for level, buffer in enumerate(other.levels):
+            if buffer is not None:
+                self._carry(buffer, level)
+                self.count += SIZE << level
+        self.add(other._pending[:, : other._filled].T)
+
+    def _carry(self, buffer: np.ndarray, level: int) -> None:
+        while True:
+            if level == len(self.levels):
+                self.levels.append(None)
+                self.odd.append(False)
+            present = self.levels[level]
+            if present is None:
+                self.levels[level] = buffer
+                return
+            both = np.sort(np.concatenate([present, buffer], 1), 1)
+            buffer = both[:, int(self.odd[level]) :: 2]
+            self.levels[level], self.odd[level] = None, not self.odd[level]  # by turns: the errors cancel
+            level += 1
+
+    def _points(self) -> tuple[np.ndarray, np.ndarray]:
+        """All numbers that are kept, sorted, (units, points), and how many of the stream each stands for."""
+        parts = [(buffer, 1 << level) for level, buffer in enumerate(self.levels) if buffer is not None]
+        parts.append((self._pending[:, : self._filled], 1))
+        values = np.concatenate([buffer for buffer, _ in parts], 1)
+        weights = np.concatenate([np.full(buffer.shape[1], weight) for buffer, weight in parts])
+        order = np.argsort(values, 1, kind="stable")
+        return np.take_along_axis(values, order, 1), weights[order]
+
+    def quantiles(self, shares: Sequence[float]) -> np.ndarray:
+        """The numbers below which these shares (0…1) of each stream lie: (units, len(shares)); NaN of nothing."""
+        if self.count == 0:
+            return np.full((self.units, len(shares)), np.nan, np.float32)
+        values, weights = self._points()
+        reached = np.cumsum(weights, 1)
+        wanted = np.clip(np.asarray(shares) * self.count, 1, self.count)
+        places = np.stack([np.searchsorted(row, wanted) for row in reached])
+        found: np.ndarray = np.take_along_axis(values, np.minimum(places, values.shape[1] - 1), 1)
+        return found
+
+    def rank(self, unit: int, value: float) -> float:
+        """The share (0…1) of one stream that lies below `value`, equal numbers counted half."""
+        if self.count == 0:
+            return float("nan")
+        parts = [(buffer[unit], 1 << level) for level, buffer in enumerate(self.levels) if buffer is not None]
+        parts.append((self._pending[unit, : self._filled], 1))
+        below = sum(weight * ((row < value).sum() + 0.5 * (row == value).sum()) for row, weight in parts)
+        return float(below / self.count)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """All of it as arrays, for a file."""
+        kept = [(level, buffer) for level, buffer in enumerate(self.levels) if buffer is not None]
+        return {
+            "count": np.array(self.count),
+            "pending": self._pending[:, : self._filled].copy(),
+            "odd": np.array(self.odd, bool),
+            "levels": np.array([level for level, _ in kept], int),
+            "buffers": np.stack([one for _, one in kept]) if kept else np.empty((0, self.units, SIZE), np.float32),
+        }
+
+    @classmethod
+    def restored(cls, state: dict[str, np.ndarray]) -> QuantileSketch:
+        made = cls(len(state["pending"]))
+        made.count, made._filled = int(state["count"]), state["pending"].shape[1]
+        made._pending[:, : made._filled] = state["pending"]
+        made.odd = state["odd"].tolist()
+        made.levels = [None] * len(made.odd)
+        for level, buffer in zip(state["levels"], state["buffers"], strict=True):
+            made.levels[level] = buffer
+        return made

@@ -1,0 +1,86 @@
+"""Quantiles of a stream against sorting all of it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nnlens.kernels import QuantileSketch
+
+SHARES = np.linspace(0, 1, 101)
+
+
+def rank_error(sketch: QuantileSketch, stream: np.ndarray) -> float:
+    """By how much of the stream's length the sketch's quantiles lie beside the ranks that they were asked for."""
+    worst = 0.0
+    for unit, found in enumerate(sketch.quantiles(SHARES)):
+        column = np.sort(stream[:, unit])
+        low = np.searchsorted(column, found, "left") / len(column)
+        high = np.searchsorted(column, found, "right") / len(column)
+        worst = max(worst, float(np.maximum(low - SHARES, SHARES - high).max()))
+    return worst
+
+
+STREAMS = {
+    "normal": lambda rng, n: rng.normal(size=n),
+    "mostly zeros": lambda rng, n: np.maximum(rng.normal(size=n), 0),
+    "rising": lambda rng, n: np.arange(n),
+    "falling": lambda rng, n: -np.arange(n),
+    "in waves": lambda rng, n: np.sin(np.arange(n) / 700),
+    "heavy tail": lambda rng, n: rng.pareto(0.5, size=n),
+}
+
+
+@pytest.mark.parametrize("length", [1, 9, 1024, 5000, 200_000])
+def test_ranks_are_right_to_half_a_percent(length):
+    rng = np.random.default_rng(0)
+    stream = np.stack([make(rng, length) for make in STREAMS.values()], 1).astype(np.float32)
+    sketch = QuantileSketch(len(STREAMS))
+    for part in np.array_split(stream, max(1, length // 700)):
+        sketch.add(part)
+    assert sketch.count == length
+    assert rank_error(sketch, stream) <= 0.005 + 1 / length
+    for unit in range(len(STREAMS)):
+        value = float(np.median(stream[:, unit]))
+        below = (stream[:, unit] < value).mean() + (stream[:, unit] == value).mean() / 2
+        assert sketch.rank(unit, value) == pytest.approx(below, abs=0.005)
+
+
+def test_how_the_numbers_are_handed_over_does_not_matter():
+    stream = np.random.default_rng(1).normal(size=(3000, 2)).astype(np.float32)
+    whole, single = QuantileSketch(2), QuantileSketch(2)
+    whole.add(stream)
+    for row in stream:
+        single.add(row[None])
+    np.testing.assert_array_equal(whole.quantiles(SHARES), single.quantiles(SHARES))
+
+
+def test_merged_and_restored_sketches():
+    stream = np.random.default_rng(2).normal(size=(30_000, 3)).astype(np.float32)
+    parts = []
+    for part in np.array_split(stream, 7):
+        sketch = QuantileSketch(3)
+        sketch.add(part)
+        parts.append(QuantileSketch.restored(sketch.state()))
+    merged = parts[0]
+    for part in parts[1:]:
+        merged.merge(part)
+    assert merged.count == len(stream)
+    assert rank_error(merged, stream) <= 0.005
+    with pytest.raises(ValueError, match="sketch of 3 units, got one of 2"):
+        merged.merge(QuantileSketch(2))
+
+
+def test_memory_hardly_grows():
+    sketch = QuantileSketch(1)
+    sizes = []
+    for _ in range(8):
+        for _ in range(32):
+            sketch.add(np.random.default_rng(0).normal(size=(1024, 1)))
+        sizes.append(sum(array.nbytes for array in sketch.state().values()))
+    assert max(sizes) <= 4 * 1024 * 11
+
+
+def test_of_nothing():
+    assert np.isnan(QuantileSketch(2).quantiles([0.5])).all()
+    assert np.isnan(QuantileSketch(2).rank(0, 1.0))
