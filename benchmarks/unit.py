@@ -1,9 +1,9 @@
-"""The kernels of the unit card: `python benchmarks/unit.py [back] [examples] [synthesis] [--threads N] [--quick]`.
+"""The unit card's kernels: `python benchmarks/unit.py [back] [examples] [synthesis] [--threads N] [--quick]`.
 
 Everything runs in one process, in turn, and the ratios are of medians.
 
 back: one back-projection of a unit in the middle of the network, and of a class, against one plain forward pass.
-examples: the best of all units of five layers over 10,000 images of 32 × 32, against the plain forward passes over them.
+examples: the best of all units of five layers over 10,000 images of 32 × 32, against plain forward passes over them.
 synthesis: a step of the "fourier" recipe, the network seeing 224 pixels, against the same step as lucent takes it, in
 plain torch: a picture of 128 pixels, one transform after the other, enlarged to 224; the whole forward; weights that
 collect gradients. Ours shows every eighth step, for which it runs once more without the warp.
@@ -16,6 +16,7 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -58,11 +59,8 @@ def back(rounds: int) -> None:
         layer = rectifiers[len(rectifiers) // 2]
         for rule in ("gradient", "guided backprop", "deconvnet"):
             for of in ((layer, 3), 7):
-
-                def ours(of: object = of, rule: str = rule) -> object:
-                    return back_projection(model, x, of, rule=rule, recording=recording, prepared=prepared)
-
-                forward, took = timed(plain(model, x), ours, rounds=rounds)
+                options = {"rule": rule, "recording": recording, "prepared": prepared}
+                forward, took = timed(plain(model, x), partial(back_projection, model, x, of, **options), rounds=rounds)
                 what = f"class {of}" if isinstance(of, int) else of[0]
                 print(f"{name:19} {rule:16} of {what:16} {took * 1e3:6.1f} ms = {took / forward:.2f} × a forward")
 
@@ -130,8 +128,8 @@ def grown(rounds: int) -> None:
         peer, ours = timed(theirs, lambda steps=steps: next(steps), rounds=max(3, rounds // 2))
         ours /= every
         print(
-            f"synthesis, layer {(number - 3) // 2}: {peer * 1e3:.0f} ms a step as lucent takes it, ours {ours * 1e3:.0f} ms"
-            f" ({peer / ours:.2f} × faster)"
+            f"synthesis, layer {(number - 3) // 2}: {peer * 1e3:.0f} ms a step as lucent takes it, "
+            f"ours {ours * 1e3:.0f} ms ({peer / ours:.2f} × faster)"
         )
 
 

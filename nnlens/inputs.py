@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import io
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -204,7 +204,7 @@ class Input:
 
     `x` is the model's input (1, c, h, w); `shown` the same pixels as a picture of w × h; `shown_as` says in
     words how the values became colours; `grey` is the input value of mid-grey, (c, 1, 1); `path` is the file it
-    came from, where it came from one.
+    came from, where it came from one; `scale` is how pixels and input values belong together.
     """
 
     name: str
@@ -213,6 +213,7 @@ class Input:
     shown: Image.Image
     shown_as: str
     grey: Tensor
+    scale: Normalisation
 
 
 def prepare(
@@ -223,33 +224,55 @@ def prepare(
     A floating tensor (c, h, w) or (1, c, h, w) is taken as a ready input, whatever `preprocess` is.
     """
     name = name or (Path(image).name if isinstance(image, (str, Path)) else "image")
-    normalisation = None
-    if isinstance(image, Tensor):
-        x = _ready(image)
-    elif preprocess is None:
-        raise ValueError(
-            "image must be a ready tensor where the lens has no preprocess, got "
-            f"{type(image).__name__}; give Lens(…, preprocess=…) to open photographs"
-        )
-    else:
-        photo = read_image(image)
-        if min(photo.size) < 2:
-            raise ValueError(f"image must be at least 2 × 2 pixels, got {photo.width} × {photo.height}")
-        try:
-            x = preprocess(photo)
-        except Exception as error:
-            raise ValueError(f"preprocess failed on a {photo.width} × {photo.height} photograph: {error}") from error
-        if not isinstance(x, Tensor):
-            raise TypeError(f"preprocess must return a tensor, got {type(x).__name__}")
-        x = _ready(x)
-        normalisation = probe_normalisation(preprocess, photo)
-    shown, shown_as = _show(x, normalisation)
+    x, photo = _model_input(image, preprocess)
+    normalisation = None if photo is None or preprocess is None else probe_normalisation(preprocess, photo)
+    shown, shown_as, scale = _show(x, normalisation)
     if normalisation is not None:
         grey = normalisation.value(0.5)
     else:
         grey = ((x.amin((0, 2, 3)) + x.amax((0, 2, 3))) / 2).view(-1, 1, 1)
     path = str(image) if isinstance(image, (str, Path)) else None
-    return Input(name, path, x.to(device, dtype), shown, shown_as, grey.to(device, dtype))
+    return Input(name, path, x.to(device, dtype), shown, shown_as, grey.to(device, dtype), scale)
+
+
+def _model_input(image: Any, preprocess: Preprocess | None) -> tuple[Tensor, Image.Image | None]:
+    """The model's input (1, c, h, w), and the photograph that it was made of, where it was one."""
+    if isinstance(image, Tensor):
+        return _ready(image), None
+    if preprocess is None:
+        raise ValueError(
+            "image must be a ready tensor where the lens has no preprocess, got "
+            f"{type(image).__name__}; give Lens(…, preprocess=…) to open photographs"
+        )
+    photo = read_image(image)
+    if min(photo.size) < 2:
+        raise ValueError(f"image must be at least 2 × 2 pixels, got {photo.width} × {photo.height}")
+    try:
+        x = preprocess(photo)
+    except Exception as error:
+        raise ValueError(f"preprocess failed on a {photo.width} × {photo.height} photograph: {error}") from error
+    if not isinstance(x, Tensor):
+        raise TypeError(f"preprocess must return a tensor, got {type(x).__name__}")
+    return _ready(x), photo
+
+
+def model_input(image: Any, preprocess: Preprocess | None) -> Tensor:
+    """`image`, whatever `prepare` takes, as the model's input (1, c, h, w) alone."""
+    return _model_input(image, preprocess)[0]
+
+
+def redrawn(picture: Image.Image, like: Input, name: str) -> Input:
+    """A picture of the size of `like.shown`, pixel by pixel, as the model's input: what somebody drew on it."""
+    channels, height, width = like.x.shape[1:]
+    if channels not in (1, 3):
+        raise ValueError(f"drawing needs an input of 1 or 3 channels, this one has {channels}")
+    if picture.size != (width, height):
+        raise ValueError(f"drawing must have {width} × {height} pixels, got {picture.width} × {picture.height}")
+    pixels = np.array(picture.convert("L" if channels == 1 else "RGB"), dtype=np.float32).reshape(height, width, -1)
+    levels = torch.from_numpy(pixels).permute(2, 0, 1) / 255
+    mean, std = (torch.tensor(one).view(-1, 1, 1) for one in (like.scale.mean, like.scale.std))
+    x = ((levels - mean) / std)[None].to(like.x.device, like.x.dtype)
+    return replace(like, name=name, path=None, x=x, shown=to_rgb(picture), shown_as="a drawing")
 
 
 def _ready(image: Tensor) -> Tensor:
@@ -266,18 +289,20 @@ def _ready(image: Tensor) -> Tensor:
     return x
 
 
-def _show(x: Tensor, normalisation: Normalisation | None) -> tuple[Image.Image, str]:
+def _show(x: Tensor, normalisation: Normalisation | None) -> tuple[Image.Image, str, Normalisation]:
     image = x[0].float().cpu()
     channels = image.shape[0]
     if normalisation is not None and len(normalisation.mean) == channels:
-        mean, std = torch.tensor(normalisation.mean), torch.tensor(normalisation.std)
-        image = image * std.view(-1, 1, 1) + mean.view(-1, 1, 1)
         words = "the model's input, its normalisation undone"
     else:
         low, high = float(image.min()), float(image.max())
-        image = (image - low) / (high - low) if high > low else torch.full_like(image, 0.5)
+        span = high - low if high > low else 1.0
+        normalisation = Normalisation((-low / span if high > low else 0.5 - low,) * channels, (1 / span,) * channels)
         words = f"the model's input, stretched from {low:.3g} … {high:.3g}"
+    mean, std = torch.tensor(normalisation.mean), torch.tensor(normalisation.std)
+    image = image * std.view(-1, 1, 1) + mean.view(-1, 1, 1)
     if channels not in (1, 3):
         image, words = image.mean(0, keepdim=True), f"{words}, mean of {channels} channels"
     pixels = (image.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
-    return Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels).convert("RGB"), words
+    picture = Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels).convert("RGB")
+    return picture, words, normalisation

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
+from .collection import Collection, store_folder
+from .datasets import ImageDataset
+from .export.mode import is_static
 from .inputs import Input, as_preprocess, prepare
 from .kernels import Prepared, class_scores, is_distribution, prepare_passes, probabilities, summary
 from .kernels.scores import Pick
@@ -18,7 +22,7 @@ from .selection import Sample, Selection
 from .work import Worker, hold_during_cells
 
 if TYPE_CHECKING:
-    from .widgets import ActivationsWidget, Explorer, OcclusionWidget
+    from .widgets import ActivationsWidget, ExamplesWidget, Explorer, OcclusionWidget, UnitWidget
 
 _SAMPLES_KEPT = 4
 
@@ -61,7 +65,8 @@ class Lens:
         self.preprocess = as_preprocess(preprocess)
         self.labels = labels
         self.output = output
-        self.worker = Worker(("live", "hand", "image", "map"))
+        self.worker = Worker(("live", "hand", "image", "card", "map", "synthesis", "data"))
+        self.collection: Collection | None = None
         hold_during_cells(self.worker)
         self._samples: dict[str, Sample] = {}
         self._selections: list[Selection] = []
@@ -84,12 +89,15 @@ class Lens:
         Raises ValueError for an image that cannot be read or labels that do not fit, `ForwardError` where the
         model raises, ValueError where it returns NaN (with the first operation that did).
         """
-        given = prepare(image, self.preprocess, device=device_of(self.model), dtype=dtype_of(self.model), name=name)
+        given = image if isinstance(image, Input) else self._prepare(image, name)
         digest = hashlib.blake2b(given.x.float().cpu().numpy().tobytes(), digest_size=16)
         # In-place edits have a version; a sum also finds those through `.data`.
         sums = [float(tensor.detach().float().sum()) for tensor in self.model.parameters()]
         digest.update(f"{given.name} {tuple(given.x.shape)} {version_of(self.model)} {sums}".encode())
         return self._sample(given, digest.hexdigest())
+
+    def _prepare(self, image: Any, name: str | None) -> Input:
+        return prepare(image, self.preprocess, device=device_of(self.model), dtype=dtype_of(self.model), name=name)
 
     def current(self, sample: Sample) -> Sample:
         """`sample`, or its image looked at again where the model's weights have changed since."""
@@ -205,3 +213,84 @@ class Lens:
         from .widgets import OcclusionWidget
 
         return OcclusionWidget(self, image, **options)
+
+    def unit(self, image: Any = None, **options: Any) -> UnitWidget:
+        """One unit under the microscope: where it fires, back to the pixels, its images, its wiring, what it matters.
+
+        Parameters
+        ----------
+        image : optional
+            As for `explore`; the latest one if left out.
+        **options
+            `layer` and `unit` (or `channel`), `position` on its map, `rule` to begin with; `hide`, parts to leave out.
+        """
+        from .widgets import UnitWidget
+
+        return UnitWidget(self, image, **options)
+
+    def examples(
+        self,
+        dataset: Any,
+        *,
+        layers: Sequence[str] | None = None,
+        store: str | Path | bool = True,
+        **options: Any,
+    ) -> ExamplesWidget:
+        """Look through a data set, in the background, for the best images of every unit of some layers.
+
+        What is found so far shows at once, in this view and in every unit card of the lens; it is kept on disk, so
+        that a pass that was stopped goes on where it was, and one that was done is there. `kernels.examples` does the
+        same in a script.
+
+        Parameters
+        ----------
+        dataset : folder, torch Dataset, tensor (n, c, h, w) or sequence of images
+            See `datasets.ImageDataset`.
+        layers : sequence of str, optional
+            Operations or modules' paths; by default up to five activation functions, evenly spread.
+        store : bool or folder
+            Where it is kept: the user's cache (or the folder in NNLENS_CACHE), a folder, or not at all (False).
+        **options
+            `layer` and `unit` to begin with; `hide`, parts to leave out.
+        """
+        from .widgets import ExamplesWidget
+
+        data = ImageDataset(
+            dataset,
+            self.preprocess,
+            device=device_of(self.model),
+            dtype=dtype_of(self.model),
+            labels=() if self.labels is None else self.labels,
+        )
+        sample = None if self._current is None else self._current.sample
+        first = next((data.input(item) for item in range(min(len(data), 64)) if data.tensor(item) is not None), None)
+        if first is None:
+            raise ValueError(
+                f"dataset must hold images that can be read, but none of its first {min(len(data), 64)} is"
+            )
+        if sample is None or sample.input.x.shape != first.x.shape:
+            sample = self.look(first)
+        names = _spread_layers(sample) if layers is None else layers
+        if isinstance(names, str):
+            raise TypeError(f"layers must be a list of names, got {names!r}")
+        if self.collection is not None:
+            self.collection.stop()
+        folder = store_folder() / "examples" if store is True else None if store is False else Path(store)
+        self.collection = Collection(
+            self.model, data, names, sample.recording, self.prepared(sample), self.worker, store=folder
+        )
+        self.collection.step()
+        if not is_static():
+            self.collection.start()
+        if options.get("layer") is None and (self._current is None or self._current.layer not in self.collection):
+            options["layer"] = self.collection.layers[-1]
+        return ExamplesWidget(self, sample.input, **options)
+
+
+def _spread_layers(sample: Sample, count: int = 5) -> list[str]:
+    """At most `count` layers that a data set is worth looking through for, evenly spread."""
+    maps = [op for op in sample.recording if op.number is not None and len(op.shape) in (3, 4) and op.shape[0] == 1]
+    chosen = [op.name for op in maps if op.kind == "activation"] or [sample.default_layer()]
+    if len(chosen) <= count:
+        return chosen
+    return [chosen[round(place * (len(chosen) - 1) / (count - 1))] for place in range(count)]

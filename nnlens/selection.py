@@ -12,6 +12,7 @@ import numpy as np
 import traitlets as t
 
 from .inputs import Input
+from .kept import Kept
 from .kernels import Activations, Grid, Occlusion, activations, token_grids
 from .recording import Recording
 
@@ -31,17 +32,11 @@ class Sample:
     version: int  # of the model's weights
     occlusions: dict[tuple[Any, ...], Occlusion] = field(default_factory=dict, repr=False)
     growing: dict[tuple[Any, ...], Iterator[Occlusion]] = field(default_factory=dict, repr=False)
-    _made: dict[tuple[Any, ...], Any] = field(default_factory=dict, repr=False)
+    _kept: Kept = field(default_factory=Kept, repr=False)
 
     def once(self, *key: Any, make: Callable[[], Any], most: int = 8) -> Any:
-        """What `make` gives, made once and kept while among the last `most` of its kind (the key's first part)."""
-        if key not in self._made:
-            made = make()
-            alike = [other for other in self._made if other[0] == key[0]]
-            for other in alike[: len(alike) - most + 1]:
-                self._made.pop(other, None)
-            self._made[key] = made
-        return self._made[key]
+        """What `make` gives of this image, made once and kept for a while; see `Kept`."""
+        return self._kept.once(*key, make=make, most=most)
 
     def activations(self, layer: str, grid: Grid = None) -> Activations:
         """The maps of `layer`; `grid` is how tokens are shown, see `kernels.activations`."""

@@ -51,7 +51,7 @@ class Worker:
     """
 
     def __init__(self, lanes: tuple[str, ...]):
-        self._lanes = lanes
+        self.lanes = lanes
         self._waiting: dict[tuple[str, int], Generator[None, None, None]] = {}
         self._lock = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -61,8 +61,8 @@ class Worker:
 
     def submit(self, owner: object, lane: str, job: Job) -> None:
         """Do `job` in `lane`, in place of what the owner had going on there."""
-        if lane not in self._lanes:
-            raise ValueError(f"lane must be one of {self._lanes}, got {lane!r}")
+        if lane not in self.lanes:
+            raise ValueError(f"lane must be one of {self.lanes}, got {lane!r}")
         with self._lock:
             self._waiting[lane, id(owner)] = job()
             if self._thread is None:
@@ -114,7 +114,7 @@ class Worker:
                         continue
                     self._thread = None  # an idle thread would keep the lens alive
                     return
-                job = min(self._waiting, key=lambda key: self._lanes.index(key[0]))
+                job = min(self._waiting, key=lambda key: self.lanes.index(key[0]))
                 steps = self._waiting[job]
                 self._running = job
             try:

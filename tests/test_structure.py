@@ -8,7 +8,20 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "nnlens"
 # Each room may import from those before it, and from itself.
-ORDER = ["recording", "work", "kernels", "inputs", "selection", "zoo", "render", "export", "widgets", "lens", "cli"]
+ORDER = [
+    "recording",
+    "work",
+    "kernels",
+    "inputs",
+    "datasets",
+    "selection",
+    "zoo",
+    "render",
+    "export",
+    "widgets",
+    "lens",
+    "cli",
+]
 # The door opens the widgets, when it is asked to; a widget knows its lens by name only.
 LATE = {("lens", "widgets"), ("widgets", "lens"), ("export", "widgets")}
 

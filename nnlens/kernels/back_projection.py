@@ -119,6 +119,7 @@ def back_projection(
     of : class index, (layer, unit), or (layer, unit, place)
         The class's score; or a unit, as the views count them, at its largest value, at (row, column), or as a whole
         ("map": the sum of its map).
+        Where a rectifier with a ceiling (ReLU6) has reached it, it has no slope: there its input is followed.
     rule : "gradient", "input × gradient", "deconvnet" or "guided backprop"
     at : str, optional
         A layer to stop at, instead of the input.
@@ -140,7 +141,8 @@ def back_projection(
     source = recording.operation(of[0]) if isinstance(of, tuple) else None
     stop = None if at is None else recording.operation(at)
     replacements, rectifiers, pools, obstacles = _rules(recording, rule, source, stop)
-    layers = [operation.name for operation in (stop, source) if operation is not None]
+    before = _below_ceiling(recording, source)
+    layers = [operation.name for operation in (stop, before, source) if operation is not None]
     forward = PartialPass(model, recording, layers, replacements=replacements, prepared=prepared, to_end=source is None)
     with borrow(model), torch.enable_grad():
         start = x.detach().clone().requires_grad_()
@@ -157,6 +159,9 @@ def back_projection(
             objective = scores[0, of]
         else:
             values = kept[source.name].reshape(-1)[places.to(x.device)]
+            if before is not None:
+                uncut = kept[before.name].reshape(-1)[places.to(x.device)]
+                values = torch.where(uncut > values, uncut, values)
             objective = values.sum() if whole else values.max()
         towards = start if stop is None else kept[stop.name]
         try:
@@ -246,6 +251,22 @@ def rectifies(operation: Operation) -> bool:
     if op == "threshold":
         return operation.argument(1, "threshold") == 0
     return op in _RECTIFIERS
+
+
+def _below_ceiling(recording: Recording, operation: Operation | None) -> Operation | None:
+    """What a rectifier with a ceiling is given."""
+    if operation is None or operation.op not in ("relu6", "hardtanh", "clamp", "clip") or not rectifies(operation):
+        return None
+    return rectified(recording, operation)
+
+
+def rectified(recording: Recording, operation: Operation) -> Operation | None:
+    """The operation whose value a rectifier is given, where that can be watched."""
+    inputs = operation.inputs
+    if not rectifies(operation) or len(inputs) != 1 or inputs[0] not in recording:
+        return None
+    before = recording.operation(inputs[0])
+    return before if before.shape == operation.shape and before.number is not None else None
 
 
 def _ruled(guided: bool) -> Replacement:

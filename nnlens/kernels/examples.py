@@ -279,7 +279,7 @@ class _Files:
         """What is kept of a layer; `empty` where nothing is, or nothing that can be read."""
         try:
             with self._path(empty.layer).open("rb") as file:
-                found = LayerExamples.restored(dict(np.load(file, allow_pickle=False)))
+                found = LayerExamples.restored(dict(np.load(file)))
         except (OSError, ValueError, KeyError, IndexError, zipfile.BadZipFile):
             return empty
         alike = (found.layer, found.units, found.height, found.width)

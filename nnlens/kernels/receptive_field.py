@@ -88,6 +88,26 @@ def seen_by(recording: Recording, layer: str, position: tuple[int, ...]) -> tupl
     return tuple(slice(0, 0) for _ in slices) if nothing else tuple(slices)
 
 
+def map_fields(recording: Recording, layer: str, places: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """What the rows and the columns of a layer's maps see of an image: int (rows, 2) and (columns, 2), first and last.
+
+    `places` (height, width) says where the numbers of a map lie in the layer's output, flat. None where `seen_by` gives
+    None, or the image has not two axes.
+    """
+    operation = recording.operation(layer)
+
+    def seen(place: int) -> tuple[slice, ...] | None:
+        return seen_by(recording, operation.name, tuple(map(int, np.unravel_index(place, operation.shape))))
+
+    rows = [seen(int(place)) for place in places[:, 0]]
+    columns = [seen(int(place)) for place in places[0]]
+    if any(one is None or len(one) != 2 for one in (*rows, *columns)):
+        return None
+    down = np.array([(one[0].start, one[0].stop - 1) for one in rows if one is not None])
+    across = np.array([(one[1].start, one[1].stop - 1) for one in columns if one is not None])
+    return down, across
+
+
 def _image(recording: Recording) -> tuple[int, ...]:
     """The spatial sizes of the model's first input; empty if it is no batch of images, lines or volumes."""
     for operation in recording:

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..recording import Operation, Recording, borrow, record
+from ..recording import Recording, borrow, record
 from ..recording.record import unwrapped
-from .back_projection import rectifies
+from .back_projection import rectified
 from .image_parameters import Ascent, Fourier, Yosinski
 from .layout import places_of
 from .partial_pass import PartialPass
@@ -213,7 +213,7 @@ class _Goal:
 
     def _of_layer(self, of: tuple[Any, ...], recording: Recording) -> None:
         operation = recording.operation(of[0])
-        followed = _input_of_rectifier(operation, recording)
+        followed = rectified(recording, operation) or operation
         self.layers, self.measured = [followed.name], [operation.name]
         if callable(of[1]):
             self.function, self.words = of[1], f"{operation.name} by {getattr(of[1], '__name__', 'a function')}"
@@ -276,14 +276,6 @@ class _Goal:
         if not isinstance(numbers, Tensor):
             raise TypeError(f"of must be a callable that gives a tensor, got {type(numbers).__name__}")
         return numbers.reshape(-1)
-
-
-def _input_of_rectifier(operation: Operation, recording: Recording) -> Operation:
-    inputs = operation.inputs
-    if not rectifies(operation) or len(inputs) != 1 or inputs[0] not in recording:
-        return operation
-    before = recording.operation(inputs[0])
-    return before if before.shape == operation.shape and before.number is not None else operation
 
 
 def _textured(recording: Recording, layers: list[str]) -> list[str]:

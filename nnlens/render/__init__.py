@@ -1,8 +1,24 @@
 """Results to textures, legends and pictures."""
 
+from .card import back_projection_texture, colours_of, connections_payload, picture_of, signed_codes, synthesis_payload
 from .colormaps import color_tables
-from .picture import Panel, draw
+from .picture import Panel, draw, encoded
 from .table import SummaryTable
 from .textures import mosaic_texture, occlusion_texture, unit_texture
 
-__all__ = ["Panel", "SummaryTable", "color_tables", "draw", "mosaic_texture", "occlusion_texture", "unit_texture"]
+__all__ = [
+    "Panel",
+    "SummaryTable",
+    "back_projection_texture",
+    "color_tables",
+    "colours_of",
+    "connections_payload",
+    "draw",
+    "encoded",
+    "mosaic_texture",
+    "occlusion_texture",
+    "picture_of",
+    "signed_codes",
+    "synthesis_payload",
+    "unit_texture",
+]

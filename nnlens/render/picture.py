@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from io import BytesIO
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -121,3 +122,15 @@ def _wrap(words: str, painter: ImageDraw.ImageDraw, font: Font) -> list[str]:
         first = f"{first} {parts.pop(0)}".strip()
     lines = [first, " ".join(parts)] if parts and first else [words]
     return [_fit(line, _SIDE, painter, font) for line in lines]
+
+
+def encoded(picture: Image.Image) -> bytes:
+    """A picture for the browser: exact where it is small, else reduced and as JPEG, for it is stored with the page."""
+    buffer = BytesIO()
+    if max(picture.size) <= 256:
+        picture.save(buffer, "PNG")
+    else:
+        picture = picture.copy()
+        picture.thumbnail((640, 640))
+        picture.save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()

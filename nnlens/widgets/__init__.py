@@ -1,7 +1,9 @@
 """The views: one class per widget, which wires a lens to the built JavaScript."""
 
 from .activations import ActivationsWidget
+from .examples import ExamplesWidget
 from .explorer import Explorer
 from .occlusion import OcclusionWidget
+from .unit import UnitCard, UnitWidget
 
-__all__ = ["ActivationsWidget", "Explorer", "OcclusionWidget"]
+__all__ = ["ActivationsWidget", "ExamplesWidget", "Explorer", "OcclusionWidget", "UnitCard", "UnitWidget"]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
+
+import traitlets as t
 
 from ..kernels import Activations, Occlusion
 from .activations import ActivationsWidget
 from .occlusion import OcclusionWidget
-from .view import View, built
+from .unit import Card
+from .view import View, built, synced
 
 
 @dataclass(frozen=True)
@@ -39,17 +42,42 @@ class Exploration:
     occlusion: Occlusion
 
 
-class Explorer(ActivationsWidget, OcclusionWidget):
+class Explorer(Card, OcclusionWidget):
     """A photograph and a network, all panes of one selection. `.result` has the numbers of all of them."""
 
     _esm = built("explorer.js")
     _css = built("nnlens.css")
-    parts: ClassVar[tuple[str, ...]] = ("photo", "bars", "curve", "map", "fill", "layers", "mosaic", "unit", "code")
+    parts: ClassVar[tuple[str, ...]] = (
+        *("photo", "bars", "curve", "map", "fill", "layers", "mosaic", "unit"),
+        *Card.card_parts,
+        "code",
+    )
     options: ClassVar[tuple[str, ...]] = (
         *View.options,
         *ActivationsWidget.options[len(View.options) :],
         *OcclusionWidget.options[len(View.options) :],
+        "card",
     )
+
+    card_module = synced(t.Unicode("", help="the card's JavaScript, once it is open"))
+
+    def _prepare(self, options: dict[str, Any]) -> None:
+        super()._prepare(options)
+        self.card = bool(options.get("card", False))
+
+    def _start(self) -> None:
+        super()._start()
+        if self.card:
+            self.fill_card()
+
+    def _follow_card(self, change: Any = None) -> None:
+        if self.card and not self.card_module:
+            self.card_module = built("unit.js")
+        super()._follow_card(change)
+
+    def fill_card(self) -> None:
+        self._follow_card()
+        super().fill_card()
 
     @property
     def result(self) -> Exploration:

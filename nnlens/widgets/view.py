@@ -6,7 +6,6 @@ import traceback
 from collections.abc import Generator
 from functools import cache
 from importlib.resources import files
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,7 +15,8 @@ from PIL import Image
 
 from ..export.bundle import Response, mime_bundle, page
 from ..export.mode import is_static
-from ..render import Panel, color_tables, draw
+from ..inputs import read_image, redrawn
+from ..render import Panel, color_tables, draw, encoded
 from ..selection import SCALES, Selection
 
 if TYPE_CHECKING:
@@ -56,7 +56,9 @@ class View(anywidget.AnyWidget):
     scores = synced(t.Dict(help="the classes that the bars show, with their clean probabilities and scores"))
     hide = synced(t.List(t.Unicode(), help="parts that are left out"))
     # Without an echo: the bytes would travel back.
-    upload: Any = t.Dict(default_value=None, allow_none=True, help="a picture from the browser: name, bytes")
+    upload: Any = t.Dict(
+        default_value=None, allow_none=True, help="a picture from the browser: name, data, drawn or not"
+    )
     upload.tag(sync=True, echo_update=False)
     cancel = synced(t.Int(0, help="counts up when the user stops a long computation"))
     busy = synced(t.Unicode("", help="what is being computed, empty when nothing is"))
@@ -134,7 +136,7 @@ class View(anywidget.AnyWidget):
         if self._stale("sample", sample):
             width, height = sample.input.shown.size
             made["photo"] = {
-                "data": _encoded(sample.input.shown),
+                "data": encoded(sample.input.shown),
                 "width": width,
                 "height": height,
                 "name": sample.input.name,
@@ -214,10 +216,13 @@ class View(anywidget.AnyWidget):
         if not change["new"]:
             return
         data, name = bytes(change["new"]["data"]), str(change["new"].get("name") or "upload")
+        drawn = bool(change["new"].get("drawn"))
 
         def look() -> Generator[None, None, None]:
             try:
-                self._selection.show(self._lens.look(data, name=name))
+                # What was drawn on the picture is the input pixel by pixel, whatever the preprocessing does to others.
+                image = redrawn(read_image(data), self._selection.sample.input, name) if drawn else data
+                self._selection.show(self._lens.look(image, name=name))
                 self.error = None
             finally:
                 self.upload = None  # its bytes need not stay in the state
@@ -267,7 +272,7 @@ class View(anywidget.AnyWidget):
         """Take the view off the selection and out of the kernel."""
         if getattr(self, "_ready", False):  # ipywidgets closes what was never built, too
             self._selection.unobserve(self._follow, [*LINKED, "sample"])
-            for lane in ("live", "image", "map"):
+            for lane in self._lens.worker.lanes:
                 self._lens.worker.cancel(self, lane)
         super().close()
 
@@ -284,15 +289,3 @@ class View(anywidget.AnyWidget):
         else:
             raise ValueError(f"path must end in .html or .png, got {str(path)!r}")
         return path
-
-
-def _encoded(picture: Image.Image) -> bytes:
-    """A picture for the browser: exact where it is small, else reduced and as JPEG, for it is stored with the page."""
-    buffer = BytesIO()
-    if max(picture.size) <= 256:
-        picture.save(buffer, "PNG")
-    else:
-        picture = picture.copy()
-        picture.thumbnail((640, 640))
-        picture.save(buffer, "JPEG", quality=90)
-    return buffer.getvalue()

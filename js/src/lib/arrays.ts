@@ -9,6 +9,10 @@ export function u8(view: any): Uint8Array {
   return bytes(view);
 }
 
+export function i8(view: any): Int8Array {
+  return new Int8Array(bytes(view).slice().buffer);
+}
+
 // Copied: a view into a message need not be aligned.
 export function f32(view: any): Float32Array {
   return new Float32Array(bytes(view).slice().buffer);

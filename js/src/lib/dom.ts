@@ -54,3 +54,31 @@ export function sized(canvas: HTMLCanvasElement, width: number, height: number):
   context.clearRect(0, 0, width, height);
   return context;
 }
+
+/** Packed RGBA values as a canvas of their own size. */
+export function textured(pixels: Uint32Array, rows: number, columns: number): HTMLCanvasElement {
+  const canvas = h("canvas", { width: columns, height: rows });
+  const image = new ImageData(new Uint8ClampedArray(pixels.buffer as ArrayBuffer), columns, rows);
+  canvas.getContext("2d")!.putImageData(image, 0, 0);
+  return canvas;
+}
+
+/** A picture from bytes; `react` is called when it can be drawn. */
+export function pictured(bytes: Uint8Array, react: () => void): HTMLImageElement {
+  const image = new Image();
+  const url = URL.createObjectURL(new Blob([bytes.slice()]));
+  image.onload = () => {
+    URL.revokeObjectURL(url);
+    react();
+  };
+  image.src = url;
+  return image;
+}
+
+/** A button that stays pressed. */
+export function toggle(words: string, change: (on: boolean) => void): HTMLButtonElement & { on(state: boolean): void } {
+  const button = h("button", { type: "button", "aria-pressed": "false" }, words);
+  const on = (state: boolean) => button.setAttribute("aria-pressed", String(state));
+  button.addEventListener("click", () => change(button.getAttribute("aria-pressed") !== "true"));
+  return Object.assign(button, { on });
+}

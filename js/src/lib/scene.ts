@@ -3,6 +3,7 @@
 import { f32, i32, u8 } from "./arrays.ts";
 import { codeColors, decode, type Limits, limitsOf, packTable, type Table } from "./colors.ts";
 import type { Context } from "./context.ts";
+import { pictured } from "./dom.ts";
 import { OcclusionMap, type Score } from "./occlusion.ts";
 
 export interface Mosaic {
@@ -94,14 +95,9 @@ export class Scene {
   );
   private decodePhoto = once((raw: any): HTMLImageElement | null => {
     if (!raw?.data) return null;
-    const image = new Image();
-    const url = URL.createObjectURL(new Blob([u8(raw.data).slice()], { type: "image/png" }));
-    image.onload = () => {
-      URL.revokeObjectURL(url);
+    return pictured(u8(raw.data), () => {
       for (const react of this.loaded) react();
-    };
-    image.src = url;
-    return image;
+    });
   });
   private loaded: (() => void)[] = [];
 
@@ -230,6 +226,49 @@ export class Scene {
     const start = unit * mosaic.rows * mosaic.columns;
     const at = (place: number) => decode(mosaic.data[start + place], mosaic.low[unit], mosaic.high[unit]);
     return { unit, rows: mosaic.rows, columns: mosaic.columns, step: mosaic.step, exact: false, at };
+  }
+
+  /** The place on the unit's map under the mouse, which other panes show too. */
+  get hover(): [number, number] | null {
+    return this.hovered;
+  }
+
+  set hover(place: [number, number] | null) {
+    if (String(place) === String(this.hovered)) return;
+    this.hovered = place;
+    for (const react of this.hovering) react();
+  }
+
+  private hovered: [number, number] | null = null;
+  private hovering: (() => void)[] = [];
+
+  onHover(react: () => void): void {
+    this.hovering.push(react);
+  }
+
+  /** The pixels that a place on the unit's map sees: [top, left, bottom, right], inclusive; null where none are known. */
+  field(place: [number, number]): [number, number, number, number] | null {
+    const { layer, rows, columns } = this.context.get("fields") ?? {};
+    if (!rows || layer !== this.context.get("layer")) return null;
+    const [down, across] = [rows[place[0]], columns[place[1]]];
+    return down && across ? [down[0], across[0], down[1], across[1]] : null;
+  }
+
+  /** The place whose field's middle is nearest to a point of the image. */
+  placeAt(y: number, x: number): [number, number] | null {
+    const { layer, rows, columns } = this.context.get("fields") ?? {};
+    if (!rows || layer !== this.context.get("layer")) return null;
+    const nearest = (spans: [number, number][], to: number) =>
+      spans.reduce((best, [low, high], at) => {
+        const middle = (span: [number, number]) => Math.abs((span[0] + span[1] + 1) / 2 - to);
+        return middle([low, high]) < middle(spans[best]) ? at : best;
+      }, 0);
+    return [nearest(rows, y), nearest(columns, x)];
+  }
+
+  /** Whether a part of the card, or what a saved page holds of it, is of the selected unit. */
+  isOfUnit(payload: any): boolean {
+    return payload?.layer === this.context.get("layer") && payload?.unit === this.context.get("unit");
   }
 
   get target(): number {

@@ -37,7 +37,7 @@ function isDark(element: HTMLElement): boolean {
 }
 
 /** The AFM render function of a widget: its panes, column by column, in a frame. */
-export function widget(name: string, method: string, columns: Pane[][], keys: [string, string][]) {
+export function widget(name: string, method: string, columns: Pane[][], keys: [string, string][], below: Pane[] = []) {
   return ({ model, el }: { model: Model; el: HTMLElement }) => {
     const root = h("div", { class: `nnlens nn-${name}` });
     const context = new Context(model, root);
@@ -71,6 +71,7 @@ export function widget(name: string, method: string, columns: Pane[][], keys: [s
         { class: "nn-columns" },
         ...columns.map((panes) => column(panes.map((pane) => pane(context, scene)))),
       ),
+      ...below.map((pane) => pane(context, scene)),
       footer(context, scene, method, keys),
     );
     takeImages(context, root);
@@ -79,6 +80,21 @@ export function widget(name: string, method: string, columns: Pane[][], keys: [s
       root.remove();
     };
   };
+}
+
+/** Panes in columns, below the others. */
+export function grid(name: string, columns: Pane[][]): Pane {
+  return (context, scene) =>
+    h(
+      "div",
+      { class: `nn-columns nn-${name}-columns` },
+      ...columns.map((panes) => column(panes.map((pane) => pane(context, scene)))),
+    );
+}
+
+/** Panes to show inside another view, with its context and scene. */
+export function inside(panes: Pane[]): (context: Context, scene: Scene) => HTMLElement[] {
+  return (context, scene) => panes.map((pane) => pane(context, scene));
 }
 
 function column(panes: HTMLElement[]): HTMLElement {
@@ -128,7 +144,7 @@ async function imageBytes(file: Blob): Promise<DataView> {
   return new DataView(await blob.arrayBuffer());
 }
 
-async function send(context: Context, file: Blob, name: string): Promise<void> {
+export async function send(context: Context, file: Blob, name: string): Promise<void> {
   try {
     context.set({ upload: { name, data: await imageBytes(file) } });
   } catch (error) {
@@ -241,9 +257,13 @@ export function asCode(context: Context, scene: Scene, method: string): string {
   const label = scene.label(scene.target);
   const unique = context.get<string[]>("labels").filter((name) => name === label).length === 1;
   const options = [`target=${unique ? words(label) : scene.target}`];
-  if (context.get("mosaic")?.layer)
-    {
-    options.push(`layer=${words(context.get("layer"))}`, `unit=${context.get("unit")}`, `sort=${words(context.get("sort"))}`);
+  if (context.get("mosaic")?.layer) options.push(`layer=${words(context.get("layer"))}`, `unit=${context.get("unit")}`);
+  if (method === "explore" || method === "activations") options.push(`sort=${words(context.get("sort"))}`);
+  if (method === "explore" && context.get("card")) options.push("card=True");
+  if (method === "unit") {
+    options.push(`rule=${words(context.get("rule"))}`);
+    const position = context.get<number[] | null>("position");
+    if (position) options.push(`position=(${position.join(", ")})`);
   }
   if (context.get("sizes")?.length)
     {
@@ -254,6 +274,7 @@ export function asCode(context: Context, scene: Scene, method: string): string {
   const grid = context.get<number[] | "strip" | null>("grid");
   if (grid) options.push(`grid=${Array.isArray(grid) ? `(${grid.join(", ")})` : words(grid)}`);
   options.push(`scale=${words(context.get("scale"))}`);
+  if (method === "examples") return `view = lens.examples(dataset, layers=${words(context.get("collection").layers)})`;
   // What came as a file is named; what came as pixels is for the reader to put in.
   return `view = lens.${method}(${path ? words(path) : "image"}, ${options.join(", ")})`;
 }

@@ -187,8 +187,12 @@ export function mosaicPane(context: Context, scene: Scene): HTMLElement {
     const { step } = scene.mosaic!;
     context.set({ unit: found.unit, position: [found.row * step, found.column * step] });
   });
+  // Only where there is a card to open.
+  const openCard = () => context.get("card") === false && context.set({ card: true });
+  context.listen(canvas, "dblclick", openCard);
   context.listen(canvas, "keydown", (event: KeyboardEvent) => {
     if (!grid) return;
+    if (event.key === "Enter") openCard();
     const by: Record<string, number> = {
       ArrowLeft: -1,
       ArrowRight: 1,

@@ -5,6 +5,7 @@ import { Brush } from "../lib/brush.ts";
 import { h, say, sized } from "../lib/dom.ts";
 import { share } from "../lib/format.ts";
 import type { Scene } from "../lib/scene.ts";
+import { outlineField } from "./field.ts";
 import { imageButtons } from "./frame.ts";
 
 export function photoPane(context: Context, scene: Scene): HTMLElement {
@@ -128,6 +129,9 @@ export function photoPane(context: Context, scene: Scene): HTMLElement {
       if (brush.at) outline(pen, "circle", brush.at[0] - size() / 2, brush.at[1] - size() / 2, size(), scale, false);
       return;
     }
+    const seen = scene.hover ?? context.get<[number, number] | null>("position");
+    const field = seen && scene.field(seen);
+    if (field) outlineField(pen, field, scale, !scene.hover);
     const place = context.get<[number, number] | null>("occluder");
     if (!place) return;
     pen.save();
@@ -164,10 +168,11 @@ export function photoPane(context: Context, scene: Scene): HTMLElement {
   };
 
   scene.onPhoto(draw);
+  scene.onHover(draw);
   context.watch(["photo"], () => {
     if (pressed(hand)) byHand(true); // another image: nothing of it is hidden
   });
-  context.watch(["photo", "occluder", "size", "fill", "shape"], draw);
+  context.watch(["photo", "occluder", "size", "fill", "shape", "position", "fields"], draw);
   context.watch(
     ["scores", "target", "occluder", "occluded", "mask", "masked", "heatmap", "size", "fill", "shape", "photo"],
     read,

@@ -2,10 +2,11 @@
 
 import { colorOf } from "../lib/colors.ts";
 import type { Context } from "../lib/context.ts";
-import { h, say, sized } from "../lib/dom.ts";
+import { h, say, sized, textured } from "../lib/dom.ts";
 import { percent, short } from "../lib/format.ts";
 import { legend } from "../lib/legend.ts";
 import type { Mosaic, Scene, UnitMap } from "../lib/scene.ts";
+import { unitField } from "./unit_field.ts";
 
 const SIDE = 320;
 
@@ -14,16 +15,8 @@ export function unitPane(context: Context, scene: Scene): HTMLElement {
   const words = h("div", { "aria-live": "polite" });
   const reading = h("div", { class: "nn-soft nn-line", "aria-live": "polite" });
   const scale = legend();
-  const number = h("input", { type: "number", min: 0, step: 1, "aria-label": "unit", class: "nn-short" });
   const overlay = h("input", { type: "checkbox" });
   const over = h("label", { class: "nn-control" }, overlay, "over the photograph");
-  context.listen(number, "change", () => {
-    const mosaic = scene.mosaic;
-    const unit = Number(number.value);
-    const valid = mosaic !== null && Number.isInteger(unit) && unit >= 0 && unit < mosaic.units;
-    number.setCustomValidity(valid ? "" : `a unit is 0…${(mosaic?.units ?? 1) - 1}`);
-    if (number.reportValidity()) context.set({ unit, position: null });
-  });
   context.listen(overlay, "change", () => context.set({ overlay: overlay.checked }));
 
   const draw = () => {
@@ -51,9 +44,7 @@ export function unitPane(context: Context, scene: Scene): HTMLElement {
       }
       pixels[place] = color;
     }
-    const texture = h("canvas", { width: map.columns, height: map.rows });
-    const image = new ImageData(new Uint8ClampedArray(pixels.buffer), map.columns, map.rows);
-    texture.getContext("2d")!.putImageData(image, 0, 0);
+    const texture = textured(pixels, map.rows, map.columns);
     if (seen) {
       pen.filter = "grayscale(1)";
       pen.drawImage(scene.photo!, 0, 0, width, height);
@@ -128,8 +119,6 @@ export function unitPane(context: Context, scene: Scene): HTMLElement {
     const [mosaic, map] = [scene.mosaic, scene.unit];
     if (!mosaic || !map) return;
     const { unit } = map;
-    number.value = String(unit);
-    number.max = String(mosaic.units - 1);
     overlay.checked = context.get("overlay");
     over.hidden = map.rows === 1; // a line has no place on a photograph
     const [row, column] = [mosaic.peak[2 * unit], mosaic.peak[2 * unit + 1]];
@@ -163,9 +152,13 @@ export function unitPane(context: Context, scene: Scene): HTMLElement {
   };
   context.listen(canvas, "pointermove", (event: PointerEvent) => {
     const found = place(event);
+    scene.hover = found;
     if (found) read(...found);
   });
-  context.listen(canvas, "pointerleave", tell);
+  context.listen(canvas, "pointerleave", () => {
+    scene.hover = null;
+    tell();
+  });
   context.listen(canvas, "pointerdown", (event: PointerEvent) => context.set({ position: place(event) }));
   context.listen(canvas, "keydown", (event: KeyboardEvent) => {
     const mosaic = scene.mosaic;
@@ -190,7 +183,7 @@ export function unitPane(context: Context, scene: Scene): HTMLElement {
   return h(
     "div",
     {},
-    h("h4", {}, h("label", { class: "nn-control" }, "unit", number)),
+    unitField(context, scene),
     canvas,
     scale.element,
     words,

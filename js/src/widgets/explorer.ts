@@ -1,4 +1,5 @@
 import { barsPane } from "../panes/bars.ts";
+import { cardPane } from "../panes/card.ts";
 import { curvePane } from "../panes/curve.ts";
 import { part, widget } from "../panes/frame.ts";
 import { heatmapPane } from "../panes/heatmap.ts";
@@ -22,5 +23,6 @@ export default {
       [part("mosaic", "activation mosaic", mosaicPane), part("map", "occlusion map", heatmapPane)],
     ],
     [...OCCLUSION_KEYS, ...ACTIVATION_KEYS],
+    [cardPane],
   ),
 };

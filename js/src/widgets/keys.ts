@@ -14,6 +14,20 @@ export const ACTIVATION_KEYS: Keys = [
   ["layers: ← →", "fold and unfold"],
   ["layers: /", "type to filter"],
   ["mosaic: arrows", "choose a unit"],
+  ["mosaic: Enter, or a double click", "open its card"],
   ["unit: arrows", "move the place"],
   ["unit: o", "over the photograph"],
+];
+
+export const EXAMPLES_KEYS: Keys = [
+  ["layers: ↑ ↓", "choose an operation"],
+  ["unit: ↑ ↓", "the next unit"],
+];
+
+export const UNIT_KEYS: Keys = [
+  ["picture: click", "choose the place on the unit's map that sees it"],
+  ["picture: Esc", "end drawing, or forget the place"],
+  ["unit: arrows", "move the place"],
+  ["unit: o", "over the photograph"],
+  ["layers: ↑ ↓", "choose an operation"],
 ];

@@ -1,0 +1,35 @@
+// The unit card inside another view: unfolded on demand, its module comes with the first time.
+
+import { type Context, NEEDS_KERNEL } from "../lib/context.ts";
+import { h, toggle } from "../lib/dom.ts";
+import type { Scene } from "../lib/scene.ts";
+
+export function cardPane(context: Context, scene: Scene): HTMLElement {
+  const body = h("div", { class: "nn-card-body" });
+  const open = toggle("unit card", (on) => context.set({ card: on }));
+  open.title = "back to the pixels, best images, synthesis, wiring and ablation of the selected unit";
+  if (!context.live && !context.get("card_module")) {
+    open.disabled = true;
+    open.title = NEEDS_KERNEL;
+  }
+  let rendered = false;
+  context.watch(["card", "card_module"], async () => {
+    const on = context.get<boolean>("card");
+    open.on(on);
+    body.hidden = !on;
+    const text = context.get<string>("card_module");
+    if (!on || rendered || !text) return;
+    rendered = true;
+    const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+    try {
+      const module = await import(/* the card's own module, from a trait */ url);
+      body.append(...module.default.renderCard(context, scene));
+    } catch (error) {
+      rendered = false;
+      context.set({ error: { message: `the browser could not open the unit card: ${error}`, traceback: "" } });
+    } finally {
+      URL.revokeObjectURL(url);
+    }
+  });
+  return h("div", { class: "nn-card" }, h("div", { class: "nn-row" }, open), body);
+}

@@ -1,0 +1,21 @@
+// The selected unit's number, to type or to step.
+
+import type { Context } from "../lib/context.ts";
+import { h } from "../lib/dom.ts";
+import type { Scene } from "../lib/scene.ts";
+
+export function unitField(context: Context, scene: Scene): HTMLElement {
+  const number = h("input", { type: "number", min: 0, step: 1, "aria-label": "unit", class: "nn-short" });
+  context.listen(number, "change", () => {
+    const mosaic = scene.mosaic;
+    const unit = Number(number.value);
+    const valid = mosaic !== null && Number.isInteger(unit) && unit >= 0 && unit < mosaic.units;
+    number.setCustomValidity(valid ? "" : `a unit is 0…${(mosaic?.units ?? 1) - 1}`);
+    if (number.reportValidity()) context.set({ unit, position: null });
+  });
+  context.watch(["unit", "mosaic"], () => {
+    number.value = String(context.get("unit"));
+    number.max = String((scene.mosaic?.units ?? 1) - 1);
+  });
+  return h("h4", {}, h("label", { class: "nn-control" }, "unit", number));
+}

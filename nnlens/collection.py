@@ -1,0 +1,158 @@
+"""A data set that a lens looks through in the background: what was found so far, shared by all views."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
+from typing import Any
+
+import traitlets as t
+from torch import nn
+
+from .datasets import ImageDataset
+from .kept import Kept
+from .kernels import DatasetExamples, LayerExamples, Prepared, examples_steps
+from .recording import Recording, version_of
+from .work import Worker
+
+TELL_EVERY = 0.3  # seconds
+
+
+def store_folder() -> Path:
+    """Where what was found is kept: the folder in NNLENS_CACHE, or the user's cache."""
+    chosen = os.environ.get("NNLENS_CACHE")
+    if chosen:
+        return Path(chosen).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or "~/.cache"
+    return Path(base).expanduser() / "nnlens"
+
+
+class Collection(t.HasTraits):
+    """The best images of a data set for all units of some layers, growing; `lens.examples` begins one.
+
+    Observe `progress` to hear of news.
+    """
+
+    progress = t.Dict(help="done, total, remaining (seconds), running, skipped, error")
+
+    def __init__(
+        self,
+        model: nn.Module,
+        data: ImageDataset,
+        layers: Sequence[str],
+        recording: Recording,
+        prepared: Prepared | None,
+        worker: Worker,
+        *,
+        store: Path | None,
+    ):
+        super().__init__()
+        self.data, self.layers = data, tuple(dict.fromkeys(map(recording.resolve, layers)))
+        self.found: DatasetExamples | None = None
+        self._model, self._recording, self._prepared = model, recording, prepared
+        self._worker, self._store, self._version = worker, store, version_of(model)
+        self._steps: Generator[DatasetExamples, None, None] | None = None
+        self._lock = threading.Lock()
+        self.pictures = Kept()
+        self.progress = self._told(running=False)
+
+    def __getitem__(self, layer: str) -> LayerExamples:
+        """What was found so far of a layer."""
+        name = self._recording.resolve(layer)
+        if self.found is None or name not in self.found:
+            raise KeyError(f"layer must be one of {', '.join(self.layers)}, which the examples are of, got {layer!r}")
+        return self.found[name]
+
+    def __contains__(self, layer: object) -> bool:
+        return self.found is not None and layer in self.found
+
+    @property
+    def complete(self) -> bool:
+        return self.found is not None and self.found.complete
+
+    @property
+    def current(self) -> bool:
+        """Whether the model's weights are still those that were looked through with."""
+        return version_of(self._model) == self._version
+
+    def step(self) -> bool:
+        """Look at one more batch; False when all have been looked at."""
+        if not self.current:
+            raise ValueError("the model's weights have changed since the examples were begun: begin them anew")
+        with self._lock:
+            if self._steps is None:
+                self._steps = self._look()
+            found = next(self._steps, None)
+            if found is None:
+                self._steps = None
+                return False
+            self.found = found
+        return True
+
+    def _look(self) -> Generator[DatasetExamples, None, None]:
+        yield from examples_steps(
+            self._model,
+            self.data,
+            self.layers,
+            store=self._store,
+            mark=self.data.mark,
+            recording=self._recording,
+            prepared=self._prepared,
+        )
+
+    def start(self) -> None:
+        """Go on in the background."""
+        self._worker.submit(self, "data", self._job)
+
+    def stop(self) -> None:
+        """Stop after the batch that is being looked at; what was found stays, also on disk, and `start` goes on."""
+        self._worker.cancel(self, "data")
+        with self._lock:
+            if self._steps is not None:
+                self._steps.close()  # which writes what there is
+                self._steps = None
+        self.progress = self._told(running=False)
+
+    def finish(self) -> DatasetExamples:
+        """Look at all that is left, now."""
+        self._worker.cancel(self, "data")
+        while self.step():
+            pass
+        self.progress = self._told(running=False)
+        assert self.found is not None
+        return self.found
+
+    def _job(self) -> Generator[None, None, None]:
+        told = 0.0
+        try:
+            while self.step():
+                if time.monotonic() - told > TELL_EVERY:
+                    self.progress = self._told(running=True)
+                    told = time.monotonic()
+                yield
+        except GeneratorExit:
+            raise
+        except Exception as error:
+            self.progress = self._told(running=False, error=str(error))
+            return
+        self.progress = self._told(running=False)
+
+    def _told(self, *, running: bool, error: str = "") -> dict[str, Any]:
+        found = self.found
+        return {
+            "done": 0 if found is None else found.done,
+            "total": len(self.data),
+            "remaining": None if found is None or found.remaining != found.remaining else found.remaining,
+            "running": running,
+            "skipped": [] if found is None else [[item, words] for item, words in found.skipped[:20]],
+            "layers": list(self.layers),
+            "error": error,
+        }
+
+    def on_news(self, react: Callable[[Any], None]) -> Callable[[], None]:
+        """Call `react` at news; what is given back ends that."""
+        self.observe(react, "progress")
+        return lambda: self.unobserve(react, "progress")

@@ -1,0 +1,164 @@
+"""The unit's best images in a data set, with those in the middle and the least beside them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import traitlets as t
+from PIL import Image
+
+from ...export.bundle import Response, within_budget
+from ...kernels import Example, back_projection
+from ...render import colours_of, encoded
+from ..view import synced
+from .part import CardPart
+
+KINDS = ("top", "median", "least")
+SHARES = np.linspace(0, 1, 41)  # of the inputs, at which the distribution is told
+SHOWN = 9
+SIDE = 112  # pixels of an example in a still picture
+REFRESH = 1.5  # seconds between two looks at a growing collection
+
+
+class ExamplesPart(CardPart):
+    """The images of `lens.examples` for the selected unit, whole, as receptive fields, and deconvolved."""
+
+    kind = synced(t.Enum(KINDS, "top", help="which images: of the largest, the middle or the least maxima"))
+    crop = synced(t.Enum(("field", "whole", "deconvnet"), "field", help="what of them is shown"))
+    examples = synced(t.Dict(help="the unit's images of this kind, and how its maxima are distributed"))
+    collection = synced(t.Dict(help="how far the data set is looked through: done, total, remaining, running, …"))
+    collect = synced(t.Enum(("", "run", "stop"), "", help="the user goes on with the data set, or stops"))
+
+    def _card_shows(self) -> list[Callable[[], None]]:
+        return [*super()._card_shows(), self._show_examples]
+
+    def _start(self) -> None:
+        self._refreshed = 0.0
+        self.observe(self._follow_card, "kind")
+        self.observe(self._start_or_stop, "collect")
+        self._end_news: Callable[[], None] = lambda: None
+        self._watch_collection()
+        super()._start()
+
+    def _watch_collection(self) -> None:
+        """Hear of the lens's data set; of the new one where it has another now."""
+        self._end_news()
+        self._end_news = lambda: None
+        collection = self._lens.collection
+        if collection is not None:
+            self._end_news = collection.on_news(self._news)
+            self._news()
+
+    def _news(self, change: Any = None) -> None:
+        collection = self._lens.collection
+        if collection is None:
+            return
+        self.collection = collection.progress
+        running = collection.progress["running"]
+        if not running or time.monotonic() - self._refreshed > REFRESH:
+            self._refreshed = time.monotonic()
+            self._follow_card()
+
+    def _start_or_stop(self, change: Any) -> None:
+        collection = self._lens.collection
+        if collection is not None and change["new"] == "run":
+            collection.start()
+        elif collection is not None and change["new"] == "stop":
+            collection.stop()
+        if change["new"]:
+            self.collect = ""
+
+    def _show_examples(self) -> None:
+        collection = self._lens.collection
+        if collection is None:
+            return
+        layer, unit, kind = self._selection.layer, self._selection.unit, self.kind
+        found = collection.found
+        done = 0 if found is None else found.done
+        self._publish("examples", (collection, done, layer, unit, kind), lambda: self._examples_payload(kind))
+
+    def _examples_payload(self, kind: Any) -> dict[str, Any]:
+        collection, layer, unit = self._lens.collection, self._selection.layer, self._selection.unit
+        if collection is None or layer not in collection:
+            known = ", ".join(collection.layers) if collection is not None else ""
+            return {"absent": known}
+        index = collection[layer]
+        return {
+            "kind": kind,
+            "items": [self._picture(one) for one in index.examples(unit, kind, SHOWN)],
+            "quantiles": [float(value) for value in index.quantiles(unit, SHARES)],
+            "mean": float(index.mean[unit]),
+            "zeros": float(index.zeros[unit]),
+            "fires": float(index.fires[unit]),
+            "seen": index.seen,
+        }
+
+    def _picture(self, one: Example) -> dict[str, Any]:
+        """An example with its pictures; made once for each place, however often it is shown."""
+        collection, sample = self._lens.collection, self._selection.sample
+        assert collection is not None
+        layer, unit = self._selection.layer, self._selection.unit
+        fields = self.fields if self.fields.get("layer") == layer else {}
+
+        def make() -> dict[str, Any]:
+            given = collection.data.input(one.item)
+            width, height = given.shown.size
+            box = [0, 0, height - 1, width - 1]
+            if fields.get("rows"):
+                (top, bottom), (left, right) = fields["rows"][one.place[0]], fields["columns"][one.place[1]]
+                box = [top, left, bottom, right]
+            made = {
+                "name": given.name,
+                "label": collection.data.label(one.item),
+                "box": box,
+                "whole": encoded(given.shown),
+            }
+            try:
+                back = back_projection(
+                    self._lens.model,
+                    given.x,
+                    (layer, unit, one.place),
+                    rule="deconvnet",
+                    recording=sample.recording,
+                    prepared=self._lens.prepared(sample),
+                )
+            except ValueError as error:
+                return {**made, "back": None, "why": str(error)}
+            top, left, bottom, right = box
+            values = back.values[:, top : bottom + 1, left : right + 1] if back.values.ndim == 3 else back.values
+            return {**made, "back": encoded(colours_of(values))}
+
+        made: dict[str, Any] = collection.pictures.once(
+            "example", layer, unit, one.item, one.place, make=make, most=256
+        )
+        return {**made, "item": one.item, "value": one.value, "place": list(one.place), "rank": one.rank}
+
+    def baked_kinds(self, budget: int, *, whole: bool) -> Response:
+        """What a page without a kernel shows of each kind."""
+        kinds: dict[str, dict[str, Any]] = {}
+        collection = self._lens.collection
+        if collection is not None and self._selection.layer in collection:
+            here = {"layer": self._selection.layer, "unit": self._selection.unit}
+            asked = [self.kind, *(kind for kind in KINDS if kind != self.kind)] if whole else [self.kind]
+            candidates = ((kind, {"examples": {**here, **self._examples_payload(kind)}}) for kind in asked)
+            kinds = within_budget(candidates, budget)
+        return Response(("kind",), kinds)
+
+    def close(self) -> None:
+        if getattr(self, "_ready", False):
+            self._end_news()
+        super().close()
+
+
+def contact_sheet(items: list[dict[str, Any]]) -> Image.Image:
+    """Examples three in a row, whole."""
+    sheet = Image.new("RGB", (3 * SIDE, max(1, -(-len(items) // 3)) * SIDE), "white")
+    for place, item in enumerate(items):
+        with Image.open(BytesIO(item["whole"])) as whole:
+            picture = whole.convert("RGB").resize((SIDE - 2, SIDE - 2), Image.Resampling.LANCZOS)
+        sheet.paste(picture, (place % 3 * SIDE, place // 3 * SIDE))
+    return sheet
