@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,40 +31,54 @@ def store_folder() -> Path:
 
 
 class Collection(t.HasTraits):
-    """The best images of a data set for all units of some layers, growing; `lens.examples` begins one.
+    """The data set of a lens, and the best images in it for all units of some layers, growing.
 
-    Observe `progress` to hear of news.
+    Empty until `begin`. Observe `progress` to hear of news.
     """
 
-    progress = t.Dict(help="done, total, remaining (seconds), running, skipped, error")
+    progress = t.Dict(
+        help="done, total, remaining (seconds), running, skipped, layers, error; empty without a data set"
+    )
 
-    def __init__(
+    def __init__(self, model: nn.Module, worker: Worker):
+        super().__init__()
+        self.data: ImageDataset | None = None
+        self.layers: tuple[str, ...] = ()
+        self.found: DatasetExamples | None = None
+        self.pictures = Kept()
+        self._model, self._worker = model, worker
+        self._steps: Generator[DatasetExamples, None, None] | None = None
+        self._lock = threading.Lock()
+
+    def begin(
         self,
-        model: nn.Module,
         data: ImageDataset,
         layers: Sequence[str],
         recording: Recording,
         prepared: Prepared | None,
-        worker: Worker,
         *,
         store: Path | None,
-    ):
-        super().__init__()
+    ) -> None:
+        """Turn to a data set, in the place of what was there, and look at its first batch."""
+        self.stop()
         self.data, self.layers = data, tuple(dict.fromkeys(map(recording.resolve, layers)))
-        self.found: DatasetExamples | None = None
-        self._model, self._recording, self._prepared = model, recording, prepared
-        self._worker, self._store, self._version = worker, store, version_of(model)
-        self._steps: Generator[DatasetExamples, None, None] | None = None
-        self._lock = threading.Lock()
-        self.pictures = Kept()
+        self.found, self.pictures = None, Kept()
+        self._recording, self._prepared = recording, prepared
+        self._store, self._version = store, version_of(self._model)
+        self.step()
         self.progress = self._told(running=False)
 
     def __getitem__(self, layer: str) -> LayerExamples:
         """What was found so far of a layer."""
-        name = self._recording.resolve(layer)
+        name = layer if self.found is None else self._recording.resolve(layer)
         if self.found is None or name not in self.found:
-            raise KeyError(f"layer must be one of {', '.join(self.layers)}, which the examples are of, got {layer!r}")
+            known = ", ".join(self.layers) or "none yet: lens.examples brings a data set"
+            raise KeyError(f"layer must be one of those that were looked at ({known}), got {layer!r}")
         return self.found[name]
+
+    def get(self, layer: str) -> LayerExamples | None:
+        """The same, or None."""
+        return None if self.found is None else self.found.layers.get(layer)
 
     def __contains__(self, layer: object) -> bool:
         return self.found is not None and layer in self.found
@@ -93,6 +107,7 @@ class Collection(t.HasTraits):
         return True
 
     def _look(self) -> Generator[DatasetExamples, None, None]:
+        assert self.data is not None
         yield from examples_steps(
             self._model,
             self.data,
@@ -114,10 +129,13 @@ class Collection(t.HasTraits):
             if self._steps is not None:
                 self._steps.close()  # which writes what there is
                 self._steps = None
-        self.progress = self._told(running=False)
+        if self.data is not None:
+            self.progress = self._told(running=False)
 
     def finish(self) -> DatasetExamples:
         """Look at all that is left, now."""
+        if self.data is None:
+            raise ValueError("there is no data set yet: lens.examples(dataset, layers=[…]) brings one")
         self._worker.cancel(self, "data")
         while self.step():
             pass
@@ -142,6 +160,7 @@ class Collection(t.HasTraits):
 
     def _told(self, *, running: bool, error: str = "") -> dict[str, Any]:
         found = self.found
+        assert self.data is not None
         return {
             "done": 0 if found is None else found.done,
             "total": len(self.data),
@@ -151,8 +170,3 @@ class Collection(t.HasTraits):
             "layers": list(self.layers),
             "error": error,
         }
-
-    def on_news(self, react: Callable[[Any], None]) -> Callable[[], None]:
-        """Call `react` at news; what is given back ends that."""
-        self.observe(react, "progress")
-        return lambda: self.unobserve(react, "progress")

@@ -66,7 +66,7 @@ class Lens:
         self.labels = labels
         self.output = output
         self.worker = Worker(("live", "hand", "image", "card", "map", "synthesis", "data"))
-        self.collection: Collection | None = None
+        self.collection = Collection(model, self.worker)
         hold_during_cells(self.worker)
         self._samples: dict[str, Sample] = {}
         self._selections: list[Selection] = []
@@ -263,23 +263,14 @@ class Lens:
             labels=() if self.labels is None else self.labels,
         )
         sample = None if self._current is None else self._current.sample
-        first = next((data.input(item) for item in range(min(len(data), 64)) if data.tensor(item) is not None), None)
-        if first is None:
-            raise ValueError(
-                f"dataset must hold images that can be read, but none of its first {min(len(data), 64)} is"
-            )
+        first = data.first()
         if sample is None or sample.input.x.shape != first.x.shape:
             sample = self.look(first)
         names = _spread_layers(sample) if layers is None else layers
         if isinstance(names, str):
             raise TypeError(f"layers must be a list of names, got {names!r}")
-        if self.collection is not None:
-            self.collection.stop()
         folder = store_folder() / "examples" if store is True else None if store is False else Path(store)
-        self.collection = Collection(
-            self.model, data, names, sample.recording, self.prepared(sample), self.worker, store=folder
-        )
-        self.collection.step()
+        self.collection.begin(data, names, sample.recording, self.prepared(sample), store=folder)
         if not is_static():
             self.collection.start()
         if options.get("layer") is None and (self._current is None or self._current.layer not in self.collection):

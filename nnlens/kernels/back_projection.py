@@ -79,7 +79,7 @@ class BackProjection:
             applied, there = self.rectifiers
             words += f": {applied} of {there} rectifiers"
             if self.pools:
-                words += f", {self.pools} pools by their switches"
+                words += f", {self.pools} pools by their switches" if self.pools > 1 else ", 1 pool by its switches"
         if self.obstacles:
             words += f"; {', '.join(self.obstacles)} keep the plain gradient, they have no such rule"
         return words

@@ -22,7 +22,7 @@ class ExamplesWidget(ExamplesPart):
     @property
     def result(self) -> Any:
         """What was found so far, by layer: all of it once `.wait()` has returned."""
-        return self._lens.collection and self._lens.collection.found
+        return self._lens.collection.found
 
     def _prepare(self, options: dict[str, Any]) -> None:
         super()._prepare(options)
@@ -30,7 +30,7 @@ class ExamplesWidget(ExamplesPart):
 
     def _start(self) -> None:
         super()._start()
-        if self._static and self._lens.collection is not None:
+        if self._static:
             self._lens.collection.finish()
         self.fill_card()
 

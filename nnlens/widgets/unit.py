@@ -55,7 +55,7 @@ class Card(PixelsPart, ConnectionsPart, AblationPart, ExamplesPart, SynthesisPar
     def unit_card(self) -> UnitCard:
         """The numbers of the selected unit; what is missing of them is computed."""
         self.wait()
-        selection, collection = self._selection, self._lens.collection
+        selection = self._selection
         at = self._at
         return UnitCard(
             image=selection.image,
@@ -65,7 +65,7 @@ class Card(PixelsPart, ConnectionsPart, AblationPart, ExamplesPart, SynthesisPar
             back_projection=self._back(self._of, self.rule, at),
             connections=self._connections(None if selection.grid is not None else selection.position),
             ablation=self._ablation(),
-            examples=collection[selection.layer] if collection and selection.layer in collection else None,
+            examples=self._lens.collection.get(selection.layer),
             synthesis=self._synthesis,
         )
 

@@ -75,8 +75,7 @@ class AblationPart(CardPart):
         }
 
     def _ablate_all(self, change: Any = None) -> None:
-        collection = self._lens.collection
-        if collection is None:
+        if self._lens.collection.data is None:
             self._show_error(ValueError("the card has no data set yet: lens.examples(dataset, layers=[…]) brings one"))
             return
         self._lens.worker.submit(self, "data", self._ablating)
@@ -88,9 +87,8 @@ class AblationPart(CardPart):
     def _ablating(self) -> Generator[None, None, None]:
         # All that decides, taken once.
         sample, layer, unit, instead = self._selection.sample, self._selection.layer, self._selection.unit, self.instead
-        collection, version = self._lens.collection, version_of(self._lens.model)
-        assert collection is not None
-        data = collection.data
+        data, version = self._lens.collection.data, version_of(self._lens.model)
+        assert data is not None
         prepared = self._lens.prepared(sample)
         change, turned, seen, told = np.zeros(len(sample.names)), 0, 0, 0.0
         about = {"layer": layer, "unit": unit, "instead": instead, "total": len(data)}
@@ -123,6 +121,7 @@ class AblationPart(CardPart):
                     told = time.monotonic()
                 yield
         except GeneratorExit:
+            self.ablated_all = {**self.ablated_all, "running": False}
             raise
         except Exception as error:
             self.ablated_all = {**about, "error": str(error), "running": False}

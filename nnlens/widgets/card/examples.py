@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from io import BytesIO
 from typing import Any
 
@@ -40,52 +41,39 @@ class ExamplesPart(CardPart):
         self._refreshed = 0.0
         self.observe(self._follow_card, "kind")
         self.observe(self._start_or_stop, "collect")
-        self._end_news: Callable[[], None] = lambda: None
-        self._watch_collection()
+        self._lens.collection.observe(self._news, "progress")
+        self._news()
         super()._start()
 
-    def _watch_collection(self) -> None:
-        """Hear of the lens's data set; of the new one where it has another now."""
-        self._end_news()
-        self._end_news = lambda: None
-        collection = self._lens.collection
-        if collection is not None:
-            self._end_news = collection.on_news(self._news)
-            self._news()
-
     def _news(self, change: Any = None) -> None:
-        collection = self._lens.collection
-        if collection is None:
-            return
-        self.collection = collection.progress
-        running = collection.progress["running"]
-        if not running or time.monotonic() - self._refreshed > REFRESH:
+        progress = self._lens.collection.progress
+        self.collection = progress
+        if progress and (not progress["running"] or time.monotonic() - self._refreshed > REFRESH):
             self._refreshed = time.monotonic()
             self._follow_card()
 
     def _start_or_stop(self, change: Any) -> None:
         collection = self._lens.collection
-        if collection is not None and change["new"] == "run":
+        if change["new"] == "run" and collection.data is not None:
             collection.start()
-        elif collection is not None and change["new"] == "stop":
+        elif change["new"] == "stop":
             collection.stop()
         if change["new"]:
             self.collect = ""
 
     def _show_examples(self) -> None:
         collection = self._lens.collection
-        if collection is None:
+        if collection.data is None:
             return
         layer, unit, kind = self._selection.layer, self._selection.unit, self.kind
-        found = collection.found
-        done = 0 if found is None else found.done
-        self._publish("examples", (collection, done, layer, unit, kind), lambda: self._examples_payload(kind))
+        done = 0 if collection.found is None else collection.found.done
+        made_of = collection.data, collection.layers, done, layer, unit, kind
+        self._publish("examples", made_of, lambda: self._examples_payload(kind))
 
     def _examples_payload(self, kind: Any) -> dict[str, Any]:
         collection, layer, unit = self._lens.collection, self._selection.layer, self._selection.unit
-        if collection is None or layer not in collection:
-            known = ", ".join(collection.layers) if collection is not None else ""
-            return {"absent": known}
+        if layer not in collection:
+            return {"absent": ", ".join(collection.layers)}
         index = collection[layer]
         return {
             "kind": kind,
@@ -99,13 +87,13 @@ class ExamplesPart(CardPart):
 
     def _picture(self, one: Example) -> dict[str, Any]:
         """An example with its pictures; made once for each place, however often it is shown."""
-        collection, sample = self._lens.collection, self._selection.sample
-        assert collection is not None
+        data, sample = self._lens.collection.data, self._selection.sample
+        assert data is not None
         layer, unit = self._selection.layer, self._selection.unit
         fields = self.fields if self.fields.get("layer") == layer else {}
 
         def make() -> dict[str, Any]:
-            given = collection.data.input(one.item)
+            given = data.input(one.item)
             width, height = given.shown.size
             box = [0, 0, height - 1, width - 1]
             if fields.get("rows"):
@@ -113,7 +101,7 @@ class ExamplesPart(CardPart):
                 box = [top, left, bottom, right]
             made = {
                 "name": given.name,
-                "label": collection.data.label(one.item),
+                "label": data.label(one.item),
                 "box": box,
                 "whole": encoded(given.shown),
             }
@@ -132,16 +120,14 @@ class ExamplesPart(CardPart):
             values = back.values[:, top : bottom + 1, left : right + 1] if back.values.ndim == 3 else back.values
             return {**made, "back": encoded(colours_of(values))}
 
-        made: dict[str, Any] = collection.pictures.once(
-            "example", layer, unit, one.item, one.place, make=make, most=256
-        )
+        pictures = self._lens.collection.pictures
+        made: dict[str, Any] = pictures.once("example", layer, unit, one.item, one.place, make=make, most=256)
         return {**made, "item": one.item, "value": one.value, "place": list(one.place), "rank": one.rank}
 
     def baked_kinds(self, budget: int, *, whole: bool) -> Response:
         """What a page without a kernel shows of each kind."""
         kinds: dict[str, dict[str, Any]] = {}
-        collection = self._lens.collection
-        if collection is not None and self._selection.layer in collection:
+        if self._selection.layer in self._lens.collection:
             here = {"layer": self._selection.layer, "unit": self._selection.unit}
             asked = [self.kind, *(kind for kind in KINDS if kind != self.kind)] if whole else [self.kind]
             candidates = ((kind, {"examples": {**here, **self._examples_payload(kind)}}) for kind in asked)
@@ -150,7 +136,8 @@ class ExamplesPart(CardPart):
 
     def close(self) -> None:
         if getattr(self, "_ready", False):
-            self._end_news()
+            with suppress(ValueError):  # closed before
+                self._lens.collection.unobserve(self._news, "progress")
         super().close()
 
 

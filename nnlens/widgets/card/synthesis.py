@@ -81,6 +81,7 @@ class SynthesisPart(CardPart):
                 self.synthesised = {**about, **synthesis_payload(frame), "running": frame.step < frame.steps}
                 yield
         except GeneratorExit:
+            self.synthesised = {**self.synthesised, "running": False}
             raise
         except Exception as error:
             self.synthesised = {**about, "error": str(error), "running": False}

@@ -1,0 +1,416 @@
+"""The unit card's kernel side: every part is plain torch, follows the selection, and shows its own errors."""
+
+from __future__ import annotations
+
+import io
+import time
+
+import numpy as np
+import pytest
+import torch
+from nets import LABELS, Net, same_state, state_of
+from PIL import Image
+from test_export import unpack
+from torch import nn
+
+import nnlens
+from nnlens.kernels import ablation, back_projection, connections, synthesis
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("NNLENS_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def pictures() -> list[tuple[np.ndarray, int]]:
+    generator = np.random.default_rng(0)
+    return [(generator.integers(0, 256, (32, 32, 3), dtype=np.uint8), number % 5) for number in range(40)]
+
+
+def codes(payload: dict) -> np.ndarray:
+    planes = np.frombuffer(payload["data"], np.int8).astype(np.float32) / 127 * payload["largest"]
+    return planes.reshape(payload["planes"], payload["rows"], payload["columns"])
+
+
+def png(picture: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_everything_is_there_from_the_first_moment(lens, photo):
+    view = lens.unit(photo, layer="block", channel=3)
+    assert (view.layer, view.unit) == ("block.1", 3)
+    for name in ("pixels", "wiring", "ablated", "fields"):
+        payload = getattr(view, name)
+        assert (payload["layer"], "error" in payload) == ("block.1", False), name
+    assert view.collection == {}
+    assert view.card
+
+
+def test_what_the_browser_gets_is_what_the_kernels_give(lens, net, photo):
+    view = lens.unit(photo, layer="relu:2", unit=2, rule="guided backprop")
+    x, recording = view.selection.sample.input.x, view.selection.sample.recording
+    expected = back_projection(net, x, ("relu:2", 2), rule="guided backprop")
+    np.testing.assert_allclose(codes(view.pixels), expected.values, atol=view.pixels["largest"] / 250)
+    assert view.pixels["words"].startswith("guided backprop of relu:2 · 2: 3 of 3 rectifiers, 1 pool by its")
+    wiring = connections(recording, x, "relu:2", 2)
+    assert view.wiring["total"] == pytest.approx(wiring.total)
+    assert [part["unit"] for part in view.wiring["feeds"]] == [p.unit for p in wiring.feeds if p.value][:8]
+    parts = sum(part["value"] for part in view.wiring["feeds"]) + view.wiring["others"] + view.wiring["rest"]
+    assert parts == pytest.approx(view.wiring["total"], abs=1e-5)
+    without = ablation(net, x, "relu:2", 2)
+    before, after = (rows[0] for rows in without.probabilities())
+    assert view.ablated["clean"] == pytest.approx(before[view.ablated["classes"]].tolist(), abs=1e-5)
+    assert view.ablated["probability"] == pytest.approx(after[view.ablated["classes"]].tolist(), abs=1e-5)
+
+
+def test_it_follows_the_selection_and_what_is_asked(lens, net, photo):
+    view = lens.unit(photo, layer="block")
+    x = view.selection.sample.input.x
+    lens.selection.layer = "bn"
+    lens.selection.unit = 5
+    view.wait()
+    assert {view.pixels["layer"], view.wiring["layer"], view.ablated["layer"], view.fields["layer"]} == {"bn"}
+    assert view.pixels["unit"] == 5
+    view.set_state({"rule": "deconvnet", "start": "map"})
+    view.wait()
+    expected = back_projection(net, x, ("bn", 5, "map"), rule="deconvnet")
+    np.testing.assert_allclose(codes(view.pixels), expected.values, atol=view.pixels["largest"] / 250)
+    view.set_state({"instead": "mean"})
+    view.wait()
+    assert view.ablated["instead"] == "mean"
+    np.testing.assert_allclose(
+        view.result.ablation.ablated, ablation(net, x, "bn", 5, instead="mean").ablated, atol=1e-5
+    )
+
+
+def test_a_chosen_place_is_what_is_followed_back(lens, net, photo):
+    view = lens.unit(photo, layer="block", unit=1)
+    assert view.start == "maximum"
+    view.set_state({"position": [3, 9]})
+    view.wait()
+    assert view.start == "position"
+    expected = back_projection(net, view.selection.sample.input.x, ("block.1", 1, (3, 9)))
+    np.testing.assert_allclose(codes(view.pixels), expected.values, atol=max(1e-9, view.pixels["largest"] / 250))
+    assert view.wiring["place"] == [3, 9]
+    # What it sees: a 3 × 3 convolution behind a pool of 2 and a 3 × 3 convolution.
+    assert view.fields["rows"][3] == [3 * 2 - 3, 3 * 2 + 4]
+    view.set_state({"position": None})
+    view.wait()
+    assert view.start == "maximum"
+    other = lens.unit(photo, layer="block", unit=1, position=(2, 2))
+    assert (other.start, other.wiring["place"]) == ("position", [2, 2])
+
+
+def test_a_kept_unit_is_seen_at_other_layers(lens, net, photo):
+    view = lens.unit(photo, layer="relu:3", unit=4)
+    view.set_state({"origin": {"layer": "relu:3", "unit": 4}})
+    lens.selection.layer = "pool"
+    lens.selection.unit = 2
+    view.wait()
+    expected = back_projection(net, view.selection.sample.input.x, ("relu:3", 4), at="pool").values
+    np.testing.assert_allclose(codes(view.pixels)[0], expected[2], atol=max(1e-9, view.pixels["largest"] / 250))
+    assert view.pixels["words"] == "gradient of relu:3 · 4, at pool · 2"
+    leaning = (expected * view.selection.activations.values).sum((1, 2))
+    best = int(np.abs(leaning).argmax())
+    assert view.pixels["leaning"][0] == [best, pytest.approx(float(leaning[best]), abs=1e-5)]
+    # A layer that comes later has no part in it, and the card says so.
+    lens.selection.layer = "head"
+    view.wait()
+    assert "at must be a layer that relu:3 · 4 is computed from, got 'head'" in view.pixels["error"]
+    view.set_state({"origin": None})
+    view.wait()
+    assert "error" not in view.pixels
+    view.set_state({"origin": {"layer": "head", "unit": 99}})
+    assert "origin must have a unit 0…4" in view.error["message"]
+    assert view.origin is None
+
+
+def test_what_was_drawn_is_the_input_pixel_by_pixel(photo):
+    class Seen(nn.Module):
+        def forward(self, x):
+            return x.mean((2, 3))
+
+    # A preprocessing that crops: what is drawn must not be cropped once more.
+    lens = nnlens.Lens(
+        Seen(), preprocess={"size": 32, "crop_pct": 0.8, "mean": (0.5, 0.4, 0.3), "std": (0.2, 0.3, 0.4)}
+    )
+    view = lens.unit(photo, layer="mean")
+    drawn = np.zeros((32, 32, 3), np.uint8)
+    drawn[4:9, 5:20] = (255, 128, 0)
+    view.set_state({"upload": {"name": "drawing", "drawn": True, "data": png(Image.fromarray(drawn))}})
+    assert view.wait(10)
+    expected = (torch.from_numpy(drawn).permute(2, 0, 1) / 255 - torch.tensor([0.5, 0.4, 0.3]).view(3, 1, 1)) / (
+        torch.tensor([0.2, 0.3, 0.4]).view(3, 1, 1)
+    )
+    torch.testing.assert_close(view.selection.sample.input.x[0], expected, atol=1e-5, rtol=0)
+    assert lens.selection.image == "drawing"
+    view.set_state({"upload": {"name": "drawing", "drawn": True, "data": png(Image.new("RGB", (31, 32)))}})
+    view.wait()
+    assert "drawing must have 32 × 32 pixels, got 31 × 32" in view.error["message"]
+
+
+def test_a_drawn_digit_is_read(tmp_path):
+    model, preprocess, names = nnlens.zoo.digits()
+    lens = nnlens.Lens(model, preprocess=preprocess, labels=names)
+    view = lens.unit(nnlens.zoo.DigitImages()[0][0])
+    one = Image.new("L", (28, 28))
+    one.paste(255, (13, 4, 16, 24))
+    view.set_state({"upload": {"name": "drawing", "drawn": True, "data": png(one)}})
+    view.wait()
+    assert lens.selection.label == "1"
+
+
+def test_the_best_images_come_while_they_are_found(lens, net, pictures, photo):
+    view = lens.unit(photo, layer="block", unit=3)
+    before = state_of(net)
+    shown = lens.examples(pictures, layers=["block", "bn"])
+    assert shown.collection["total"] == 40
+    assert shown.wait(30)
+    assert view.wait(30)
+    assert lens.collection.complete
+    assert same_state(before, state_of(net))
+    x = torch.stack([lens.collection.data[item] for item in range(40)])
+    with torch.no_grad():
+        maxima = net.block(net.pool(net.relu(net.bn(net.stem(x)))))[:, 3].amax((1, 2)).numpy()
+    order = np.argsort(-maxima, kind="stable")[:9]
+    for one in (view, shown):
+        if one is shown:
+            assert one.selection is view.selection
+        assert [item["item"] for item in one.examples["items"]] == order.tolist()
+        assert one.examples["seen"] == 40
+    first = view.examples["items"][0]
+    assert first["value"] == pytest.approx(float(maxima[order[0]]), rel=1e-4)
+    assert first["label"] == LABELS[order[0] % 5]
+    assert Image.open(io.BytesIO(first["whole"])).size == (32, 32)
+    top, left, bottom, right = first["box"]
+    assert Image.open(io.BytesIO(first["back"])).size == (right - left + 1, bottom - top + 1)
+    view.set_state({"kind": "least"})
+    view.wait()
+    assert [item["item"] for item in view.examples["items"]] == np.argsort(maxima, kind="stable")[:9].tolist()
+    lens.selection.layer = "pool"
+    view.wait()
+    assert view.examples["absent"] == "block.1, bn"
+    assert set(shown.result) == {"block.1", "bn"}
+    assert view.result.examples is None
+
+
+class Slow:
+    def __init__(self, pictures):
+        self.pictures = pictures
+
+    def __len__(self):
+        return len(self.pictures)
+
+    def __getitem__(self, item):
+        time.sleep(0.02)
+        return self.pictures[item]
+
+
+def test_stopped_and_gone_on_with(lens, pictures, photo):
+    lens.look(photo)
+    shown = lens.examples(Slow(pictures * 5), layers=["block"])
+    shown.set_state({"collect": "stop"})
+    assert shown.wait(20)
+    done = shown.collection["done"]
+    assert 0 < done < 200
+    assert not shown.collection["running"]
+    again = lens.examples(Slow(pictures * 5), layers=["block"])
+    assert lens.collection.found.done >= done
+    again.set_state({"collect": "run"})
+    assert again.wait(60)
+    assert lens.collection.complete
+    assert again.collection["done"] == 200
+
+
+def test_other_weights_stop_it(lens, net, pictures):
+    shown = lens.examples(Slow(pictures), layers=["block"], store=False)
+    with torch.no_grad():
+        net.head.bias += 1
+    shown.wait(20)
+    assert "weights have changed" in lens.collection.progress["error"] or lens.collection.complete
+
+
+def test_a_folder_with_a_broken_file(lens, pictures, tmp_path):
+    for number, (picture, label) in enumerate(pictures[:6]):
+        folder = tmp_path / LABELS[label]
+        folder.mkdir(exist_ok=True)
+        Image.fromarray(picture).save(folder / f"{number}.png")
+    (tmp_path / LABELS[0] / "broken.png").write_bytes(b"none")
+    (tmp_path / "notes.txt").write_text("no image")
+    shown = lens.examples(tmp_path, layers=["block"], unit=2)
+    shown.wait(20)
+    assert shown.collection["done"] == 7
+    assert [words for _, words in shown.collection["skipped"]] == [
+        "image must be a picture that Pillow can read, but broken.png is none"
+    ]
+    item = shown.examples["items"][0]
+    assert item["name"].startswith(item["label"])
+    assert item["label"] in LABELS
+
+
+@pytest.mark.parametrize(
+    ("dataset", "message"),
+    [
+        ("nowhere", "dataset must be a folder that exists, got 'nowhere'"),
+        ([], "at least one image"),
+        (5, "dataset must be a folder, a torch Dataset"),
+        ([b"none", b"no"], "must hold images that can be read, but the first cannot"),
+        (torch.zeros(3, 8, 8), r"shape \(n, c, h, w\) as a tensor"),
+    ],
+)
+def test_bad_data_sets(lens, dataset, message):
+    with pytest.raises((TypeError, ValueError, FileNotFoundError), match=message):
+        lens.examples(dataset, layers=["block"])
+
+
+def test_bad_options(lens, photo, pictures):
+    for wrong, message in (
+        (lambda: lens.unit(photo, rule="magic"), "rule must be one of gradient"),
+        (lambda: lens.unit(photo, layer="block", unit=1, channel=2), "unit and channel must be one"),
+        (lambda: lens.unit(photo, layer="block", channel=8), r"unit must be 0…7"),
+        (lambda: lens.unit(photo, layer="block", position=(99, 0)), "position must be inside"),
+        (lambda: lens.unit(photo, hide=["everything"]), "hide must name parts of input"),
+        (lambda: lens.unit(photo, colour=1), "UnitWidget has no option 'colour'"),
+        (lambda: lens.examples(pictures, layers="block"), "layers must be a list of names"),
+        (lambda: lens.examples(pictures, layers=["blok"]), "did you mean"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=message):
+            wrong()
+
+
+def test_synthesis_grows_stops_and_is_that_of_the_kernel(lens, net, photo):
+    view = lens.unit(photo, layer="block", unit=2)
+    view.set_state({"steps": 16, "several": 2, "seed": 3})
+    view.set_state({"synthesise": 1})
+    assert view.wait(60)
+    scale = view.selection.sample.input.scale
+    expected = synthesis(
+        net,
+        view.selection.sample.input.x,
+        ("block.1", 2),
+        count=2,
+        steps=16,
+        seed=3,
+        mean=scale.mean,
+        std=scale.std,
+    )
+    np.testing.assert_allclose(view.result.synthesis.pixels, expected.pixels, atol=1e-3)
+    assert view.synthesised["step"] == 16
+    assert not view.synthesised["running"]
+    assert Image.open(io.BytesIO(view.synthesised["pictures"][1])).size == (32, 32)
+    view.set_state({"steps": 1024, "synthesise": 2})
+    time.sleep(0.3)
+    view.set_state({"synthesis_stop": 1})
+    assert view.wait(20)
+    assert not view.synthesised["running"]
+    assert 0 < view.synthesised["step"] < 1024
+    view.set_state({"steps": 5})
+    assert "steps must be 8…1024, got 5" in view.error["message"]
+    assert view.steps == 1024
+    view.set_state({"goal": "class", "steps": 8, "synthesise": 3})
+    view.wait()
+    assert view.synthesised["objective"] == f"class {view.target}"
+
+
+def test_ablation_over_the_data_set(lens, net, photo, pictures):
+    view = lens.unit(photo, layer="bn", unit=3)
+    view.set_state({"ablate_all": 1})
+    assert "lens.examples(dataset, layers=[…]) brings one" in view.error["message"]
+    lens.examples(pictures, layers=["bn"]).wait(20)
+    view.set_state({"ablate_all": 2})
+    assert view.wait(30)
+    x = torch.stack([lens.collection.data[item] for item in range(40)])
+    expected = ablation(net, x, "bn", 3)
+    assert (view.ablated_all["seen"], view.ablated_all["turned"]) == (40, int(expected.turned().sum()))
+    change = expected.change()
+    most = int(np.abs(change).argmax())
+    assert view.ablated_all["classes"][0] == [most, pytest.approx(float(change[most]), abs=1e-5)]
+
+
+class Recurrent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.lstm = nn.LSTM(3 * 8, 4, batch_first=True)
+        self.head = nn.Linear(4, 3)
+
+    def forward(self, x):
+        return self.head(self.lstm(x.flatten(2).transpose(1, 2).reshape(1, -1, 24))[0][:, -1])
+
+
+def test_what_a_layer_cannot_show_is_said_in_its_part():
+    lens = nnlens.Lens(Recurrent())
+    view = lens.unit(torch.randn(1, 3, 8, 8), layer="lstm.forget_gate_l0")
+    for name in ("pixels", "ablated"):
+        assert "computed inside another operation" in getattr(view, name)["error"], name
+    assert view.error is None
+    view.synthesise = 1
+    view.wait()
+    assert "computed inside another operation" in view.synthesised["error"]
+    lens.selection.layer = "lstm"
+    view.wait()
+    assert "error" not in view.pixels
+
+
+def test_a_model_that_changes_is_not_shown_with_old_numbers(lens, net, photo):
+    view = lens.unit(photo, layer="bn", unit=1)
+    old = view.ablated["clean"]
+    with torch.no_grad():
+        net.head.bias[0] += 3
+    again = lens.unit(photo, layer="bn", unit=1)
+    assert again.ablated["clean"] != old
+
+
+def test_the_explorer_opens_the_card(lens, photo):
+    view = lens.explore(photo, layer="block")
+    assert (view.card, view.card_module, view.pixels) == (False, "", {})
+    view.set_state({"card": True})
+    view.wait()
+    assert "renderCard" in view.card_module
+    assert view.pixels["layer"] == "block.1"
+    closed = lens.explore(photo, layer="block", card=True)
+    assert closed.wiring["layer"] == "block.1"
+    np.testing.assert_array_equal(closed.unit_card().activations.values, view.result.activations.values)
+
+
+def test_the_page_without_a_kernel_holds_the_card(lens, photo, pictures):
+    nnlens.set_mode("static")
+    shown = lens.examples(pictures, layers=["block"], unit=3)
+    assert lens.collection.complete
+    view = lens.unit(photo, layer="block", unit=3)
+    data, _ = view._repr_mimebundle_()
+    content = unpack(data["text/html"])
+    answers = {"|".join(one["on"]): one["table"] for one in content["responses"]}
+    assert set(answers["rule"]) == {"gradient", "input × gradient", "deconvnet", "guided backprop"}
+    assert set(answers["kind"]) == {"top", "median", "least"}
+    assert content["state"]["wiring"]["feeds"]
+    assert len(answers["layer"]) > 3
+    assert len(data["text/html"]) < 2_000_000
+    assert "guided" in view.panels()[2].title or "gradient" in view.panels()[2].title
+    page, _ = shown._repr_mimebundle_()
+    assert {"|".join(one["on"]) for one in unpack(page["text/html"])["responses"]} == {"layer", "kind"}
+
+
+def test_a_closed_view_ends_its_work(lens, photo, pictures):
+    view = lens.unit(photo, layer="block", unit=2)
+    lens.examples(Slow(pictures), layers=["block"], store=False)
+    view.set_state({"steps": 1024, "synthesise": 1})
+    view.close()
+    lens.collection.stop()
+    assert view.wait(5)
+
+
+def test_the_model_is_untouched_by_all_of_it(photo, pictures):
+    torch.manual_seed(0)
+    net = Net().train()
+    for parameter in net.parameters():
+        parameter.requires_grad_(False)
+    before = state_of(net)
+    lens = nnlens.Lens(net, preprocess={"size": 32, "mean": 0.5, "std": 0.25}, labels=LABELS)
+    view = lens.unit(photo, layer="block", unit=3)
+    lens.examples(pictures, layers=["block"]).wait(20)
+    view.set_state({"steps": 8, "synthesise": 1, "ablate_all": 1, "rule": "deconvnet"})
+    view.wait(30)
+    assert same_state(before, state_of(net))
