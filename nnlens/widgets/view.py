@@ -270,7 +270,8 @@ class View(anywidget.AnyWidget):
 
     def close(self) -> None:
         """Take the view off the selection and out of the kernel."""
-        if getattr(self, "_ready", False):  # ipywidgets closes what was never built, too
+        if getattr(self, "_ready", False):  # ipywidgets closes what was never built, too, and a second time
+            self._ready = False
             self._selection.unobserve(self._follow, [*LINKED, "sample"])
             for lane in self._lens.worker.lanes:
                 self._lens.worker.cancel(self, lane)

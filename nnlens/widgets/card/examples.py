@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from io import BytesIO
 from typing import Any
 
@@ -136,8 +135,7 @@ class ExamplesPart(CardPart):
 
     def close(self) -> None:
         if getattr(self, "_ready", False):
-            with suppress(ValueError):  # closed before
-                self._lens.collection.unobserve(self._news, "progress")
+            self._lens.collection.unobserve(self._news, "progress")
         super().close()
 
 
