@@ -1,3 +1,4 @@
+import { coloured, flat, limitsIn, smoothed } from "../src/lib/pixels.ts";
 import { describe, expect, it } from "vitest";
 import { codeColors, colorOf, decode, limitsOf, packTable } from "../src/lib/colors.ts";
 import { percent, shape, share, short, signed } from "../src/lib/format.ts";
@@ -166,5 +167,45 @@ describe("strips", () => {
       expect(grid.columns * (grid.width + grid.gap)).toBeLessThanOrEqual(481);
       expect(grid.rows * (grid.height + grid.gap)).toBeLessThanOrEqual(301);
     }
+  });
+});
+
+describe("signed pixels", () => {
+  const signed = (planes: number, data: number[], colours = true) => ({
+    planes,
+    rows: 1,
+    columns: data.length / planes,
+    colours,
+    largest: 2,
+    data: Int8Array.from(data),
+  });
+
+  it("sum and norm over the channels", () => {
+    const two = signed(3, [127, 0, -127, 0, 127, 0]);
+    expect([...flat(two, "signed")].map((value) => Math.round(value * 100) / 100)).toEqual([2, 0]);
+    expect(flat(two, "norm")[0]).toBeCloseTo(Math.sqrt(12), 4);
+    const made = signed(2, [-127, 127], false); // planes of a sum and a norm
+    expect(flat(made, "signed")[0]).toBeCloseTo(-2, 4);
+    expect(flat(made, "norm")[0]).toBeCloseTo(2, 4);
+  });
+
+  it("colours stand around mid-grey", () => {
+    const [grey, most] = coloured(signed(1, [0, 127]), 0);
+    expect(grey & 255).toBe(128);
+    expect(most & 255).toBe(255);
+  });
+
+  it("a Gaussian keeps the sum inside and even fields even", () => {
+    const values = new Float32Array(81).fill(3);
+    for (const value of smoothed(values, 9, 9, 1)) expect(value).toBeCloseTo(3, 4);
+    values.fill(0)[40] = 1;
+    const out = smoothed(values, 9, 9, 1);
+    expect(out.reduce((sum, value) => sum + value, 0)).toBeCloseTo(1, 2);
+    expect(out[40]).toBeGreaterThan(out[41]);
+  });
+
+  it("limits are around zero where there are signs", () => {
+    expect(limitsIn(Float32Array.of(-3, 1), true)).toEqual([-3, 3]);
+    expect(limitsIn(Float32Array.of(0, 0), false)).toEqual([0, 1]);
   });
 });

@@ -53,8 +53,93 @@ export function heatmap() {
   };
 }
 
+/** The card of unit 0 of "conv". */
+export function card(): Record<string, any> {
+  const here = { layer: "conv", unit: 0 };
+  const part = (layer: string, unit: number, value: number) => ({ layer, unit, value });
+  const item = {
+    item: 3,
+    value: 2.5,
+    rank: 0.99,
+    place: [1, 0],
+    name: "b.png",
+    label: "<i>cat</i>",
+    box: [2, 0, 5, 3],
+    whole: view(new Uint8Array(8)),
+    back: null,
+    why: "no gradient",
+  };
+  return {
+    card: true,
+    card_module: "",
+    fields: { ...here, rows: [[0, 3], [4, 7]], columns: [[0, 3], [4, 7]] },
+    rule: "gradient",
+    start: "maximum",
+    look: "colour",
+    smooth: false,
+    origin: null,
+    pixels: {
+      ...here,
+      rule: "gradient",
+      start: "maximum",
+      at: null,
+      planes: 1,
+      colours: true,
+      rows: 2,
+      columns: 2,
+      largest: 0.5,
+      data: view(Int8Array.of(0, 127, -127, 64)),
+      value: 3,
+      words: "gradient of conv · 0",
+    },
+    wiring: {
+      ...here,
+      place: [1, 1],
+      operation: "conv",
+      label: "Conv2d",
+      total: 3,
+      rest: 0.5,
+      linear: true,
+      feeds: [part("block.relu", 1, 2), part("input", 0, -1)],
+      others: 1.5,
+      more: 4,
+      uses: [part("block.relu", 0, 1.25)],
+      kernels: { units: 2, rows: 1, columns: 3, read: 0, of: 2, largest: 1, data: view(new Int8Array(6)) },
+    },
+    instead: "zero",
+    ablated: { ...here, instead: "zero", classes: [1, 0], clean: [0.8, 0.2], probability: [0.4, 0.6], turned: true },
+    ablate_all: 0,
+    ablate_stop: 0,
+    ablated_all: {},
+    kind: "top",
+    crop: "field",
+    collect: "",
+    collection: { done: 40, total: 100, remaining: 75, running: true, skipped: [[7, "truncated"]], layers: ["conv"], error: "" },
+    examples: {
+      ...here,
+      kind: "top",
+      items: [item],
+      quantiles: Array.from({ length: 41 }, (_, at) => at / 10),
+      mean: 0.4,
+      zeros: 0.5,
+      fires: 0.9,
+      seen: 39,
+    },
+    recipe: "fourier",
+    goal: "channel",
+    several: 1,
+    negative: false,
+    seed: 0,
+    steps: 128,
+    synthesise: 0,
+    synthesis_stop: 0,
+    synthesised: {},
+  };
+}
+
 export function state(): Record<string, any> {
   return {
+    ...card(),
     target: 1,
     layer: "conv",
     unit: 0,

@@ -3,8 +3,10 @@ import { asCode } from "../src/panes/frame.ts";
 import { Context } from "../src/lib/context.ts";
 import { Scene } from "../src/lib/scene.ts";
 import activations from "../src/widgets/activations.ts";
+import examples from "../src/widgets/examples.ts";
 import explorer from "../src/widgets/explorer.ts";
 import occlusion from "../src/widgets/occlusion.ts";
+import unit from "../src/widgets/unit.ts";
 import { liveModel, mosaic, state } from "./model.ts";
 
 const settled = () => new Promise((done) => setTimeout(done, 5));
@@ -19,6 +21,8 @@ describe.each([
   ["explorer", explorer],
   ["activations", activations],
   ["occlusion", occlusion],
+  ["unit", unit],
+  ["examples", examples],
 ])("%s", (name, widget) => {
   it("renders, may be shown twice, and cleans up after itself", async () => {
     const model = liveModel();
@@ -167,7 +171,7 @@ describe("the explorer", () => {
   });
 
   it("writes its state as code", () => {
-    const context = new Context(liveModel(), el);
+    const context = new Context(liveModel({ ...state(), card: false }), el);
     expect(asCode(context, new Scene(context), "explore")).toBe(
       'view = lens.explore("photos/a.png", target="<b>dog</b>", layer="conv", unit=0, sort="index", size=4, stride=4, ' +
         'fill="grey", score="probability", scale="layer")',
@@ -232,5 +236,138 @@ describe("values along one axis", () => {
     activations.render({ model, el });
     await settled();
     expect(el.querySelector(".nn-error")).toHaveProperty("hidden", true);
+  });
+});
+
+describe("the unit card", () => {
+  const pane = (name: string) => el.querySelector<HTMLElement>(`[data-part="${name}"]`)!;
+  const button = (name: string, words: string) =>
+    [...pane(name).querySelectorAll("button")].find((one) => one.textContent === words)!;
+
+  it("tells what feeds the unit and goes there", async () => {
+    const model = liveModel();
+    unit.render({ model, el });
+    const wiring = pane("wiring");
+    expect(wiring.textContent).toContain("made by conv (Conv2d): 3 at (1, 1)");
+    expect(wiring.textContent).toContain("4 others +1.50, bias +.50; together 3");
+    const links = wiring.querySelectorAll<HTMLButtonElement>(".nn-link");
+    expect([...links].map((link) => link.disabled)).toEqual([false, true, false]);
+    links[0].click();
+    expect([model.values.layer, model.values.unit, model.values.position]).toEqual(["block.relu", 1, null]);
+    await settled();
+    // Until the kernel answers, what is there is of another unit, and looks so.
+    expect(wiring.querySelector(".nn-halves")!.classList.contains("nn-stale")).toBe(true);
+  });
+
+  it("keeps a unit, and lists what it leans on elsewhere", async () => {
+    const model = liveModel();
+    unit.render({ model, el });
+    button("pixels", "keep this unit").click();
+    await settled();
+    expect(model.values.origin).toEqual({ layer: "conv", unit: 0 });
+    model.set("layer", "block.relu");
+    model.set("pixels", { ...model.values.pixels, layer: "block.relu", at: "block.relu", leaning: [[1, 0.75]] });
+    await settled();
+    expect(pane("pixels").querySelector("h4")!.textContent).toBe("conv · 0 at block.relu · 0");
+    expect(pane("pixels").querySelector(".nn-link")!.textContent).toContain("block.relu · 1");
+  });
+
+  it("says what goes wrong in the part where it does", async () => {
+    const model = liveModel();
+    unit.render({ model, el });
+    model.set("pixels", { layer: "conv", unit: 0, error: "no <b>gradient</b>" });
+    model.set("ablated", { layer: "conv", unit: 0, error: "computed inside" });
+    await settled();
+    expect(pane("pixels").querySelector(".nn-warning")!.textContent).toBe("no <b>gradient</b>");
+    expect(pane("ablation").textContent).toContain("computed inside");
+  });
+
+  it("moves the classes without the unit, and says whether another is on top", () => {
+    unit.render({ model: liveModel(), el });
+    expect(pane("ablation").textContent).toContain(".80 → .40");
+    expect(pane("ablation").textContent).toContain("another class is on top: <b>dog</b> −.40");
+  });
+
+  it("shows examples with their labels as text, progress, and stops", async () => {
+    const model = liveModel();
+    unit.render({ model, el });
+    const examples = pane("examples");
+    expect(examples.querySelector("figcaption")!.textContent).toBe("2.5<i>cat</i>");
+    expect(examples.textContent).toContain("40 of 100 images, 75 s left · 1 could not be read");
+    button("examples", "stop").click();
+    expect(model.values.collect).toBe("stop");
+    model.set("collection", {});
+    model.set("examples", {});
+    await settled();
+    expect(examples.textContent).toContain("no data set yet: lens.examples(dataset, layers=[…])");
+    model.set("collection", { done: 9, total: 9, layers: ["other"], running: false });
+    model.set("examples", { layer: "conv", unit: 0, absent: "other" });
+    await settled();
+    expect(examples.textContent).toContain("was looked through for other");
+  });
+
+  it("grows an image, and stops", async () => {
+    const model = liveModel();
+    unit.render({ model, el });
+    button("synthesis", "synthesise").click();
+    expect(model.values.synthesise).toBe(1);
+    model.set("synthesised", {
+      layer: "conv",
+      unit: 0,
+      goal: "channel",
+      pictures: [new DataView(new ArrayBuffer(8))],
+      values: [1.5],
+      peaks: [5],
+      objective: "conv · 0",
+      negative: false,
+      step: 4,
+      steps: 128,
+      running: true,
+    });
+    await settled();
+    expect(pane("synthesis").textContent).toContain("most of conv · 0 · step 4 of 128");
+    expect(pane("synthesis").textContent).toContain("its maximum is 2 × that of the best image (2.5)");
+    button("synthesis", "stop").click();
+    expect(model.values.synthesis_stop).toBe(1);
+  });
+
+  it("chooses the place that sees a point of the picture", () => {
+    const model = liveModel();
+    unit.render({ model, el });
+    const canvas = pane("input").querySelector("canvas")!;
+    canvas.getBoundingClientRect = () => ({ left: 0, top: 0, width: 80, height: 80 }) as DOMRect;
+    canvas.dispatchEvent(new MouseEvent("pointerdown", { clientX: 70, clientY: 10 }));
+    expect(model.values.position).toEqual([0, 1]);
+    canvas.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape" }));
+    expect(model.values.position).toBeNull();
+  });
+
+  it("holds on a saved page what was kept, and says so of the rest", async () => {
+    const table = { gradient: { pixels: state().pixels } };
+    const model: any = liveModel();
+    model.choices = (name: string) => ({ rule: Object.keys(table), layer: ["conv"] })[name] ?? [];
+    model.answers = () => [];
+    unit.render({ model, el });
+    const rules = [...pane("pixels").querySelector("select")!.options].filter((option) => !option.disabled);
+    expect(rules.map((option) => option.value)).toEqual(["gradient"]);
+    for (const words of ["synthesise", "least"]) expect(button("synthesis", words).disabled).toBe(true);
+    expect(button("input", "draw").disabled).toBe(true);
+    model.set("unit", 1);
+    await settled();
+    expect(pane("pixels").textContent).toContain("this page holds what conv · 0 draws; another unit needs a kernel");
+    expect(pane("wiring").textContent).toContain("this page holds the wiring of conv · 0");
+    expect(pane("ablation").textContent).toContain("this page holds the ablation of conv · 0");
+    expect(pane("examples").textContent).toContain("this page holds the images of conv · 0");
+  });
+
+  it("opens inside the explorer, from its own module", async () => {
+    const model = liveModel({ ...state(), card: false });
+    explorer.render({ model, el });
+    const open = [...el.querySelectorAll("button")].find((one) => one.textContent === "unit card")!;
+    open.click();
+    expect(model.values.card).toBe(true);
+    const context = new Context(model, el);
+    el.append(...unit.renderCard(context, new Scene(context)));
+    for (const name of ["pixels", "examples", "synthesis", "wiring", "ablation"]) expect(pane(name)).not.toBeNull();
   });
 });
