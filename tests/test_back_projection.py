@@ -189,3 +189,83 @@ def test_a_model_without_a_gradient_says_so():
         back_projection(Rounds(), X, 0)
     with pytest.raises(ValueError, match="arguments don't support automatic differentiation"):
         back_projection(ZOO["InPlace"].build(), *ZOO["InPlace"].inputs(), 0)
+
+
+class Overlapping(nn.Module):
+    """A functional and an in-place rectifier around a pool whose windows overlap."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Conv2d(2, 3, 3, padding=1), nn.Conv2d(3, 2, 3)
+
+    def forward(self, x):
+        x = F.max_pool2d(self.first(x).relu_(), 3, 2)
+        return F.relu(self.second(x), inplace=True).sum((2, 3))
+
+
+def by_brute_force(model: Overlapping, x: torch.Tensor, target: int, rule: str) -> np.ndarray:
+    """Number by number, as the papers write it: no automatic differentiation."""
+    x0 = x[0].double().numpy()
+    first, second = (one.weight.detach().double().numpy() for one in (model.first, model.second))
+    biases = [one.bias.detach().double().numpy() for one in (model.first, model.second)]
+    side = x0.shape[1]
+    padded = np.pad(x0, ((0, 0), (1, 1), (1, 1)))
+    before = np.zeros((3, side, side))
+    for c, i, j in np.ndindex(before.shape):
+        before[c, i, j] = (padded[:, i : i + 3, j : j + 3] * first[c]).sum() + biases[0][c]
+    rectified = np.maximum(before, 0)
+    pooled_side = (side - 3) // 2 + 1
+    pooled, switch = np.zeros((3, pooled_side, pooled_side)), {}
+    for c, i, j in np.ndindex(pooled.shape):
+        window = rectified[c, 2 * i : 2 * i + 3, 2 * j : 2 * j + 3]
+        row, column = np.unravel_index(window.argmax(), window.shape)
+        pooled[c, i, j], switch[c, i, j] = window.max(), (c, 2 * i + row, 2 * j + column)
+    last_side = pooled_side - 2
+    last = np.zeros((2, last_side, last_side))
+    for c, i, j in np.ndindex(last.shape):
+        last[c, i, j] = (pooled[:, i : i + 3, j : j + 3] * second[c]).sum() + biases[1][c]
+
+    def through(signal: np.ndarray, given: np.ndarray) -> np.ndarray:
+        signal = signal if rule == "gradient" else np.maximum(signal, 0)
+        return signal if rule == "deconvnet" else signal * (given > 0)
+
+    signal = np.zeros_like(last)
+    signal[target] = 1
+    signal = through(signal, last)
+    at_pool = np.zeros_like(pooled)
+    for c, i, j in np.ndindex(signal.shape):
+        at_pool[:, i : i + 3, j : j + 3] += signal[c, i, j] * second[c]
+    at_rectifier = np.zeros_like(rectified)
+    for place, target_place in switch.items():
+        at_rectifier[target_place] += at_pool[place]  # where windows share a maximum, what comes back adds up
+    at_rectifier = through(at_rectifier, before)
+    at_pixels = np.zeros_like(padded)
+    for c, i, j in np.ndindex(at_rectifier.shape):
+        at_pixels[:, i : i + 3, j : j + 3] += at_rectifier[c, i, j] * first[c]
+    return at_pixels[:, 1:-1, 1:-1]
+
+
+@pytest.mark.parametrize("rule", ["gradient", "deconvnet", "guided backprop"])
+def test_overlapping_pools_functional_and_in_place_by_brute_force(rule):
+    torch.manual_seed(0)
+    model, x = Overlapping(), torch.randn(1, 2, 11, 11)
+    for target in (0, 1):
+        found = back_projection(model, x, target, rule=rule)
+        np.testing.assert_allclose(found.values, by_brute_force(model, x, target, rule), atol=1e-5)
+    assert found.rectifiers[1] == 2
+    assert found.pools == 1
+
+
+@pytest.mark.parametrize("rectifier", [nn.ReLU6, lambda: nn.Hardtanh(0, 1), lambda: Function(lambda x: x.clamp(0, 2))])
+def test_at_its_ceiling_a_rectifiers_input_is_followed(rectifier):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), rectifier())
+    x = 30 * torch.randn(1, 3, 8, 8)
+    before = model[0](x)[0, 1].detach()
+    row, column = divmod(int(before.argmax()), 6)
+    found = back_projection(model, x, ("1", 1))
+    expected = back_projection(model, x, ("0", 1, (row, column)))
+    np.testing.assert_allclose(found.values, expected.values, atol=1e-6)
+    assert np.abs(found.values).max() > 0
+    low = divmod(int(before.argmin()), 6)
+    assert np.abs(back_projection(model, x, ("1", 1, low)).values).max() == 0

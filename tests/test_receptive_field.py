@@ -308,3 +308,29 @@ def test_the_whole_zoo_has_fields_that_hold(name):
         for position in difference.nonzero()[:5].tolist():
             rows, columns = seen_by(recording, operation.name, tuple(position))
             assert rows.start == columns.start == 0, operation.name
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_pixels_outside_never_change_a_unit(name):
+    """Every zoo network's layers at a few places, with all that their fields do not hold replaced."""
+    torch.manual_seed(0)
+    specimen = ZOO[name]
+    model, inputs, keywords = specimen.build().eval(), specimen.inputs(), specimen.keywords()
+    x = inputs[0]
+    recording = record(model, *inputs, **keywords)
+    if not isinstance(x, torch.Tensor) or not x.is_floating_point() or x.ndim < 3:
+        return
+    for operation in recording:
+        if not operation.dtype.is_floating_point or 0 in operation.shape:
+            continue
+        for place in ([0] * len(operation.shape), [size // 2 for size in operation.shape]):
+            found = seen_by(recording, operation.name, tuple(place))
+            if found is None or len(found) != x.ndim - 2:
+                continue
+            other = torch.randn_like(x) * 3
+            other[(slice(None), slice(None), *found)] = x[(slice(None), slice(None), *found)]
+            again = record(model, other, *inputs[1:], **keywords)
+            if operation.name not in again or again.operation(operation.name).shape != operation.shape:
+                continue  # its path depends on the values
+            before, after = (one[operation.name][tuple(place)] for one in (recording, again))
+            torch.testing.assert_close(after, before, atol=1e-5, rtol=1e-4, equal_nan=True, msg=operation.name)
