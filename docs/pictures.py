@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests" / "browser"))
@@ -70,6 +70,34 @@ def windows() -> None:
     sheet.save(HERE / "windows.png", optimize=True)
 
 
+UNIT = """model, transform, names = nnlens.zoo.digits()
+lens, digits = nnlens.Lens(model, preprocess=transform, labels=names), nnlens.zoo.DigitImages()
+found = lens.examples(digits, layers=["features.9"], store=False)
+view = lens.unit(digits[3][0], layer="features.9", channel=4)
+view"""
+
+
+def saved(page: Page, name: str) -> None:
+    shot = Image.open(io.BytesIO(page.locator(".nnlens").screenshot())).convert("RGB")
+    small = shot.quantize(palette=shot.quantize(256), dither=Image.Dither.FLOYDSTEINBERG)
+    small.save(HERE / name, optimize=True)
+
+
+def unit(page: Page, server: Server) -> None:
+    book = Lab(page, server, server.notebook("unit.ipynb", ["import nnlens", UNIT]), "JupyterLab Light")
+    book.run_all()
+    page.locator(".nnlens").wait_for(timeout=60_000)
+    book.python("found.wait(); view.several = 2; view.synthesise = 1; view.wait()")
+    canvas = pane(page, "unit").locator("canvas")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    page.mouse.click(box["x"] + box["width"] * 0.53, box["y"] + box["height"] * 0.61)
+    book.python("view.wait()")
+    page.mouse.move(5, 5)
+    page.wait_for_timeout(500)
+    saved(page, "unit-light.png")
+
+
 def main() -> None:
     windows()
     with (
@@ -89,11 +117,10 @@ def main() -> None:
             hover_photo(page, 0.52, 0.3)
             reading(page)
             page.wait_for_timeout(500)
-            shot = Image.open(io.BytesIO(page.locator(".nnlens").screenshot()))
-            shot = shot.convert("RGB")
-            small = shot.quantize(palette=shot.quantize(256), dither=Image.Dither.FLOYDSTEINBERG)
-            small.save(HERE / f"explorer-{theme.lower()}.png", optimize=True)
+            saved(page, f"explorer-{theme.lower()}.png")
             page.close()
+        page = browser.new_page(viewport={"width": 1420, "height": 1700})
+        unit(page, server)
         browser.close()
 
 

@@ -114,7 +114,7 @@ export function pixelsPane(context: Context, scene: Scene): HTMLElement {
     pen.imageSmoothingEnabled = wide > width;
     pen.drawImage(textured(pixels, rows, columns), left, top, wide, tall, 0, 0, width, height);
     const where = part && zoomed ? `; rows ${top}…${top + tall - 1}, columns ${left}…${left + wide - 1}` : "";
-    const nothing = signed.largest === 0 ? "all zero: " : "";
+    const nothing = signed.largest === 0 ? "all zero (where a rectifier is off, nothing comes back): " : "";
     say(words, `${nothing}${payload.words}${where}`);
     canvas.setAttribute("aria-label", words.textContent ?? "");
     unitLinks(
