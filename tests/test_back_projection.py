@@ -8,11 +8,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 from captum.testing.helpers.basic_models import BasicModel_ConvNet_One_Conv
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from nets import same_state, state_of
 from torch import nn
 from zoo import ZOO
 
-from nnlens.kernels import back_projection
+from nnlens.kernels import Prepared, back_projection
+from nnlens.kernels.strided import Strided
 
 RULES = ("gradient", "input × gradient", "deconvnet", "guided backprop")
 
@@ -269,3 +272,40 @@ def test_at_its_ceiling_a_rectifiers_input_is_followed(rectifier):
     assert np.abs(found.values).max() > 0
     low = divmod(int(before.argmin()), 6)
     assert np.abs(back_projection(model, x, ("1", 1, low)).values).max() == 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    stride=st.integers(2, 4),
+    kernel=st.tuples(st.integers(1, 7), st.integers(1, 7)),
+    padding=st.tuples(st.integers(0, 3), st.integers(0, 3)),
+    sides=st.tuples(st.integers(9, 20), st.integers(9, 20)),
+    channels=st.integers(1, 4),
+)
+def test_strided_convolutions_towards_few_channels(stride, kernel, padding, sides, channels):
+    generator = torch.Generator().manual_seed(sum(kernel) + stride)
+    weight = torch.randn(5, channels, *kernel, generator=generator, dtype=torch.double)
+    x = torch.randn(2, channels, *sides, generator=generator, dtype=torch.double, requires_grad=True)
+    plain = F.conv2d(x, weight, None, stride, padding)
+    signal = torch.randn(plain.shape, generator=generator, dtype=torch.double)
+    (expected,) = torch.autograd.grad(plain, x, signal)
+    ours = Strided(weight, None, stride, padding)(x)
+    torch.testing.assert_close(ours, plain)
+    (found,) = torch.autograd.grad(ours, x, signal)
+    torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_prepared_model_gives_the_same(rule):
+    torch.manual_seed(0)
+    body = [nn.Conv2d(3, 8, 7, 2, 3, bias=False), nn.BatchNorm2d(8), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2, 1)]
+    model = nn.Sequential(*body, nn.Conv2d(8, 6, 3), nn.ReLU6(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 4))
+    model(torch.randn(8, 3, 32, 32))
+    model.eval()
+    x = torch.randn(1, 3, 32, 32)
+    prepared = Prepared(model, x)
+    for of in (2, ("4", 3), ("1", 5, (4, 4)), ("2", 1, "map")):
+        expected = back_projection(model, x, of, rule=rule)
+        found = back_projection(model, x, of, rule=rule, recording=prepared.recording, prepared=prepared)
+        np.testing.assert_allclose(found.values, expected.values, atol=1e-5)
+        assert found.rectifiers == expected.rectifiers

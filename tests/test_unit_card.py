@@ -383,7 +383,12 @@ def test_the_page_without_a_kernel_holds_the_card(lens, photo, pictures):
     data, _ = view._repr_mimebundle_()
     content = unpack(data["text/html"])
     answers = {"|".join(one["on"]): one["table"] for one in content["responses"]}
-    assert set(answers["rule"]) == {"gradient", "input × gradient", "deconvnet", "guided backprop"}
+    rules = ("gradient", "input × gradient", "deconvnet", "guided backprop")
+    assert set(answers["rule|start"]) == {f"{rule}|{start}" for rule in rules for start in ("maximum", "map")}
+    assert answers["rule|start"]["deconvnet|map"]["pixels"]["words"].startswith(
+        "deconvnet of block.1 · 3, the whole map"
+    )
+    assert set(answers["instead"]) == {"zero", "mean"}
     assert set(answers["kind"]) == {"top", "median", "least"}
     assert content["state"]["wiring"]["feeds"]
     assert len(answers["layer"]) > 3

@@ -272,6 +272,18 @@ describe("the unit card", () => {
     expect(pane("pixels").querySelector(".nn-link")!.textContent).toContain("block.relu · 1");
   });
 
+  it("takes the keys of the toolbox, but not those of a field", async () => {
+    const model = liveModel();
+    unit.render({ model, el });
+    const press = (target: Element, key: string) => target.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+    press(pane("unit").querySelector("canvas")!, "b");
+    expect(model.values.rule).toBe("input × gradient");
+    press(pane("unit").querySelector("canvas")!, "d");
+    expect(model.values.origin).toEqual({ layer: "conv", unit: 0 });
+    press(pane("layers").querySelector("input")!, "b");
+    expect(model.values.rule).toBe("input × gradient");
+  });
+
   it("says what goes wrong in the part where it does", async () => {
     const model = liveModel();
     unit.render({ model, el });
@@ -343,9 +355,9 @@ describe("the unit card", () => {
   });
 
   it("holds on a saved page what was kept, and says so of the rest", async () => {
-    const table = { gradient: { pixels: state().pixels } };
+    const table = { "gradient|maximum": { pixels: state().pixels } };
     const model: any = liveModel();
-    model.choices = (name: string) => ({ rule: Object.keys(table), layer: ["conv"] })[name] ?? [];
+    model.choices = (name: string) => ({ "rule|start": Object.keys(table), layer: ["conv"] })[name] ?? [];
     model.answers = () => [];
     unit.render({ model, el });
     const rules = [...pane("pixels").querySelector("select")!.options].filter((option) => !option.disabled);

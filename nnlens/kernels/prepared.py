@@ -14,8 +14,10 @@ from torch import Tensor, nn
 
 from ..recording import Operation, Recording, Replacement, Source, observed, record, substituting, version_of
 from ..recording.record import unwrapped
+from . import strided
 from .onnx_runtime import OnnxPasses
 from .scores import Pick, class_scores, pick_output
+from .strided import Strided
 from .winograd import Winograd, is_worth_it, padded
 
 # Operations whose output is memory of its own, which the only one who reads it may write into.
@@ -81,12 +83,14 @@ class Prepared:
         self.folded: dict[str, tuple[Tensor, Tensor | None]] = {}  # convolution → weights, its normalisation in them
         self.idle: set[str] = set()  # operations that have nothing left to do
         self._transformed: dict[str, Winograd] = {}
+        self._strided: dict[str, Strided] = {}
         self.patient = False  # whether there is time for what only pays in the long run
         self.checked, self.level = False, 0  # of the occlusion engine: see there
         self.onnx: OnnxPasses | None = None  # what runs whole passes instead, where that was asked for
         if like is not None and (like.model, like.version) == (self.model, self.version):
             if like.recording.calls == self.recording.calls:
                 self.folded, self._transformed, self.patient = like.folded, like._transformed, like.patient
+                self._strided = like._strided
             if like.x.shape == self.x.shape:
                 self.checked, self.level, self.onnx = like.checked, like.level, like.onnx
         # Of `Incremental`: kept from plan to plan, and from experiment to experiment.
@@ -201,9 +205,15 @@ class Prepared:
             found[pad] = first
         plain = is_plain(arguments)
         height, width = operation.shape[2:]
+        steps, spread = pair(arguments["stride"]), pair(arguments["dilation"])
+        slow = strided.is_worth_it(weight, steps, spread, arguments["groups"], arguments["padding"])
 
         def run(function: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> Tensor:
             x = first(function, args, keywords)
+            if slow and x.requires_grad and torch.is_grad_enabled():
+                if operation.name not in self._strided:
+                    self._strided[operation.name] = Strided(weight, bias, steps[0], pair(arguments["padding"]))
+                return self._strided[operation.name](x)
             transformed = self.transformed(operation.name, len(x), height, width) if plain else None
             if transformed is not None:
                 window = padded(x, pair(arguments["padding"]), height, width)

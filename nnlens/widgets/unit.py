@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -9,8 +10,9 @@ from ..export.bundle import Response, packed_size, within_budget
 from ..kernels import Ablation, Activations, BackProjection, Connections, LayerExamples, Synthesis
 from ..render import Panel, colours_of, picture_of
 from .card import AblationPart, ConnectionsPart, ExamplesPart, PixelsPart, SynthesisPart
+from .card.ablation import INSTEAD
 from .card.examples import contact_sheet
-from .card.pixels import RULES
+from .card.pixels import RULES, STARTS
 from .view import View, built
 
 
@@ -56,15 +58,14 @@ class Card(PixelsPart, ConnectionsPart, AblationPart, ExamplesPart, SynthesisPar
         """The numbers of the selected unit; what is missing of them is computed."""
         self.wait()
         selection = self._selection
-        at = self._at
         return UnitCard(
             image=selection.image,
             layer=selection.layer,
             unit=selection.unit,
             activations=self._activations,
-            back_projection=self._back(self._of, self.rule, at),
+            back_projection=self._back(self._of(self.start), self.rule, self._at),
             connections=self._connections(None if selection.grid is not None else selection.position),
-            ablation=self._ablation(),
+            ablation=self._ablation(self.instead),
             examples=self._lens.collection.get(selection.layer),
             synthesis=self._synthesis,
         )
@@ -77,18 +78,25 @@ class Card(PixelsPart, ConnectionsPart, AblationPart, ExamplesPart, SynthesisPar
             self.wait()
             self.fill_card()
         left = budget - sum(packed_size(one.table) for one in others)
-        # Without a person who waits, or at once: another rule costs a pass.
-        asked = [self.rule, *(rule for rule in RULES if rule != self.rule)] if whole else [self.rule]
-        rules = within_budget(((rule, {"pixels": self._baked_pixels(rule)}) for rule in asked), left // 2)
-        left -= packed_size(rules)
-        return [*others, Response(("rule",), rules), self.baked_kinds(left, whole=whole)]
+        pixels = within_budget(self._baked_pixels(whole), left // 2)
+        left -= packed_size(pixels)
+        ways = INSTEAD if whole else (self.instead,)
+        without = {one: {"ablated": self._at_once(self._ablation_payload, one)} for one in ways}
+        return [
+            *others,
+            Response(("rule", "start"), pixels),
+            Response(("instead",), without),
+            self.baked_kinds(left, whole=whole),
+        ]
 
-    def _baked_pixels(self, rule: str) -> dict[str, Any]:
-        about = {"layer": self._selection.layer, "unit": self._selection.unit}
-        try:
-            return {**about, **self._pixels_payload(self._of, rule, self._at)}
-        except ValueError as error:
-            return {**about, "error": str(error)}
+    def _baked_pixels(self, whole: bool) -> Iterator[tuple[str, dict[str, Any]]]:
+        """What comes back: as it is asked for now, and `whole` also by the other rules and from the other starts."""
+        starts = [start for start in STARTS if start != "position" or self._selection.position is not None]
+        asked = [(self.rule, self.start)]
+        if whole:
+            asked += [(rule, start) for start in dict.fromkeys([self.start, *starts]) for rule in RULES]
+        for rule, start in dict.fromkeys(asked):
+            yield f"{rule}|{start}", {"pixels": self._at_once(self._pixels_payload, rule, start)}
 
 
 class UnitWidget(Card):
@@ -126,13 +134,13 @@ class UnitWidget(Card):
         self.fill_card()  # nothing is ever empty
 
     def describe(self) -> str:
-        return f"{super().describe()} {self._back(self._of, self.rule, self._at).describe()}."
+        return f"{super().describe()} {self._back(self._of(self.start), self.rule, self._at).describe()}."
 
     def panels(self) -> list[Panel]:
         first, _, unit = super().panels()
         panels = [first, unit]
         if self._at is None:
-            back = self._back(self._of, self.rule)
+            back = self._back(self._of(self.start), self.rule)
             panels.append(Panel(back.describe(), colours_of(back.values)))
         if self.examples.get("items"):
             panels.append(Panel(f"{self.kind} images", contact_sheet(self.examples["items"])))

@@ -27,10 +27,10 @@ export function ablationPane(context: Context, scene: Scene): HTMLElement {
       : context.set({ ablate_all: context.get<number>("ablate_all") + 1 }),
   );
   if (!context.live) {
-    for (const control of [instead.select, all]) {
-      control.disabled = true;
-      control.title = NEEDS_KERNEL;
-    }
+    const held = context.choices("instead") ?? [];
+    for (const option of instead.select.options) option.disabled = !held.includes(option.value);
+    all.disabled = true;
+    all.title = NEEDS_KERNEL;
   }
 
   const draw = () => {

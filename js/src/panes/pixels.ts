@@ -72,13 +72,24 @@ export function pixelsPane(context: Context, scene: Scene): HTMLElement {
   };
 
   if (!context.live) {
-    const held = context.choices("rule") ?? [];
-    for (const option of rule.select.options) option.disabled = !held.includes(option.value);
-    for (const control of [start.select, keep]) {
-      control.disabled = true;
-      control.title = NEEDS_KERNEL;
-    }
+    const held = context.choices("rule|start") ?? [];
+    context.watch(["rule", "start"], () => {
+      for (const option of rule.select.options) option.disabled = !held.includes(`${option.value}|${context.get("start")}`);
+      for (const option of start.select.options) option.disabled = !held.includes(`${context.get("rule")}|${option.value}`);
+    });
+    keep.disabled = true;
+    keep.title = NEEDS_KERNEL;
   }
+  // As in the Deep Visualization Toolbox: b cycles the rules, d keeps the unit, z zooms.
+  context.listen(context.root, "keydown", (event: KeyboardEvent) => {
+    if (event.target instanceof HTMLInputElement || event.ctrlKey || event.metaKey || event.altKey) return;
+    const rules = [...rule.select.options].filter((option) => !option.disabled).map((option) => option.value);
+    if (event.key === "b") context.set({ rule: rules[(rules.indexOf(context.get("rule")) + 1) % rules.length] });
+    else if (event.key === "d" && !keep.disabled) keep.click();
+    else if (event.key === "z" && !zoom.hidden) zoom.click();
+    else return;
+    event.preventDefault();
+  });
 
   const draw = () => {
     const payload = context.get("pixels");

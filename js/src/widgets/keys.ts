@@ -30,4 +30,7 @@ export const UNIT_KEYS: Keys = [
   ["unit: arrows", "move the place"],
   ["unit: o", "over the photograph"],
   ["layers: ↑ ↓", "choose an operation"],
+  ["b", "the next rule back to the pixels"],
+  ["d", "keep the unit, or let it go"],
+  ["z", "zoom to what the place sees, or back"],
 ];

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from ...recording import version_of
 from ..view import synced
 from .part import CardPart
 
+INSTEAD = ("zero", "mean")
 BATCH = 16
 SHOWN = 6  # classes
 
@@ -22,7 +24,7 @@ SHOWN = 6  # classes
 class AblationPart(CardPart):
     """The most probable classes with the unit taken out."""
 
-    instead = synced(t.Enum(("zero", "mean"), "zero", help="what stands in the place of the unit's map"))
+    instead = synced(t.Enum(INSTEAD, "zero", help="what stands in the place of the unit's map"))
     ablated = synced(t.Dict(help="the shown classes' probabilities as they are, and without the unit"))
     ablate_all = synced(t.Int(0, help="counts up when the user asks what the unit does over the data set"))
     ablate_stop = synced(t.Int(0, help="counts up when the user stops that"))
@@ -37,8 +39,8 @@ class AblationPart(CardPart):
         self.observe(self._stop_ablating, "ablate_stop")
         super()._start()
 
-    def _ablation(self) -> Ablation:
-        sample, layer, unit, instead = self._selection.sample, self._selection.layer, self._selection.unit, self.instead
+    def _ablation(self, instead: Any) -> Ablation:
+        sample, layer, unit = self._selection.sample, self._selection.layer, self._selection.unit
 
         def make() -> Ablation:
             return ablation(
@@ -58,10 +60,10 @@ class AblationPart(CardPart):
     def _show_ablation(self) -> None:
         selection = self._selection
         made_of = selection.sample, selection.layer, selection.unit, selection.target, self.instead
-        self._publish("ablated", made_of, self._ablation_payload)
+        self._publish("ablated", made_of, partial(self._ablation_payload, self.instead))
 
-    def _ablation_payload(self) -> dict[str, Any]:
-        found = self._ablation()
+    def _ablation_payload(self, instead: str) -> dict[str, Any]:
+        found = self._ablation(instead)
         before, after = (rows[0] for rows in found.probabilities())
         # The best with and without it: a class that comes up must be seen.
         best = [*self.shown_classes(), *np.argsort(-after, kind="stable")[:3].tolist()]

@@ -49,14 +49,16 @@ class CardPart(ActivationsWidget):
 
     def _publish(self, name: str, made_of: Any, make: Callable[[], dict[str, Any]]) -> None:
         """Set a trait to what `make` gives, unless it is made of the same already; an error stands in its place."""
-        if not self._stale(name, made_of):
-            return
+        if self._stale(name, made_of):
+            setattr(self, name, self._at_once(make))
+
+    def _at_once(self, make: Callable[..., dict[str, Any]], *given: Any) -> dict[str, Any]:
+        """What `make` gives, or its error, as of the selected unit."""
         about = {"layer": self._selection.layer, "unit": self._selection.unit}
         try:
-            value = {**about, **make()}
+            return {**about, **make(*given)}
         except Exception as error:
-            value = {**about, "error": str(error) or type(error).__name__}
-        setattr(self, name, value)
+            return {**about, "error": str(error) or type(error).__name__}
 
     def _show_fields(self) -> None:
         sample, layer = self._selection.sample, self._selection.layer

@@ -60,15 +60,14 @@ class PixelsPart(CardPart):
             raise t.TraitError(f"origin must have a unit 0…{units - 1} in layer {layer!r}, got {unit}")
         return {"layer": layer, "unit": unit}
 
-    @property
-    def _of(self) -> tuple[Any, ...]:
+    def _of(self, start: str) -> tuple[Any, ...]:
         """What is followed back."""
         if self.origin is not None:
             return self.origin["layer"], self.origin["unit"]
         unit = self._selection.layer, self._selection.unit
-        if self.start == "map":
+        if start == "map":
             return (*unit, "map")
-        if self.start == "position" and self._selection.position is not None:
+        if start == "position" and self._selection.position is not None:
             return (*unit, self._selection.position)
         return unit
 
@@ -97,12 +96,14 @@ class PixelsPart(CardPart):
         return found
 
     def _show_pixels(self) -> None:
-        sample, of, at, rule = self._selection.sample, self._of, self._at, self.rule
-        unit = self._selection.unit if at is not None else None
-        self._publish("pixels", (sample, of, at, rule, unit), lambda: self._pixels_payload(of, rule, at))
+        rule, start = self.rule, self.start
+        unit = self._selection.layer, self._selection.unit
+        made_of = self._selection.sample, self._of(start), self._at, rule, start, unit
+        self._publish("pixels", made_of, lambda: self._pixels_payload(rule, start))
 
-    def _pixels_payload(self, of: Any, rule: str, at: str | None) -> dict[str, Any]:
-        begin = {"rule": rule, "start": self.start, "of": f"{of[0]} · {of[1]}", "at": at}
+    def _pixels_payload(self, rule: str, start: str) -> dict[str, Any]:
+        of, at = self._of(start), self._at
+        begin = {"rule": rule, "start": start, "at": at}
         if at is None:
             return {**begin, **back_projection_texture(self._back(of, rule))}
         sample, unit = self._selection.sample, self._selection.unit
