@@ -15,6 +15,8 @@ from torch import nn
 from .datasets import ImageDataset
 from .kept import Kept
 from .kernels import DatasetExamples, LayerExamples, Prepared, examples_steps
+from .kernels.layout import places_of
+from .kernels.receptive_field import map_fields
 from .recording import Recording, version_of
 from .work import Worker
 
@@ -61,16 +63,17 @@ class Collection(t.HasTraits):
     ) -> None:
         """Turn to a data set, in the place of what was there, and look at its first batch."""
         self.stop()
-        self.data, self.layers = data, tuple(dict.fromkeys(map(recording.resolve, layers)))
-        self.found, self.pictures = None, Kept()
-        self._recording, self._prepared = recording, prepared
-        self._store, self._version = store, version_of(self._model)
+        with self._lock:
+            self.data, self.layers = data, tuple(dict.fromkeys(map(recording.resolve, layers)))
+            self.found, self.pictures, self._steps = None, Kept(), None
+            self.recording, self.prepared = recording, prepared
+            self._store, self._version = store, version_of(self._model)
         self.step()
         self.progress = self._told(running=False)
 
     def __getitem__(self, layer: str) -> LayerExamples:
         """What was found so far of a layer."""
-        name = layer if self.found is None else self._recording.resolve(layer)
+        name = layer if self.found is None else self.recording.resolve(layer)
         if self.found is None or name not in self.found:
             known = ", ".join(self.layers) or "none yet: lens.examples brings a data set"
             raise KeyError(f"layer must be one of those that were looked at ({known}), got {layer!r}")
@@ -94,9 +97,11 @@ class Collection(t.HasTraits):
 
     def step(self) -> bool:
         """Look at one more batch; False when all have been looked at."""
-        if not self.current:
-            raise ValueError("the model's weights have changed since the examples were begun: begin them anew")
         with self._lock:
+            if self.complete:
+                return False
+            if not self.current:
+                raise ValueError("the model's weights have changed since the examples were begun: begin them anew")
             if self._steps is None:
                 self._steps = self._look()
             found = next(self._steps, None)
@@ -106,6 +111,18 @@ class Collection(t.HasTraits):
             self.found = found
         return True
 
+    def place_sees(self, layer: str, place: tuple[int, int]) -> list[int] | None:
+        """What a place of a layer's maps sees of the data set's images: top, left, bottom, right; None if not known."""
+
+        def make() -> Any:
+            return map_fields(self.recording, layer, places_of(self.recording, self.recording.operation(layer))[0])
+
+        fields = self.pictures.once("fields", layer, make=make)
+        if fields is None:
+            return None
+        (top, bottom), (left, right) = fields[0][place[0]].tolist(), fields[1][place[1]].tolist()
+        return [top, left, bottom, right]
+
     def _look(self) -> Generator[DatasetExamples, None, None]:
         assert self.data is not None
         yield from examples_steps(
@@ -114,8 +131,8 @@ class Collection(t.HasTraits):
             self.layers,
             store=self._store,
             mark=self.data.mark,
-            recording=self._recording,
-            prepared=self._prepared,
+            recording=self.recording,
+            prepared=self.prepared,
         )
 
     def start(self) -> None:
@@ -126,8 +143,8 @@ class Collection(t.HasTraits):
         """Stop after the batch that is being looked at; what was found stays, also on disk, and `start` goes on."""
         self._worker.cancel(self, "data")
         with self._lock:
-            if self._steps is not None:
-                self._steps.close()  # which writes what there is
+            if self._steps is not None and self._store is not None:
+                self._steps.close()  # which writes what there is; it is taken up from there
                 self._steps = None
         if self.data is not None:
             self.progress = self._told(running=False)

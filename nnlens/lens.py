@@ -262,6 +262,8 @@ class Lens:
             dtype=dtype_of(self.model),
             labels=() if self.labels is None else self.labels,
         )
+        if self._current is not None and (now := self.current(self._current.sample)) is not self._current.sample:
+            self._current.show(now)
         sample = None if self._current is None else self._current.sample
         first = data.first()
         if sample is None or sample.input.x.shape != first.x.shape:

@@ -172,7 +172,10 @@ def test_what_stands_in_the_way_is_told():
     [
         (9, {}, "of must be a class index 0…4, got 9"),
         (("3", 8), {}, "of must name a unit 0…7 in layer '3', got 8"),
-        (("3", 1, (9, 9)), {}, r"of must name a place inside the 6 × 6 map, got \(9, 9\)"),
+        (("3", 1, (9, 9)), {}, r"place must be inside the 6 × 6 map, got \(9, 9\)"),
+        (("3", 1, "mpa"), {}, r"place must be \(row, column\), got 'mpa'"),
+        (("3", 1.5), {}, "of must name a unit 0…7 in layer '3', got 1.5"),
+        (("3", True), {}, "of must name a unit 0…7 in layer '3', got True"),
         ("3", {}, "of must be a class index"),
         (1, {"rule": "magic"}, "rule must be one of gradient, input × gradient, deconvnet, guided backprop"),
         (1, {"at": "nothing"}, "layer must be one of the"),

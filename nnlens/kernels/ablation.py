@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..recording import Recording, borrow, observed, record, substituting
 from ..recording.record import unwrapped
-from .layout import places_of
+from .layout import unit_places
 from .partial_pass import PartialPass
 from .prepared import Prepared
 from .scores import Pick, class_scores, is_distribution, probabilities
@@ -92,15 +92,12 @@ def ablation(
     if isinstance(instead, str):
         if instead not in ("zero", "mean"):
             raise ValueError(f'instead must be "zero", "mean" or a number, got {instead!r}')
-    elif isinstance(instead, bool) or not np.isfinite(instead):
+    elif isinstance(instead, bool) or not isinstance(instead, (int, float, np.number)) or not np.isfinite(instead):
         raise ValueError(f'instead must be "zero", "mean" or a finite number, got {instead!r}')
     model = unwrapped(model)
     recording = record(model, x[:1]) if recording is None else recording
     operation = recording.operation(layer)
-    maps = places_of(recording, operation)
-    if not 0 <= unit < len(maps):
-        raise ValueError(f"unit must be 0…{len(maps) - 1} in layer {operation.name!r}, got {unit}")
-    own = torch.from_numpy(maps[unit].ravel()).to(x.device)
+    own = torch.from_numpy(unit_places(recording, operation, unit).ravel()).to(x.device)
 
     def without(value: Tensor) -> Tensor:
         if value.numel() != len(x) * int(np.prod(operation.shape)):

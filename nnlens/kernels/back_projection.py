@@ -25,16 +25,33 @@ from torch import Tensor, nn
 from ..recording import Operation, OtherPathError, Recording, Replacement, borrow, record
 from ..recording.operations import function_of
 from ..recording.record import unwrapped
-from .layout import places_of
+from .layout import unit_places
 from .partial_pass import PartialPass
 from .prepared import Prepared
 from .scores import Pick, class_scores
 
 Rule = Literal["gradient", "input × gradient", "deconvnet", "guided backprop"]
 # Zero on one side and rising on the other. A clamp is one if it cuts at 0.
-_RECTIFIERS = {"relu", "relu6", "leaky_relu", "threshold", "hardtanh", "clamp", "clamp_min", "clip"}
-# Smooth ones, for which no such rule was ever given: they keep the plain gradient.
-_SMOOTH = {"gelu", "silu", "mish", "elu", "selu", "celu", "hardswish", "softplus", "sigmoid", "tanh", "hardsigmoid"}
+_RECTIFIERS = {"relu", "relu6", "leaky_relu", "prelu", "rrelu", "threshold", "hardtanh"} | {
+    "clamp",
+    "clamp_min",
+    "clip",
+}
+# Smooth ones, for which no such rule was ever given, and what may be a rectifier in disguise: they keep the gradient.
+_OTHERS = {
+    "maximum",
+    "gelu",
+    "silu",
+    "mish",
+    "elu",
+    "selu",
+    "celu",
+    "hardswish",
+    "softplus",
+    "sigmoid",
+    "tanh",
+    "hardsigmoid",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,6 +151,8 @@ def back_projection(
     """
     if rule not in get_args(Rule):
         raise ValueError(f"rule must be one of {', '.join(get_args(Rule))}, got {rule!r}")
+    if len(x) != 1:
+        raise ValueError(f"x must be one input (1, …), got the shape {tuple(x.shape)}")
     model = unwrapped(model)
     recording = record(model, x) if recording is None else recording
     places, words = _objective(of, recording)
@@ -192,16 +211,13 @@ def _objective(of: Any, recording: Recording) -> tuple[Tensor | None, str]:
     if not isinstance(of, tuple) or len(of) not in (2, 3):
         raise TypeError(f"of must be a class index, (layer, unit) or (layer, unit, place), got {of!r}")
     operation = recording.operation(of[0])
-    maps = places_of(recording, operation)
-    if not 0 <= of[1] < len(maps):
-        raise ValueError(f"of must name a unit 0…{len(maps) - 1} in layer {operation.name!r}, got {of[1]}")
-    own, words = maps[of[1]], f"{operation.name} · {of[1]}"
-    if len(of) == 3 and of[2] != "map":
-        row, column = of[2]
-        if not (0 <= row < own.shape[0] and 0 <= column < own.shape[1]):
-            raise ValueError(f"of must name a place inside the {own.shape[0]} × {own.shape[1]} map, got {of[2]}")
-        own, words = own[row : row + 1, column : column + 1], f"{words} at ({row}, {column})"
-    elif len(of) == 3:
+    words = f"{operation.name} · {of[1]}"
+    whole = of[2:] == ("map",)
+    place = of[2] if len(of) == 3 and not whole else None
+    own = unit_places(recording, operation, of[1], place, name="of")
+    if place is not None:
+        words += f" at ({place[0]}, {place[1]})"
+    elif whole:
         words += ", the whole map"
     return torch.from_numpy(own.ravel()), words
 
@@ -218,7 +234,7 @@ def _rules(
     for operation in way:
         if operation.op.startswith("max_pool") or operation.op.startswith("adaptive_max_pool"):
             pools += 1
-        if operation.op in _SMOOTH and modified:
+        if operation.op in _OTHERS and modified:
             obstacles[operation.op] = None
         if rectifies(operation):
             there += 1

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..recording import Operation, Recording, Source
 from ..recording.operations import function_of
-from .layout import places_of
+from .layout import places_of, unit_places
 
 # Activation functions that look at more than one number.
 _MIXING = {"softmax", "log_softmax", "softmin", "glu", "gumbel_softmax"}
 # Reshapes behind which the numbers lie in the same order.
 _IN_ORDER = {"flatten", "view", "reshape", "squeeze", "unsqueeze", "unflatten", "view_as", "reshape_as"}
-_READERS = 8  # operations that read a layer, at most, that are looked into
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,8 @@ class Connections:
         The weights of a convolution by which it reads each unit below; `read` is the first unit that it reads, for
         grouped convolutions read a few only.
     uses : tuple of Part
-        What the unit brings to units above by its whole map, each at the place where that is most, the largest first.
+        What units above, before their activation function, would miss were the unit's map 0, each at the place where
+        that is most, the largest first.
     """
 
     layer: str
@@ -99,19 +100,12 @@ def connections(
         For a layer, unit or place that is not there; for a layer whose operation cannot be taken apart.
     """
     operation = recording.operation(layer)
-    maps = places_of(recording, operation)
-    if not 0 <= unit < len(maps):
-        raise ValueError(f"unit must be 0…{len(maps) - 1} in layer {operation.name!r}, got {unit}")
-    own = maps[unit]
+    own = unit_places(recording, operation, unit)
     if place is None:
         values = recording[operation.name].detach().reshape(-1)[torch.from_numpy(own.ravel()).to(x.device)]
-        row, column = divmod(int(values.argmax()), own.shape[1])
-    else:
-        row, column = place
-        if not (0 <= row < own.shape[0] and 0 <= column < own.shape[1]):
-            raise ValueError(f"place must be inside the {own.shape[0]} × {own.shape[1]} map, got ({row}, {column})")
+        place = divmod(int(values.argmax()), own.shape[1])
+    flat = int(unit_places(recording, operation, unit, place)[0, 0])
     chain = _chain(recording, operation)
-    flat = int(own[row, column])
     try:
         total, parts = _feeds(recording, x, chain, flat)
     except (RuntimeError, TypeError, KeyError, IndexError) as error:
@@ -122,25 +116,29 @@ def connections(
     return Connections(
         operation.name,
         unit,
-        (row, column),
+        (int(place[0]), int(place[1])),
         chain[0].name,
         chain[0].label,
         total,
         tuple(sorted(parts, key=lambda part: -abs(part.value))),
         total - sum(part.value for part in parts),
-        _is_linear(chain[0]),
+        _is_linear(recording, chain[0]),
         kernels,
         read,
         tuple(sorted(_uses(recording, x, operation, unit), key=lambda part: -abs(part.value))),
     )
 
 
-def _is_linear(operation: Operation) -> bool:
+def _is_linear(recording: Recording, operation: Operation) -> bool:
+    """Whether it is linear in what it reads of the input; a maximum pool is: it hands on some of its values."""
     op = operation.op
-    alike = op in ("add", "sub", "cat", "stack", "mean", "sum", "matmul", "mm", "bmm", "linear", "addmm", "identity")
-    pools = "pool" in op  # a maximum hands on one of its values
-    products = op in ("matmul", "mm", "bmm") and sum(source.name is not None for source in operation.sources) > 1
-    return (alike or pools or op.startswith("conv") or operation.kind == "reshape") and not products
+    if op in ("add", "sub", "cat", "stack", "mean", "sum") or operation.kind in ("reshape", "padding"):
+        return True
+    if re.match(r"(adaptive_)?(max|avg)_pool", op):
+        return True
+    seeing = _from_input(recording)
+    read = sum(source.name in seeing for source in operation.sources)
+    return read == 1 and (op.startswith("conv") or op in ("matmul", "mm", "bmm", "linear", "addmm", "einsum"))
 
 
 def _belongs(operation: Operation) -> bool:
@@ -152,8 +150,10 @@ def _belongs(operation: Operation) -> bool:
 
 def _normalises(operation: Operation) -> bool:
     """Normalisation by running statistics: a scale and a shift."""
-    names = [source for source in operation.sources if source.name is not None]
-    return operation.op == "batch_norm" and len(names) == 1 and len(operation.sources) > 2
+    if operation.op != "batch_norm":
+        return False
+    mean = operation.argument(3 if operation.function is torch.batch_norm else 1, "running_mean")
+    return isinstance(mean, Source) and not operation.argument(5, "training", False)
 
 
 def _chain(recording: Recording, operation: Operation) -> list[Operation]:
@@ -185,13 +185,19 @@ def _again(operation: Operation, recording: Recording, x: Tensor, instead: dict[
     def filled(item: Any) -> Any:
         if isinstance(item, Source):
             value = instead.get(item.name or "")
-            return _value(recording, x, item).detach() if value is None else value
+            if value is None:
+                value = _value(recording, x, item).detach()
+                # What is no weight may be written into: running statistics are the model's own.
+                value = value if isinstance(item.value, nn.Parameter) else value.clone()
+            return value
         return tuple(map(filled, item)) if isinstance(item, tuple) else item
 
     args, keywords = filled(operation.arguments), {name: filled(item) for name, item in operation.keywords.items()}
     if function_of(operation.function).overwritten(args, keywords):
         args = (args[0] * 1, *args[1:]) if args else args
-    result = operation.function(*args, **keywords)
+    devices = [x.device] if x.device.type == "cuda" else []
+    with torch.random.fork_rng(devices):
+        result = operation.function(*args, **keywords)
     if isinstance(result, (tuple, list)):
         place = int(operation.name.rpartition("[")[2][:-1]) if operation.name.endswith("]") else 0
         result = result[place]
@@ -232,14 +238,14 @@ def _from_input(recording: Recording) -> set[str]:
 def _by_unit(recording: Recording, name: str, amounts: Tensor) -> list[Part]:
     """A number for each of a layer's numbers, summed by units; a flattened layer counts as what was flattened."""
     if name == "input":
-        sums = amounts[0].flatten(1).sum(1)
+        sums = amounts.reshape(amounts.shape[1] if amounts.ndim > 1 else 1, -1).sum(1)
         return [Part("input", unit, float(value)) for unit, value in enumerate(sums)]
     operation = recording.operation(name)
     while (before := _before(recording, operation)) is not None and _keeps_order(operation):
         operation = before
     maps = torch.from_numpy(places_of(recording, operation)).to(amounts.device)
     sums = amounts.reshape(-1)[maps.reshape(len(maps), -1)].sum(1).cpu()
-    while (before := _before(recording, operation)) is not None and _pads(operation):
+    while (before := _before(recording, operation)) is not None and _pads(recording, operation, len(maps)):
         operation = before
     return [Part(operation.name, unit, float(value)) for unit, value in enumerate(sums)]
 
@@ -257,10 +263,10 @@ def _keeps_order(operation: Operation) -> bool:
     return same and all(math.prod(source.shape) == numbers for source in operation.sources)
 
 
-def _pads(operation: Operation) -> bool:
+def _pads(recording: Recording, operation: Operation, units: int) -> bool:
     """Whether it puts margins around maps, which stay those of the same units."""
-    source = operation.sources[0].shape if operation.sources else ()
-    return operation.kind == "padding" and source[:2] == operation.shape[:2]
+    before = _before(recording, operation)
+    return operation.kind == "padding" and before is not None and len(places_of(recording, before)) == units
 
 
 def _kernels(recording: Recording, x: Tensor, operation: Operation, flat: int) -> tuple[np.ndarray | None, int]:
@@ -275,22 +281,23 @@ def _kernels(recording: Recording, x: Tensor, operation: Operation, flat: int) -
 
 
 def _uses(recording: Recording, x: Tensor, operation: Operation, unit: int) -> list[Part]:
-    """What a unit's map brings to each unit of the operations that read it."""
+    """What each unit of the operations that read it would miss, were the unit's map 0."""
     parts: list[Part] = []
-    for reader, name, own in _readers(recording, operation, unit)[:_READERS]:
+    for reader, name, own in _readers(recording, operation, unit):
         given = recording[name].detach()
         if not given.is_floating_point():
             continue
-        alone = torch.zeros_like(given).reshape(-1)
-        index = torch.from_numpy(own).to(given.device)
-        alone[index] = given.reshape(-1)[index]
+        without = given.clone().reshape(-1)
+        without[torch.from_numpy(own).to(given.device)] = 0
         try:
             with torch.no_grad():
-                brought = _difference(recording, x, reader, name, alone.view(given.shape))
+                clean = _again(reader, recording, x, {name: given})
+                brought = clean - _again(reader, recording, x, {name: without.view(given.shape)})
                 last = reader
                 for after in _behind(recording, reader):
                     if _normalises(after):
-                        brought = _difference(recording, x, after, last.name, brought)
+                        scaled = _again(after, recording, x, {last.name: brought})
+                        brought = scaled - _again(after, recording, x, {last.name: torch.zeros_like(brought)})
                     last = after
             maps = torch.from_numpy(places_of(recording, reader)).to(brought.device)
         except (RuntimeError, TypeError, KeyError, IndexError):
@@ -299,12 +306,6 @@ def _uses(recording: Recording, x: Tensor, operation: Operation, unit: int) -> l
         most = values.gather(1, values.abs().argmax(1, keepdim=True))[:, 0].cpu()
         parts += [Part(last.name, number, float(value)) for number, value in enumerate(most) if value != 0]
     return parts
-
-
-def _difference(recording: Recording, x: Tensor, operation: Operation, name: str, value: Tensor) -> Tensor:
-    """What `value` makes an operation give beyond what nothing would."""
-    given = _again(operation, recording, x, {name: value})
-    return given - _again(operation, recording, x, {name: torch.zeros_like(value)})
 
 
 def _readers(recording: Recording, operation: Operation, unit: int) -> list[tuple[Operation, str, np.ndarray]]:
@@ -317,7 +318,7 @@ def _readers(recording: Recording, operation: Operation, unit: int) -> list[tupl
                 continue
             if _keeps_order(reader) or _normalises(reader) or _belongs(reader):
                 waiting.append((reader.name, own))
-            elif _pads(reader):
+            elif _pads(recording, reader, len(places_of(recording, reader))):
                 waiting.append((reader.name, places_of(recording, reader)[unit].ravel()))
             elif reader.kind not in ("gate", "state", "attention"):
                 found.append((reader, name, own))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 import time
-import zipfile
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..recording import Recording, borrow, device_of, dtype_of, record
+from ..recording import Recording, Source, borrow, device_of, dtype_of, record, version_of
 from ..recording.record import unwrapped
 from ..work import in_batches
 from .layer_examples import LayerExamples
@@ -28,6 +28,7 @@ FINGERPRINTS = 16  # inputs that are looked at to tell one data set from another
 SAVE_EVERY = 10.0  # seconds
 LARGEST = 4_000_000  # numbers in a tensor: larger ones are mapped afresh each time, which is slow
 MOST = 64  # inputs in a batch
+PATIENCE = 0.5  # seconds that reading a batch takes at most: others wait for it
 
 
 class Inputs(Protocol):
@@ -109,7 +110,8 @@ def examples_steps(
         Found from the size of the layers by default; halved where memory runs out.
     store : folder, optional
         Where the results are kept, a file per layer, every 10 seconds and at the end. What is found there of the same
-        weights, operations and data is taken over. The data is told by its length, `mark`, and 16 of the inputs.
+        weights, operations and data is taken over. The data is told by its length, `mark`, and 16 of the inputs;
+        what could not be read is tried again.
     mark : str
         Whatever else tells one data set from another.
     recording, prepared : optional
@@ -128,6 +130,7 @@ def examples_steps(
     if batch_size is not None and batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
     model = unwrapped(model)
+    version = version_of(model)
     reader = _Reader(inputs, device_of(model), dtype_of(model))
     recording = record(model, reader.first()) if recording is None else recording
     indexes = {}
@@ -139,50 +142,79 @@ def examples_steps(
         indexes = {name: files.load(index) for name, index in indexes.items()}
     begin = time.monotonic()
     start = min(index.done for index in indexes.values())
+    # What could not be read before is tried again, behind the rest.
+    again = sorted({item for index in indexes.values() for item in index.skipped if item < start})
+    wanted = [*range(start, total), *again]
 
-    def result(done: int) -> DatasetExamples:
+    def result(looked: int) -> DatasetExamples:
         seconds = time.monotonic() - begin
-        speed = seconds / (done - start) if done > start else float("nan")
-        remaining = 0.0 if done == total else speed * (total - done)
-        return DatasetExamples(indexes, done, total, tuple(reader.skipped), seconds, remaining)
+        speed = seconds / looked if looked else float("nan")
+        remaining = 0.0 if looked == len(wanted) else speed * (len(wanted) - looked)
+        done = min(total, start + looked)
+        skipped = {item: why for index in indexes.values() for item, why in index.skipped.items()}
+        return DatasetExamples(indexes, done, total, tuple(sorted(skipped.items())), seconds, remaining)
 
-    if start == total:
-        yield result(total)
+    if not wanted:
+        yield result(0)
         return
-    waiting = [name for name, index in indexes.items() if index.done < total]
-    forward = PartialPass(model, recording, waiting, prepared=prepared)
-    arranged = {name: _Arranged(recording, name) for name in waiting}
+    waiting = [index for index in indexes.values() if index.done < total or index.skipped]
+    forward = PartialPass(model, recording, [index.layer for index in waiting], prepared=prepared)
+    arranged = {index.layer: _Arranged(recording, index.layer) for index in waiting}
     if batch_size is None:
         largest = max(int(np.prod(operation.shape)) for operation in recording)
         batch_size = max(1, min(MOST, LARGEST // largest))
-
-    def run(first: int, stop: int) -> tuple[np.ndarray, dict[str, Tensor]]:
-        items, batch = reader.batch(start + first, start + stop)
-        if batch is None:
-            return items, {}
-        with borrow(model):
-            values, _ = forward(batch)
-        return items, {name: arranged[name](value.detach(), len(items)) for name, value in values.items()}
-
-    saved = time.monotonic()
+    whole, looked, saved, every = True, 0, time.monotonic(), SAVE_EVERY
     try:
-        for _, stop, (items, maps) in in_batches(total - start, run, size=batch_size):
-            done = start + stop
-            for name in waiting:
-                index = indexes[name]
-                if name in maps and done > index.done:
-                    new = items >= index.done
-                    index.update(maps[name] if new.all() else maps[name][torch.from_numpy(new)], items[new])
-                index.done = max(index.done, done)
-            if files is not None and time.monotonic() - saved > SAVE_EVERY:
-                files.save(indexes[name] for name in waiting)
-                saved = time.monotonic()
-            yield result(done)
+        while looked < len(wanted):
+            if version_of(model) != version:
+                raise ValueError("the model's weights have changed meanwhile: begin anew")
+            asked = wanted[looked : looked + batch_size]
+            items, rows, problems = reader.read_some(asked)
+            maps = _maps(model, forward, rows)
+            whole = False
+            for index in waiting:
+                _take_in(index, items, problems, arranged[index.layer], maps)
+            whole = True
+            looked += len(items) + len(problems)
+            if files is not None and time.monotonic() - saved > every:
+                took = files.save(waiting)
+                saved, every = time.monotonic(), max(SAVE_EVERY, 20 * took)
+            yield result(looked)
     finally:
-        if files is not None:
-            files.save(indexes[name] for name in waiting)
-    if len(reader.skipped) == total:
-        raise ValueError(f"inputs must be readable, but none of {total} is: {reader.skipped[0][1]}")
+        # What was broken off in the middle of a batch would count some inputs twice.
+        if files is not None and whole:
+            files.save(waiting)
+    if not any(index.seen for index in indexes.values()):
+        why = next(iter(waiting[0].skipped.values()))
+        raise ValueError(f"inputs must be readable, but none of {total} is: {why}")
+
+
+def _maps(model: nn.Module, forward: PartialPass, rows: list[Tensor]) -> dict[str, Tensor]:
+    """The layers' values for a batch, in smaller batches where memory runs out."""
+
+    def run(first: int, stop: int) -> dict[str, Tensor]:
+        with borrow(model):
+            return forward(torch.cat(rows[first:stop]))[0]
+
+    parts = [part for _, _, part in in_batches(len(rows), run, size=len(rows))] if rows else []
+    if len(parts) < 2:
+        return parts[0] if parts else {}
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
+
+def _take_in(
+    index: LayerExamples, items: np.ndarray, problems: dict[int, str], arranged: _Arranged, maps: dict[str, Tensor]
+) -> None:
+    """A batch, as far as a layer has not seen it: it may be ahead of others."""
+    known = index.done
+    new = (items >= known) | np.isin(items, list(index.skipped))
+    if new.any():
+        value = arranged(maps[index.layer].detach(), len(items))
+        index.update(value if new.all() else value[torch.from_numpy(new).to(value.device)], items[new])
+    for item in items[new].tolist():
+        index.skipped.pop(item, None)
+    index.skipped.update({item: why for item, why in problems.items() if item >= known or item in index.skipped})
+    index.done = max(known, *(int(item) + 1 for item in (*items, *problems)))
 
 
 class _Arranged:
@@ -212,7 +244,6 @@ class _Reader:
 
     def __init__(self, inputs: Inputs | Sequence[Tensor], device: torch.device, dtype: torch.dtype):
         self.inputs, self.device, self.dtype = inputs, device, dtype
-        self.skipped: list[tuple[int, str]] = []
         self.shape: tuple[int, ...] | None = None
 
     def read(self, item: int) -> Tensor:
@@ -239,25 +270,30 @@ class _Reader:
                 problem = problem or error
         raise ValueError(f"inputs must be readable, but none of the first {MOST} is: {problem}") from problem
 
-    def batch(self, start: int, stop: int) -> tuple[np.ndarray, Tensor | None]:
-        items, rows = [], []
-        for item in range(start, stop):
+    def read_some(self, asked: Sequence[int]) -> tuple[np.ndarray, list[Tensor], dict[int, str]]:
+        """The first of some inputs, as many as can be had in a while, and why others of them could not be read."""
+        items, rows, problems, begin = [], [], dict[int, str](), time.monotonic()
+        for item in asked:
             try:
                 rows.append(self.read(item))
             except Exception as error:  # one broken file must not cost the others
-                if (item, str(error)) not in self.skipped:
-                    self.skipped.append((item, str(error)))
+                problems[item] = str(error) or type(error).__name__
             else:
                 items.append(item)
-        return np.array(items, np.int64), torch.cat(rows) if rows else None
+            if time.monotonic() - begin > PATIENCE:
+                break
+        return np.array(items, np.int64), rows, problems
 
 
 def _key(model: nn.Module, recording: Recording, reader: _Reader, mark: str) -> str:
-    """What tells a pass from others: weights, operations, data, and what preprocessing makes of it."""
+    """What tells a pass from others: weights, operations with their settings, data, what preprocessing makes of it."""
     digest = hashlib.blake2b(digest_size=12)
     for tensor in (*model.parameters(), *model.buffers()):
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    digest.update("\n".join([*recording.calls, *recording.names, mark, str(len(reader.inputs))]).encode())
+    for operation in recording:
+        digest.update(f"{operation.name} {operation.op} {operation.shape}".encode())
+        digest.update(repr(_settings((operation.arguments, tuple(sorted(operation.keywords.items()))))).encode())
+    digest.update(f"{mark} {len(reader.inputs)}".encode())
     for item in np.unique(np.linspace(0, len(reader.inputs) - 1, FINGERPRINTS).round().astype(int)):
         try:
             digest.update(reader.read(int(item)).float().cpu().numpy().tobytes())
@@ -266,11 +302,23 @@ def _key(model: nn.Module, recording: Recording, reader: _Reader, mark: str) -> 
     return digest.hexdigest()
 
 
+def _settings(given: Any) -> Any:
+    """An operation's arguments, tensors by where they come from: strides, slopes, scales are told apart."""
+    if isinstance(given, Source):
+        return given.name, given.shape
+    if isinstance(given, tuple):
+        return tuple(map(_settings, given))
+    return given if isinstance(given, (bool, int, float, str, type(None))) else type(given).__name__
+
+
 class _Files:
     """A folder with a file for each layer of each pass."""
 
     def __init__(self, folder: Path, key: str):
         self.folder, self.key = folder.expanduser(), key
+        if self.folder.exists() and not self.folder.is_dir():
+            raise ValueError(f"store must be a folder, got the file {str(folder)!r}")
+        self.folder.mkdir(parents=True, exist_ok=True)
 
     def _path(self, layer: str) -> Path:
         return self.folder / f"{self.key}-{hashlib.blake2b(layer.encode(), digest_size=6).hexdigest()}.npz"
@@ -280,16 +328,18 @@ class _Files:
         try:
             with self._path(empty.layer).open("rb") as file:
                 found = LayerExamples.restored(dict(np.load(file)))
-        except (OSError, ValueError, KeyError, IndexError, zipfile.BadZipFile):
+        except Exception:  # a damaged file fails in many ways, and is as none in all of them
             return empty
         alike = (found.layer, found.units, found.height, found.width)
         return found if alike == (empty.layer, empty.units, empty.height, empty.width) else empty
 
-    def save(self, layers: Iterator[LayerExamples]) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
+    def save(self, layers: Sequence[LayerExamples]) -> float:
+        """Write a file for each; how many seconds that took."""
+        begin = time.monotonic()
         for layer in layers:
             path = self._path(layer.layer)
-            part = path.with_suffix(f".{os.getpid()}.part")
+            part = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}.part")
             with part.open("wb") as file:
                 np.savez(file, **layer.state())  # type: ignore[arg-type]
             part.replace(path)  # whole, or not at all
+        return time.monotonic() - begin

@@ -17,7 +17,7 @@ _WARPED = 0.75  # of the steps; in the last ones the details settle
 
 
 class Ascent(Protocol):
-    """n pictures that climb."""
+    """n pictures that climb, in single precision whatever the model's is."""
 
     def __init__(self, count: int, like: Tensor, steps: int, generator: torch.Generator) -> None: ...
 
@@ -35,25 +35,24 @@ class Fourier:
     """The spectrum of each picture, scaled by 1 / frequency, in decorrelated colours; warped anew for each look."""
 
     def __init__(self, count: int, like: Tensor, steps: int, generator: torch.Generator) -> None:
-        self.generator, self.like = generator, like
+        self.generator = generator
         self.taken, self.warped_steps = 0, _WARPED * steps
         self.sides = tuple(like.shape[2:])
         whole = [torch.fft.fftfreq(side) for side in self.sides[:-1]]
         grid = torch.meshgrid(*whole, torch.fft.rfftfreq(self.sides[-1]), indexing="ij")
         frequency = torch.stack(grid).square().sum(0).sqrt()
-        self.scale = (1 / frequency.clamp(min=1 / max(self.sides))).to(like)[..., None]
+        self.scale = (1 / frequency.clamp(min=1 / max(self.sides))).to(like.device)[..., None]
         noise = torch.randn(count, like.shape[1], *frequency.shape, 2, generator=generator) * 0.01
-        self.spectrum = noise.to(like).requires_grad_()
+        self.spectrum = noise.to(like.device).requires_grad_()
         # A small picture has few waves, each of which has to do more.
         rate = min(0.2, max(0.05, 0.05 * math.sqrt(224 / max(self.sides))))
         self.optimiser = torch.optim.Adam([self.spectrum], lr=rate)
         colours = torch.tensor(_COLOURS)
-        self.colours = (colours / colours.norm(dim=0).max()).to(like)
+        self.colours = (colours / colours.norm(dim=0).max()).to(like.device)
 
     def picture(self) -> Tensor:
-        spectrum = torch.view_as_complex((self.spectrum * self.scale).float())
+        spectrum = torch.view_as_complex(self.spectrum * self.scale)
         waves = torch.fft.irfftn(spectrum, s=self.sides, dim=tuple(range(2, spectrum.ndim)), norm="ortho") / 4
-        waves = waves.to(self.like.dtype)
         if waves.shape[1] == 3:
             waves = torch.einsum("ij,nj...->ni...", self.colours, waves)
         return waves.sigmoid()
@@ -98,7 +97,7 @@ class Yosinski:
 
     def __init__(self, count: int, like: Tensor, steps: int, generator: torch.Generator) -> None:
         noise = torch.randn(count, *like.shape[1:], generator=generator) * 0.05
-        self.offset = noise.to(like)  # from mid-grey
+        self.offset = noise.to(like.device)  # from mid-grey
         self.settings = [_SETTINGS[number % len(_SETTINGS)] for number in range(count)]
         self.taken = 0
 

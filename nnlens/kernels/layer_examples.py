@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -88,13 +87,16 @@ class LayerExamples:
     mean, zeros, fires : float64 arrays (units,)
         Over all inputs: the mean of the unit's values, the share of them that are exactly 0, and the share of inputs
         on which its maximum is above 0.
+    skipped : dict of int to str
+        Inputs that could not be read, and why.
     not_finite : int
-        How many of the maxima are NaN or infinite: these count as −∞.
+        How many of the maxima are NaN or infinite: these count as −∞, and means that are not finite as 0.
     """
 
     def __init__(self, layer: str, units: int, height: int, width: int):
         self.layer, self.units, self.height, self.width = layer, units, height, width
         self.done = self.seen = self.not_finite = 0
+        self.skipped: dict[int, str] = {}
         self._sums = np.zeros((3, units))  # of means, of shares of zeros, of inputs that fire it
         self._top, self._least = _Ranking(units), _Ranking(units)
         self._sketch = QuantileSketch(units)
@@ -149,11 +151,9 @@ class LayerExamples:
             for item, value, place in chosen
         ]
 
-    def snapshot(self) -> LayerExamples:
-        """As it is now, whatever comes."""
-        return copy.deepcopy(self)
-
     def _check(self, unit: int) -> int:
+        if isinstance(unit, bool) or not isinstance(unit, (int, np.integer)):
+            raise TypeError(f"unit must be a whole number, got {unit!r}")
         if not 0 <= unit < self.units:
             raise ValueError(f"unit must be 0…{self.units - 1} in layer {self.layer!r}, got {unit}")
         return unit
@@ -172,7 +172,7 @@ class LayerExamples:
         means = maps.float().mean((2, 3)).cpu().numpy().astype(np.float64)
         # The sum of signs without their signs: many times as fast as counting, and exact to 2²⁴ numbers.
         others = maps.sign().abs_().float().sum((0, 2, 3)).cpu().numpy()
-        self._sums[0] += np.nan_to_num(means).sum(0)
+        self._sums[0] += np.nan_to_num(means, posinf=0, neginf=0).sum(0)
         self._sums[1] += len(items) - others / places
         self._sums[2] += (maxima > 0).sum(0)
         flat = maps.flatten(2)
@@ -206,6 +206,8 @@ class LayerExamples:
         return {
             "layer": np.array(self.layer),
             "numbers": np.array(numbers),
+            "skipped": np.array(list(self.skipped), int),
+            "why": np.array(list(self.skipped.values()), str),
             "sums": self._sums,
             "sampled": self._sampled,
             "sample_values": self._sample_values,
@@ -219,6 +221,7 @@ class LayerExamples:
         units, height, width, done, seen, not_finite = map(int, state["numbers"])
         made = cls(str(state["layer"]), units, height, width)
         made.done, made.seen, made.not_finite = done, seen, not_finite
+        made.skipped = dict(zip(state["skipped"].tolist(), state["why"].tolist(), strict=True))
         made._sums = state["sums"]
         made._sampled, made._sample_values = state["sampled"], state["sample_values"]
         made._sample_places = state["sample_places"]

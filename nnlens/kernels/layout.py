@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import operator
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -87,6 +88,32 @@ def places_of(recording: Recording, operation: Operation) -> np.ndarray:
     # Laid out as the values would be, in two halves: float32 counts exactly only to 2²⁴.
     high, low = (as_maps(part, recording, operation)[0] for part in (numbers // 4096, numbers % 4096))
     return high.astype(np.int64) * 4096 + low.astype(np.int64)
+
+
+def unit_places(
+    recording: Recording, operation: Operation, unit: Any, place: Any = None, *, name: str = "unit"
+) -> np.ndarray:
+    """Where one unit's map lies in the recorded tensor, (height, width), or one `place` of it, (1, 1).
+
+    Raises TypeError or ValueError for a unit or a (row, column) that is none; `name` is the argument's that held them.
+    """
+    maps = places_of(recording, operation)
+    rule = "must be" if name == "unit" else "must name a unit"
+    if isinstance(unit, bool) or not isinstance(unit, (int, np.integer)):
+        raise TypeError(f"{name} {rule} 0…{len(maps) - 1} in layer {operation.name!r}, got {unit!r}")
+    if not 0 <= unit < len(maps):
+        raise ValueError(f"{name} {rule} 0…{len(maps) - 1} in layer {operation.name!r}, got {unit}")
+    own: np.ndarray = maps[unit]
+    if place is None:
+        return own
+    try:
+        row, column = (operator.index(number) for number in place)
+    except (TypeError, ValueError):
+        raise TypeError(f"place must be (row, column), got {place!r}") from None
+    height, width = own.shape
+    if not (0 <= row < height and 0 <= column < width):
+        raise ValueError(f"place must be inside the {height} × {width} map, got ({row}, {column})")
+    return own[row : row + 1, column : column + 1]
 
 
 def _rows(

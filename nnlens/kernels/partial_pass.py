@@ -50,11 +50,19 @@ class PartialPass:
                 f"layer {inside[0]!r} is computed inside another operation, where nothing can be watched or changed: "
                 "choose an operation of the pass itself"
             )
+        given = (source.shape for operation in recording for source in operation.sources if source.name == "input")
+        first = next(given, None)
+        self.shape = None if first is None else first[1:]
         usable = prepared is not None and all(prepared.can_watch(operation.name) for operation in self.operations)
         self.base = {**(prepared.replacements if prepared is not None and usable else {}), **(replacements or {})}
 
     def __call__(self, batch: Tensor) -> tuple[dict[str, Tensor], Any]:
         """Each layer's value, and the model's output (None if the pass ended before it)."""
+        if self.shape is not None and batch.shape[1:] != self.shape:
+            raise ValueError(
+                f"the recording is of inputs of the shape {tuple(self.shape)}, got {tuple(batch.shape[1:])}: record a "
+                "pass on such an input"
+            )
         values: dict[str, Tensor] = {}
         output = None
 

@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..recording import Recording, borrow, record
+from ..recording import Recording, borrow, record, version_of
 from ..recording.record import unwrapped
 from .back_projection import rectified
 from .image_parameters import Ascent, Fourier, Yosinski
-from .layout import places_of
+from .layout import places_of, unit_places
 from .partial_pass import PartialPass
 from .prepared import Prepared
 from .scores import Pick, class_scores
@@ -131,6 +131,8 @@ def synthesis_steps(
     for name, number in (("count", count), ("steps", steps), ("every", every)):
         if isinstance(number, bool) or not isinstance(number, int) or number < 1:
             raise ValueError(f"{name} must be a whole number of at least 1, got {number!r}")
+    if isinstance(seed, bool) or not isinstance(seed, int):
+        raise TypeError(f"seed must be a whole number, got {seed!r}")
     if x.ndim not in (3, 4) or x.shape[0] != 1:
         raise ValueError(f"x must be one line (1, c, length) or image (1, c, height, width), got {tuple(x.shape)}")
     model = unwrapped(model)
@@ -143,14 +145,19 @@ def synthesis_steps(
     measured = PartialPass(model, recording, goal.measured, prepared=prepared, to_end=goal.to_end)
     generator = torch.Generator().manual_seed(seed)
     middle, spread = (_per_channel(number, x, name) for number, name in ((mean, "mean"), (std, "std")))
+    if not torch.isfinite(middle).all() or not torch.isfinite(spread).all() or not spread.all():
+        raise ValueError(f"mean and std must be finite, and std not 0, got {mean!r} and {std!r}")
+    version = version_of(model)
     ascent: Ascent = (Fourier if recipe == "fourier" else Yosinski)(count, x, steps, generator)
     for step in range(0, steps, every):
         now = min(every, steps - step)
+        if version_of(model) != version:
+            raise ValueError("the model's weights have changed meanwhile: begin anew")
         with borrow(model):
             for _ in range(now):
                 with torch.enable_grad():
                     pixels = ascent.pixels()
-                    kept, given = forward((pixels - middle) / spread)
+                    kept, given = forward(((pixels - middle) / spread).to(x.dtype))
                     towards = goal.towards(kept, given)
                     if not towards.requires_grad:
                         raise ValueError(f"the model has no gradient from {goal.words}")
@@ -160,7 +167,7 @@ def synthesis_steps(
                         total = total - DIVERSITY * towards.detach().abs().sum() * alike
                     ascent.step(total)
             pixels = ascent.picture().detach()
-            inputs = (pixels - middle) / spread
+            inputs = ((pixels - middle) / spread).to(x.dtype)
             kept, given = measured(inputs)
             values, peaks = goal.value(kept, given)
         yield Synthesis(
@@ -178,7 +185,7 @@ def synthesis_steps(
 
 
 def _per_channel(number: float | Sequence[float], x: Tensor, name: str) -> Tensor:
-    values = torch.as_tensor(number, dtype=x.dtype, device=x.device).reshape(-1)
+    values = torch.as_tensor(number, dtype=torch.float32, device=x.device).reshape(-1)
     if len(values) not in (1, x.shape[1]):
         raise ValueError(f"{name} must be a number, or one for each of {x.shape[1]} channels, got {len(values)}")
     return values.view(1, -1, *[1] * (x.ndim - 2))
@@ -219,8 +226,8 @@ class _Goal:
             self.function, self.words = of[1], f"{operation.name} by {getattr(of[1], '__name__', 'a function')}"
             self.layers = self.measured
             return
-        maps = places_of(recording, operation)
         if np.ndim(of[1]) == 1:
+            maps = places_of(recording, operation)
             direction = torch.as_tensor(np.asarray(of[1]), dtype=torch.float32)
             if len(direction) != len(maps):
                 raise ValueError(f"of must have a direction of {len(maps)} numbers, one a unit, got {len(direction)}")
@@ -230,17 +237,11 @@ class _Goal:
             self.direction, self.words = direction, f"a direction in {operation.name}"
             self.layers = self.measured
             return
-        if not 0 <= of[1] < len(maps):
-            raise ValueError(f"of must name a unit 0…{len(maps) - 1} in layer {operation.name!r}, got {of[1]}")
-        own = maps[of[1]]
+        place = of[2] if len(of) == 3 else None
+        self.own = torch.from_numpy(unit_places(recording, operation, of[1], place, name="of").ravel())
         self.words = f"{operation.name} · {of[1]}"
-        if len(of) == 3:
-            row, column = of[2]
-            if not (0 <= row < own.shape[0] and 0 <= column < own.shape[1]):
-                raise ValueError(f"of must name a place inside the {own.shape[0]} × {own.shape[1]} map, got {of[2]}")
-            own = own[row : row + 1, column : column + 1]
-            self.words += f" at ({row}, {column})"
-        self.own = torch.from_numpy(own.ravel())
+        if place is not None:
+            self.words += f" at ({place[0]}, {place[1]})"
 
     def towards(self, kept: dict[str, Tensor], given: Any) -> Tensor:
         """(n,) numbers that are to become large."""

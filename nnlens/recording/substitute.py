@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
@@ -80,17 +81,29 @@ def observed(
     place = int(operation.name.rpartition("[")[2][:-1]) if operation.name.endswith("]") else 0
 
     def run(function: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        about = function_of(function)
+        into = next((one for one in about.overwritten(args, keywords) if isinstance(one, Tensor)), None)
+        copied = False
+        if into is not None and torch.is_grad_enabled():
+            copied = True
+            # On a copy: the gradient needs what it gives, which is about to be written over.
+            copy = into.clone()
+            args = tuple(copy if one is into else one for one in args)
+            keywords = {name: copy if one is into else one for name, one in keywords.items()}
         given = function(*args, **keywords) if replacement is None else replacement(function, args, keywords)
-        several = isinstance(given, (tuple, list))
-        other = tell(given[place] if several else given)
+        made = args[0] if about.sets else given
+        several = isinstance(made, (tuple, list))
+        value = made[place] if several else made
+        other = tell(value)
+        if into is not None and (copied or value is into):
+            if copied or other is not None:
+                into.copy_(value if other is None else other)  # whoever holds it must find it there
+            return None if about.sets else into
         if other is None:
             return given
-        for written in function_of(function).overwritten(args, keywords):
-            if isinstance(written, Tensor):
-                return written.copy_(other)  # whoever holds the tensor that is written into must find it there
         if not several:
             return other
-        many = [other if index == place else one for index, one in enumerate(given)]
-        return type(given)(many) if type(given) in (tuple, list) else tuple(many)
+        many = [other if index == place else one for index, one in enumerate(made)]
+        return type(made)(many) if type(made) in (tuple, list) else tuple(many)
 
     return run

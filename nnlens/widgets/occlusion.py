@@ -177,7 +177,7 @@ class OcclusionWidget(View):
         def steps() -> Generator[None, None, None]:
             shown = 0.0
             while not self._complete(sample, key):
-                if self._refresh(sample):
+                if self._refresh():
                     return
                 # Views that show the same map take turns at one experiment.
                 experiment = sample.growing.setdefault(key, self._grow(sample, key))
@@ -195,14 +195,11 @@ class OcclusionWidget(View):
         known = sample.occlusions.get(key)
         return known is not None and known.complete
 
-    def _refresh(self, sample: Sample) -> bool:
-        """Look at the image again if the model's weights have changed; whether they had."""
-        now = self._lens.current(sample)
-        if now is sample:
-            return False
-        self._selection.show(now)
-        self._remap()
-        return True
+    def _refresh(self) -> bool:
+        changed = super()._refresh()
+        if changed:
+            self._remap()
+        return changed
 
     def _show_map(self) -> None:
         payload = self._map_payload()
@@ -226,7 +223,7 @@ class OcclusionWidget(View):
     def _look_under_occluder(self) -> Generator[None, None, None]:
         # All that decides, taken once: the hand moves on while the model computes.
         sample, place, size, fill, shape = self._selection.sample, self.occluder, self.size, self.fill, self.shape
-        if place is None or self._refresh(sample):
+        if place is None or self._refresh():
             return
         about = {"place": list(place), "size": size, "fill": fill, "shape": shape}
         try:
@@ -301,7 +298,7 @@ class OcclusionWidget(View):
         sample, packed = self._selection.sample, self.mask
         fill = "mean" if self.fill == "surround" else self.fill  # a mask has no window to be around of
         try:
-            if packed is None or self._refresh(sample):
+            if packed is None or self._refresh():
                 return
             height, width = sample.input.x.shape[2:]
             bits = np.unpackbits(np.frombuffer(packed, np.uint8))

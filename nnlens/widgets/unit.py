@@ -57,6 +57,7 @@ class Card(PixelsPart, ConnectionsPart, AblationPart, ExamplesPart, SynthesisPar
     def unit_card(self) -> UnitCard:
         """The numbers of the selected unit; what is missing of them is computed."""
         self.wait()
+        self._refresh()
         selection = self._selection
         return UnitCard(
             image=selection.image,

@@ -121,6 +121,15 @@ class View(anywidget.AnyWidget):
         """Wait until nothing is being computed; False if `timeout` seconds pass first."""
         return self._lens.worker.join(timeout)
 
+    def _refresh(self) -> bool:
+        """Look at the image again if the model's weights have changed; whether they had."""
+        sample = self._selection.sample
+        now = self._lens.current(sample)
+        if now is sample:
+            return False
+        self._selection.show(now)
+        return True
+
     # From the selection to the traits, and back.
 
     def _prepare(self, options: dict[str, Any]) -> None:

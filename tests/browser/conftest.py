@@ -39,3 +39,12 @@ def lab(page: Page, server: Server):
         return Lab(page, server, server.notebook(name, cells), theme)
 
     return open_notebook
+
+
+@pytest.fixture
+def errors(page: Page) -> Iterator[list[str]]:
+    """What goes wrong in the page's scripts: nothing, when the test is over."""
+    found: list[str] = []
+    page.on("pageerror", lambda error: found.append(str(error)))
+    yield found
+    assert not found

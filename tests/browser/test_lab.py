@@ -25,14 +25,6 @@ from playwright.sync_api import expect
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture
-def errors(page):
-    found: list[str] = []
-    page.on("pageerror", lambda error: found.append(str(error)))
-    yield found
-    assert not found
-
-
 def test_a_whole_session(lab, page, errors, tmp_path):
     book = lab("session.ipynb", [SETUP, SHOW])
     book.run_all()

@@ -21,14 +21,6 @@ view = lens.unit(digits[3][0], layer="features.9", channel=4)
 view"""
 
 
-@pytest.fixture
-def errors(page):
-    found: list[str] = []
-    page.on("pageerror", lambda error: found.append(str(error)))
-    yield found
-    assert not found
-
-
 def click_at(page: Page, canvas: Locator, across: float, down: float) -> None:
     canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()

@@ -18,6 +18,7 @@ export function pixelsPane(context: Context, scene: Scene): HTMLElement {
   const empty = h("div", { class: "nn-soft nn-warning", hidden: true });
   const scale = legend();
   const leaning = h("div", { class: "nn-links" });
+  const leans = h("div", { class: "nn-soft" }, "what it leans on most there (gradient × activation):");
   const rule = choice(
     "rule",
     ["gradient", "input × gradient", "deconvnet", "guided backprop"].map((name) => [name, name]),
@@ -149,7 +150,7 @@ export function pixelsPane(context: Context, scene: Scene): HTMLElement {
     smooth.on(context.get("smooth"));
     keep.on(Boolean(origin));
     say(keep, origin ? `kept: ${short(origin.unit)} of ${origin.layer}` : "keep this unit");
-    leaning.hidden = !kept;
+    leaning.hidden = leans.hidden = !kept;
   };
   context.listen(context.root, "nn-theme", draw);
   context.watch(["pixels", "look", "smooth", "layer", "unit", "rule", "fields", "mosaic"], draw);
@@ -164,6 +165,7 @@ export function pixelsPane(context: Context, scene: Scene): HTMLElement {
     scale.element,
     words,
     empty,
+    leans,
     leaning,
   );
 }

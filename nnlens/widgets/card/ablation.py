@@ -87,11 +87,16 @@ class AblationPart(CardPart):
         self.ablated_all = {**self.ablated_all, "running": False}
 
     def _ablating(self) -> Generator[None, None, None]:
+        self._refresh()
         # All that decides, taken once.
         sample, layer, unit, instead = self._selection.sample, self._selection.layer, self._selection.unit, self.instead
-        data, version = self._lens.collection.data, version_of(self._lens.model)
+        collection, version = self._lens.collection, version_of(self._lens.model)
+        data = collection.data
         assert data is not None
-        prepared = self._lens.prepared(sample)
+        # The data set's own pass, where it still holds: its images may have another size than this one.
+        own = collection.current
+        recording = collection.recording if own else sample.recording
+        prepared = collection.prepared if own else self._lens.prepared(sample)
         change, turned, seen, told = np.zeros(len(sample.names)), 0, 0, 0.0
         about = {"layer": layer, "unit": unit, "instead": instead, "total": len(data)}
         try:
@@ -107,7 +112,7 @@ class AblationPart(CardPart):
                         unit,
                         instead=instead,
                         output=self._lens.output,
-                        recording=sample.recording,
+                        recording=recording,
                         prepared=prepared,
                     )
                     change += found.change() * len(rows)

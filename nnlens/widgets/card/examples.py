@@ -66,13 +66,15 @@ class ExamplesPart(CardPart):
             return
         layer, unit, kind = self._selection.layer, self._selection.unit, self.kind
         done = 0 if collection.found is None else collection.found.done
-        made_of = collection.data, collection.layers, done, layer, unit, kind
+        made_of = collection.data, collection.layers, done, collection.current, layer, unit, kind
         self._publish("examples", made_of, lambda: self._examples_payload(kind))
 
     def _examples_payload(self, kind: Any) -> dict[str, Any]:
         collection, layer, unit = self._lens.collection, self._selection.layer, self._selection.unit
         if layer not in collection:
             return {"absent": ", ".join(collection.layers)}
+        if not collection.current:
+            raise ValueError("the model's weights have changed since: lens.examples(dataset, layers=[…]) looks anew")
         index = collection[layer]
         return {
             "kind": kind,
@@ -86,21 +88,17 @@ class ExamplesPart(CardPart):
 
     def _picture(self, one: Example) -> dict[str, Any]:
         """An example with its pictures; made once for each place, however often it is shown."""
-        data, sample = self._lens.collection.data, self._selection.sample
-        assert data is not None
-        layer, unit = self._selection.layer, self._selection.unit
-        fields = self.fields if self.fields.get("layer") == layer else {}
+        collection, layer, unit = self._lens.collection, self._selection.layer, self._selection.unit
 
         def make() -> dict[str, Any]:
-            given = data.input(one.item)
+            assert collection.data is not None
+            given = collection.data.input(one.item)
             width, height = given.shown.size
-            box = [0, 0, height - 1, width - 1]
-            if fields.get("rows"):
-                (top, bottom), (left, right) = fields["rows"][one.place[0]], fields["columns"][one.place[1]]
-                box = [top, left, bottom, right]
+            box = collection.place_sees(layer, one.place) or [0, 0, height - 1, width - 1]
             made = {
                 "name": given.name,
-                "label": data.label(one.item),
+                "label": collection.data.label(one.item),
+                "width": width,
                 "box": box,
                 "whole": encoded(given.shown),
             }
@@ -110,8 +108,8 @@ class ExamplesPart(CardPart):
                     given.x,
                     (layer, unit, one.place),
                     rule="deconvnet",
-                    recording=sample.recording,
-                    prepared=self._lens.prepared(sample),
+                    recording=collection.recording,
+                    prepared=collection.prepared,
                 )
             except ValueError as error:
                 return {**made, "back": None, "why": str(error)}
@@ -119,8 +117,8 @@ class ExamplesPart(CardPart):
             values = back.values[:, top : bottom + 1, left : right + 1] if back.values.ndim == 3 else back.values
             return {**made, "back": encoded(colours_of(values))}
 
-        pictures = self._lens.collection.pictures
-        made: dict[str, Any] = pictures.once("example", layer, unit, one.item, one.place, make=make, most=256)
+        key = "example", layer, unit, one.item, one.place
+        made: dict[str, Any] = collection.pictures.once(*key, make=make, most=256)
         return {**made, "item": one.item, "value": one.value, "place": list(one.place), "rank": one.rank}
 
     def baked_kinds(self, budget: int, *, whole: bool) -> Response:

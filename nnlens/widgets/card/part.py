@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Generator
 from typing import Any
 
@@ -23,6 +24,10 @@ class CardPart(ActivationsWidget):
         """What brings each part up to date, the quickest first."""
         return [self._show_fields]
 
+    def _prepare(self, options: dict[str, Any]) -> None:
+        super()._prepare(options)
+        self._filling = threading.RLock()  # the worker and a cell must not fill the same part
+
     def _start(self) -> None:
         self.observe(self._follow_card, "card")
         super()._start()
@@ -38,14 +43,23 @@ class CardPart(ActivationsWidget):
             self._lens.worker.submit(self, "card", self._card_job)
 
     def _card_job(self) -> Generator[None, None, None]:
+        try:
+            if self._refresh():
+                return  # which began this anew
+        except Exception as error:
+            self._show_error(error)
+            return
         for show in self._card_shows():
-            show()
+            with self._filling:
+                show()
             yield
 
     def fill_card(self) -> None:
         """Bring all parts up to date now."""
-        for show in self._card_shows():
-            show()
+        self._refresh()
+        with self._filling:
+            for show in self._card_shows():
+                show()
 
     def _publish(self, name: str, made_of: Any, make: Callable[[], dict[str, Any]]) -> None:
         """Set a trait to what `make` gives, unless it is made of the same already; an error stands in its place."""

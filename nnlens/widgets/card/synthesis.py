@@ -51,6 +51,7 @@ class SynthesisPart(CardPart):
         self.synthesised = {**self.synthesised, "running": False}
 
     def _synthesising(self) -> Generator[None, None, None]:
+        self._refresh()
         # All that decides, taken once.
         selection = self._selection
         sample, layer, unit, goal = selection.sample, selection.layer, selection.unit, self.goal
