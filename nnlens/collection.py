@@ -51,6 +51,7 @@ class Collection(t.HasTraits):
         self._model, self._worker = model, worker
         self._steps: Generator[DatasetExamples, None, None] | None = None
         self._lock = threading.Lock()
+        self._number = 0  # of the data set: what is told of another one is news, though it be the same
 
     def begin(
         self,
@@ -68,6 +69,7 @@ class Collection(t.HasTraits):
             self.found, self.pictures, self._steps = None, Kept(), None
             self.recording, self.prepared = recording, prepared
             self._store, self._version = store, version_of(self._model)
+            self._number += 1
         self.step()
         self.progress = self._told(running=False)
 
@@ -179,6 +181,7 @@ class Collection(t.HasTraits):
         found = self.found
         assert self.data is not None
         return {
+            "number": self._number,
             "done": 0 if found is None else found.done,
             "total": len(self.data),
             "remaining": None if found is None or found.remaining != found.remaining else found.remaining,

@@ -53,6 +53,8 @@ class ImageDataset:
         self._reading = threading.Lock()  # a data set may not bear two readers
         if isinstance(data, (str, Path)):
             self.folder = Path(data).expanduser()
+            if self.folder.is_file():
+                raise ValueError(f"dataset must be a folder, got the file {str(data)!r}")
             if not self.folder.is_dir():
                 raise FileNotFoundError(f"dataset must be a folder that exists, got {str(data)!r}")
             data = sorted(path for path in self.folder.rglob("*") if path.suffix.lower() in _IMAGES)
@@ -70,6 +72,12 @@ class ImageDataset:
         elif isinstance(data, Tensor) and data.ndim != 4:
             raise ValueError(f"dataset must have the shape (n, c, h, w) as a tensor, got {tuple(data.shape)}")
         elif not (hasattr(data, "__getitem__") and hasattr(data, "__len__")) or isinstance(data, Mapping):
+            if hasattr(data, "dataset") and hasattr(data, "batch_size"):
+                raise TypeError(
+                    f"dataset must be the data set itself, got a {type(data).__name__}: give its `.dataset`"
+                )
+            if hasattr(data, "__next__"):
+                raise TypeError(f"dataset must give its items by index, got a {type(data).__name__}: give `list(…)`")
             kinds = "a folder, a torch Dataset, a tensor (n, c, h, w) or a sequence of images"
             raise TypeError(f"dataset must be {kinds}, got {type(data).__name__}")
         self._data = data

@@ -19,10 +19,11 @@ _MOST_PIXELS = 64_000_000
 _CONFIG = ("input_size", "size", "mean", "std", "crop_pct", "interpolation")
 
 
-def read_image(image: Any) -> Image.Image:
+def read_image(image: Any, name: str = "the bytes given") -> Image.Image:
     """A photograph as PIL in RGB: from a path, bytes, a PIL image or a uint8 array (h, w), (h, w, 1…4).
 
-    EXIF rotation is applied, transparency stands on white, 16-bit and floating greys are scaled to 8 bits.
+    `name` is what bytes are called where they cannot be read. EXIF rotation is applied, transparency stands on white,
+    16-bit and floating greys are scaled to 8 bits.
     """
     if isinstance(image, (str, Path)):
         path = Path(image).expanduser()
@@ -30,7 +31,7 @@ def read_image(image: Any) -> Image.Image:
             raise FileNotFoundError(f"image must be a file that exists, got {str(image)!r}")
         return _decode(path.read_bytes(), path.name)
     if isinstance(image, (bytes, bytearray, memoryview)):
-        return _decode(bytes(image), "the bytes given")
+        return _decode(bytes(image), name)
     if isinstance(image, np.ndarray):
         return to_rgb(_from_array(image))
     if isinstance(image, Image.Image):
@@ -224,7 +225,7 @@ def prepare(
     A floating tensor (c, h, w) or (1, c, h, w) is taken as a ready input, whatever `preprocess` is.
     """
     name = name or (Path(image).name if isinstance(image, (str, Path)) else "image")
-    x, photo = _model_input(image, preprocess)
+    x, photo = _model_input(image, preprocess, name)
     normalisation = None if photo is None or preprocess is None else probe_normalisation(preprocess, photo)
     shown, shown_as, scale = _show(x, normalisation)
     if normalisation is not None:
@@ -235,7 +236,9 @@ def prepare(
     return Input(name, path, x.to(device, dtype), shown, shown_as, grey.to(device, dtype), scale)
 
 
-def _model_input(image: Any, preprocess: Preprocess | None) -> tuple[Tensor, Image.Image | None]:
+def _model_input(
+    image: Any, preprocess: Preprocess | None, name: str = "the bytes given"
+) -> tuple[Tensor, Image.Image | None]:
     """The model's input (1, c, h, w), and the photograph that it was made of, where it was one."""
     if isinstance(image, Tensor):
         return _ready(image), None
@@ -244,7 +247,7 @@ def _model_input(image: Any, preprocess: Preprocess | None) -> tuple[Tensor, Ima
             "image must be a ready tensor where the lens has no preprocess, got "
             f"{type(image).__name__}; give Lens(…, preprocess=…) to open photographs"
         )
-    photo = read_image(image)
+    photo = read_image(image, name)
     if min(photo.size) < 2:
         raise ValueError(f"image must be at least 2 × 2 pixels, got {photo.width} × {photo.height}")
     try:

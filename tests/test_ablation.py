@@ -98,3 +98,30 @@ class Recurrent(nn.Module):
 def test_what_is_computed_inside_an_operation_is_refused():
     with pytest.raises(ValueError, match="computed inside another operation"):
         ablation(Recurrent(), torch.randn(1, 6, 3), "lstm.forget_gate_l0", 0)
+
+
+def test_all_tokens_of_a_unit_go_the_class_token_too():
+    class Patches(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.patch, self.block, self.head = nn.Conv2d(3, 6, 4, 4), nn.Linear(6, 6), nn.Linear(6, 4)
+            self.token = nn.Parameter(torch.randn(1, 1, 6))
+
+        def forward(self, x):
+            x = self.patch(x).flatten(2).transpose(1, 2)
+            x = torch.cat([self.token.expand(len(x), -1, -1), x], 1)
+            return self.head(self.block(x)[:, 0])
+
+    net, x = Patches(), torch.randn(3, 3, 16, 16)
+    without = copy.deepcopy(net)
+    with torch.no_grad():
+        without.block.weight[3] = without.block.bias[3] = 0
+        np.testing.assert_allclose(ablation(net, x, "block", 3).ablated, without(x), atol=1e-5)
+    assert np.abs(ablation(net, x, "block", 3).change()).max() > 0
+
+
+def test_in_words(net):
+    words = repr(ablation(net, torch.randn(4, 3, 32, 32), "bn", 1))
+    assert words.startswith("Ablation(without bn · 1 (0 in its place) another class is on top in ")
+    with pytest.raises(ValueError, match="at least one input, got an empty batch"):
+        ablation(net, torch.randn(0, 3, 32, 32), "bn", 1)

@@ -14,6 +14,7 @@ from nets import same_state, state_of
 from torch import nn
 from zoo import ZOO
 
+from nnlens import record
 from nnlens.kernels import Prepared, back_projection
 from nnlens.kernels.strided import Strided
 
@@ -312,3 +313,31 @@ def test_a_prepared_model_gives_the_same(rule):
         found = back_projection(model, x, of, rule=rule, recording=prepared.recording, prepared=prepared)
         np.testing.assert_allclose(found.values, expected.values, atol=1e-5)
         assert found.rectifiers == expected.rectifiers
+
+
+@pytest.mark.parametrize("inplace", [nn.ReLU(inplace=True), nn.ELU(inplace=True), Function(lambda x: x.sigmoid_())])
+def test_towards_a_layer_that_was_written_over(inplace):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), inplace, nn.Conv2d(4, 2, 3), nn.Flatten(), nn.Linear(2 * 144, 3))
+    values = {}
+    model[2].register_forward_pre_hook(lambda module, given: values.update(value=given[0]))
+    expected = torch.autograd.grad(model(X)[0, 1], values["value"])[0]
+    found = back_projection(model, X, 1, at="1")
+    np.testing.assert_allclose(found.values, expected[0], atol=1e-6)
+
+
+def test_one_input_that_is_finite_inside_inference_mode_too():
+    with pytest.raises(ValueError, match=r"x must be one input \(1, …\), got the shape \(2, 3, 16, 16\)"):
+        back_projection(network(), X.expand(2, -1, -1, -1), 0)
+    with pytest.raises(ValueError, match="the model gives nan for class 0"):
+        back_projection(network(), X * torch.nan, 0)
+    model = network()
+    expected = back_projection(model, X, ("3", 1)).values
+    with torch.inference_mode():
+        np.testing.assert_allclose(back_projection(model, X, ("3", 1)).values, expected, atol=1e-6)
+
+
+def test_a_recording_of_another_size_is_refused():
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
+    with pytest.raises(ValueError, match=r"recording is of inputs of the shape \(3, 16, 16\), got \(3, 12, 12\)"):
+        back_projection(model, X[:, :, :12, :12], ("1", 1), recording=record(model, X))

@@ -144,6 +144,99 @@ def test_bad_arguments(net):
 
 def test_in_words(net):
     x = torch.randn(1, 3, 32, 32)
-    words = connections(record(net, x), x, "block.0", 1).describe()
-    assert "before its activation function: " in words
-    assert "by the bias" in words
+    recording = record(net, x)
+    words = connections(recording, x, "block.1", 1, place=(2, 3)).describe()
+    assert words.startswith("block.1 · 1 at (2, 3): ")
+    assert " before its activation function = " in words
+    assert words.endswith(" by the bias")
+    assert "activation function" not in connections(recording, x, "head", 1).describe()
+
+
+class Forward(nn.Module):
+    def __init__(self, forward, **parts):
+        super().__init__()
+        self._forward = forward
+        for name, part in parts.items():
+            setattr(self, name, part)
+
+    def forward(self, x):
+        return self._forward(self, x)
+
+
+def test_nothing_of_the_model_is_written_into():
+    norm = nn.BatchNorm2d(3)
+    norm.running_mean.fill_(0.25)
+    model = Forward(
+        lambda self, x: F.batch_norm(x, self.norm.running_mean, self.norm.running_var, training=True) + torch.rand(1),
+        norm=norm,
+    )
+    x = torch.randn(1, 3, 6, 6)
+    recording = record(model, x)
+    before, state = norm.running_mean.clone(), torch.get_rng_state()
+    for layer in ("batch_norm", "add"):
+        found = connections(recording, x, layer, 1)
+        assert sum(part.value for part in found.feeds) + found.rest == pytest.approx(found.total, abs=1e-5)
+    assert torch.equal(norm.running_mean, before)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def patches(x):
+    """An image as 4 × 4 tokens of 48 features."""
+    return F.unfold(x, 4, stride=4).transpose(1, 2)
+
+
+def test_padded_features_are_units_of_their_own():
+    model = Forward(lambda self, x: self.head(F.pad(F.gelu(patches(x)), (2, 0))), head=nn.Linear(50, 3))
+    x = torch.randn(1, 3, 16, 16)
+    found = connections(record(model, x), x, "head", 0)
+    assert {part.layer for part in found.feeds} == {"pad"}
+    assert all(part.value == 0 for part in found.feeds if part.unit < 2)
+
+
+def test_what_is_not_linear_does_not_call_its_rest_a_bias():
+    x = torch.randn(1, 3, 8, 8)
+    own = Forward(lambda self, x: F.conv2d(x, x[0, :2].mean((1, 2))[:, None, None, None].expand(2, 3, 3, 3)))
+    assert not connections(record(own, x), x, "conv2d", 0).linear
+    for layer, op in ((nn.BatchNorm2d(3, track_running_stats=False), "batch_norm"), (nn.LPPool2d(2, 2), "lp_pool2d")):
+        found = connections(record(layer, x), x, op, 1)
+        assert not found.linear, op
+        assert "not told apart" in found.describe()
+
+
+def test_a_vector_is_an_input_too():
+    model, x = nn.Sequential(nn.Linear(8, 6), nn.ReLU(), nn.Linear(6, 3)), torch.randn(1, 8)
+    found = connections(record(model, x), x, "1", 2)
+    with torch.no_grad():
+        parts = model[0].weight[2] * x[0]
+    assert {part.unit: part.value for part in found.feeds} == {
+        unit: pytest.approx(float(value), abs=1e-6) for unit, value in enumerate(parts)
+    }
+
+
+def test_uses_of_a_normalisation_are_what_is_missing_without_the_unit():
+    model = Forward(lambda self, x: self.norm(patches(x) * 2), norm=nn.LayerNorm(48))
+    x = torch.randn(1, 3, 16, 16)
+    recording = record(model, x)
+    found = {part.unit: part.value for part in connections(recording, x, "mul", 3).uses}
+    without = recording["mul"].clone()
+    without[..., 3] = 0
+    with torch.no_grad():
+        lost = (model.norm(recording["mul"]) - model.norm(without))[0]
+    for unit in range(48):
+        expected = lost[lost[:, unit].abs().argmax(), unit]
+        assert found[unit] == pytest.approx(float(expected), abs=1e-5)
+
+
+def test_uses_look_through_pools():
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 5, 1)).eval()
+    x = torch.randn(1, 3, 10, 10)
+    recording = record(model, x)
+    found = connections(recording, x, "1", 2).uses
+    assert {part.layer for part in found} == {"3"}
+    without = recording["2"].clone()
+    without[:, 2] = 0
+    with torch.no_grad():
+        lost = (model[3](recording["2"]) - model[3](without))[0].flatten(1)
+    best = lost.gather(1, lost.abs().argmax(1, keepdim=True))[:, 0]
+    for part in found:
+        assert part.value == pytest.approx(float(best[part.unit]), abs=1e-5)

@@ -219,3 +219,108 @@ def test_progress_tells_what_is_left(net, data):
     assert isinstance(steps[0], DatasetExamples)
     assert steps[0].remaining > 0 == steps[-1].remaining
     assert not isinstance(net, Net) or net.training is False
+
+
+def test_settings_of_operations_tell_models_apart(tmp_path):
+    def leaky(slope: float) -> nn.Module:
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Conv2d(1, 4, 3), nn.LeakyReLU(slope))
+
+    data = torch.randn(30, 1, 8, 8)
+    examples(leaky(0.01), data, ["1"], store=tmp_path)
+    found = examples(leaky(0.9), data, ["1"], store=tmp_path)["1"]
+    np.testing.assert_allclose(found.mean, examples(leaky(0.9), data, ["1"])["1"].mean, rtol=1e-5)
+
+
+def test_broken_off_in_the_middle_of_a_batch(net, data, tmp_path, monkeypatch):
+    whole = examples(net, data, ["bn"], batch_size=10)
+    calls = []
+
+    def interrupted(self, *args):
+        calls.append(1)
+        if len(calls) == 5:
+            raise KeyboardInterrupt
+        return sample(self, *args)
+
+    sample = LayerExamples._sample
+    with monkeypatch.context() as patch:
+        patch.setattr(LayerExamples, "_sample", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            examples(net, data, ["bn"], batch_size=10, store=tmp_path)
+    same(whole["bn"], examples(net, data, ["bn"], batch_size=10, store=tmp_path)["bn"], exact=True)
+
+
+def test_what_could_not_be_read_is_told_again_and_tried_again(net, data, tmp_path):
+    first = examples(net, Broken(data, {3, 31}), ["bn", "pool"], batch_size=16, store=tmp_path)
+    again = examples(net, Broken(data, {3, 31}), ["bn", "pool"], batch_size=16, store=tmp_path)
+    assert again.skipped == first.skipped
+    assert [item for item, _ in again.skipped] == [3, 17, 31]
+    healed = examples(net, Broken(data, set()), ["bn", "pool"], batch_size=16, store=tmp_path)
+    assert [item for item, _ in healed.skipped] == [17]
+    assert healed["bn"].seen == 149
+    values, _ = maxima(net, data, "bn")
+    values[17] = -np.inf
+    for unit in range(8):
+        best = np.sort(values[:, unit])[::-1][:9]
+        np.testing.assert_allclose([one.value for one in healed["bn"].examples(unit)], best, rtol=1e-5)
+
+
+@pytest.mark.parametrize("content", [b"", b"none", "array", "flipped"])
+def test_damaged_files_are_as_none(net, data, tmp_path, content):
+    whole = examples(net, data, ["bn"], store=tmp_path)
+    (file,) = tmp_path.iterdir()
+    if content == "array":
+        with file.open("wb") as out:
+            np.save(out, np.zeros(3))
+    elif content == "flipped":
+        raw = bytearray(file.read_bytes())
+        raw[10] ^= 255
+        file.write_bytes(bytes(raw))
+    else:
+        file.write_bytes(content)
+    same(whole["bn"], examples(net, data, ["bn"], store=tmp_path)["bn"], exact=True)
+
+
+def test_a_store_that_is_a_file(net, data, tmp_path):
+    path = tmp_path / "file"
+    path.write_text("")
+    with pytest.raises(ValueError, match="store must be a folder, got the file"):
+        examples(net, data, ["bn"], store=path)
+
+
+def test_equal_maxima_count_in_the_order_of_the_inputs():
+    data = torch.arange(40.0).remainder(4).view(40, 1, 1, 1).expand(40, 2, 3, 3).contiguous()
+    for size in (1, 7, 40):
+        index = examples(nn.ReLU(), data, ["relu"], batch_size=size)["relu"]
+        assert [one.item for one in index.examples(0)] == [3, 7, 11, 15, 19, 23, 27, 31, 35]
+        assert [one.item for one in index.examples(1, "least")] == [0, 4, 8, 12, 16, 20, 24, 28, 32]
+
+
+def test_infinities_leave_the_statistics_whole():
+    data = torch.rand(20, 2, 4, 4)
+    data[3, 0, 0, 0], data[5, 0, 0, 0] = torch.nan, torch.inf
+
+    class Plus(nn.Module):
+        def forward(self, x):
+            return x + 0
+
+    index = examples(Plus(), data, ["add"])["add"]
+    assert index.not_finite == 2
+    assert 0 < index.mean[0] < 1
+    assert index.mean[1] == pytest.approx(float(data[:, 1].mean()), rel=1e-5)
+
+
+def test_weights_that_change_meanwhile_end_it(net, data):
+    steps = examples_steps(net, data, ["bn"], batch_size=50)
+    next(steps)
+    with torch.no_grad():
+        net.stem.weight += 1
+    with pytest.raises(ValueError, match="weights have changed meanwhile"):
+        next(steps)
+
+
+def test_a_module_answers_to_its_path(net, data):
+    found = examples(net, data, ["block"])
+    assert found["block"] is found["block.1"]
+    with pytest.raises(KeyError, match=r"layer must be one of block\.1"):
+        found["bn"]

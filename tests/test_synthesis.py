@@ -164,9 +164,39 @@ def test_bad_arguments(small):
         (lambda: synthesis(small, X, 0, steps=0), "steps must be a whole number of at least 1, got 0"),
         (lambda: synthesis(small, X, 0, count=1.5), "count must be a whole number"),
         (lambda: synthesis(small, X, 0, mean=(1.0, 2.0)), "one for each of 3 channels, got 2"),
+        (lambda: synthesis(small, X, 0, std=0), "std not 0, got 0.0 and 0"),
+        (lambda: synthesis(small, X, 0, seed=1.5), "seed must be a whole number, got 1.5"),
         (lambda: synthesis(small, torch.zeros(2, 3, 16, 16), 0), r"x must be one line .* got \(2, 3, 16, 16\)"),
         (lambda: synthesis(small, X, lambda scores: 1.0), "gives a tensor, got float"),
         (lambda: synthesis(nn.Flatten(), X, lambda scores: scores.detach().sum(1)), "has no gradient"),
     ):
         with pytest.raises((TypeError, ValueError), match=message):
             wrong()
+
+
+@pytest.mark.parametrize("rectifier", [nn.ReLU, nn.LeakyReLU, nn.ELU, nn.SiLU])
+def test_several_images_of_a_class_with_rectifiers_in_place(rectifier):
+    torch.manual_seed(0)
+    body = [nn.Conv2d(3, 8, 3), rectifier(inplace=True), nn.Conv2d(8, 8, 3), rectifier(inplace=True)]
+    model = nn.Sequential(*body, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5))
+    frames = list(synthesis_steps(model, X, 2, count=3, steps=24, every=8))
+    assert (frames[-1].values > frames[0].values).all()
+
+
+@pytest.mark.parametrize("recipe", ["fourier", "yosinski"])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_other_precisions(recipe, dtype):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU()).to(dtype)
+    frames = list(synthesis_steps(model, X.to(dtype), ("0", 1), recipe=recipe, steps=24, every=8))
+    assert np.isfinite(frames[-1].pixels).all()
+    assert frames[-1].values[0] > frames[0].values[0]
+
+
+def test_weights_that_change_meanwhile_end_it(small):
+    frames = synthesis_steps(small, X, ("3", 2), steps=16, every=8)
+    next(frames)
+    with torch.no_grad():
+        small[0].weight += 0.01
+    with pytest.raises(ValueError, match="weights have changed meanwhile"):
+        next(frames)

@@ -14,7 +14,7 @@ from test_export import unpack
 from torch import nn
 
 import nnlens
-from nnlens.kernels import ablation, back_projection, connections, synthesis
+from nnlens.kernels import ablation, back_projection, connections, examples, synthesis
 
 
 @pytest.fixture(autouse=True)
@@ -119,7 +119,7 @@ def test_a_kept_unit_is_seen_at_other_layers(lens, net, photo):
     # A layer that comes later has no part in it, and the card says so.
     lens.selection.layer = "head"
     view.wait()
-    assert "at must be a layer that relu:3 · 4 is computed from, got 'head'" in view.pixels["error"]
+    assert view.pixels["error"] == "relu:3 · 4 is not computed from head: choose a layer before it"
     view.set_state({"origin": None})
     view.wait()
     assert "error" not in view.pixels
@@ -354,13 +354,82 @@ def test_what_a_layer_cannot_show_is_said_in_its_part():
     assert "error" not in view.pixels
 
 
-def test_a_model_that_changes_is_not_shown_with_old_numbers(lens, net, photo):
-    view = lens.unit(photo, layer="bn", unit=1)
-    old = view.ablated["clean"]
+def test_a_model_that_was_trained_meanwhile_is_looked_at_again(lens, net, photo, pictures):
+    view = lens.unit(photo, layer="block", unit=2)
+    shown = lens.examples(pictures, layers=["block"])
+    shown.wait(20)
     with torch.no_grad():
-        net.head.bias[0] += 3
-    again = lens.unit(photo, layer="bn", unit=1)
-    assert again.ablated["clean"] != old
+        for parameter in net.parameters():
+            parameter.mul_(-1.5).add_(0.05)
+    x = view.selection.sample.input.x
+    view.set_state({"rule": "deconvnet", "instead": "mean"})
+    view.wait(20)
+    expected = back_projection(net, x, ("block.1", 2), rule="deconvnet")
+    np.testing.assert_allclose(codes(view.pixels), expected.values, atol=max(1e-9, view.pixels["largest"] / 250))
+    assert view.result.back_projection.value == pytest.approx(expected.value, abs=1e-5)
+    np.testing.assert_allclose(view.result.ablation.clean, net(x).detach(), atol=1e-5)
+    assert view.wiring["total"] == pytest.approx(connections(nnlens.record(net, x), x, "block.1", 2).total, abs=1e-5)
+    # The examples are of the old weights: they go, until somebody looks anew; and nothing old is stored as new.
+    assert "weights have changed since" in view.examples["error"]
+    again = lens.examples(pictures, layers=["block"])
+    again.wait(20)
+    images = torch.stack([lens.collection.data[item] for item in range(40)])
+    fresh = examples(net, images, ["block"])["block"]
+    np.testing.assert_allclose(lens.collection["block"].mean, fresh.mean, rtol=1e-4)
+    assert "error" not in view.examples
+
+
+def test_stopped_and_gone_on_with_without_a_store(lens, pictures):
+    shown = lens.examples(Slow(pictures * 4), layers=["block"], store=False)
+    shown.set_state({"collect": "stop"})
+    shown.wait(20)
+    done = lens.collection.found.done
+    assert 0 < done < 160
+    assert lens.collection.step()
+    assert lens.collection.found.done > done
+    assert lens.collection.finish().complete
+    assert lens.collection["block"].seen == 160
+    assert not lens.collection.step()
+
+
+def test_a_data_set_of_another_size_than_the_image(lens, photo):
+    class AnySize(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.head = nn.Conv2d(3, 4, 3), nn.Linear(4, 3)
+
+        def forward(self, x):
+            return self.head(self.conv(x).relu().mean((2, 3)))
+
+    lens = nnlens.Lens(AnySize())
+    view = lens.unit(torch.randn(1, 3, 40, 40), layer="relu", unit=1)
+    small = torch.randn(12, 3, 16, 16)
+    lens.examples(small, layers=["relu"], store=False).wait(20)
+    view.set_state({"kind": "least"})
+    view.wait(20)
+    assert "error" not in view.examples
+    assert all(box[2] < 16 for box in (item["box"] for item in view.examples["items"]))
+    view.set_state({"ablate_all": 1})
+    view.wait(20)
+    assert view.ablated_all["seen"] == 12
+
+
+def test_an_example_is_looked_at(lens, photo, pictures):
+    view = lens.unit(photo, layer="block", unit=1)
+    lens.examples(pictures, layers=["block"], store=False).wait(20)
+    item = view.examples["items"][2]["item"]
+    view.set_state({"look_at": item})
+    view.wait(20)
+    assert lens.selection.image == f"image {item}"
+    torch.testing.assert_close(view.selection.sample.input.x[0], lens.collection.data[item])
+    assert view.look_at == -1
+
+
+def test_results_are_short_in_words(lens, photo):
+    view = lens.unit(photo, layer="block", unit=1)
+    words = repr(view.result)
+    assert words.startswith("UnitCard(image, block.1 · 1)")
+    assert len(words) < 1500
 
 
 def test_the_explorer_opens_the_card(lens, photo):

@@ -65,6 +65,7 @@ export function card(): Record<string, any> {
     name: "b.png",
     label: "<i>cat</i>",
     box: [2, 0, 5, 3],
+    width: 8,
     whole: view(new Uint8Array(8)),
     back: null,
     why: "no gradient",
@@ -98,6 +99,7 @@ export function card(): Record<string, any> {
       operation: "conv",
       label: "Conv2d",
       total: 3,
+      bent: true,
       rest: 0.5,
       linear: true,
       feeds: [part("block.relu", 1, 2), part("input", 0, -1)],
@@ -114,6 +116,7 @@ export function card(): Record<string, any> {
     kind: "top",
     crop: "field",
     collect: "",
+    look_at: -1,
     collection: { done: 40, total: 100, remaining: 75, running: true, skipped: [[7, "truncated"]], layers: ["conv"], error: "" },
     examples: {
       ...here,

@@ -297,7 +297,7 @@ describe("the unit card", () => {
   it("moves the classes without the unit, and says whether another is on top", () => {
     unit.render({ model: liveModel(), el });
     expect(pane("ablation").textContent).toContain(".80 → .40");
-    expect(pane("ablation").textContent).toContain("another class is on top: <b>dog</b> −.40");
+    expect(pane("ablation").textContent).toContain("without it cat is on top, not <b>dog</b>; <b>dog</b> moves most, by −.40");
   });
 
   it("shows examples with their labels as text, progress, and stops", async () => {
@@ -318,6 +318,22 @@ describe("the unit card", () => {
     expect(examples.textContent).toContain("was looked through for other");
   });
 
+  it("looks at an example that is clicked", () => {
+    const model = liveModel();
+    unit.render({ model, el });
+    pane("examples").querySelector<HTMLButtonElement>("figure button")!.click();
+    expect(model.values.look_at).toBe(3);
+  });
+
+  it("takes the nearest unit there is", () => {
+    const model = liveModel();
+    unit.render({ model, el });
+    const field = pane("unit").querySelector<HTMLInputElement>('input[type="number"]')!;
+    field.value = "99";
+    field.dispatchEvent(new Event("change"));
+    expect([field.value, model.values.unit]).toEqual(["1", 1]);
+  });
+
   it("grows an image, and stops", async () => {
     const model = liveModel();
     unit.render({ model, el });
@@ -332,12 +348,13 @@ describe("the unit card", () => {
       peaks: [5],
       objective: "conv · 0",
       negative: false,
+      recipe: "fourier",
       step: 4,
       steps: 128,
       running: true,
     });
     await settled();
-    expect(pane("synthesis").textContent).toContain("most of conv · 0 · step 4 of 128");
+    expect(pane("synthesis").textContent).toContain("most of conv · 0 · fourier · step 4 of 128");
     expect(pane("synthesis").textContent).toContain("its maximum is 2 × that of the best image (2.5)");
     button("synthesis", "stop").click();
     expect(model.values.synthesis_stop).toBe(1);
@@ -362,17 +379,15 @@ describe("the unit card", () => {
     unit.render({ model, el });
     const rules = [...pane("pixels").querySelector("select")!.options].filter((option) => !option.disabled);
     expect(rules.map((option) => option.value)).toEqual(["gradient"]);
-    for (const words of ["synthesise", "least"]) expect(button("synthesis", words).disabled).toBe(true);
+    expect(button("synthesis", "synthesise").disabled).toBe(true);
     expect(button("input", "draw").disabled).toBe(true);
     model.set("unit", 1);
     await settled();
-    expect(pane("pixels").textContent).toContain("this page holds what conv · 0 draws; another unit needs a kernel");
-    expect(pane("wiring").textContent).toContain("this page holds the wiring of conv · 0");
-    expect(pane("ablation").textContent).toContain("this page holds the ablation of conv · 0");
-    expect(pane("examples").textContent).toContain("this page holds the images of conv · 0");
+    const words = "this page holds conv · 0 here; another unit needs a kernel";
+    for (const name of ["pixels", "wiring", "ablation", "examples"]) expect(pane(name).textContent).toContain(words);
   });
 
-  it("opens inside the explorer, from its own module", async () => {
+  it("shows the same parts inside the explorer", async () => {
     const model = liveModel({ ...state(), card: false });
     explorer.render({ model, el });
     const open = [...el.querySelectorAll("button")].find((one) => one.textContent === "unit card")!;

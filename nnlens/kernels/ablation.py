@@ -19,7 +19,7 @@ from .scores import Pick, class_scores, is_distribution, probabilities
 Instead = Literal["zero", "mean"] | float
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Ablation:
     """What the model says without a unit.
 
@@ -40,6 +40,15 @@ class Ablation:
     clean: np.ndarray
     ablated: np.ndarray
     distribution: bool
+
+    def describe(self) -> str:
+        """In words: "without relu · 3 (0 in its place) another class is on top in 4 of 1000 inputs"."""
+        place = {"zero": "0", "mean": "its mean"}.get(str(self.instead), str(self.instead))
+        turned = f"in {int(self.turned().sum())} of {len(self.clean)} inputs"
+        return f"without {self.layer} · {self.unit} ({place} in its place) another class is on top {turned}"
+
+    def __repr__(self) -> str:
+        return f"Ablation({self.describe()})"
 
     def probabilities(self) -> tuple[np.ndarray, np.ndarray]:
         """(inputs, classes) as they are, and without the unit."""
@@ -94,10 +103,12 @@ def ablation(
             raise ValueError(f'instead must be "zero", "mean" or a number, got {instead!r}')
     elif isinstance(instead, bool) or not isinstance(instead, (int, float, np.number)) or not np.isfinite(instead):
         raise ValueError(f'instead must be "zero", "mean" or a finite number, got {instead!r}')
+    if len(x) == 0:
+        raise ValueError("x must hold at least one input, got an empty batch")
     model = unwrapped(model)
     recording = record(model, x[:1]) if recording is None else recording
     operation = recording.operation(layer)
-    own = torch.from_numpy(unit_places(recording, operation, unit).ravel()).to(x.device)
+    own = torch.from_numpy(unit_places(recording, operation, unit, whole=True).ravel()).to(x.device)
 
     def without(value: Tensor) -> Tensor:
         if value.numel() != len(x) * int(np.prod(operation.shape)):

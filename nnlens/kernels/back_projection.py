@@ -54,7 +54,7 @@ _OTHERS = {
 }
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class BackProjection:
     """What comes back.
 
@@ -80,6 +80,9 @@ class BackProjection:
     rectifiers: tuple[int, int]
     pools: int
     obstacles: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"BackProjection({self.describe()}; value {self.value:.4g})"
 
     def signed(self) -> np.ndarray:
         """Summed over the channels, (height, width)."""
@@ -114,6 +117,7 @@ class _Passing(torch.autograd.Function):
         return signals[0].clamp(min=0), None
 
 
+@torch.inference_mode(False)
 def back_projection(
     model: nn.Module,
     x: Tensor,
@@ -182,6 +186,8 @@ def back_projection(
                 uncut = kept[before.name].reshape(-1)[places.to(x.device)]
                 values = torch.where(uncut > values, uncut, values)
             objective = values.sum() if whole else values.max()
+        if not torch.isfinite(objective):
+            raise ValueError(f"the model gives {float(objective.detach())} for {words}: nothing can be followed back")
         towards = start if stop is None else kept[stop.name]
         try:
             (found,) = torch.autograd.grad(objective, towards, allow_unused=True)

@@ -31,7 +31,7 @@ class Part:
     value: float
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Connections:
     """The wiring of one unit on one input.
 
@@ -43,7 +43,7 @@ class Connections:
         The operation that makes the unit out of others, and what ran there. Activation functions, and
         normalisations by running statistics, between it and the layer belong to the unit.
     total : float
-        The unit's value before its activation function.
+        What the operation gives: the unit's value, before its activation function if it has one (`bent`).
     feeds : tuple of Part
         What each unit below contributes to `total` (weight × activation, summed over the kernel's window), the
         largest magnitude first. `rest` is what none of them brings, the bias say: the parts and the rest add up.
@@ -64,6 +64,7 @@ class Connections:
     operation: str
     label: str
     total: float
+    bent: bool
     feeds: tuple[Part, ...]
     rest: float
     linear: bool
@@ -72,14 +73,19 @@ class Connections:
     uses: tuple[Part, ...]
 
     def describe(self) -> str:
-        """In words: "0.71 = 0.52 by relu1 · 3, …, 0.08 by the bias"."""
+        """In words: "conv · 2 at (3, 4): 0.71 = +0.52 by relu1 · 3, …, +0.08 by the bias"."""
         shown = ", ".join(f"{part.value:+.3g} by {part.layer} · {part.unit}" for part in self.feeds[:3])
         left = sum(part.value for part in self.feeds[3:])
         more = f", {left:+.3g} by {len(self.feeds) - 3} others" if len(self.feeds) > 3 else ""
         rest = f", {self.rest:+.3g} {'by the bias' if self.linear else 'not told apart'}"
-        return f"{self.total:.3g} before its activation function: {shown}{more}{rest}"
+        before = " before its activation function" if self.bent else ""
+        return f"{self.layer} · {self.unit} at {self.place}: {self.total:.3g}{before} = {shown}{more}{rest}"
+
+    def __repr__(self) -> str:
+        return f"Connections({self.describe()})"
 
 
+@torch.inference_mode(False)
 def connections(
     recording: Recording, x: Tensor, layer: str, unit: int, *, place: tuple[int, int] | None = None
 ) -> Connections:
@@ -99,7 +105,13 @@ def connections(
     ValueError
         For a layer, unit or place that is not there; for a layer whose operation cannot be taken apart.
     """
+    if not isinstance(recording, Recording):
+        raise TypeError(f"recording must be a Recording (of record(model, x)), got {type(recording).__name__}")
+    if x.ndim > 1 and len(x) != 1:
+        raise ValueError(f"x must be one input (1, …), got the shape {tuple(x.shape)}")
     operation = recording.operation(layer)
+    if not operation.arguments and not operation.keywords and operation.number is None:
+        raise ValueError(f"layer {operation.name!r} has no known arguments: record the whole pass, without `only`")
     own = unit_places(recording, operation, unit)
     if place is None:
         values = recording[operation.name].detach().reshape(-1)[torch.from_numpy(own.ravel()).to(x.device)]
@@ -120,6 +132,7 @@ def connections(
         chain[0].name,
         chain[0].label,
         total,
+        chain[-1].name != operation.name,
         tuple(sorted(parts, key=lambda part: -abs(part.value))),
         total - sum(part.value for part in parts),
         _is_linear(recording, chain[0]),
@@ -243,7 +256,7 @@ def _by_unit(recording: Recording, name: str, amounts: Tensor) -> list[Part]:
     operation = recording.operation(name)
     while (before := _before(recording, operation)) is not None and _keeps_order(operation):
         operation = before
-    maps = torch.from_numpy(places_of(recording, operation)).to(amounts.device)
+    maps = torch.from_numpy(places_of(recording, operation, whole=True)).to(amounts.device)
     sums = amounts.reshape(-1)[maps.reshape(len(maps), -1)].sum(1).cpu()
     while (before := _before(recording, operation)) is not None and _pads(recording, operation, len(maps)):
         operation = before
@@ -267,6 +280,20 @@ def _pads(recording: Recording, operation: Operation, units: int) -> bool:
     """Whether it puts margins around maps, which stay those of the same units."""
     before = _before(recording, operation)
     return operation.kind == "padding" and before is not None and len(places_of(recording, before)) == units
+
+
+def _keeps_units(recording: Recording, operation: Operation) -> bool:
+    """Whether it gives a map for each that it reads, without mixing them: margins, pools, a mean over places."""
+    before = _before(recording, operation)
+    if before is None or operation.shape[:2] != before.shape[:2] or len(before.shape) < 3:
+        return False
+    alone = operation.kind == "padding" or "pool" in operation.op
+    over = operation.argument(1, "dim")
+    along = over if isinstance(over, tuple) else (over,)
+    means = operation.op in ("mean", "sum", "amax") and all(dim in (2, 3, -1, -2) for dim in along)
+    if not (alone or means):
+        return False
+    return len(places_of(recording, before)) == len(places_of(recording, operation))
 
 
 def _kernels(recording: Recording, x: Tensor, operation: Operation, flat: int) -> tuple[np.ndarray | None, int]:
@@ -310,7 +337,7 @@ def _uses(recording: Recording, x: Tensor, operation: Operation, unit: int) -> l
 
 def _readers(recording: Recording, operation: Operation, unit: int) -> list[tuple[Operation, str, np.ndarray]]:
     """The operations that mix the unit into others, the value that they read, and where in it the unit lies."""
-    found, waiting = [], [(operation.name, places_of(recording, operation)[unit].ravel())]
+    found, waiting = [], [(operation.name, places_of(recording, operation, whole=True)[unit].ravel())]
     while waiting:
         name, own = waiting.pop(0)
         for reader in recording:
@@ -318,8 +345,8 @@ def _readers(recording: Recording, operation: Operation, unit: int) -> list[tupl
                 continue
             if _keeps_order(reader) or _normalises(reader) or _belongs(reader):
                 waiting.append((reader.name, own))
-            elif _pads(recording, reader, len(places_of(recording, reader))):
-                waiting.append((reader.name, places_of(recording, reader)[unit].ravel()))
+            elif _keeps_units(recording, reader):
+                waiting.append((reader.name, places_of(recording, reader, whole=True)[unit].ravel()))
             elif reader.kind not in ("gate", "state", "attention"):
                 found.append((reader, name, own))
     return found

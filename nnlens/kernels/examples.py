@@ -38,12 +38,14 @@ class Inputs(Protocol):
     def __getitem__(self, item: int, /) -> Tensor: ...
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class DatasetExamples(Mapping[str, LayerExamples]):
     """The layers of a pass over a data set, by name, as far as it came.
 
     Attributes
     ----------
+    names : mapping of str to str
+        What the layers were asked for by → the operations' names; both will do.
     done, total : int
         How many inputs have had their turn, and how many there are.
     skipped : tuple of (int, str)
@@ -53,6 +55,7 @@ class DatasetExamples(Mapping[str, LayerExamples]):
     """
 
     layers: Mapping[str, LayerExamples]
+    names: Mapping[str, str]
     done: int
     total: int
     skipped: tuple[tuple[int, str], ...]
@@ -64,9 +67,13 @@ class DatasetExamples(Mapping[str, LayerExamples]):
         return self.done == self.total
 
     def __getitem__(self, layer: str) -> LayerExamples:
-        if layer not in self.layers:
+        name = self.names.get(layer, layer)
+        if name not in self.layers:
             raise KeyError(f"layer must be one of {', '.join(self.layers)}, which the pass looks at, got {layer!r}")
-        return self.layers[layer]
+        return self.layers[name]
+
+    def __repr__(self) -> str:
+        return f"DatasetExamples({self.done} of {self.total} inputs; {', '.join(self.layers)})"
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.layers)
@@ -133,8 +140,8 @@ def examples_steps(
     version = version_of(model)
     reader = _Reader(inputs, device_of(model), dtype_of(model))
     recording = record(model, reader.first()) if recording is None else recording
-    indexes = {}
-    for name in dict.fromkeys(map(recording.resolve, layers)):
+    indexes, names = {}, {name: recording.resolve(name) for name in layers}
+    for name in dict.fromkeys(names.values()):
         shape = places_of(recording, recording.operation(name)).shape
         indexes[name] = LayerExamples(name, *shape)
     files = None if store is None else _Files(Path(store), _key(model, recording, reader, mark))
@@ -152,7 +159,7 @@ def examples_steps(
         remaining = 0.0 if looked == len(wanted) else speed * (len(wanted) - looked)
         done = min(total, start + looked)
         skipped = {item: why for index in indexes.values() for item, why in index.skipped.items()}
-        return DatasetExamples(indexes, done, total, tuple(sorted(skipped.items())), seconds, remaining)
+        return DatasetExamples(indexes, names, done, total, tuple(sorted(skipped.items())), seconds, remaining)
 
     if not wanted:
         yield result(0)

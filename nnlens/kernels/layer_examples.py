@@ -105,6 +105,9 @@ class LayerExamples:
         self._sample_values = np.empty((0, units), np.float32)
         self._sample_places = np.empty((0, units), np.int32)
 
+    def __repr__(self) -> str:
+        return f"LayerExamples({self.layer!r}, {self.units} units, {self.seen} inputs)"
+
     @property
     def mean(self) -> np.ndarray:
         return self._sums[0] / max(1, self.seen)

@@ -82,22 +82,32 @@ def as_maps(value: Tensor, recording: Recording, operation: Operation, grid: Gri
     return np.ascontiguousarray(maps.reshape(channels, down * height, across * width)), Layout(words)
 
 
-def places_of(recording: Recording, operation: Operation) -> np.ndarray:
-    """Where the numbers of the maps lie in the recorded tensor, flat: int64 (units, height, width)."""
+def places_of(recording: Recording, operation: Operation, *, whole: bool = False) -> np.ndarray:
+    """Where the numbers of the maps lie in the recorded tensor, flat: int64 (units, height, width).
+
+    `whole`: all of each unit's numbers, those too that stand for no place of the image, a class token's say.
+    """
     numbers = torch.arange(math.prod(operation.shape)).view(operation.shape)
     # Laid out as the values would be, in two halves: float32 counts exactly only to 2²⁴.
-    high, low = (as_maps(part, recording, operation)[0] for part in (numbers // 4096, numbers % 4096))
+    grid: Grid = "strip" if whole else None
+    high, low = (as_maps(part, recording, operation, grid)[0] for part in (numbers // 4096, numbers % 4096))
     return high.astype(np.int64) * 4096 + low.astype(np.int64)
 
 
 def unit_places(
-    recording: Recording, operation: Operation, unit: Any, place: Any = None, *, name: str = "unit"
+    recording: Recording,
+    operation: Operation,
+    unit: Any,
+    place: Any = None,
+    *,
+    name: str = "unit",
+    whole: bool = False,
 ) -> np.ndarray:
     """Where one unit's map lies in the recorded tensor, (height, width), or one `place` of it, (1, 1).
 
     Raises TypeError or ValueError for a unit or a (row, column) that is none; `name` is the argument's that held them.
     """
-    maps = places_of(recording, operation)
+    maps = places_of(recording, operation, whole=whole)
     rule = "must be" if name == "unit" else "must name a unit"
     if isinstance(unit, bool) or not isinstance(unit, (int, np.integer)):
         raise TypeError(f"{name} {rule} 0…{len(maps) - 1} in layer {operation.name!r}, got {unit!r}")

@@ -25,7 +25,7 @@ Recipe = Literal["fourier", "yosinski"]
 DIVERSITY = 0.5  # of the objective, that alike images lose
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Synthesis:
     """Synthesised inputs, as far as they came.
 
@@ -57,6 +57,9 @@ class Synthesis:
     step: int
     steps: int
 
+    def __repr__(self) -> str:
+        return f"Synthesis({self.describe()})"
+
     def describe(self) -> str:
         """In words: "the most of layer2.0 · 3, fourier, seed 0, step 128 of 128: 4.1"."""
         which = "least" if self.negative else "most"
@@ -72,6 +75,7 @@ def synthesis(model: nn.Module, x: Tensor, of: Any, **options: Any) -> Synthesis
     return last
 
 
+@torch.inference_mode(False)
 def synthesis_steps(
     model: nn.Module,
     x: Tensor,

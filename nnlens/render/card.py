@@ -77,6 +77,7 @@ def connections_payload(found: Connections) -> dict[str, Any]:
         "operation": found.operation,
         "label": found.label,
         "total": found.total,
+        "bent": found.bent,
         "rest": found.rest,
         "linear": found.linear,
         "feeds": shown_parts,

@@ -16,7 +16,7 @@ from .card.pixels import RULES, STARTS
 from .view import View, built
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class UnitCard:
     """The numbers behind the unit card, as it stands.
 
@@ -47,6 +47,11 @@ class UnitCard:
     ablation: Ablation
     examples: LayerExamples | None
     synthesis: Synthesis | None
+
+    def __repr__(self) -> str:
+        parts = (self.back_projection, self.connections, self.ablation, self.examples, self.synthesis)
+        words = [self.activations.describe(self.unit), *(repr(part) for part in parts if part is not None)]
+        return "\n  ".join([f"UnitCard({self.image}, {self.layer} · {self.unit})", *words])
 
 
 class Card(PixelsPart, ConnectionsPart, AblationPart, ExamplesPart, SynthesisPart):

@@ -230,7 +230,7 @@ class View(anywidget.AnyWidget):
         def look() -> Generator[None, None, None]:
             try:
                 # What was drawn on the picture is the input pixel by pixel, whatever the preprocessing does to others.
-                image = redrawn(read_image(data), self._selection.sample.input, name) if drawn else data
+                image = redrawn(read_image(data, name), self._selection.sample.input, name) if drawn else data
                 self._selection.show(self._lens.look(image, name=name))
                 self.error = None
             finally:

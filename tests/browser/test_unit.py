@@ -110,6 +110,11 @@ def test_a_unit_under_the_microscope(lab, page, errors):
     expect(synthesis.get_by_role("button", name="synthesise")).to_be_visible(timeout=10_000)
     assert book.python("print(view.synthesised['running'], view.error)") == "False None"
 
+    # An example is looked at: the card is about that image.
+    pane(page, "examples").locator("figure button").first.click()
+    item = book.python(f"print(lens.collection[{layer!r}].examples({number})[0].item)")
+    expect(widget(page).locator(".nn-status")).to_contain_text(f"image {item} ·", timeout=10_000)
+
     # Over the data set.
     pane(page, "ablation").get_by_role("button", name="over the data set").click()
     expect(pane(page, "ablation")).to_contain_text(
@@ -197,5 +202,5 @@ def test_the_card_on_a_page_without_a_kernel(page, errors, tmp_path):
     expect(pane(page, "synthesis").get_by_role("button", name="synthesise")).to_be_disabled()
     pane(page, "unit").locator("input[type=number]").fill("3")
     pane(page, "unit").locator("input[type=number]").blur()
-    expect(pane(page, "wiring")).to_contain_text("this page holds the wiring of features.12 · 7")
+    expect(pane(page, "wiring")).to_contain_text("this page holds features.12 · 7 here")
     assert all(url.startswith(("file:", "blob:", "data:")) for url in requests), requests

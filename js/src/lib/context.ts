@@ -17,6 +17,8 @@ export const NEEDS_KERNEL = "needs a running kernel: this is a saved page";
 
 export class Context {
   readonly live: boolean;
+  /** Whether the view is gone. */
+  stopped = false;
   private stops: (() => void)[] = [];
 
   constructor(
@@ -69,6 +71,7 @@ export class Context {
   }
 
   stop(): void {
+    this.stopped = true;
     for (const stop of this.stops.splice(0)) stop();
   }
 

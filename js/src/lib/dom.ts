@@ -71,6 +71,7 @@ export function pictured(bytes: Uint8Array, react: () => void): HTMLImageElement
     URL.revokeObjectURL(url);
     react();
   };
+  image.onerror = () => URL.revokeObjectURL(url);
   image.src = url;
   return image;
 }

@@ -4,6 +4,7 @@ import { type Context, NEEDS_KERNEL } from "../lib/context.ts";
 import { choice, h, say } from "../lib/dom.ts";
 import { percent, share, signed } from "../lib/format.ts";
 import type { Scene } from "../lib/scene.ts";
+import { heldWords } from "./links.ts";
 
 export function ablationPane(context: Context, scene: Scene): HTMLElement {
   const list = h("div", { class: "nn-bars" });
@@ -46,7 +47,7 @@ export function ablationPane(context: Context, scene: Scene): HTMLElement {
     if (!found?.classes) return;
     if (!context.live && !mine) {
       list.replaceChildren();
-      say(verdict, `this page holds the ablation of ${found.layer} · ${found.unit}`);
+      say(verdict, heldWords(found));
       return;
     }
     list.replaceChildren(
@@ -67,8 +68,12 @@ export function ablationPane(context: Context, scene: Scene): HTMLElement {
     const most = found.clean
       .map((before: number, place: number) => [found.classes[place], found.probability[place] - before])
       .reduce((one: number[], other: number[]) => (Math.abs(other[1]) > Math.abs(one[1]) ? other : one));
-    const moved = Math.abs(most[1]) < 0.005 ? "nothing moves by half a percent" : `${scene.label(most[0])} ${signed(most[1])}`;
-    say(verdict, `without it ${found.turned ? "another class is on top" : "the top class stays"}: ${moved}`);
+    const top = (shares: number[]) => scene.label(found.classes[shares.indexOf(Math.max(...shares))]);
+    const first = found.turned
+      ? `without it ${top(found.probability)} is on top, not ${top(found.clean)}`
+      : `without it ${top(found.clean)} stays on top`;
+    const moved = Math.abs(most[1]) < 0.005 ? "nothing moves by half a percent" : `${scene.label(most[0])} moves most, by ${signed(most[1])}`;
+    say(verdict, `${first}; ${moved}`);
   };
 
   const drawAll = () => {

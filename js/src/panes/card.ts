@@ -23,6 +23,7 @@ export function cardPane(context: Context, scene: Scene): HTMLElement {
     const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
     try {
       const module = await import(/* the card's own module, from a trait */ url);
+      if (context.stopped) return;
       body.append(...module.default.renderCard(context, scene));
     } catch (error) {
       rendered = false;

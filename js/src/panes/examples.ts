@@ -5,6 +5,7 @@ import { type Context, NEEDS_KERNEL } from "../lib/context.ts";
 import { choice, h, pictured, say, sized } from "../lib/dom.ts";
 import { percent, short } from "../lib/format.ts";
 import type { Scene } from "../lib/scene.ts";
+import { heldWords } from "./links.ts";
 
 const [WIDTH, HEIGHT] = [320, 84];
 
@@ -20,9 +21,9 @@ export function examplesPane(context: Context, scene: Scene): HTMLElement {
   const kind = choice(
     "",
     [
-      ["top", "largest"],
-      ["median", "middle"],
-      ["least", "smallest"],
+      ["top", "top: the largest"],
+      ["median", "median: the middle"],
+      ["least", "least: the smallest"],
     ],
     (value) => context.set({ kind: value }),
   );
@@ -60,7 +61,7 @@ export function examplesPane(context: Context, scene: Scene): HTMLElement {
       : absent
         ? `the data set was looked through for ${found.absent}; lens.examples(dataset, layers=[…]) takes other layers`
         : away
-          ? `this page holds the images of ${found?.layer} · ${found?.unit}`
+          ? heldWords(found)
           : mine && found.error
             ? found.error
             : "";
@@ -86,7 +87,7 @@ export function examplesPane(context: Context, scene: Scene): HTMLElement {
     const back = shown === "deconvnet" && item.back;
     const image = pictured(u8(back || item.whole), () => {
       const [top, left, bottom, right] = item.box;
-      const scale = image.naturalWidth / Math.max(1, image.naturalWidth);
+      const scale = image.naturalWidth / item.width; // a large one travels reduced
       const part = shown === "field" && !back ? [left * scale, top * scale, (right - left + 1) * scale, (bottom - top + 1) * scale] : null;
       const [sx, sy, width, height] = part ?? [0, 0, image.naturalWidth, image.naturalHeight];
       const fit = side / Math.max(width, height);
@@ -96,16 +97,19 @@ export function examplesPane(context: Context, scene: Scene): HTMLElement {
       if (shown !== "whole") return;
       pen.strokeStyle = "#fff";
       pen.lineWidth = 2.5;
-      const box: [number, number, number, number] = [left * fit, top * fit, (right - left + 1) * fit, (bottom - top + 1) * fit];
+      const by = scale * fit;
+      const box: [number, number, number, number] = [left * by, top * by, (right - left + 1) * by, (bottom - top + 1) * by];
       pen.strokeRect(...box);
       pen.strokeStyle = "#000";
       pen.lineWidth = 1;
       pen.strokeRect(...box);
     });
+    const look = h("button", { type: "button", "aria-label": `look at ${item.name}`, disabled: !context.live }, picture);
+    context.listen(look, "click", () => context.set({ look_at: item.item }));
     return h(
       "figure",
-      { title: shown === "deconvnet" && !item.back ? (item.why ?? words) : words },
-      picture,
+      { title: shown === "deconvnet" && !item.back ? (item.why ?? words) : `${words}; click to look at it` },
+      look,
       h("figcaption", {}, value, h("span", { class: "nn-soft nn-name" }, item.label || item.name)),
     );
   };

@@ -75,6 +75,15 @@ export function widget(name: string, method: string, columns: Pane[][], keys: [s
       footer(context, scene, method, keys),
     );
     takeImages(context, root);
+    // Colours of the style sheet are known only once the root stands in the page.
+    if (!root.isConnected && typeof ResizeObserver !== "undefined") {
+      const attached = new ResizeObserver(() => {
+        attached.disconnect();
+        root.dispatchEvent(new Event("nn-theme"));
+      });
+      attached.observe(root);
+      context.onStop(() => attached.disconnect());
+    }
     return () => {
       context.stop();
       root.remove();

@@ -38,3 +38,8 @@ export function unitLinks(context: Context, list: HTMLElement, links: Link[]): v
     }),
   );
 }
+
+/** What a saved page says in a part that it holds of another unit only. */
+export function heldWords(payload: any): string {
+  return `this page holds ${payload?.layer} · ${payload?.unit} here; another unit needs a kernel`;
+}

@@ -7,7 +7,7 @@ import { short } from "../lib/format.ts";
 import { legend } from "../lib/legend.ts";
 import { coloured, flat, limitsIn, type Look, type Signed, smoothed, tabled } from "../lib/pixels.ts";
 import type { Scene } from "../lib/scene.ts";
-import { unitLinks } from "./links.ts";
+import { heldWords, unitLinks } from "./links.ts";
 
 const SIDE = 320;
 
@@ -67,8 +67,13 @@ export function pixelsPane(context: Context, scene: Scene): HTMLElement {
     const field = place && scene.field(place);
     if (!field) return null;
     const margin = Math.ceil(0.1 * Math.max(field[2] - field[0], field[3] - field[1])) + 1;
-    const [top, left] = [Math.max(0, field[0] - margin), Math.max(0, field[1] - margin)];
-    const [tall, wide] = [Math.min(rows, field[2] + margin + 1) - top, Math.min(columns, field[3] + margin + 1) - left];
+    // Moved inside rather than cut off at the image's borders: the picture keeps its shape.
+    const span = (low: number, high: number, size: number): [number, number] => {
+      const length = Math.min(size, side);
+      return [Math.min(size - length, Math.max(0, Math.round((low + high + 1 - length) / 2))), length];
+    };
+    const side = Math.max(field[2] - field[0], field[3] - field[1]) + 1 + 2 * margin;
+    const [[top, tall], [left, wide]] = [span(field[0], field[2], rows), span(field[1], field[3], columns)];
     return 2 * Math.max(tall, wide) < Math.max(rows, columns) ? [top, left, tall, wide] : null;
   };
 
@@ -98,10 +103,13 @@ export function pixelsPane(context: Context, scene: Scene): HTMLElement {
     const error = payload?.error && scene.isOfUnit(payload);
     const away = !context.live && !ready && !error;
     empty.hidden = !error && !away;
-    say(empty, error ? payload.error : `this page holds what ${payload?.layer} · ${payload?.unit} draws; another unit needs a kernel`);
+    say(empty, error ? payload.error : heldWords(payload));
     canvas.hidden = scale.element.hidden = words.hidden = !payload?.data || Boolean(error) || away;
     canvas.classList.toggle("nn-stale", !ready || payload.rule !== context.get("rule"));
-    if (canvas.hidden) return;
+    if (canvas.hidden) {
+      leaning.replaceChildren();
+      return;
+    }
     const signed: Signed = { ...payload, data: i8(payload.data) };
     const { rows, columns } = signed;
     const chosen = context.get<Look>("look");
@@ -151,6 +159,8 @@ export function pixelsPane(context: Context, scene: Scene): HTMLElement {
     keep.on(Boolean(origin));
     say(keep, origin ? `kept: ${short(origin.unit)} of ${origin.layer}` : "keep this unit");
     leaning.hidden = leans.hidden = !kept;
+    // The place is one of the layer that is shown, not of the unit that is kept.
+    if (context.live) for (const option of start.select.options) option.disabled = Boolean(kept) && option.value === "position";
   };
   context.listen(context.root, "nn-theme", draw);
   context.watch(["pixels", "look", "smooth", "layer", "unit", "rule", "fields", "mosaic"], draw);

@@ -2,7 +2,7 @@
 
 import { u8 } from "../lib/arrays.ts";
 import { type Context, NEEDS_KERNEL } from "../lib/context.ts";
-import { choice, h, pictured, say, sized, toggle } from "../lib/dom.ts";
+import { choice, h, pictured, say, sized } from "../lib/dom.ts";
 import { short } from "../lib/format.ts";
 import type { Scene } from "../lib/scene.ts";
 
@@ -37,13 +37,21 @@ export function synthesisPane(context: Context, scene: Scene): HTMLElement {
   const number = (name: string, least: number, most: number) => {
     const input = h("input", { type: "number", min: least, max: most, class: "nn-short" });
     context.listen(input, "change", () => {
-      if (input.reportValidity() && input.value) context.set({ [name]: Number(input.value) });
+      const value = Math.min(most, Math.max(least, Math.round(Number(input.value) || least)));
+      input.value = String(value);
+      context.set({ [name]: value });
     });
     return { input, label: h("label", { class: "nn-control" }, name, input) };
   };
   const [steps, seed] = [number("steps", 8, 1024), number("seed", 0, 999999)];
-  const negative = toggle("least", (on) => context.set({ negative: on }));
-  negative.title = "what it answers to least";
+  const negative = choice(
+    "answers",
+    [
+      ["most", "most"],
+      ["least", "least"],
+    ],
+    (value) => context.set({ negative: value === "least" }),
+  );
   const running = () => Boolean(context.get("synthesised")?.running);
   context.listen(go, "click", () =>
     running()
@@ -51,13 +59,14 @@ export function synthesisPane(context: Context, scene: Scene): HTMLElement {
       : context.set({ synthesise: context.get<number>("synthesise") + 1 }),
   );
   if (!context.live) {
-    for (const control of [go, goal.select, recipe.select, several.select, steps.input, seed.input, negative]) {
+    for (const control of [go, goal.select, recipe.select, several.select, steps.input, seed.input, negative.select]) {
       control.disabled = true;
       control.title = NEEDS_KERNEL;
     }
   }
 
   let shown: HTMLCanvasElement[] = [];
+  let drawn: any;
   const draw = () => {
     const frame = context.get("synthesised");
     const mine =
@@ -69,11 +78,13 @@ export function synthesisPane(context: Context, scene: Scene): HTMLElement {
     several.select.value = String(context.get("several"));
     steps.input.value = String(context.get("steps"));
     seed.input.value = String(context.get("seed"));
-    negative.on(context.get("negative"));
+    negative.select.value = context.get("negative") ? "least" : "most";
     say(go, running() ? "stop" : "synthesise");
     progress.hidden = !running();
     progress.value = frame?.step ? frame.step / frame.steps : 0;
-    pictures.classList.toggle("nn-stale", !mine);
+    const asked = ["recipe", "negative"].every((name) => frame?.[name] === context.get(name));
+    const alike = asked && frame?.pictures?.length === context.get("several");
+    pictures.classList.toggle("nn-stale", !mine || !alike);
     pictures.hidden = !frame?.pictures;
     if (frame?.error) say(words, frame.error);
     else if (!frame?.pictures)
@@ -82,13 +93,17 @@ export function synthesisPane(context: Context, scene: Scene): HTMLElement {
       against.hidden = true;
       return;
     }
+    // A frame is decoded once, whatever else changes; one that comes late must not cover a later one.
+    const fresh = frame.pictures !== drawn;
+    drawn = frame.pictures;
     if (shown.length !== frame.pictures.length) {
       shown = frame.pictures.map(() => h("canvas", { role: "img" }));
       pictures.replaceChildren(...shown.map((canvas) => h("figure", {}, canvas, h("figcaption"))));
     }
     frame.pictures.forEach((bytes: any, place: number) => {
       const canvas = shown[place];
-      const image = pictured(u8(bytes), () => {
+      const image = fresh && pictured(u8(bytes), () => {
+        if (!image || drawn !== frame.pictures) return;
         const fit = 152 / Math.max(image.naturalWidth, image.naturalHeight);
         const [width, height] = [image.naturalWidth * fit, Math.max(8, image.naturalHeight * fit)];
         const pen = sized(canvas, width, height);
@@ -104,7 +119,7 @@ export function synthesisPane(context: Context, scene: Scene): HTMLElement {
       say(canvas.nextElementSibling!, said);
     });
     const name = frame.goal === "class" ? scene.label(frame.target) : frame.objective;
-    if (!frame.error) say(words, `${frame.negative ? "least" : "most"} of ${name} · step ${frame.step} of ${frame.steps}`);
+    if (!frame.error) say(words, `${frame.negative ? "least" : "most"} of ${name} · ${frame.recipe} · step ${frame.step} of ${frame.steps}`);
     const examples = context.get("examples");
     const best = examples?.kind === "top" && scene.isOfUnit(examples) ? examples.items?.[0]?.value : undefined;
     against.hidden = best === undefined || frame.goal === "class" || !mine;

@@ -7,11 +7,11 @@ import type { Scene } from "../lib/scene.ts";
 export function unitField(context: Context, scene: Scene): HTMLElement {
   const number = h("input", { type: "number", min: 0, step: 1, "aria-label": "unit", class: "nn-short" });
   context.listen(number, "change", () => {
-    const mosaic = scene.mosaic;
-    const unit = Number(number.value);
-    const valid = mosaic !== null && Number.isInteger(unit) && unit >= 0 && unit < mosaic.units;
-    number.setCustomValidity(valid ? "" : `a unit is 0…${(mosaic?.units ?? 1) - 1}`);
-    if (number.reportValidity()) context.set({ unit, position: null });
+    // The nearest there is: a field that shows another unit than the view would be wrong.
+    const most = (scene.mosaic?.units ?? 1) - 1;
+    const unit = Math.min(most, Math.max(0, Math.round(Number(number.value) || 0)));
+    number.value = String(unit);
+    context.set({ unit, position: null });
   });
   context.watch(["unit", "mosaic"], () => {
     number.value = String(context.get("unit"));

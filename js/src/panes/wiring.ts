@@ -8,7 +8,7 @@ import { legend } from "../lib/legend.ts";
 import { layout } from "../lib/mosaic.ts";
 import { tabled } from "../lib/pixels.ts";
 import type { Scene } from "../lib/scene.ts";
-import { unitLinks } from "./links.ts";
+import { heldWords, unitLinks } from "./links.ts";
 
 export function wiringPane(context: Context, scene: Scene): HTMLElement {
   const total = h("div");
@@ -33,22 +33,21 @@ export function wiringPane(context: Context, scene: Scene): HTMLElement {
     const broken = mine && wiring.error;
     const away = !context.live && !mine;
     empty.hidden = !broken && !away;
-    say(empty, broken ? wiring.error : `this page holds the wiring of ${wiring?.layer} · ${wiring?.unit}`);
+    say(empty, broken ? wiring.error : heldWords(wiring));
     body.hidden = !wiring?.feeds || broken || away;
     body.classList.toggle("nn-stale", !mine);
     if (body.hidden) return;
-    const [row, column] = wiring.place;
-    say(
-      total,
-      `made by ${wiring.operation} (${wiring.label}): ${short(wiring.total)} at (${row}, ${column}), before the activation function`,
-    );
+    const single = scene.mosaic && scene.mosaic.height * scene.mosaic.width === 1;
+    const where = single ? "" : ` at (${wiring.place.join(", ")})`;
+    const bent = wiring.bent ? ", before the activation function" : "";
+    say(total, `made by ${wiring.operation} (${wiring.label}): ${short(wiring.total)}${where}${bent}`);
     unitLinks(context, below, wiring.feeds);
     const rest = wiring.linear ? "bias" : "not told apart (the operation is not linear)";
     say(
       others,
       `${wiring.more > 0 ? `${wiring.more} others ${signed(wiring.others)}, ` : ""}${rest} ${signed(wiring.rest)}; together ${short(wiring.total)}`,
     );
-    say(usedFor, wiring.uses.length ? "used for, by its whole map, where it brings most" : "no operation mixes it into others");
+    say(usedFor, wiring.uses.length ? "used for: what these would miss without it, where they would most" : "no operation mixes it into others");
     unitLinks(context, above, wiring.uses);
     drawKernels(wiring.kernels);
   };

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from io import BytesIO
 from typing import Any
 
@@ -31,6 +31,7 @@ class ExamplesPart(CardPart):
     crop = synced(t.Enum(("field", "whole", "deconvnet"), "field", help="what of them is shown"))
     examples = synced(t.Dict(help="the unit's images of this kind, and how its maxima are distributed"))
     collection = synced(t.Dict(help="how far the data set is looked through: done, total, remaining, running, …"))
+    look_at = synced(t.Int(-1, help="the image of the data set that the user wants to look at"))
     collect = synced(t.Enum(("", "run", "stop"), "", help="the user goes on with the data set, or stops"))
 
     def _card_shows(self) -> list[Callable[[], None]]:
@@ -40,6 +41,7 @@ class ExamplesPart(CardPart):
         self._refreshed = 0.0
         self.observe(self._follow_card, "kind")
         self.observe(self._start_or_stop, "collect")
+        self.observe(self._look_at, "look_at")
         self._lens.collection.observe(self._news, "progress")
         self._news()
         super()._start()
@@ -59,6 +61,18 @@ class ExamplesPart(CardPart):
             collection.stop()
         if change["new"]:
             self.collect = ""
+
+    def _look_at(self, change: Any) -> None:
+        data, item = self._lens.collection.data, change["new"]
+        if item < 0 or data is None:
+            return
+
+        def look() -> Generator[None, None, None]:
+            self._selection.show(self._lens.look(data.input(item)))
+            self.look_at = -1
+            yield
+
+        self._lens.worker.submit(self, "image", lambda: self._steps("reading the image", look()))
 
     def _show_examples(self) -> None:
         collection = self._lens.collection

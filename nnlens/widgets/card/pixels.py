@@ -63,7 +63,8 @@ class PixelsPart(CardPart):
     def _of(self, start: str) -> tuple[Any, ...]:
         """What is followed back."""
         if self.origin is not None:
-            return self.origin["layer"], self.origin["unit"]
+            kept = self.origin["layer"], self.origin["unit"]
+            return (*kept, "map") if start == "map" else kept
         unit = self._selection.layer, self._selection.unit
         if start == "map":
             return (*unit, "map")
@@ -107,7 +108,12 @@ class PixelsPart(CardPart):
         if at is None:
             return {**begin, **back_projection_texture(self._back(of, rule))}
         sample, unit = self._selection.sample, self._selection.unit
-        found = self._back(of, rule, at)
+        try:
+            found = self._back(of, rule, at)
+        except ValueError as error:
+            if "at must be" not in str(error):
+                raise
+            raise ValueError(f"{of[0]} · {of[1]} is not computed from {at}: choose a layer before it") from error
         places = places_of(sample.recording, sample.recording.operation(at))
         maps = found.values.reshape(-1)[places]
         activations = sample.activations(at).values
