@@ -24,7 +24,7 @@ export function unitLinks(context: Context, list: HTMLElement, links: Link[]): v
       const button = h(
         "button",
         { type: "button", class: "nn-link", title: there ? `go to ${name}` : link.layer === "input" ? name : NEEDS_KERNEL },
-        h("span", { class: "nn-unit-name" }, h("span", { class: "nn-name" }, link.layer), ` · ${link.unit}`),
+        h("span", { class: "nn-unit-name" }, h("span", { class: "nn-name" }, h("bdi", {}, link.layer)), ` · ${link.unit}`),
         h("span", { class: "nn-balance" }, bar),
         h("span", { class: "nn-number" }, signed(link.value)),
       );
