@@ -105,6 +105,23 @@ SIZE = """async place => {
         () => { slider.value = place; slider.dispatchEvent(new Event('input')); },
         () => !canvas.classList.contains('nn-stale') && output.textContent === size);
 }"""
+FIELD = """async ([x, y]) => {
+    const canvas = part('unit').querySelector('canvas'), line = part('input').querySelector('.nn-line');
+    const before = line.textContent;
+    return await timed(() => at(canvas, 'pointermove', x, y), () => line.textContent !== before);
+}"""
+PLACE = """async ([x, y]) => {
+    const canvas = part('unit').querySelector('canvas'), words = () => part('pixels').querySelector('canvas').ariaLabel;
+    const before = words();
+    return await timed(() => at(canvas, 'pointerdown', x, y), () => words() !== before);
+}"""
+STROKE = """async ([x, y]) => {
+    const canvas = part('input').querySelector('canvas'), bars = () => part('bars').textContent;
+    [...part('input').querySelectorAll('button')].find(one => one.textContent === 'empty').click();
+    await new Promise(done => setTimeout(done, 400));
+    const before = bars();
+    return await timed(() => at(canvas, 'pointerdown', x, y), () => bars() !== before);
+}"""
 OURS = """async name => {
     const title = part('mosaic').querySelector('h4');
     const code = `lens.selection.layer = ${JSON.stringify(name)}`;
@@ -162,6 +179,25 @@ def measure(page: Page, book: Lab, runs: int) -> None:
         row(peer, times, f"{np.median(times) / ours:.1f} ×")
 
 
+CARD = """import nnlens
+digits = nnlens.zoo.digits()
+small = nnlens.Lens(digits.model, preprocess=digits.preprocess, labels=digits.labels)
+small.unit(nnlens.zoo.DigitImages()[3][0], layer="features.9", unit=4)"""
+
+
+def measure_card(page: Page, runs: int) -> None:
+    random = np.random.default_rng(0)
+
+    def places() -> list[list[float]]:
+        return random.uniform(0.1, 0.9, (runs, 2)).tolist()
+
+    print(f"\n{'the unit card of a digit network':<44}{'median':>8}{'95 %':>8}   goal")
+    row("hover the unit's map: what the place sees", [page.evaluate(FIELD, place) for place in places()], "≤ 50")
+    row("choose a place: what comes back from it", [page.evaluate(PLACE, place) for place in places()], "≤ 150")
+    pane(page, "input").get_by_role("button", name="draw").click()
+    row("draw a stroke: the classes", [page.evaluate(STROKE, place) for place in places()], "≤ 150")
+
+
 def main(runs: int) -> None:
     with (
         tempfile.TemporaryDirectory() as home,
@@ -177,6 +213,11 @@ def main(runs: int) -> None:
         pane(page, "mosaic").wait_for()
         page.evaluate(HELPERS)
         measure(page, book, runs)
+        page = browser.new_page(viewport={"width": 1400, "height": 1600})
+        Lab(page, server, server.notebook("card.ipynb", [CARD])).run_all()
+        pane(page, "wiring").wait_for()
+        page.evaluate(HELPERS)
+        measure_card(page, runs)
         browser.close()
 
 

@@ -189,7 +189,8 @@ def test_the_best_images_of_a_test_set_are_those_of_a_full_sort(networks, name, 
 def test_synthesised_images_answer_at_least_twice_as_much(networks):
     """Twenty random channels behind the first stage against the best of 1,000 test images; ten classes are themselves.
 
-    In the first stage the bounds of the pixels are near: there it is 1.7 × to 2.4 ×.
+    Not every channel can: in the first stage (and of `layer2.0`, unit 1) an image hardly holds twice as much of what is
+    looked for, and even pixels without any rule stop before.
     """
     x, _ = data_set("cifar10_test1200")
     model = networks.load("cifar10_resnet20")

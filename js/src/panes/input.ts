@@ -97,7 +97,7 @@ export function inputPane(context: Context, scene: Scene): HTMLElement {
   context.listen(canvas, "pointerdown", (event: PointerEvent) => {
     if (drawing) {
       event.preventDefault();
-      canvas.setPointerCapture?.(event.pointerId);
+      if (event.isPrimary) canvas.setPointerCapture?.(event.pointerId);
       last = null;
       stroke(point(event));
       return;
