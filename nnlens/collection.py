@@ -100,7 +100,7 @@ class Collection(t.HasTraits):
     def step(self) -> bool:
         """Look at one more batch; False when all have been looked at."""
         with self._lock:
-            if self.complete:
+            if self._steps is None and self.complete:
                 return False
             if not self.current:
                 raise ValueError("the model's weights have changed since the examples were begun: begin them anew")

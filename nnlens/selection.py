@@ -157,6 +157,8 @@ class Selection(t.HasTraits):
         if not name.startswith("_") and not hasattr(type(self), name):
             known = ", ".join(("target", "layer", "unit", "position", "grid", "scale"))
             raise AttributeError(f"a selection has {known}, not {name!r}")
+        if name == "unit" and (isinstance(value, bool) or not isinstance(value, (int, np.integer))):
+            raise TypeError(f"unit must be a whole number, got {value!r}")
         if name == "target":
             value = self.sample.top(1)[0] if value is None else resolve_target(value, self.sample.names)
         if name != "layer":

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from test_export import unpack
 from torch import nn
 
 import nnlens
-from nnlens.kernels import ablation, back_projection, connections, examples, synthesis
+from nnlens.kernels import LayerExamples, ablation, back_projection, connections, examples, synthesis
 
 
 @pytest.fixture(autouse=True)
@@ -223,6 +225,9 @@ def test_stopped_and_gone_on_with(lens, pictures, photo):
     assert again.wait(60)
     assert lens.collection.complete
     assert again.collection["done"] == 200
+    # All of it is on disk when the search is over, not when somebody cleans up.
+    (file,) = Path(os.environ["NNLENS_CACHE"]).rglob("*.npz")
+    assert LayerExamples.restored(dict(np.load(file))).done == 200
 
 
 def test_other_weights_stop_it(lens, net, pictures):
@@ -271,6 +276,7 @@ def test_bad_options(lens, photo, pictures):
         (lambda: lens.unit(photo, rule="magic"), "rule must be one of gradient"),
         (lambda: lens.unit(photo, layer="block", unit=1, channel=2), "unit and channel must be one"),
         (lambda: lens.unit(photo, layer="block", channel=8), r"unit must be 0…7"),
+        (lambda: lens.unit(photo, layer="block", channel="3"), "unit must be a whole number, got '3'"),
         (lambda: lens.unit(photo, layer="block", position=(99, 0)), "position must be inside"),
         (lambda: lens.unit(photo, hide=["everything"]), "hide must name parts of input"),
         (lambda: lens.unit(photo, colour=1), "UnitWidget has no option 'colour'"),
