@@ -1,6 +1,13 @@
 """Results to textures, legends and pictures."""
 
-from .card import back_projection_texture, colours_of, connections_payload, picture_of, signed_codes, synthesis_payload
+from .card import (
+    back_projection_texture,
+    colours_of,
+    connections_payload,
+    picture_of,
+    signed_texture,
+    synthesis_payload,
+)
 from .colormaps import color_tables
 from .picture import Panel, draw, encoded
 from .table import SummaryTable
@@ -18,7 +25,7 @@ __all__ = [
     "mosaic_texture",
     "occlusion_texture",
     "picture_of",
-    "signed_codes",
+    "signed_texture",
     "synthesis_payload",
     "unit_texture",
 ]

@@ -21,12 +21,8 @@ def signed_codes(values: np.ndarray) -> tuple[bytes, float]:
     return np.rint(known / (largest or 1) * 127).astype(np.int8).tobytes(), largest
 
 
-def back_projection_texture(found: BackProjection) -> dict[str, Any]:
-    """What comes back to the input, in 8 bits: the channels of an image of one or three, else their sum and norm."""
-    values = found.values if found.values.ndim == 3 else found.values.reshape(found.values.shape[0], 1, -1)
-    colours = values.shape[0] in (1, 3)
-    norm = np.sqrt((values**2).sum(0))
-    planes = values if colours else np.stack([values.sum(0), norm])
+def signed_texture(planes: np.ndarray, *, colours: bool = False) -> dict[str, Any]:
+    """Planes (n, h, w) of signed numbers in 8 bits; `colours`: they are the channels of an image."""
     data, largest = signed_codes(planes)
     return {
         "planes": planes.shape[0],
@@ -35,9 +31,16 @@ def back_projection_texture(found: BackProjection) -> dict[str, Any]:
         "columns": planes.shape[2],
         "largest": largest,
         "data": data,
-        "value": found.value,
-        "words": found.describe(),
     }
+
+
+def back_projection_texture(found: BackProjection) -> dict[str, Any]:
+    """What comes back to the input, in 8 bits: the channels of an image of one or three, else their sum and norm."""
+    values = found.values if found.values.ndim == 3 else found.values.reshape(found.values.shape[0], 1, -1)
+    colours = values.shape[0] in (1, 3)
+    norm = np.sqrt((values**2).sum(0))
+    planes = values if colours else np.stack([values.sum(0), norm])
+    return {**signed_texture(planes, colours=colours), "value": found.value, "words": found.describe()}
 
 
 def colours_of(values: np.ndarray, largest: float | None = None) -> Image.Image:

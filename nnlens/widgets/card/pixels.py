@@ -11,7 +11,7 @@ import traitlets as t
 from ...kernels import BackProjection, back_projection
 from ...kernels.back_projection import Rule
 from ...kernels.layout import places_of
-from ...render import back_projection_texture, signed_codes
+from ...render import back_projection_texture, signed_texture
 from ..view import synced
 from .part import CardPart
 
@@ -121,15 +121,9 @@ class PixelsPart(CardPart):
             activations = sample.recording[at].detach().float().cpu().numpy().reshape(-1)[places]
         leaning = (maps * activations).sum((1, 2))
         best = np.argsort(-np.abs(leaning), kind="stable")[:8]
-        data, largest = signed_codes(maps[unit][None])
         return {
             **begin,
-            "planes": 1,
-            "colours": False,
-            "rows": maps.shape[1],
-            "columns": maps.shape[2],
-            "largest": largest,
-            "data": data,
+            **signed_texture(maps[unit][None]),
             "value": found.value,
             "words": f"{found.describe()}, at {at} · {unit}",
             "leaning": [[int(one), float(leaning[one])] for one in best],
