@@ -200,3 +200,17 @@ def test_weights_that_change_meanwhile_end_it(small):
         small[0].weight += 0.01
     with pytest.raises(ValueError, match="weights have changed meanwhile"):
         next(frames)
+
+
+def test_ways_that_are_shut_are_opened():
+    """Rectifiers that are off on all noise: a unit behind them has no gradient at first."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU6(inplace=True), nn.Conv2d(4, 4, 3, groups=4), nn.ReLU())
+    with torch.no_grad():
+        model[0].weight[:] = model[0].weight.abs()
+        model[0].bias[:] = -float(model[0].weight.sum((1, 2, 3)).max()) * 0.8
+        model[2].weight[:] = model[2].weight.abs()
+        model[2].bias[:] = -0.01
+    frames = list(synthesis_steps(model, X, ("3", 2), steps=96, every=1))
+    assert frames[0].values[0] == 0
+    assert frames[-1].values[0] > 0

@@ -163,7 +163,7 @@ def back_projection(
     whole = isinstance(of, tuple) and of[2:] == ("map",)
     source = recording.operation(of[0]) if isinstance(of, tuple) else None
     stop = None if at is None else recording.operation(at)
-    replacements, rectifiers, pools, obstacles = _rules(recording, rule, source, stop)
+    replacements, rectifiers, pools, obstacles = rule_replacements(recording, rule, source, stop)
     before = _below_ceiling(recording, source)
     layers = [operation.name for operation in (stop, before, source) if operation is not None]
     forward = PartialPass(model, recording, layers, replacements=replacements, prepared=prepared, to_end=source is None)
@@ -228,7 +228,7 @@ def _objective(of: Any, recording: Recording) -> tuple[Tensor | None, str]:
     return torch.from_numpy(own.ravel()), words
 
 
-def _rules(
+def rule_replacements(
     recording: Recording, rule: Rule, source: Operation | None, stop: Operation | None
 ) -> tuple[dict[int, Replacement], tuple[int, int], int, tuple[str, ...]]:
     """The replacements that a rule asks for between the start and the objective, and how far it got."""

@@ -22,10 +22,10 @@ class Ascent(Protocol):
     def __init__(self, count: int, like: Tensor, steps: int, generator: torch.Generator) -> None: ...
 
     def pixels(self) -> Tensor:
-        """(n, c, …) in 0…1, as the model is to see them now, with a gradient."""
+        """(n, c, …) in 0…1, as the model is to see them now."""
 
-    def step(self, total: Tensor) -> None:
-        """Make `total`, a function of the latest `pixels`, larger."""
+    def step(self, slope: Tensor) -> None:
+        """Move along a slope of the latest `pixels`, upwards."""
 
     def picture(self) -> Tensor:
         """(n, c, …) in 0…1, as they are."""
@@ -58,10 +58,13 @@ class Fourier:
         return waves.sigmoid()
 
     def pixels(self) -> Tensor:
-        return _warped(self.picture(), self.generator) if self.taken < self.warped_steps else self.picture()
+        with torch.enable_grad():
+            picture = self.picture()
+            self.seen = _warped(picture, self.generator) if self.taken < self.warped_steps else picture
+        return self.seen.detach()
 
-    def step(self, total: Tensor) -> None:
-        (self.spectrum.grad,) = torch.autograd.grad(-total, self.spectrum)
+    def step(self, slope: Tensor) -> None:
+        (self.spectrum.grad,) = torch.autograd.grad(self.seen, self.spectrum, -slope)
         self.optimiser.step()
         self.taken += 1
 
@@ -105,18 +108,15 @@ class Yosinski:
         return self.offset + 0.5
 
     def pixels(self) -> Tensor:
-        self.offset = self.offset.detach().requires_grad_()
         return self.picture()
 
-    def step(self, total: Tensor) -> None:
-        (slope,) = torch.autograd.grad(total, self.offset)
+    def step(self, slope: Tensor) -> None:
         self.taken += 1
-        with torch.no_grad():
-            axes = tuple(range(1, slope.ndim))
-            # Steps of one size: what a unit's gradient measures differs by orders between layers.
-            moved = self.offset + 0.02 * slope / slope.square().mean(axes, keepdim=True).sqrt().clamp(min=1e-20)
-            rows = zip(moved, slope, self.settings, strict=True)
-            self.offset = torch.stack([self._held(*row) for row in rows]).clamp(-0.5, 0.5)
+        axes = tuple(range(1, slope.ndim))
+        # Steps of one size: what a unit's gradient measures differs by orders between layers.
+        moved = self.offset + 0.02 * slope / slope.square().mean(axes, keepdim=True).sqrt().clamp(min=1e-20)
+        rows = zip(moved, slope, self.settings, strict=True)
+        self.offset = torch.stack([self._held(*row) for row in rows]).clamp(-0.5, 0.5)
 
     def _held(self, offset: Tensor, slope: Tensor, setting: tuple[float, float, int, float, float]) -> Tensor:
         decay, width, often, small, idle = setting

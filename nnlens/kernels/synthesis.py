@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ..recording import Recording, borrow, record, version_of
 from ..recording.record import unwrapped
-from .back_projection import rectified
+from .back_projection import rectified, rule_replacements
 from .image_parameters import Ascent, Fourier, Yosinski
 from .layout import places_of, unit_places
 from .partial_pass import PartialPass
@@ -102,8 +102,8 @@ def synthesis_steps(
     the clipping of pixels of small norm and small contribution; several images take the paper's settings by turns.
     Several images of the "fourier" recipe are kept apart by the likeness of their Gram matrices.
 
-    Of a rectifier, its input is followed: the same unit, with a gradient where the rectifier has none. The pass ends
-    behind the layer.
+    Where the rectifiers on the way are all off, so that there is no gradient, they are opened for as long. The pass
+    ends behind the layer.
 
     Parameters
     ----------
@@ -146,6 +146,11 @@ def synthesis_steps(
     diverse = recipe == "fourier" and count > 1
     layers = [*goal.layers, *(_textured(recording, goal.layers) if diverse else [])]
     forward = PartialPass(model, recording, layers, prepared=prepared, to_end=goal.to_end)
+    # Where every way down is shut by rectifiers that are off, they let through what would open them (the deconvnet's
+    # rule), until one is on: Olah et al. redirect gradients likewise.
+    source = recording.operation(goal.layers[-1]) if goal.layers else None
+    passing = rule_replacements(recording, "deconvnet", source, None)[0]
+    opened = PartialPass(model, recording, layers, replacements=passing, prepared=prepared, to_end=goal.to_end)
     measured = PartialPass(model, recording, goal.measured, prepared=prepared, to_end=goal.to_end)
     generator = torch.Generator().manual_seed(seed)
     middle, spread = (_per_channel(number, x, name) for number, name in ((mean, "mean"), (std, "std")))
@@ -153,23 +158,34 @@ def synthesis_steps(
         raise ValueError(f"mean and std must be finite, and std not 0, got {mean!r} and {std!r}")
     version = version_of(model)
     ascent: Ascent = (Fourier if recipe == "fourier" else Yosinski)(count, x, steps, generator)
+
+    def climb(passes: PartialPass, pixels: Tensor) -> Tensor:
+        """The slope of what is to become large towards the pixels."""
+        with torch.enable_grad():
+            start = pixels.detach().requires_grad_()
+            kept, given = passes(((start - middle) / spread).to(x.dtype))
+            towards = goal.towards(kept, given, shut=passes is opened)
+            if not towards.requires_grad:
+                raise ValueError(f"the model has no gradient from {goal.words}")
+            total = -towards.sum() if negative else towards.sum()
+            if diverse and kept:
+                alike = _likeness(kept[layers[-1]])
+                total = total - DIVERSITY * towards.detach().abs().sum() * alike
+            (slope,) = torch.autograd.grad(total, start, allow_unused=True)
+        return torch.zeros_like(pixels) if slope is None else slope
+
     for step in range(0, steps, every):
         now = min(every, steps - step)
         if version_of(model) != version:
             raise ValueError("the model's weights have changed meanwhile: begin anew")
         with borrow(model):
             for _ in range(now):
-                with torch.enable_grad():
-                    pixels = ascent.pixels()
-                    kept, given = forward(((pixels - middle) / spread).to(x.dtype))
-                    towards = goal.towards(kept, given)
-                    if not towards.requires_grad:
-                        raise ValueError(f"the model has no gradient from {goal.words}")
-                    total = -towards.sum() if negative else towards.sum()
-                    if diverse and kept:
-                        alike = _likeness(kept[layers[-1]])
-                        total = total - DIVERSITY * towards.detach().abs().sum() * alike
-                    ascent.step(total)
+                pixels = ascent.pixels()
+                slope = climb(forward, pixels)
+                shut = ~slope.flatten(1).any(1)
+                if shut.any():
+                    slope[shut] = climb(opened, pixels)[shut]
+                ascent.step(slope)
             pixels = ascent.picture().detach()
             inputs = ((pixels - middle) / spread).to(x.dtype)
             kept, given = measured(inputs)
@@ -225,7 +241,8 @@ class _Goal:
     def _of_layer(self, of: tuple[Any, ...], recording: Recording) -> None:
         operation = recording.operation(of[0])
         followed = rectified(recording, operation) or operation
-        self.layers, self.measured = [followed.name], [operation.name]
+        # A rectifier, and what it is given: that has a slope where the rectifier is off.
+        self.layers, self.measured = list(dict.fromkeys([followed.name, operation.name])), [operation.name]
         if callable(of[1]):
             self.function, self.words = of[1], f"{operation.name} by {getattr(of[1], '__name__', 'a function')}"
             self.layers = self.measured
@@ -247,13 +264,14 @@ class _Goal:
         if place is not None:
             self.words += f" at ({place[0]}, {place[1]})"
 
-    def towards(self, kept: dict[str, Tensor], given: Any) -> Tensor:
-        """(n,) numbers that are to become large."""
+    def towards(self, kept: dict[str, Tensor], given: Any, *, shut: bool = False) -> Tensor:
+        """(n,) numbers that are to become large; where that is `shut`, of the place that is nearest to opening."""
         if self.function is not None:
             return self._of_function(kept, given)
         if not self.layers:
             return class_scores(given, self.output)[:, self.of]
-        return self._numbers(kept[self.layers[0]]).mean(1)
+        numbers = self._numbers(kept[self.layers[0] if shut else self.measured[0]])
+        return numbers.amax(1) if shut else numbers.mean(1)
 
     def value(self, kept: dict[str, Tensor], given: Any) -> tuple[Tensor, Tensor]:
         """(n,) numbers that say how far it came, and the maxima of the unit's map."""

@@ -95,7 +95,7 @@ def connections_payload(found: Connections) -> dict[str, Any]:
 def synthesis_payload(found: Synthesis) -> dict[str, Any]:
     """Synthesised pictures with what they reach."""
     return {
-        "pictures": [encoded(picture_of(pixels)) for pixels in found.pixels],
+        "pictures": [encoded(picture_of(pixels), exact=64) for pixels in found.pixels],
         "values": found.values.tolist(),
         "peaks": found.peaks.tolist(),
         "objective": found.objective,

@@ -124,10 +124,10 @@ def _wrap(words: str, painter: ImageDraw.ImageDraw, font: Font) -> list[str]:
     return [_fit(line, _SIDE, painter, font) for line in lines]
 
 
-def encoded(picture: Image.Image) -> bytes:
-    """A picture for the browser: exact where it is small, else reduced and as JPEG, for it is stored with the page."""
+def encoded(picture: Image.Image, exact: int = 256) -> bytes:
+    """A picture for the browser: exact up to sides of `exact`, else reduced and as JPEG, for it is stored in pages."""
     buffer = BytesIO()
-    if max(picture.size) <= 256:
+    if max(picture.size) <= exact:
         picture.save(buffer, "PNG")
     else:
         picture = picture.copy()

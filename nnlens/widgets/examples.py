@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from ..export.bundle import Response
+from ..export.bundle import Response, packed_size
 from ..render import Panel
 from .card import ExamplesPart
 from .card.examples import contact_sheet
@@ -35,8 +35,8 @@ class ExamplesWidget(ExamplesPart):
         self.fill_card()
 
     def bake(self, budget: int, *, whole: bool) -> list[Response]:
-        others = super().bake(budget, whole=whole)
-        return [*others, self.baked_kinds(budget, whole=whole)]
+        mine = self.baked_kinds(budget * 3 // 5, whole=whole)
+        return [mine, *super().bake(budget - packed_size(mine.table), whole=whole)]
 
     def panels(self) -> list[Panel]:
         title = f"{self._selection.layer} · {self._selection.unit}: {self.kind} examples"

@@ -77,23 +77,20 @@ class Card(PixelsPart, ConnectionsPart, AblationPart, ExamplesPart, SynthesisPar
         )
 
     def bake(self, budget: int, *, whole: bool) -> list[Response]:
-        others = super().bake(budget, whole=whole)
         if not self.card:
-            return others
+            return super().bake(budget, whole=whole)
         if whole:
             self.wait()
             self.fill_card()
-        left = budget - sum(packed_size(one.table) for one in others)
-        pixels = within_budget(self._baked_pixels(whole), left // 2)
-        left -= packed_size(pixels)
+        # The card first: other layers take what is left of the page.
         ways = INSTEAD if whole else (self.instead,)
-        without = {one: {"ablated": self._at_once(self._ablation_payload, one)} for one in ways}
-        return [
-            *others,
-            Response(("rule", "start"), pixels),
-            Response(("instead",), without),
-            self.baked_kinds(left, whole=whole),
+        mine = [
+            Response(("rule", "start"), within_budget(self._baked_pixels(whole), budget * 2 // 5)),
+            Response(("instead",), {one: {"ablated": self._at_once(self._ablation_payload, one)} for one in ways}),
+            self.baked_kinds(budget * 2 // 5, whole=whole),
         ]
+        left = budget - sum(packed_size(one.table) for one in mine)
+        return [*mine, *super().bake(left, whole=whole)]
 
     def _baked_pixels(self, whole: bool) -> Iterator[tuple[str, dict[str, Any]]]:
         """What comes back: as it is asked for now, and `whole` also by the other rules and from the other starts."""

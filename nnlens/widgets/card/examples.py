@@ -114,7 +114,7 @@ class ExamplesPart(CardPart):
                 "label": collection.data.label(one.item),
                 "width": width,
                 "box": box,
-                "whole": encoded(given.shown),
+                "whole": encoded(given.shown, exact=64),
             }
             try:
                 back = back_projection(
@@ -129,7 +129,7 @@ class ExamplesPart(CardPart):
                 return {**made, "back": None, "why": str(error)}
             top, left, bottom, right = box
             values = back.values[:, top : bottom + 1, left : right + 1] if back.values.ndim == 3 else back.values
-            return {**made, "back": encoded(colours_of(values))}
+            return {**made, "back": encoded(colours_of(values), exact=64)}
 
         key = "example", layer, unit, one.item, one.place
         made: dict[str, Any] = collection.pictures.once(*key, make=make, most=256)
