@@ -326,6 +326,19 @@ def test_towards_a_layer_that_was_written_over(inplace):
     np.testing.assert_allclose(found.values, expected[0], atol=1e-6)
 
 
+def test_towards_a_layer_that_is_written_over_and_not_returned():
+    """Who holds the tensor finds in it what the layer gave."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), Function(not_read), nn.Conv2d(4, 2, 3), nn.Flatten(), nn.Linear(288, 3))
+    values = {}
+    model[2].register_forward_pre_hook(lambda module, given: values.update(value=given[0]))
+    scores = model(X)
+    expected = torch.autograd.grad(scores[0, 1], values["value"])[0]
+    found = back_projection(model, X, 1, at="1.relu")
+    np.testing.assert_allclose(found.values, expected[0], atol=1e-6)
+    assert found.value == pytest.approx(float(scores[0, 1].detach()), abs=1e-5)
+
+
 def test_one_input_that_is_finite_inside_inference_mode_too():
     with pytest.raises(ValueError, match=r"x must be one input \(1, …\), got the shape \(2, 3, 16, 16\)"):
         back_projection(network(), X.expand(2, -1, -1, -1), 0)
