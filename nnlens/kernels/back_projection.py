@@ -95,14 +95,20 @@ class BackProjection:
     def describe(self) -> str:
         """How much of the rule applied: "deconvnet: 9 of 9 rectifiers, 3 pools by their switches"."""
         words = f"{self.rule} of {self.objective}"
+        how = rule_words(self.rectifiers, self.pools, self.obstacles)
         if self.rule in ("deconvnet", "guided backprop"):
-            applied, there = self.rectifiers
-            words += f": {applied} of {there} rectifiers"
-            if self.pools:
-                words += f", {self.pools} pools by their switches" if self.pools > 1 else ", 1 pool by its switches"
-        if self.obstacles:
-            words += f"; {', '.join(self.obstacles)} keep the plain gradient, they have no such rule"
+            words += f": {how}"
         return words
+
+
+def rule_words(rectifiers: tuple[int, int], pools: int, obstacles: tuple[str, ...]) -> str:
+    """How much of a rule applied: "9 of 9 rectifiers, 3 pools by their switches"."""
+    words = f"{rectifiers[0]} of {rectifiers[1]} rectifiers"
+    if pools:
+        words += f", {pools} pools by their switches" if pools > 1 else ", 1 pool by its switches"
+    if obstacles:
+        words += f"; {', '.join(obstacles)} keep the plain gradient, they have no such rule"
+    return words
 
 
 class _Passing(torch.autograd.Function):

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..recording import borrow
-from ..work import in_batches, out_of_memory
+from ..work import in_batches
 from .occluder import Fill, Shape, occluder
 from .occlusion_engine import BLOCK, Engine, current_passes
-from .prepared import Prepared, channels_last
-from .scores import Pick, class_scores
+from .prepared import Prepared
+from .scores import Pick
+from .whole_passes import WholePasses
 
 
 def occluded_scores(
@@ -81,10 +81,11 @@ def masked_scores(
         raise ValueError('fill must not be "surround" for a mask: it has no window')
     return _whole(
         model,
+        x,
         len(hidden),
         lambda start, stop: torch.where(hidden[start:stop, None], standing, x),
         output,
-        current_passes(model, x, output, prepared),
+        prepared,
     )
 
 
@@ -110,32 +111,16 @@ def size_curve(
             covered.append(window.cover(top, left))
         return torch.cat(covered)
 
-    return _whole(model, len(windows), images, output, current_passes(model, x, output, prepared))
+    return _whole(model, x, len(windows), images, output, prepared)
 
 
 def _whole(
-    model: nn.Module, count: int, images: Callable[[int, int], Tensor], output: Pick, prepared: Prepared | None
+    model: nn.Module,
+    x: Tensor,
+    count: int,
+    images: Callable[[int, int], Tensor],
+    output: Pick,
+    prepared: Prepared | None,
 ) -> np.ndarray:
     """The scores of images by whole passes, of the prepared model where that holds."""
-
-    def run(start: int, stop: int) -> np.ndarray:
-        batch = images(start, stop)
-        level = 2 if prepared is None else prepared.level
-        ways: list[Callable[[], Tensor]] = [
-            lambda: prepared.whole(channels_last(batch)),  # type: ignore[union-attr]
-            lambda: class_scores(model(batch), output),
-            lambda: torch.cat([class_scores(model(one), output) for one in batch.split(1)]),
-        ]
-        with borrow(model):
-            for place, way in enumerate(ways[max(0, level - 1) :], start=max(0, level - 1)):
-                try:
-                    scores = way()
-                except Exception as error:
-                    if out_of_memory(error) or place == 2:
-                        raise
-                    continue
-                if len(scores) == len(batch):
-                    return scores.cpu().numpy()
-        raise ValueError(f"the model must give a row of scores for each image, got {len(scores)} for {len(batch)}")
-
-    return np.concatenate([part for _, _, part in in_batches(count, run, size=4)])
+    return WholePasses(model, x, output=output, prepared=prepared).many(count, images).cpu().numpy()

@@ -86,6 +86,7 @@ class Prepared:
         self._strided: dict[str, Strided] = {}
         self.patient = False  # whether there is time for what only pays in the long run
         self.checked, self.level = False, 0  # of the occlusion engine: see there
+        self.batches_checked = False  # of `WholePasses`: see there
         self.onnx: OnnxPasses | None = None  # what runs whole passes instead, where that was asked for
         if like is not None and (like.model, like.version) == (self.model, self.version):
             if like.recording.calls == self.recording.calls:
@@ -93,6 +94,7 @@ class Prepared:
                 self._strided = like._strided
             if like.x.shape == self.x.shape:
                 self.checked, self.level, self.onnx = like.checked, like.level, like.onnx
+                self.batches_checked = like.batches_checked
         # Of `Incremental`: kept from plan to plan, and from experiment to experiment.
         self.memory: dict[str, Tensor] = {}
         self.plans: dict[Any, Any] = {}

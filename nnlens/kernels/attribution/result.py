@@ -1,0 +1,105 @@
+"""What an attribution method gives: a number for each input value or pixel, and what it means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..scores import ScoreKind
+
+if TYPE_CHECKING:
+    from .surrogate import Surrogate
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Attribution:
+    """How much each part of an input had to do with one score.
+
+    Attributes
+    ----------
+    method : str
+        By the name in `METHODS`: "gradient", "lime", …
+    values : float32 array
+        Of the shape of one input (channels, height, width), or (1, height, width) from methods that know only pixels.
+    contribution : bool
+        True: a number says how much its place adds to the score, below 0 that it takes away. False: it says how the
+        score would change with the input value there (a gradient), and only its size tells what matters.
+    target, score, value
+        The class; "logit" or "probability"; and what that is for the input as it is.
+    parameters : mapping
+        All that decided the result.
+    forwards, backwards : int
+        The cost so far, in passes of one input.
+    done : float
+        1 for a whole result; less where it is still growing.
+    promised : float or None
+        What the values should add up to, where the method promises it: f(x) − f(baseline). See `delta`.
+    layer : str
+        Where the map was made, for methods that look at one layer; "" for the others.
+    surrogate : Surrogate or None
+        The linear model of superpixels behind the map (LIME, KernelSHAP).
+    notes : tuple of str
+        What a reader must know: how much of a rule applied, what the map does not depend on.
+    """
+
+    method: str
+    values: np.ndarray
+    contribution: bool
+    target: int
+    score: ScoreKind
+    value: float
+    parameters: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    forwards: int = 0
+    backwards: int = 0
+    done: float = 1.0
+    promised: float | None = None
+    layer: str = ""
+    surrogate: Surrogate | None = None
+    notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Attribution({self.describe()})"
+
+    @property
+    def complete(self) -> bool:
+        return self.done >= 1
+
+    @property
+    def all_zero(self) -> bool:
+        return not np.any(self.values)
+
+    @property
+    def delta(self) -> float | None:
+        """How far the values are from adding up to what the method promises; None where it promises nothing."""
+        return None if self.promised is None else float(self.values.sum(dtype=np.float64)) - self.promised
+
+    def signed(self) -> np.ndarray:
+        """The sum over the channels, (height, width)."""
+        return self.values.sum(0)
+
+    def magnitude(self) -> np.ndarray:
+        """The Euclidean norm over the channels, (height, width)."""
+        return np.sqrt((self.values.astype(np.float64) ** 2).sum(0)).astype(np.float32)
+
+    def importance(self) -> np.ndarray:
+        """What the pixels are ranked by, (height, width): contributions with their sign, gradients by their size."""
+        return self.signed() if self.contribution else self.magnitude()
+
+    def describe(self) -> str:
+        """In words: "integrated gradients of class 3 (logit 5.12): 50 forward and 50 backward passes"."""
+        words = f"{self.method.replace('_', ' ')} of class {self.target} ({self.score} {self.value:.3g})"
+        if self.layer:
+            words += f" at {self.layer}"
+        if not self.complete:
+            words += f", {self.done:.0%} done".replace("%", " %")
+        cost = f"{self.forwards} forward" + (f" and {self.backwards} backward" if self.backwards else "")
+        words += f": {cost} passes"
+        if self.all_zero:
+            words += "; all zero"
+        if self.delta is not None:
+            words += f"; adds up to {float(self.values.sum()):.4g}, promised {self.promised:.4g}"
+        return "; ".join([words, *self.notes])

@@ -1,0 +1,201 @@
+"""What is explained: one score of a model for one input, and the passes that tell of it."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ...recording import ForwardError, OtherPathError, Recording, borrow, record
+from ...recording.record import unwrapped
+from ..back_projection import Rule, rule_replacements
+from ..partial_pass import PartialPass
+from ..prepared import Prepared
+from ..scores import Pick, ScoreKind, class_scores, is_distribution, probabilities
+from ..whole_passes import WholePasses
+from .result import Attribution
+
+
+class Subject:
+    """One score of a model for one input.
+
+    Parameters
+    ----------
+    x : tensor (1, …)
+    target : int, optional
+        The class; the most probable one if left out.
+    score : "logit" or "probability"
+        The model's own score, or its softmax (the sigmoid of a single score; the score itself where the scores are
+        a distribution already).
+    output : str, int or callable, optional
+        Which of several outputs holds the scores.
+    recording, prepared : optional
+        The whole pass on `x` and the model made ready for many passes, where they are at hand.
+
+    Attributes
+    ----------
+    clean : tensor (classes,)
+    value : float
+        The score of the input as it is.
+    forwards, backwards : int
+        The passes so far, of one input each.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        x: Tensor,
+        *,
+        target: int | None = None,
+        score: ScoreKind = "logit",
+        output: Pick = None,
+        recording: Recording | None = None,
+        prepared: Prepared | None = None,
+    ):
+        if not isinstance(x, Tensor) or x.ndim < 2 or len(x) != 1:
+            got = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
+            raise ValueError(f"x must be one input as a tensor (1, …), got {got}")
+        if not torch.isfinite(x).all():
+            raise ValueError("x must be finite, got NaN or infinity")
+        if score not in ("logit", "probability"):
+            raise ValueError(f'score must be "logit" or "probability", got {score!r}')
+        self.model, self.output = unwrapped(model), output
+        self.x = x.detach()
+        self.passes = WholePasses(self.model, self.x, output=output, prepared=prepared)
+        self._recording = recording
+        if recording is not None:
+            scores = class_scores(recording.output, output)
+        elif self.passes.prepared is not None:
+            scores = self.passes.prepared.clean[None]
+        else:
+            with borrow(self.model):
+                scores = class_scores(self.model(self.x), output)
+        if len(scores) != 1:
+            raise ValueError(f"the model must give one row of scores for one input, got {tuple(scores.shape)}")
+        self.clean = scores[0].detach()
+        if not torch.isfinite(self.clean).all():
+            raise ValueError("the model must give finite scores, got NaN or infinity for x")
+        classes = len(self.clean)
+        if target is None:
+            target = int(self.clean.argmax())
+        if isinstance(target, bool) or not isinstance(target, (int, np.integer)):
+            raise TypeError(f"target must be a class index, got {type(target).__name__}")
+        if not 0 <= target < classes:
+            raise ValueError(f"target must be 0…{classes - 1}, got {target}")
+        self.target, self.score = int(target), score
+        self.distribution = is_distribution(self.clean)
+        self.value = float(self.of(self.clean[None])[0])
+        self.forwards, self.backwards = 0, 0
+
+    @property
+    def recording(self) -> Recording:
+        """The whole pass on `x`, recorded when first asked for."""
+        if self._recording is None:
+            prepared = self.passes.prepared
+            self._recording = record(self.model, self.x) if prepared is None else prepared.recording
+        return self._recording
+
+    def of(self, scores: Tensor) -> Tensor:
+        """The explained score of each row of class scores, (n,)."""
+        if self.score == "probability":
+            scores = probabilities(scores, distribution=self.distribution)
+        return scores[:, self.target]
+
+    def image(self) -> Tensor:
+        """The input (channels, height, width), for methods that need one with rows and columns."""
+        if self.x.ndim != 4:
+            raise ValueError(
+                f"x must be an image (1, channels, height, width) for this method, got {tuple(self.x.shape)}"
+            )
+        return self.x[0]
+
+    def values(self, batch: Tensor) -> Tensor:
+        """The explained score of each input of a batch, float64 on the CPU, without a gradient."""
+        self.forwards += len(batch)
+        return self.of(self.passes.scores(batch)).double().cpu()
+
+    def gradients(self, batch: Tensor, rule: Rule = "gradient") -> tuple[Tensor, Tensor]:
+        """The gradient of each input's score towards it, of the batch's shape, by a rule for rectifiers; the scores.
+
+        Raises ValueError if there is none, with the reason.
+        """
+        modified = rule in ("deconvnet", "guided backprop")
+        instead = rule_replacements(self.recording, rule, None, None)[0] if modified else None
+        self.passes.check()
+        found: list[Tensor] = []
+        values: list[Tensor] = []
+        size = 1 if self.passes.level == 3 else max(1, self.passes.size)
+        with torch.inference_mode(False), borrow(self.model), torch.enable_grad():
+            for part in batch.detach().clone().split(size):
+                start = part.requires_grad_()
+                try:
+                    score = self.of(self.passes.with_gradient(start, instead))
+                    (gradient,) = torch.autograd.grad(score.sum(), start, allow_unused=True)
+                except OtherPathError:
+                    raise
+                except RuntimeError as error:
+                    raise ValueError(f"the model has no gradient from class {self.target}: {error}") from error
+                if gradient is None:
+                    raise ValueError(
+                        f"the model has no gradient from class {self.target}: between the input and the score is an "
+                        "operation that is not differentiable"
+                    )
+                found.append(gradient.detach())
+                values.append(score.detach())
+        self.forwards += len(batch)
+        self.backwards += len(batch)
+        return torch.cat(found), torch.cat(values)
+
+    def at_layer(self, layer: str, batch: Tensor) -> tuple[Tensor, Tensor]:
+        """A layer's values for a batch, and the gradient of the score towards them."""
+        try:
+            recording = self.recording
+        except ForwardError as error:
+            raise ValueError(f"the model could not be recorded, so no layer can be looked at: {error}") from error
+        prepared = self.passes.prepared if self.passes.level == 1 else None
+        forward = PartialPass(self.model, recording, [layer], prepared=prepared, to_end=True)
+        name = recording.resolve(layer)
+        with torch.inference_mode(False), borrow(self.model), torch.enable_grad():
+            try:
+                kept, given = forward(batch.detach().clone().requires_grad_() * 1)
+                score = self.of(class_scores(given, self.output))
+                (gradient,) = torch.autograd.grad(score.sum(), kept[name], allow_unused=True)
+            except OtherPathError:
+                raise
+            except RuntimeError as error:
+                raise ValueError(f"the model has no gradient from class {self.target} to {name}: {error}") from error
+        if gradient is None:
+            raise ValueError(f"layer must be one that the scores are computed from, got {layer!r}")
+        self.forwards += len(batch)
+        self.backwards += len(batch)
+        return kept[name].detach(), gradient.detach()
+
+    def result(self, method: str, values: Tensor | np.ndarray, *, contribution: bool, **about: Any) -> Attribution:
+        """An `Attribution` of this subject with the cost so far."""
+        if isinstance(values, Tensor):
+            values = values.detach().float().cpu().numpy()
+        parameters = MappingProxyType(about.pop("parameters", {}))
+        return Attribution(
+            method=method,
+            values=np.ascontiguousarray(values, dtype=np.float32),
+            contribution=contribution,
+            target=self.target,
+            score=self.score,
+            value=self.value,
+            parameters=parameters,
+            forwards=self.forwards,
+            backwards=self.backwards,
+            **about,
+        )
+
+
+def given_count(value: Any, name: str, least: int = 1, most: int | None = None) -> int:
+    """A whole number of at least `least`, or an error that names the argument."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name} must be a whole number, got {value!r}")
+    if value < least or (most is not None and value > most):
+        raise ValueError(f"{name} must be {least}…{'' if most is None else most}, got {value}")
+    return int(value)

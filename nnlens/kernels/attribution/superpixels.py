@@ -1,0 +1,125 @@
+"""Superpixels: an image cut into parts that are switched on and off as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..occluder import Fill, filling
+
+Segmentation = Literal["quickshift", "slic", "felzenszwalb", "grid"]
+
+
+def superpixels(x: Tensor, how: Segmentation = "slic", count: int | None = 50, **options: Any) -> np.ndarray:
+    """Labels 0…k−1 of an image's parts, int64 (height, width).
+
+    Parameters
+    ----------
+    x : tensor (1, channels, height, width)
+        Stretched to 0…1 for the segmentation; of other than three channels the first is taken as grey.
+    how : "slic", "quickshift", "felzenszwalb" or "grid"
+        The first three by scikit-image. "quickshift" is the reference implementation's of LIME (kernel_size 4,
+        max_dist 200, ratio 0.2); "grid" is of rectangles, and needs nothing.
+    count : int
+        About how many parts: SLIC and the grid meet it nearly, for the two others what decides their number is
+        searched for. None takes them as they come.
+    **options
+        scikit-image's.
+    """
+    if how not in get_args(Segmentation):
+        raise ValueError(f"segmentation must be one of {', '.join(get_args(Segmentation))}, got {how!r}")
+    if x.ndim != 4 or len(x) != 1:
+        raise ValueError(f"x must be one image as a tensor (1, channels, height, width), got {tuple(x.shape)}")
+    height, width = x.shape[2:]
+    if count is not None and not 1 <= count <= height * width:
+        raise ValueError(f"segments must be 1…{height * width} (the image's pixels), got {count}")
+    if how == "grid":
+        count = count or 50
+        across = max(1, min(width, round((count * width / height) ** 0.5)))
+        down = max(1, min(height, round(count / across)))
+        rows, columns = np.arange(height) * down // height, np.arange(width) * across // width
+        return (rows[:, None] * across + columns).astype(np.int64)
+    picture = _picture(x)
+    try:
+        from skimage import segmentation
+    except ImportError as error:
+        raise ImportError(
+            f'segmentation {how!r} needs scikit-image (pip install scikit-image); "grid" does without'
+        ) from error
+    if how == "slic":
+        labels = segmentation.slic(
+            picture, **{"n_segments": count or 50, "compactness": 10, "start_label": 0, **options}
+        )
+    elif how == "quickshift":
+        reference = {"kernel_size": 4, "max_dist": 200, "ratio": 0.2, "rng": 0, **options}
+        labels = segmentation.quickshift(picture, **reference)
+        if count is not None:
+            # Fewer by a wider kernel, more by shorter links.
+            fewer = len(np.unique(labels)) > count
+            knob, low, high = ("kernel_size", 4, max(6, min(height, width) / 16)) if fewer else ("max_dist", 1, 200)
+
+            def shifted(value: float) -> np.ndarray:
+                return segmentation.quickshift(picture, **{**reference, knob: value})
+
+            labels = _searched(shifted, count, low, high)
+    else:
+        own = {"sigma": 0.8, "min_size": 20, **options}
+
+        def merged(scale: float) -> np.ndarray:
+            return segmentation.felzenszwalb(picture, **{"scale": scale, **own})
+
+        labels = merged(1.0) if count is None else _searched(merged, count, 1, 10_000)
+    return as_labels(labels, x)
+
+
+def as_labels(segments: Any, x: Tensor) -> np.ndarray:
+    """Any labelling (height, width) of an image's pixels as 0…k−1, in the order of the labels."""
+    labels = np.asarray(segments)
+    if labels.shape != tuple(x.shape[2:]) or not np.issubdtype(labels.dtype, np.integer):
+        raise ValueError(
+            f"segments must be whole numbers of the shape {tuple(x.shape[2:])} (the image's), "
+            f"got {labels.dtype} {labels.shape}"
+        )
+    return np.unique(labels, return_inverse=True)[1].reshape(labels.shape).astype(np.int64)
+
+
+def _picture(x: Tensor) -> np.ndarray:
+    image = x[0].detach().float().cpu()
+    image = image if image.shape[0] == 3 else image[:1].expand(3, -1, -1)
+    low, high = image.amin(), image.amax()
+    return ((image - low) / (high - low).clamp(min=1e-12)).permute(1, 2, 0).contiguous().numpy().astype(np.float64)
+
+
+def _searched(cut: Callable[[float], np.ndarray], count: int, low: float, high: float) -> np.ndarray:
+    """The cut whose number of parts is nearest to `count`, which falls as the knob goes up; by bisection."""
+    cuts: list[tuple[int, int, np.ndarray]] = []
+    for _ in range(7):
+        middle = (low * high) ** 0.5
+        labels = cut(middle)
+        parts = len(np.unique(labels))
+        cuts.append((abs(parts - count), len(cuts), labels))
+        if abs(parts - count) <= count // 20:
+            break
+        low, high = (middle, high) if parts > count else (low, middle)
+    return min(cuts, key=lambda one: one[:2])[2]
+
+
+def switched_off(x: Tensor, labels: np.ndarray, fill: Fill | Literal["own mean"], seed: int = 0) -> tuple[Tensor, str]:
+    """What stands where a superpixel is off, (channels, height, width), and its name in words.
+
+    "own mean" is each superpixel's own mean colour, as in LIME's reference implementation; else a fill of `occlusion`.
+    """
+    if isinstance(fill, str) and fill == "own mean":
+        image, at = x[0].double().flatten(1), torch.from_numpy(labels).to(x.device).flatten()
+        sums = torch.zeros((image.shape[0], int(at.max()) + 1), dtype=torch.float64, device=x.device)
+        sums.index_add_(1, at, image)
+        means = sums / torch.bincount(at)
+        return means[:, at].view(x.shape[1:]).to(x.dtype), "each superpixel's own mean colour"
+    standing, words = filling(x, fill, seed)
+    if standing is None:
+        raise ValueError('fill must not be "surround" for superpixels')
+    return standing, words

@@ -1,0 +1,88 @@
+"""A linear model of parts that are on or off: the weighted fit behind LIME and KernelSHAP."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Surrogate:
+    """score ≈ intercept + Σ coefficient · (part is on).
+
+    Attributes
+    ----------
+    coefficients : float64 array (parts,)
+    intercept : float
+    errors : float64 array (parts,)
+        The coefficients' standard errors, robust to a spread that is not even (White 1980): what another draw of as
+        many samples would change, and what of the model is not linear.
+    r2 : float
+        The share of the samples' weighted variance that the linear model explains; NaN where they do not vary.
+    samples : int
+    labels : int array (height, width), or None
+        Which part each pixel belongs to; None for text.
+    """
+
+    coefficients: np.ndarray
+    intercept: float
+    errors: np.ndarray
+    r2: float
+    samples: int
+    labels: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.coefficients)
+
+    def interval(self, width: float = 1.96) -> tuple[np.ndarray, np.ndarray]:
+        """The lower and upper ends of the coefficients' intervals, by default 95 %."""
+        return self.coefficients - width * self.errors, self.coefficients + width * self.errors
+
+    def strongest(self, k: int = 5) -> tuple[list[int], list[int]]:
+        """The at most k parts that speak most for the class, and those that speak most against it."""
+        order = np.argsort(-self.coefficients, kind="stable")
+        pro = [int(one) for one in order[:k] if self.coefficients[one] > 0]
+        contra = [int(one) for one in order[::-1][:k] if self.coefficients[one] < 0]
+        return pro, contra
+
+    def painted(self) -> np.ndarray:
+        """Each pixel with its part's coefficient, (1, height, width)."""
+        if self.labels is None:
+            raise ValueError("only the parts of an image can be painted")
+        return self.coefficients[self.labels][None].astype(np.float32)
+
+    def __repr__(self) -> str:
+        return f"Surrogate({len(self)} parts, {self.samples} samples, R² {self.r2:.3f})"
+
+
+class Fit:
+    """Weighted ridge regression with an intercept that is not penalised, fed sample by sample."""
+
+    def __init__(self, parts: int, ridge: float):
+        self.parts, self.ridge = parts, ridge
+        self.on: list[np.ndarray] = []
+        self.scores: list[np.ndarray] = []
+        self.weights: list[np.ndarray] = []
+
+    def add(self, on: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> None:
+        self.on.append(on.astype(np.float64))
+        self.scores.append(np.asarray(scores, np.float64))
+        self.weights.append(np.asarray(weights, np.float64))
+
+    def solve(self, labels: np.ndarray | None = None) -> Surrogate:
+        on, scores, weights = map(np.concatenate, (self.on, self.scores, self.weights))
+        total = weights.sum()
+        middle, mean = weights @ on / total, weights @ scores / total
+        x, y = on - middle, scores - mean
+        # The intercept is solved for by centring, as ridge regression of scikit-learn does.
+        inverse = np.linalg.pinv(x.T @ (x * weights[:, None]) + self.ridge * np.eye(self.parts), hermitian=True)
+        coefficients = inverse @ (x.T @ (weights * y))
+        rest = y - x @ coefficients
+        bread = x * (weights * rest)[:, None]
+        errors = np.sqrt(np.maximum(np.diag(inverse @ (bread.T @ bread) @ inverse), 0))
+        spread = float(weights @ y**2)
+        # What varies by rounding alone does not vary.
+        flat = spread <= 1e-20 * max(1.0, float(weights @ scores**2))
+        r2 = float("nan") if flat else 1 - float(weights @ rest**2) / spread
+        return Surrogate(coefficients, float(mean - middle @ coefficients), errors, r2, len(scores), labels)

@@ -1,0 +1,136 @@
+"""Whole passes over variations of one image: of the prepared model where that gives the model's own scores."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from ..recording import Replacement, borrow, substituting
+from ..recording.record import unwrapped
+from ..work import in_batches, out_of_memory
+from .occlusion_engine import current_passes
+from .prepared import Prepared, channels_last
+from .scores import Pick, class_scores
+
+_PIXELS = 4 * 224 * 224  # at once on a CPU: more fall out of its caches
+
+
+class WholePasses:
+    """The class scores of batches of inputs that look like `x`, with gradients where these are wanted.
+
+    Each level is surer and slower than the one before: the prepared model (1), the model itself (2), and one input at a
+    time (3). Once for a model, two inputs are compared with the model's own scores of each alone.
+
+    Attributes
+    ----------
+    prepared : Prepared or None
+        None for a model that cannot be recorded.
+    """
+
+    def __init__(self, model: nn.Module, x: Tensor, *, output: Pick = None, prepared: Prepared | None = None):
+        self.model, self.x, self.output = unwrapped(model), x, output
+        self.prepared = current_passes(model, x, output, prepared)
+        # Of a model that cannot be prepared: whether it was checked, and takes one input at a time only.
+        self._checked = self._alone = False
+
+    @property
+    def level(self) -> int:
+        return 3 if self._alone else 2 if self.prepared is None else max(1, self.prepared.level)
+
+    @property
+    def size(self) -> int:
+        """How many inputs go at once."""
+        if self.level == 3:
+            return 1
+        if self.x.device.type != "cpu":
+            return 64
+        return max(4, min(256, _PIXELS // max(1, self.x[0, 0].numel())))
+
+    def scores(self, batch: Tensor) -> Tensor:
+        """The scores (n, classes) without a gradient, in parts where memory runs out."""
+        return self.many(len(batch), lambda start, stop: batch[start:stop])
+
+    def many(self, count: int, images: Callable[[int, int], Tensor]) -> Tensor:
+        """The scores (count, classes) of inputs that are made part by part."""
+        self.check()
+
+        def run(start: int, stop: int) -> Tensor:
+            batch = images(start, stop)
+            with borrow(self.model):
+                return self._sure(batch)
+
+        return torch.cat([part for _, _, part in in_batches(count, run, size=self.size)])
+
+    def with_gradient(self, batch: Tensor, instead: Mapping[int, Replacement] | None = None) -> Tensor:
+        """The scores with a gradient towards `batch`; `instead` holds operations done in another way, by number.
+
+        The model must be borrowed and gradients be on.
+        """
+        self.check()
+        parts = batch.split(1) if self.level == 3 else (batch,)
+        found = torch.cat([self._differentiable(part, instead) for part in parts])
+        if len(found) != len(batch):
+            raise ValueError(f"the model must give a row of scores for each image, got {len(found)} for {len(batch)}")
+        return found
+
+    def _differentiable(self, batch: Tensor, instead: Mapping[int, Replacement] | None) -> Tensor:
+        batch = batch * 1  # the forward may write into it
+        if self.prepared is not None and self.level == 1:
+            return self.prepared(channels_last(batch), instead)
+        if instead and self.prepared is not None:
+            with substituting(self.model, self.prepared.recording.calls, instead):
+                found = self.model(batch)
+            return class_scores(found, self.output)
+        return class_scores(self.model(batch), self.output)
+
+    def check(self) -> None:
+        """Go up to the level at which a batch of two inputs has the model's own scores; once for a prepared model."""
+        prepared = self.prepared
+        if self._checked if prepared is None else prepared.batches_checked:
+            return
+        noise = torch.randn(self.x.shape, generator=torch.Generator().manual_seed(0)).to(self.x)
+        both = torch.cat([self.x, self.x.flip(-1) * 0.5 + noise * self.x.std()])
+        with borrow(self.model):
+            alone = torch.cat([class_scores(self.model(one), self.output) for one in both.split(1)])
+            bound = max(1e-4, 16 * torch.finfo(self.x.dtype).eps * float(alone.abs().nan_to_num().max()))
+            while self.level < 3:
+                with contextlib.suppress(Exception):
+                    found = self._plain(both)
+                    if found.shape == alone.shape and not ((found - alone).abs().nan_to_num() > bound).any():
+                        break
+                self._rise()
+        self._checked = True
+        if prepared is not None:
+            prepared.batches_checked = True
+
+    def _rise(self) -> None:
+        if self.prepared is None:
+            self._alone = True
+        else:
+            self.prepared.level = self.level + 1
+
+    def _plain(self, batch: Tensor) -> Tensor:
+        if self.prepared is not None and self.level == 1:
+            return self.prepared.whole(channels_last(batch))
+        if self.level == 3:
+            return torch.cat([class_scores(self.model(one), self.output) for one in batch.split(1)])
+        return class_scores(self.model(batch), self.output)
+
+    def _sure(self, batch: Tensor) -> Tensor:
+        """The scores of a batch at this level, or at the first above it that does not raise."""
+        while True:
+            try:
+                found = self._plain(batch)
+            except Exception as error:
+                if out_of_memory(error) or self.level == 3:
+                    raise
+                self._rise()
+                continue
+            if len(found) != len(batch):
+                raise ValueError(
+                    f"the model must give a row of scores for each image, got {len(found)} for {len(batch)}"
+                )
+            return found
