@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Mapping
 
 import torch
@@ -16,6 +17,7 @@ from .prepared import Prepared, channels_last
 from .scores import Pick, class_scores
 
 _PIXELS = 4 * 224 * 224  # at once on a CPU: more fall out of its caches
+_BATCHES, _STEP = 12, 0.25  # how many of these make one step at most, and about how long one takes (seconds)
 
 
 class WholePasses:
@@ -35,6 +37,7 @@ class WholePasses:
         self.prepared = current_passes(model, x, output, prepared)
         # Of a model that cannot be prepared: whether it was checked, and takes one input at a time only.
         self._checked = self._alone = False
+        self._pace = _STEP / 4  # seconds for one input, as it was the last time
 
     @property
     def level(self) -> int:
@@ -49,20 +52,42 @@ class WholePasses:
             return 64
         return max(4, min(256, _PIXELS // max(1, self.x[0, 0].numel())))
 
+    @property
+    def chunk(self) -> int:
+        """How many inputs are made and asked about in one step: several batches, for to borrow takes a while."""
+        if self.level == 3 or self.x.device.type != "cpu":
+            return self.size
+        return self.size * max(1, min(_BATCHES, int(_STEP / (self._pace * self.size))))
+
     def scores(self, batch: Tensor) -> Tensor:
         """The scores (n, classes) without a gradient, in parts where memory runs out."""
-        return self.many(len(batch), lambda start, stop: batch[start:stop])
+        self.check()
+        begin = time.perf_counter()
+        # At once: ONNX Runtime's threads and torch's, who wait for more to do, are in each other's way.
+        batch = self.laid_out(batch)
+        # What ONNX Runtime has of the model is its own.
+        with contextlib.nullcontext() if self._on_onnx else borrow(self.model):
+            parts = in_batches(len(batch), lambda start, stop: self._sure(batch[start:stop]), size=self.size)
+            found = torch.cat([part for _, _, part in parts])
+        self._pace = (time.perf_counter() - begin) / len(batch)
+        return found
+
+    @property
+    def _on_onnx(self) -> bool:
+        return self.prepared is not None and self.prepared.onnx is not None and self.level == 1
+
+    def laid_out(self, batch: Tensor) -> Tensor:
+        """The inputs in the memory format that the passes are fastest with: what is made of them has it too."""
+        return batch.contiguous() if self._on_onnx else channels_last(batch)
 
     def many(self, count: int, images: Callable[[int, int], Tensor]) -> Tensor:
-        """The scores (count, classes) of inputs that are made part by part."""
-        self.check()
-
-        def run(start: int, stop: int) -> Tensor:
-            batch = images(start, stop)
-            with borrow(self.model):
-                return self._sure(batch)
-
-        return torch.cat([part for _, _, part in in_batches(count, run, size=self.size)])
+        """The scores (count, classes) of inputs that are made step by step."""
+        found, start = [], 0
+        while start < count:
+            stop = min(count, start + self.chunk)
+            found.append(self.scores(images(start, stop)))
+            start = stop
+        return torch.cat(found)
 
     def with_gradient(self, batch: Tensor, instead: Mapping[int, Replacement] | None = None) -> Tensor:
         """The scores with a gradient towards `batch`; `instead` holds operations done in another way, by number.
@@ -114,23 +139,21 @@ class WholePasses:
 
     def _plain(self, batch: Tensor) -> Tensor:
         if self.prepared is not None and self.level == 1:
-            return self.prepared.whole(channels_last(batch))
+            return self.prepared.whole(self.laid_out(batch))
         if self.level == 3:
             return torch.cat([class_scores(self.model(one), self.output) for one in batch.split(1)])
         return class_scores(self.model(batch), self.output)
 
     def _sure(self, batch: Tensor) -> Tensor:
         """The scores of a batch at this level, or at the first above it that does not raise."""
-        while True:
-            try:
-                found = self._plain(batch)
-            except Exception as error:
-                if out_of_memory(error) or self.level == 3:
-                    raise
-                self._rise()
-                continue
-            if len(found) != len(batch):
-                raise ValueError(
-                    f"the model must give a row of scores for each image, got {len(found)} for {len(batch)}"
-                )
-            return found
+        try:
+            found = self._plain(batch)
+        except Exception as error:
+            if out_of_memory(error) or self.level == 3:
+                raise
+            self._rise()
+            with borrow(self.model):
+                return self._sure(batch)
+        if len(found) != len(batch):
+            raise ValueError(f"the model must give a row of scores for each image, got {len(found)} for {len(batch)}")
+        return found

@@ -76,8 +76,9 @@ def smoothgrad(
     generator = torch.Generator().manual_seed(seed)
     total = torch.zeros_like(x[0], dtype=torch.float32)
     parameters: dict[str, Any] = {"samples": samples, "noise": noise, "seed": seed}
-    for start in range(0, samples, subject.passes.size):
-        stop = min(samples, start + subject.passes.size)
+    stop = 0
+    while stop < samples:
+        start, stop = stop, min(samples, stop + subject.passes.chunk)
         if noises is None:
             # One by one: what is drawn must not depend on how many go at once.
             drawn = [torch.randn(x.shape[1:], generator=generator) for _ in range(start, stop)]
@@ -109,8 +110,9 @@ def integrated_gradients(
     promised = subject.value - float(subject.values(start[None])[0])
     total = torch.zeros_like(x[0], dtype=torch.float64)
     parameters: dict[str, Any] = {"steps": steps, "baseline": words}
-    for first in range(0, steps, subject.passes.size):
-        last = min(steps, first + subject.passes.size)
+    last = 0
+    while last < steps:
+        first, last = last, min(steps, last + subject.passes.chunk)
         some = start + at[first:last] * (x - start)
         total += (subject.gradients(some)[0].double() * share[first:last]).sum(0)
         values = total * (x[0] - start)

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from ..occluder import Fill
-from .lime import Switches
+from .lime import PIECES, Switches
 from .result import Attribution
 from .subject import Subject, given_count
 from .superpixels import Segmentation
-from .surrogate import Surrogate
+from .surrogate import Surrogate, inverted
 
 
 def kernel_shap(
@@ -55,7 +55,7 @@ def kernel_shap(
     for some in switches.portions(on):
         scores.append(switches.scores(some))
         done += len(some)
-        if done < len(on) and done - shown < len(on) / 20:
+        if done < len(on) and done - shown < len(on) / PIECES:
             continue
         shown = done
         found = constrained(on[:done], np.concatenate(scores), weights[:done], nothing, everything, switches.labels)
@@ -137,7 +137,7 @@ def constrained(
     z, total = on.astype(np.float64), everything - nothing
     # The last coefficient is what the others leave of the total.
     x, y = z[:, :-1] - z[:, -1:], scores - nothing - z[:, -1] * total
-    inverse = np.linalg.pinv(x.T @ (x * weights[:, None]), hermitian=True)
+    inverse = inverted(x.T @ (x * weights[:, None]))
     first = inverse @ (x.T @ (weights * y))
     rest = y - x @ first
     bread = x * (weights * rest)[:, None]

@@ -10,10 +10,13 @@ import torch
 from torch import Tensor
 
 from ..occluder import Fill
+from .blend import Blend
 from .result import Attribution
 from .subject import Subject, given_count
 from .superpixels import Segmentation, as_labels, superpixels, switched_off
 from .surrogate import Fit
+
+PIECES = 10  # times that a growing surrogate is shown
 
 
 class Switches:
@@ -37,21 +40,24 @@ class Switches:
             self.labels, self.words = as_labels(segments, subject.x), "given"
         self.standing, self.fill = switched_off(subject.x, self.labels, fill, seed)
         self.parts = int(self.labels.max()) + 1
+        self._blend = Blend(subject.passes, self.standing)
         self._at = torch.from_numpy(self.labels).to(subject.x.device)
 
     def images(self, on: np.ndarray) -> Tensor:
         """The image with the parts off that are 0 (or False) in each row of `on` (n, parts)."""
-        shown = torch.from_numpy(np.asarray(on, bool)).to(self._at.device)[:, self._at]
-        return torch.where(shown[:, None], self.subject.x, self.standing)
+        rows = torch.from_numpy(np.asarray(on, np.float32)).to(self._at.device)
+        return self._blend(rows[:, self._at])
 
     def scores(self, on: np.ndarray) -> np.ndarray:
         """The explained score for each row, (n,)."""
         return np.concatenate([self.subject.values(self.images(some)).numpy() for some in self.portions(on)])
 
     def portions(self, on: np.ndarray) -> Iterator[np.ndarray]:
-        size = self.subject.passes.size
-        for start in range(0, len(on), size):
-            yield on[start : start + size]
+        start = 0
+        while start < len(on):
+            stop = start + self.subject.passes.chunk
+            yield on[start:stop]
+            start = stop
 
     def parameters(self) -> dict[str, Any]:
         return {"segmentation": self.words, "segments": self.parts, "fill": self.fill}
@@ -115,15 +121,14 @@ def fitted(
     weights: np.ndarray,
     fit: Fit,
     parameters: dict[str, Any],
-    pieces: int = 20,
 ) -> Iterator[Attribution]:
-    """The surrogate after every twentieth of the samples."""
+    """The surrogate as the samples come in."""
     subject, done, shown = switches.subject, 0, 0
     notes = ("one superpixel only: there is nothing to compare it with",) if switches.parts == 1 else ()
     for some in switches.portions(on):
         fit.add(some, switches.scores(some), weights[done : done + len(some)])
         done += len(some)
-        if done < len(on) and done - shown < len(on) / pieces:
+        if done < len(on) and done - shown < len(on) / PIECES:
             continue
         shown = done
         found = fit.solve(switches.labels)

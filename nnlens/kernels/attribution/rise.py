@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..occluder import Fill, filling
+from .blend import Blend
 from .result import Attribution
 from .subject import Subject, given_count
 
@@ -51,6 +52,7 @@ def rise(
     standing, words = filling(subject.x, fill, seed)
     if standing is None:
         raise ValueError('fill must not be "surround" for soft masks')
+    blend = Blend(subject.passes, standing)
     given = None if masks is None else torch.as_tensor(masks).to(subject.x)
     if given is not None and given.shape[1:] != (height, width):
         raise ValueError(f"masks must be (samples, {height}, {width}), got {tuple(given.shape)}")
@@ -61,10 +63,10 @@ def rise(
     parameters |= {"masks": "given"} if given is not None else {"cells": cells, "seed": seed}
     done = shown = 0
     while done < samples:
-        count = min(subject.passes.size, samples - done)
+        count = min(subject.passes.chunk, samples - done)
         part = slice(done, done + count)
         some = soft_masks(small[part], cuts[part], height, width).to(subject.x) if given is None else given[part]
-        scores = subject.values(subject.x * some[:, None] + standing * (1 - some[:, None]))
+        scores = subject.values(blend(some))
         total += torch.tensordot(scores.to(some.device), some.double(), 1)
         done += count
         if done < samples and done - shown < samples / 20:

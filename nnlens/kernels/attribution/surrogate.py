@@ -76,7 +76,7 @@ class Fit:
         middle, mean = weights @ on / total, weights @ scores / total
         x, y = on - middle, scores - mean
         # The intercept is solved for by centring, as ridge regression of scikit-learn does.
-        inverse = np.linalg.pinv(x.T @ (x * weights[:, None]) + self.ridge * np.eye(self.parts), hermitian=True)
+        inverse = inverted(x.T @ (x * weights[:, None]) + self.ridge * np.eye(self.parts))
         coefficients = inverse @ (x.T @ (weights * y))
         rest = y - x @ coefficients
         bread = x * (weights * rest)[:, None]
@@ -86,3 +86,14 @@ class Fit:
         flat = spread <= 1e-20 * max(1.0, float(weights @ scores**2))
         r2 = float("nan") if flat else 1 - float(weights @ rest**2) / spread
         return Surrogate(coefficients, float(mean - middle @ coefficients), errors, r2, len(scores), labels)
+
+
+def inverted(moments: np.ndarray) -> np.ndarray:
+    """The inverse of a symmetric matrix without negative directions; the pseudo-inverse where it has flat ones."""
+    try:
+        steep = np.diag(np.linalg.cholesky(moments))
+        if steep.min() > 1e-6 * steep.max():
+            return np.linalg.inv(moments)
+    except np.linalg.LinAlgError:
+        pass
+    return np.linalg.pinv(moments, hermitian=True)
