@@ -129,7 +129,7 @@ def filling(x: Tensor, fill: Fill, seed: int = 0) -> tuple[Tensor | None, str]:
         if fill == "mean":
             return image.mean((1, 2), keepdim=True).expand(image.shape), "mean colour"
         if fill == "blur":
-            return _blur(image, max(1.0, min(image.shape[1:]) / 10)), "blur"
+            return blurred(image, max(1.0, min(image.shape[1:]) / 10)), "blur"
         if fill == "noise":
             noise = torch.randn(image.shape, generator=torch.Generator().manual_seed(seed)).to(image)
             return image.mean((1, 2), keepdim=True) + noise * image.std((1, 2), keepdim=True), f"noise, seed {seed}"
@@ -143,10 +143,10 @@ def filling(x: Tensor, fill: Fill, seed: int = 0) -> tuple[Tensor | None, str]:
     return torch.full_like(image, fill), f"{fill:g}"
 
 
-def _blur(image: Tensor, sigma: float) -> Tensor:
-    """Separable Gaussian blur that weighs only the pixels inside the image."""
+def blurred(image: Tensor, sigma: float, radius: int | None = None) -> Tensor:
+    """Separable Gaussian blur of (channels, height, width) that weighs only the pixels inside; 3 σ on each side."""
     channels = image.shape[0]
-    radius = int(3 * sigma)
+    radius = int(3 * sigma) if radius is None else radius
     offsets = torch.arange(-radius, radius + 1, device=image.device, dtype=torch.float32)
     kernel = torch.exp(-(offsets**2) / (2 * sigma**2))
     planes = torch.cat([image.float(), torch.ones_like(image[:1], dtype=torch.float32)])[:, None]

@@ -125,6 +125,7 @@ def attribution_steps(subject: Subject, method: str, **options: Any) -> Iterator
     if unknown:
         known = ", ".join(one.options) or "none"
         raise TypeError(f"{one.name} has no option {unknown[0]!r}; it takes {known}")
+    subject.forwards = subject.backwards = 0
     return one.steps(subject, **options)
 
 

@@ -41,7 +41,7 @@ class Subject:
     value : float
         The score of the input as it is.
     forwards, backwards : int
-        The passes so far, of one input each.
+        The passes of the attribution that is being made, of one input each.
     """
 
     def __init__(

@@ -1,0 +1,148 @@
+"""Does a map know the weights? The map again, with layers of the network randomised (Adebayo et al. 2018)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ...recording import Recording, borrow
+from ...recording.record import unwrapped
+from .methods import attribution_steps
+from .result import Attribution
+from .similarity import Alike, alike
+from .subject import Subject, given_count
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Randomisation:
+    """How alike a map and those of randomised networks are (arXiv:1810.03292).
+
+    Attributes
+    ----------
+    layers : tuple of str
+        The modules down to which weights were randomised, the last of the network first.
+    cascading : tuple of Alike
+        With all weights from the network's end down to each of these layers randomised.
+    independent : tuple of Alike
+        With each of these layers randomised alone.
+    complete : bool
+        Whether all of them were tried.
+    maps : tuple of Attribution
+        The maps of the cascade.
+    """
+
+    layers: tuple[str, ...]
+    cascading: tuple[Alike, ...]
+    independent: tuple[Alike, ...]
+    complete: bool
+    maps: tuple[Attribution, ...] = ()
+
+    @property
+    def last(self) -> Alike:
+        """With all weights randomised."""
+        return self.cascading[-1]
+
+    def describe(self) -> str:
+        last = self.last
+        return (
+            f"with the weights randomised from the end down to {self.layers[len(self.cascading) - 1]}, the map's rank "
+            f"correlation with the original is {last.absolute:.2f} ({last.signed:.2f} with signs, "
+            f"SSIM {last.structure:.2f})"
+        )
+
+    def __repr__(self) -> str:
+        return f"Randomisation({self.describe() if self.cascading else 'nothing yet'})"
+
+
+def weighted_layers(model: nn.Module, recording: Recording) -> list[str]:
+    """The modules that have parameters of their own, in the order in which these were first used in the pass."""
+    owners: dict[int, str] = {}
+    for path, module in unwrapped(model).named_modules():
+        for parameter in module.parameters(recurse=False):
+            owners.setdefault(parameter.data_ptr(), path)
+    found: dict[str, None] = {}
+    for operation in recording:
+        for source in operation.sources:
+            if source.value is not None and source.value.data_ptr() in owners:
+                found[owners[source.value.data_ptr()]] = None
+    return list(found)
+
+
+@contextmanager
+def randomised(model: nn.Module, layers: Sequence[str], seed: int = 0) -> Iterator[None]:
+    """Within the block the weights of these modules are drawn anew, from normal distributions of their own mean and
+    deviation, tensor by tensor; running statistics stay. Then the model has its own again, bit for bit.
+    """
+    model = unwrapped(model)
+    generator = torch.Generator().manual_seed(seed)
+    with borrow(model), torch.no_grad():
+        for path in layers:
+            for parameter in model.get_submodule(path).parameters(recurse=False):
+                # In the order of the layers, whatever is randomised with them: a cascade keeps what it has drawn.
+                parameter.data = _drawn(parameter, generator)
+        yield
+
+
+def _drawn(like: Tensor, generator: torch.Generator) -> Tensor:
+    own = like.detach().float()
+    drawn = torch.randn(like.shape, generator=generator).to(own)
+    deviation = own.std() if own.numel() > 1 else own.abs().mean()
+    return (own.mean() + drawn * deviation).to(like.dtype)
+
+
+def randomisation_steps(
+    subject: Subject,
+    original: Attribution,
+    options: dict[str, Any],
+    *,
+    levels: int = 5,
+    independent: bool = True,
+    seed: int = 0,
+) -> Iterator[Randomisation]:
+    """The map of a method again and again while the network loses its weights.
+
+    Parameters
+    ----------
+    original : Attribution
+        Of this subject; `options` are those that it was made with.
+    levels : int
+        How many layers, evenly spread from the last to the first, are stopped at.
+    independent : bool
+        Whether each of these layers is randomised alone, too.
+
+    Each level costs what the method costs, and a recorded pass.
+    """
+    given_count(levels, "levels")
+    names = weighted_layers(subject.model, subject.recording)[::-1]
+    if not names:
+        raise ValueError("the model has no weights that could be randomised")
+    count = min(levels, len(names))
+    stops = [round((place + 1) * len(names) / count) for place in range(count)]
+    layers = tuple(names[stop - 1] for stop in stops)
+    cascading: list[Alike] = []
+    alone: list[Alike] = []
+    maps: list[Attribution] = []
+    if original.surrogate is not None and original.surrogate.labels is not None:
+        options = {**options, "segments": original.surrogate.labels}
+    for stop in stops:
+        found = _again(subject, original, options, names[:stop], seed)
+        maps.append(found)
+        cascading.append(alike(original, found))
+        yield Randomisation(layers, tuple(cascading), (), count == len(cascading) and not independent, tuple(maps))
+    for name in layers if independent else ():
+        alone.append(alike(original, _again(subject, original, options, [name], seed)))
+        yield Randomisation(layers, tuple(cascading), tuple(alone), len(alone) == count, tuple(maps))
+
+
+def _again(
+    subject: Subject, original: Attribution, options: dict[str, Any], layers: Sequence[str], seed: int
+) -> Attribution:
+    with randomised(subject.model, layers, seed):
+        other = Subject(subject.model, subject.x, target=subject.target, score=subject.score, output=subject.output)
+        *_, found = attribution_steps(other, original.method, **options)
+    return found
