@@ -22,7 +22,7 @@ from .selection import Sample, Selection
 from .work import Worker, hold_during_cells
 
 if TYPE_CHECKING:
-    from .widgets import ActivationsWidget, ExamplesWidget, Explorer, OcclusionWidget, UnitWidget
+    from .widgets import ActivationsWidget, AttributionWidget, ExamplesWidget, Explorer, OcclusionWidget, UnitWidget
 
 _SAMPLES_KEPT = 4
 
@@ -227,6 +227,24 @@ class Lens:
         from .widgets import UnitWidget
 
         return UnitWidget(self, image, **options)
+
+    def attribution(self, image: Any = None, **options: Any) -> AttributionWidget:
+        """Attributions side by side, a column for each method, and under each the evidence that could refute it.
+
+        Parameters
+        ----------
+        image : optional, or a list
+            As for `explore`; the latest one if left out. A list of up to six images gives a row to each.
+        **options
+            `methods`, a list of names (`kernels.METHODS` has all of them); `target`, a class, or a list of up to six
+            that are compared, a row each; `layer` of Grad-CAM; `score` ("logit", "probability") where it shall not be
+            each method's own; `samples`, `segments`, `segmentation`, `width`, `seed` of LIME and its kin; `look`
+            ("own", "signed", "magnitude"), `maps_scale` ("each", "method", "all"), `opacity`; `checks`, which evidence
+            is made ("faithfulness", "randomisation", "seeds", "sensitivity"); `hide`, parts to leave out.
+        """
+        from .widgets import AttributionWidget
+
+        return AttributionWidget(self, image, **options)
 
     def examples(
         self,

@@ -13,7 +13,7 @@ import traitlets as t
 
 from .inputs import Input
 from .kept import Kept
-from .kernels import Activations, Grid, Occlusion, activations, token_grids
+from .kernels import Activations, Attribution, Evidence, Grid, Occlusion, activations, token_grids
 from .recording import Recording
 
 SCALES = ("unit", "layer", "locked")
@@ -32,6 +32,8 @@ class Sample:
     version: int  # of the model's weights
     occlusions: dict[tuple[Any, ...], Occlusion] = field(default_factory=dict, repr=False)
     growing: dict[tuple[Any, ...], Iterator[Occlusion]] = field(default_factory=dict, repr=False)
+    attributions: dict[tuple[Any, ...], Attribution] = field(default_factory=dict, repr=False)
+    evidence: dict[tuple[Any, ...], Evidence] = field(default_factory=dict, repr=False)
     _kept: Kept = field(default_factory=Kept, repr=False)
 
     def once(self, *key: Any, make: Callable[[], Any], most: int = 8) -> Any:

@@ -431,7 +431,7 @@ def flat_curves(deletion: float, insertion: float) -> Curves:
 @pytest.mark.parametrize(
     ("own", "edge", "verdict", "words"),
     [
-        ((0.1, 0.6), (0.3, 0.4), "good", "The score follows it: deletion 0.10 against 0.41 by chance"),
+        ((0.1, 0.6), (0.3, 0.4), "good", "The score follows it: deletion 0.1 against 0.41 by chance"),
         ((0.5, 0.2), (0.3, 0.4), "bad", "does not follow it more than 2 random orders"),
         ((0.3, 0.4), (0.2, 0.5), "bad", "no more than it follows the image's edges"),
         ((0.1, 0.2), (0.3, 0.4), "doubtful", "not for insertion"),

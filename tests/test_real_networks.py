@@ -221,7 +221,9 @@ def test_methods_put_their_mass_on_the_animal_that_they_are_asked_about(squeezen
     upper = np.zeros((224, 224), bool)
     upper[:112] = True
     shares: dict[str, tuple[float, ...]] = {}
-    options = {"occlusion": {"size": 48, "stride": 16}, "lime": {"samples": 500}, "kernel_shap": {"samples": 500}}
+    options = {name: {"samples": 500} for name in ("lime", "kernel_shap", "rise")} | {
+        "occlusion": {"size": 48, "stride": 16}
+    }
     for name in METHODS:
         if name == "attention_rollout":
             continue

@@ -8,8 +8,8 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "nnlens"
 # Each room may import from those before it, and from itself.
-ORDER = ["kept", "recording", "work", "kernels", "inputs", "datasets", "selection", "collection", "zoo", "render"]
-ORDER += ["export", "widgets", "lens", "cli"]
+ORDER = ["kept", "recording", "work", "kernels", "inputs", "datasets", "selection", "collection", "comparison", "zoo"]
+ORDER += ["render", "export", "widgets", "lens", "evaluation", "cli"]
 # The door opens the widgets, when it is asked to; a widget knows its lens by name only.
 LATE = {("lens", "widgets"), ("widgets", "lens"), ("export", "widgets")}
 

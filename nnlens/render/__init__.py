@@ -1,5 +1,6 @@
 """Results to textures, legends and pictures."""
 
+from .attribution import attribution_over, attribution_texture, evidence_payload, superpixel_texture
 from .card import (
     back_projection_texture,
     colours_of,
@@ -16,16 +17,20 @@ from .textures import mosaic_texture, occlusion_texture, unit_texture
 __all__ = [
     "Panel",
     "SummaryTable",
+    "attribution_over",
+    "attribution_texture",
     "back_projection_texture",
     "color_tables",
     "colours_of",
     "connections_payload",
     "draw",
     "encoded",
+    "evidence_payload",
     "mosaic_texture",
     "occlusion_texture",
     "picture_of",
     "signed_texture",
+    "superpixel_texture",
     "synthesis_payload",
     "unit_texture",
 ]

@@ -9,12 +9,11 @@ from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 import traitlets as t
 from torch import Tensor
 
 from ..export.bundle import Response, within_budget
-from ..kernels import Occlusion, masked_scores, occluded_scores, occlusion_steps, probabilities, size_curve
+from ..kernels import Occlusion, masked_scores, occluded_scores, occlusion_steps, size_curve
 from ..kernels.occluder import pair
 from ..recording import version_of
 from ..render import Panel, occlusion_texture
@@ -231,12 +230,12 @@ class OcclusionWidget(View):
             where = place[0], place[1], size, fill, shape
             scores = sample.once("occluded", *where, make=partial(self._under, sample, *where), most=1024)
             took = (time.perf_counter() - begin) * 1000
-            self.occluded = {**about, **self._scores(sample, scores[None]), "ms": took}
+            self.occluded = {**about, **self.scored(sample, scores[None]), "ms": took}
             yield
             # The hand rests: the same place under other sizes.
             sizes = _curve_sizes(self.sizes, size)
             rows = sample.once("curve", *where, make=partial(self._around, sample, *where, sizes), most=256)
-            self.curve = {**about, "sizes": sizes, **self._scores(sample, rows)}
+            self.curve = {**about, "sizes": sizes, **self.scored(sample, rows)}
         except Exception as error:
             self._show_error(error)
         yield
@@ -270,22 +269,6 @@ class OcclusionWidget(View):
             prepared=self._lens.prepared(sample),
         )
 
-    def _scores(self, sample: Sample, rows: np.ndarray) -> dict[str, Any]:
-        """Of one position or several: lists of numbers, or lists of lists."""
-        shares = probabilities(torch.from_numpy(rows), distribution=sample.distribution).numpy()
-        shown, tops = self.shown_classes(), rows.argmax(1)
-        made: dict[str, Any] = {
-            "classes": shown,
-            "probability": shares[:, shown].T.tolist(),
-            "logit": rows[:, shown].T.tolist(),
-            "top": tops.tolist(),
-            "top_probability": shares[np.arange(len(rows)), tops].tolist(),
-        }
-        if len(rows) > 1:
-            return made
-        flat = {name: [one[0] for one in made[name]] for name in ("probability", "logit")}
-        return {**made, **flat, "top": made["top"][0], "top_probability": made["top_probability"][0]}
-
     # Pixels that are hidden by hand.
 
     def _hide_by_hand(self, change: Any = None) -> None:
@@ -316,7 +299,7 @@ class OcclusionWidget(View):
                 )
                 # The number of hidden pixels and the sum of their places say which mask it was.
                 mark = [int(hidden.sum()), int(np.flatnonzero(hidden).sum())]
-                self.masked = {"mark": mark, "fill": self.fill, **self._scores(sample, rows)}
+                self.masked = {"mark": mark, "fill": self.fill, **self.scored(sample, rows)}
             else:
                 self.masked = None
         except Exception as error:

@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import anywidget
+import numpy as np
+import torch
 import traitlets as t
 from PIL import Image
 
 from ..export.bundle import Response, mime_bundle, page
 from ..export.mode import is_static
 from ..inputs import read_image, redrawn
+from ..kernels import probabilities
 from ..render import Panel, color_tables, draw, encoded
-from ..selection import SCALES, Selection
+from ..selection import SCALES, Sample, Selection
 
 if TYPE_CHECKING:
     from ..lens import Lens
@@ -166,6 +169,22 @@ class View(anywidget.AnyWidget):
         """The five most probable classes, and the target where it is not among them."""
         top = self._selection.sample.top(5)
         return top if self._selection.target in top else [*top, self._selection.target]
+
+    def scored(self, sample: Sample, rows: np.ndarray) -> dict[str, Any]:
+        """Class scores (n, classes) as the bars show them: lists of numbers for one row, else lists of lists."""
+        shares = probabilities(torch.from_numpy(rows), distribution=sample.distribution).numpy()
+        shown, tops = self.shown_classes(), rows.argmax(1)
+        made: dict[str, Any] = {
+            "classes": shown,
+            "probability": shares[:, shown].T.tolist(),
+            "logit": rows[:, shown].T.tolist(),
+            "top": tops.tolist(),
+            "top_probability": shares[np.arange(len(rows)), tops].tolist(),
+        }
+        if len(rows) > 1:
+            return made
+        flat = {name: [one[0] for one in made[name]] for name in ("probability", "logit")}
+        return {**made, **flat, "top": made["top"][0], "top_probability": made["top_probability"][0]}
 
     def _stale(self, name: str, made_of: Any) -> bool:
         if self._shown.get(name) == made_of:

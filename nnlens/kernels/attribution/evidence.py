@@ -110,8 +110,8 @@ class Evidence:
         own, orders = found.own, len(found.yardstick.random)
         chance = own.deletion_area + found.margin()[0], own.insertion_area - found.margin()[1]
         numbers = (
-            f"deletion {own.deletion_area:.2f} against {chance[0]:.2f} by chance, "
-            f"insertion {own.insertion_area:.2f} against {chance[1]:.2f}"
+            f"deletion {own.deletion_area:.2g} against {chance[0]:.2g} by chance, "
+            f"insertion {own.insertion_area:.2g} against {chance[1]:.2g}"
         )
         if not any(beats):
             yield Statement(
@@ -163,12 +163,12 @@ class Evidence:
             yield Statement("sensitivity", verdict, f"{words[0].upper()}{words[1:]}.")
 
 
-def evidence_cost(method: str, options: Mapping[str, Any], check: Check) -> int:
+def evidence_cost(method: str, options: Mapping[str, Any], check: Check, image: tuple[int, int] = (224, 224)) -> int:
     """About how many forward passes a check takes, a backward pass counting as two.
 
     The random orders of the faithfulness check, which all methods share, are not counted.
     """
-    own = method_named(method).cost(**options)
+    own = method_named(method).cost(image, **options)
     if check == "faithfulness":
         return 2 * (STEPS + 1)
     return own * {"randomisation": 2 * LEVELS, "seeds": SEEDS - 1, "sensitivity": SAMPLES}[check]
@@ -212,7 +212,8 @@ def evidence_steps(
     wanted = [name for name in CHECKS if name in checks]
     if not method_named(found.method).random or found.parameters.get("exact"):
         wanted = [name for name in wanted if name != "seeds"]
-    costs = {name: evidence_cost(found.method, options, name) for name in wanted}
+    height, width = found.values.shape[1:]
+    costs = {name: evidence_cost(found.method, options, name, (height, width)) for name in wanted}
     skipped: dict[str, int] = {name: cost for name, cost in costs.items() if most is not None and cost > most}
     evidence = before or Evidence(found, _edges(subject, found))
     evidence = replace(evidence, skipped=skipped)

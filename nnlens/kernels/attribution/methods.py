@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ..occluder import pair
 from ..scores import ScoreKind
 from . import class_maps, gradients
 from .extremal_perturbation import extremal_perturbation
@@ -31,7 +32,7 @@ class Method:
     steps : callable
         From a `Subject` and options to growing `Attribution`s.
     passes : callable
-        The options → how many forward passes it takes, a backward pass counting as two.
+        Options and the image's height and width → how many forward passes it takes, a backward pass counting as two.
     score : "logit" or "probability"
         Which it explains unless it is told.
     gradient : bool
@@ -45,7 +46,7 @@ class Method:
     name: str
     title: str
     steps: Callable[..., Iterator[Attribution]]
-    passes: Callable[[dict[str, Any]], int]
+    passes: Callable[[dict[str, Any], tuple[int, int]], int]
     score: ScoreKind = "logit"
     gradient: bool = False
     random: bool = False
@@ -57,53 +58,55 @@ class Method:
         parameters = inspect.signature(self.steps).parameters.values()
         return {one.name: one.default for one in parameters if one.kind is one.KEYWORD_ONLY}
 
-    def cost(self, **options: Any) -> int:
-        """About how many forward passes it takes with these options."""
-        return self.passes({**self.options, **options})
+    def cost(self, image: tuple[int, int] = (224, 224), **options: Any) -> int:
+        """About how many forward passes it takes with these options on an image of this height and width."""
+        return self.passes({**self.options, **options}, image)
 
 
-def _occluder_positions(options: dict[str, Any]) -> int:
-    """As many as the defaults of `occlusion` make of a square image, where the options do not say."""
-    return 50
+def _positions(options: dict[str, Any], image: tuple[int, int]) -> int:
+    size = pair(max(1, min(image) // 4) if options["size"] is None else options["size"], "size")
+    stride = pair(max(1, min(size) // 2) if options["stride"] is None else options["stride"], "stride")
+    down, across = (-(-(side - part) // by) + 1 for side, part, by in zip(image, size, stride, strict=True))
+    return down * across + 1
 
 
-def _samples(options: dict[str, Any]) -> int:
+def _samples(options: dict[str, Any], image: tuple[int, int]) -> int:
     return int(options["samples"])
 
 
 METHODS: dict[str, Method] = {
     method.name: method
     for method in (
-        Method("gradient", "gradient", gradients.gradient, lambda _: 3, gradient=True),
-        Method("input_x_gradient", "input × gradient", gradients.input_x_gradient, lambda _: 3, gradient=True),
+        Method("gradient", "gradient", gradients.gradient, lambda *_: 3, gradient=True),
+        Method("input_x_gradient", "input × gradient", gradients.input_x_gradient, lambda *_: 3, gradient=True),
         Method(
-            "smoothgrad", "SmoothGrad", gradients.smoothgrad, lambda o: 3 * o["samples"], gradient=True, random=True
+            "smoothgrad", "SmoothGrad", gradients.smoothgrad, lambda o, _: 3 * o["samples"], gradient=True, random=True
         ),
         Method(
             "integrated_gradients",
             "integrated gradients",
             gradients.integrated_gradients,
-            lambda o: 3 * o["steps"] + 1,
+            lambda o, _: 3 * o["steps"] + 1,
             gradient=True,
         ),
-        Method("grad_cam", "Grad-CAM", class_maps.grad_cam, lambda _: 3, gradient=True),
-        Method("grad_cam_plus_plus", "Grad-CAM++", class_maps.grad_cam_plus_plus, lambda _: 3, gradient=True),
-        Method("guided_grad_cam", "Guided Grad-CAM", class_maps.guided_grad_cam, lambda _: 6, gradient=True),
-        Method("deconvnet", "deconvnet", gradients.deconvnet, lambda _: 3, gradient=True),
-        Method("guided_backprop", "guided backprop", gradients.guided_backprop, lambda _: 3, gradient=True),
-        Method("occlusion", "occlusion", occlusion_attribution, _occluder_positions, "probability"),
+        Method("grad_cam", "Grad-CAM", class_maps.grad_cam, lambda *_: 3, gradient=True),
+        Method("grad_cam_plus_plus", "Grad-CAM++", class_maps.grad_cam_plus_plus, lambda *_: 3, gradient=True),
+        Method("guided_grad_cam", "Guided Grad-CAM", class_maps.guided_grad_cam, lambda *_: 6, gradient=True),
+        Method("deconvnet", "deconvnet", gradients.deconvnet, lambda *_: 3, gradient=True),
+        Method("guided_backprop", "guided backprop", gradients.guided_backprop, lambda *_: 3, gradient=True),
+        Method("occlusion", "occlusion", occlusion_attribution, _positions, "probability"),
         Method("lime", "LIME", lime, _samples, "probability", random=True),
-        Method("kernel_shap", "KernelSHAP", kernel_shap, lambda o: o["samples"] + 2, "probability", random=True),
+        Method("kernel_shap", "KernelSHAP", kernel_shap, lambda o, _: o["samples"] + 2, "probability", random=True),
         Method("rise", "RISE", rise, _samples, "probability", random=True),
         Method(
             "extremal_perturbation",
             "extremal perturbation",
             extremal_perturbation,
-            lambda o: 3 * o["steps"],
+            lambda o, _: 3 * o["steps"],
             gradient=True,
         ),
         Method(
-            "attention_rollout", "attention rollout", class_maps.attention_rollout, lambda _: 1, class_specific=False
+            "attention_rollout", "attention rollout", class_maps.attention_rollout, lambda *_: 1, class_specific=False
         ),
     )
 }

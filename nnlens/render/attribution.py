@@ -1,0 +1,95 @@
+"""Attributions and their evidence as what travels to the browser, and as pictures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ..kernels import Attribution, Evidence, Surrogate
+from .card import signed_texture
+from .picture import color_map
+
+
+def attribution_texture(found: Attribution) -> dict[str, Any]:
+    """A map in 8 bits: with its signs, and beside it the magnitudes where these are another thing."""
+    planes = found.signed()[None]
+    if not found.contribution:
+        planes = np.concatenate([planes, found.magnitude()[None]])
+    return {
+        **signed_texture(planes),
+        "contribution": found.contribution,
+        "method": found.method,
+        "target": found.target,
+        "score": found.score,
+        "layer": found.layer,
+        "done": found.done,
+        "forwards": found.forwards,
+        "backwards": found.backwards,
+        "zero": found.all_zero,
+        "words": found.describe(),
+        "surrogate": None if found.surrogate is None else _surrogate(found.surrogate),
+    }
+
+
+def _surrogate(found: Surrogate) -> dict[str, Any]:
+    low, high = found.interval()
+    return {
+        "coefficients": found.coefficients.tolist(),
+        "low": low.tolist(),
+        "high": high.tolist(),
+        "r2": found.r2,
+        "samples": found.samples,
+    }
+
+
+def superpixel_texture(labels: np.ndarray) -> dict[str, Any]:
+    """Which superpixel each pixel belongs to, uint16."""
+    return {
+        "rows": labels.shape[0],
+        "columns": labels.shape[1],
+        "count": int(labels.max()) + 1,
+        "data": labels.astype(np.uint16).tobytes(),
+    }
+
+
+def evidence_payload(found: Evidence) -> dict[str, Any]:
+    """What was found: statements in words, curves, correlations; lists of numbers."""
+    curves = None
+    if found.faithfulness is not None:
+        own, yard = found.faithfulness.own, found.faithfulness.yardstick
+        curves = {"shares": own.shares.tolist(), "block": yard.block, "steps": yard.steps, "orders": len(yard.random)}
+        for name in ("deletion", "insertion"):
+            random = np.stack([getattr(one, name) for one in yard.random])
+            curves[name] = {
+                "own": getattr(own, name).tolist(),
+                "low": random.min(0).tolist(),
+                "high": random.max(0).tolist(),
+                "edges": getattr(yard.edges, name).tolist(),
+                "area": getattr(own, f"{name}_area"),
+                "chance": float(np.mean([getattr(one, f"{name}_area") for one in yard.random])),
+                "edges_area": getattr(yard.edges, f"{name}_area"),
+            }
+    weights: dict[str, Any] | None = None
+    if found.randomisation is not None:
+        weights = {"layers": list(found.randomisation.layers)}
+        for way in ("cascading", "independent"):
+            rows = getattr(found.randomisation, way)
+            weights[way] = [[one.signed, one.absolute, one.structure] for one in rows]
+    return {
+        "statements": [[one.check, one.verdict, one.words] for one in found.statements()],
+        "curves": curves,
+        "weights": weights,
+        "skipped": dict(found.skipped),
+        "failed": dict(found.failed),
+    }
+
+
+def attribution_over(photo: Image.Image, found: Attribution) -> tuple[Image.Image, tuple[float, float]]:
+    """A map over the greyed photograph, and the limits of its colours."""
+    values = found.importance()
+    largest = float(np.abs(values).max()) or 1.0
+    limits = (-largest if values.min() < 0 else 0.0, largest)
+    grey = photo.convert("L").convert("RGB")
+    return Image.blend(grey, color_map(values, *limits).resize(photo.size), 0.7), limits

@@ -1,0 +1,630 @@
+"""Attributions side by side: one column a method, one row a class or an image, the evidence under each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, get_args
+
+import numpy as np
+import traitlets as t
+
+from ..comparison import Comparison, Settings, default_segmentation
+from ..export.bundle import Response, packed_size, within_budget
+from ..kernels import CHECKS, METHODS, Attribution, Evidence, agreement, superpixels
+from ..kernels.attribution.class_maps import map_layers
+from ..kernels.attribution.lime import Switches
+from ..kernels.attribution.methods import method_named
+from ..kernels.attribution.superpixels import Segmentation
+from ..render import (
+    Panel,
+    attribution_over,
+    attribution_texture,
+    encoded,
+    evidence_payload,
+    superpixel_texture,
+)
+from ..selection import Sample, resolve_target
+from .view import View, built, synced
+
+PUBLISH_EVERY = 0.2  # seconds between two states of a growing map
+AT_ONCE = 10  # forward passes: maps that cost no more are there before the view is shown
+BY_ITSELF = 400  # forward passes: checks that cost more wait until they are asked for
+ROWS = 6
+LOOKS = ("own", "signed", "magnitude")
+SCALES_OF_MAPS = ("each", "method", "all")
+SETTINGS = ("samples", "segments", "segmentation", "width", "seed", "cam_layer")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the grid: an image and a class."""
+
+    sample: Sample
+    target: int
+
+    @property
+    def label(self) -> str:
+        return self.sample.names[self.target]
+
+
+@dataclass(frozen=True, repr=False)
+class Attributions:
+    """The numbers behind the grid: `result["lime"]`, `result["lime", 1]` for the second row.
+
+    Attributes
+    ----------
+    methods : tuple of str
+    rows : tuple of (image, target, label)
+    maps : dict
+        (method, row) → `Attribution`; those that could not be made are missing, and stand in `errors`.
+    evidence : dict
+        (method, row) → `Evidence`.
+    errors : dict
+        (method, row) → why there is no map.
+    """
+
+    methods: tuple[str, ...]
+    rows: tuple[tuple[str, int, str], ...]
+    maps: dict[tuple[str, int], Attribution]
+    evidence: dict[tuple[str, int], Evidence]
+    errors: dict[tuple[str, int], str]
+
+    def __getitem__(self, key: str | tuple[str, int]) -> Attribution:
+        method, row = (key, 0) if isinstance(key, str) else key
+        found = self.maps.get((method_named(method).name, row))
+        if found is None:
+            there = ", ".join(f"{name!r}, {number}" for name, number in self.maps)
+            raise KeyError(f"there is no map of {method!r} in row {row}; there are ({there})")
+        return found
+
+    def agreement(self, row: int = 0) -> tuple[list[str], np.ndarray]:
+        """The methods of a row that have a map, and the rank correlation of each pair."""
+        names = [name for name in self.methods if (name, row) in self.maps]
+        return names, agreement([self.maps[name, row] for name in names])
+
+    def table(self) -> list[dict[str, Any]]:
+        """A row for each map: what it costs and what the checks say, for `pandas.DataFrame` say."""
+        rows = []
+        for (method, row), found in self.maps.items():
+            image, _, label = self.rows[row]
+            known = self.evidence.get((method, row))
+            entry = {"method": method, "image": image, "class": label, "forwards": found.forwards}
+            entry |= {"backwards": found.backwards, **({} if known is None else evidence_numbers(known))}
+            rows.append(entry)
+        return rows
+
+    def __repr__(self) -> str:
+        lines = [f"Attributions({len(self.methods)} methods, {len(self.rows)} rows)"]
+        for (method, row), found in self.maps.items():
+            lines.append(f"  {method} · {self.rows[row][2]}: {found.describe()}")
+            if (method, row) in self.evidence:
+                lines += [f"    {one.words}" for one in self.evidence[method, row].statements()]
+        return "\n".join(lines)
+
+
+def evidence_numbers(found: Evidence) -> dict[str, float]:
+    """The checks of a map, each as one number."""
+    numbers = {"edges": found.edges}
+    if found.faithfulness is not None:
+        deletion, insertion = found.faithfulness.margin()
+        numbers |= {
+            "deletion": found.faithfulness.own.deletion_area,
+            "insertion": found.faithfulness.own.insertion_area,
+        }
+        numbers |= {"deletion gain": deletion, "insertion gain": insertion}
+    if found.randomisation is not None and found.randomisation.cascading:
+        first = found.randomisation.cascading[0]
+        numbers |= {"kept when randomised": max(first.signed, first.absolute)}
+    if found.seeds is not None:
+        numbers["seeds"] = float(found.seeds.correlations.mean())
+    if found.sensitivity is not None:
+        numbers["sensitivity"] = found.sensitivity.largest
+    if found.attribution.surrogate is not None:
+        numbers["R²"] = found.attribution.surrogate.r2
+    return numbers
+
+
+class AttributionWidget(View):
+    """Maps of several methods with the evidence that could refute them. `.result` has the numbers, `Attributions`."""
+
+    _esm = built("attribution.js")
+    _css = built("nnlens.css")
+    parts: ClassVar[tuple[str, ...]] = ("photo", "bars", "controls", "grid", "evidence", "superpixels", "code")
+    options: ClassVar[tuple[str, ...]] = (
+        *("layer", "target", "methods", "score", "look", "maps_scale", "opacity", "checks"),
+        *SETTINGS[:-1],
+    )
+
+    methods = synced(t.List(t.Unicode(), help="the columns"))
+    rows = synced(t.List(t.Dict(), help="image, target, label, probability; photo where it is another image"))
+    others = synced(t.List(t.Int(), help="classes that are compared with the target"))
+    method = synced(t.Unicode("", help="the selected column"))
+    row = synced(t.Int(0, help="the selected row"))
+    known = synced(t.List(t.Dict(), help="all methods: name, title, passes, and whether they fit the model"))
+    look = synced(t.Enum(LOOKS, "own", help="with signs, as magnitude, or as suits each method"))
+    maps_scale = synced(t.Enum(SCALES_OF_MAPS, "each", help="which maps share a scale: none, a method's, all"))
+    opacity = synced(t.Float(0.75, help="of the maps over the photograph, 0…1"))
+    samples = synced(t.Int(1000, help="of LIME, KernelSHAP and RISE"))
+    segments = synced(t.Int(50, help="about how many superpixels"))
+    segmentation = synced(t.Enum(get_args(Segmentation), "slic", help="how superpixels are made"))
+    width = synced(t.Float(0.25, help="of LIME's kernel"))
+    seed = synced(t.Int(0, help="the same seed, the same result"))
+    cam_layer = synced(t.Unicode("", help="the layer of Grad-CAM, empty for the last one with places"))
+    cam_layers = synced(t.List(t.Unicode(), help="the layers that it can be"))
+    superpixels = synced(t.Dict(help="of the selected row, see render.superpixel_texture"))
+    off = synced(t.List(t.Int(), help="superpixels of the selected row that are switched off"))
+    switched = synced(t.Dict(default_value=None, allow_none=True, help="the scores with these superpixels off"))
+    check = synced(t.Dict(default_value=None, allow_none=True, help="a check that is asked for: method, row, check"))
+    resume = synced(t.Int(0, help="counts up when the user goes on with what was stopped"))
+    progress = synced(t.Dict(help="what is being made, passes done and in all, seconds that are left"))
+    agreements = synced(t.Dict(help="rank correlations of the selected row's maps: methods, values"))
+
+    # For each method a trait of its own: a new map must not send all others again.
+    for _name in METHODS:
+        locals()[f"map_{_name}"] = synced(t.Dict(help="row → its map, see render.attribution_texture"))
+        locals()[f"evidence_{_name}"] = synced(t.Dict(help="row → its evidence, see render.evidence_payload"))
+    del _name
+
+    def __init__(self, lens: Any, image: Any = None, **options: Any):
+        images = list(image) if isinstance(image, (list, tuple)) else [image]
+        if not images or len(images) > ROWS:
+            raise ValueError(f"image must be one or up to {ROWS} images, got {len(images)}")
+        self._asked_layer = options.pop("layer", None)
+        targets = options.pop("target", None)
+        several = list(targets) if isinstance(targets, (list, tuple)) else [targets]
+        if not several or len(several) > ROWS:
+            raise ValueError(f"target must be one or up to {ROWS} classes, got {len(several)}")
+        if len(images) > 1 and len(several) > 1:
+            raise ValueError("rows are either several images or several targets, got both")
+        self._images = [lens.look(one) for one in images[1:]]
+        self._asked_targets = several
+        self._fixed = several[0] is not None  # the same class in every image
+        super().__init__(lens, images[0], target=several[0], **options)
+
+    @property
+    def result(self) -> Attributions:
+        """All maps and their evidence; what is missing is computed, but for checks that have to be asked for."""
+        self.wait()
+        self._make_all()
+        rows = self._rows
+        maps, evidence = {}, {}
+        for number, row in enumerate(rows):
+            for name in self.methods:
+                found = self._comparison.map(row.sample, row.target, name, self._settings)
+                known = self._comparison.evidence(row.sample, row.target, name, self._settings)
+                if found is not None:
+                    maps[name, number] = found
+                if known is not None:
+                    evidence[name, number] = known
+        about = tuple((row.sample.input.name, row.target, row.label) for row in rows)
+        return Attributions(tuple(self.methods), about, maps, evidence, dict(self._errors))
+
+    @property
+    def _settings(self) -> Settings:
+        return Settings(
+            self.samples, self.segments, self.segmentation, self.width, self.seed, self.cam_layer, self._score
+        )
+
+    @property
+    def _rows(self) -> list[Row]:
+        first = Row(self._selection.sample, self._selection.target)
+        if self._images:
+            # The weights may have changed since.
+            self._images = [self._lens.current(sample) for sample in self._images]
+            return [first, *(Row(one, first.target if self._fixed else one.top(1)[0]) for one in self._images)]
+        return [first, *(Row(first.sample, target) for target in self.others if target != first.target)]
+
+    @t.validate("methods")
+    def _check_methods(self, proposal: Any) -> list[str]:
+        try:
+            names = [method_named(name).name for name in proposal["value"]]
+        except ValueError as error:
+            raise t.TraitError(str(error).replace("method must", "methods must")) from None
+        return list(dict.fromkeys(names))
+
+    @t.validate("others")
+    def _check_others(self, proposal: Any) -> list[int]:
+        names = self._selection.sample.names
+        try:
+            found = [resolve_target(one, names) for one in proposal["value"]]
+        except (TypeError, ValueError) as error:
+            raise t.TraitError(str(error)) from None
+        if len(found) >= ROWS:
+            raise t.TraitError(f"others must be at most {ROWS - 1} classes, got {len(found)}")
+        return list(dict.fromkeys(found))
+
+    @t.validate("samples", "segments", "seed", "width", "opacity")
+    def _check_numbers(self, proposal: Any) -> Any:
+        name, value = proposal["trait"].name, proposal["value"]
+        low, high = {
+            "samples": (10, 100_000),
+            "segments": (1, 1000),
+            "seed": (0, 2**31 - 1),
+            "width": (0.01, 100.0),
+            "opacity": (0.0, 1.0),
+        }[name]
+        if not low <= value <= high:
+            raise t.TraitError(f"{name} must be {low:g}…{high:g}, got {value:g}")
+        return value
+
+    @t.validate("cam_layer")
+    def _check_cam_layer(self, proposal: Any) -> str:
+        name: str = proposal["value"]
+        if not name:
+            return name
+        try:
+            return self._selection.sample.recording.resolve(name)
+        except ValueError as error:
+            raise t.TraitError(str(error)) from None
+
+    @t.validate("off")
+    def _check_off(self, proposal: Any) -> list[int]:
+        count = self.superpixels.get("count", 0)
+        for one in proposal["value"]:
+            if not 0 <= one < count:
+                raise t.TraitError(f"off must name superpixels 0…{count - 1}, got {one}")
+        return sorted(set(proposal["value"]))
+
+    def _prepare(self, options: dict[str, Any]) -> None:
+        super()._prepare(options)
+        sample = self._selection.sample
+        self._comparison = Comparison(self._lens.model, self._lens.output, self._lens.prepared)
+        self._errors: dict[tuple[str, int], str] = {}
+        self._score = options.get("score")
+        if self._score not in (None, "logit", "probability"):
+            raise ValueError(f'score must be "logit" or "probability", got {self._score!r}')
+        checks = options.get("checks")
+        self._checks = CHECKS if checks is None else tuple(checks)
+        for name in self._checks:
+            if name not in CHECKS:
+                raise ValueError(f"checks must be of {', '.join(CHECKS)}, got {name!r}")
+        self.segmentation = options.get("segmentation") or default_segmentation()
+        for name in ("samples", "segments", "width", "seed", "look", "maps_scale", "opacity"):
+            if options.get(name) is not None:
+                setattr(self, name, options[name])
+        self.cam_layers = map_layers(sample.recording)
+        if self._asked_layer is not None:
+            self.cam_layer = self._asked_layer
+        asked = options.get("methods")
+        if isinstance(asked, str):
+            asked = [asked]
+        self.methods = self._usual() if asked is None else list(asked)
+        if not self.methods:
+            raise ValueError("methods must name at least one method, got none")
+        self.method = self.methods[0]
+        self.others = [resolve_target(one, sample.names) for one in self._asked_targets[1:]]
+        for row in range(len(self._rows)):
+            for name in self.methods:
+                if self._cost(row, name) <= AT_ONCE:
+                    self._finish(row, name)
+
+    def _usual(self) -> list[str]:
+        """The methods of a first look: they answer in different ways, and one of them is known not to."""
+        attends = any(
+            op.op in ("attention_weights", "multi_head_attention_forward") for op in self._selection.sample.recording
+        )
+        return ["grad_cam", "gradient", "attention_rollout" if attends else "guided_backprop", "occlusion", "lime"]
+
+    def _start(self) -> None:
+        self.observe(self._restart, ["methods", "others", *SETTINGS, "resume"])
+        self.observe(self._show_chosen, ["row", "methods"])
+        self.observe(self._stop, "cancel")
+        self.observe(self._switch, "off")
+        self.observe(self._make_check, "check")
+        self._show_all()
+        if not self._static:
+            self._restart()
+        super()._start()
+
+    def _follow(self, change: Any = None) -> None:
+        super()._follow(change)
+        if not self._ready:
+            return
+        now = [(row.sample, row.target) for row in self._rows]
+        if now != getattr(self, "_followed", None):
+            self._followed = now
+            if change is not None and change["name"] == "sample" and change["old"].input is not change["new"].input:
+                with self.hold_trait_notifications():
+                    self.others, self.off, self.row = [], [], 0
+                self.cam_layers = map_layers(self._selection.sample.recording)
+                if self.cam_layer not in self.cam_layers:
+                    self.cam_layer = ""
+            self._restart()
+
+    # Making the maps and the evidence.
+
+    def _restart(self, change: Any = None) -> None:
+        """Something else is wanted: show what there is of it, and make the rest."""
+        self._errors = {}
+        if self.row >= len(self._rows):
+            self.row = 0
+        if self.method not in self.methods:
+            self.method = self.methods[0] if self.methods else ""
+        self._show_all()
+        if not self._static:
+            self._lens.worker.submit(self, "map", lambda: self._steps("attribution", self._work()))
+
+    def _work(self) -> Generator[None, None, None]:
+        if self._refresh():
+            return  # which began this anew
+        cells = self._cells()
+        left = {cell: self._cost(*cell) for cell in cells if self._wants_map(*cell)}
+        more = {cell: self._evidence_passes(*cell) for cell in cells}
+        total, begin, shown = sum(left.values()) + sum(more.values()), time.monotonic(), 0.0
+        spent = 0.0
+
+        def tell(what: str, row: int, share: float, cost: float, force: bool = False) -> bool:
+            """Whether it is time to show something."""
+            nonlocal shown
+            now = time.monotonic()
+            if not force and now - shown < PUBLISH_EVERY:
+                return False
+            shown = now
+            done = spent + share * cost
+            pace = (now - begin) / done if done > 5 else None
+            remaining = None if pace is None else pace * max(0.0, total - done)
+            self.progress = {"what": what, "row": row, "done": done, "total": total, "remaining": remaining}
+            return True
+
+        for (row, name), cost in left.items():
+            if tell(METHODS[name].title, row, 0, cost, force=True):
+                yield
+            try:
+                one = self._rows[row]
+                for found in self._comparison.map_steps(one.sample, one.target, name, self._settings):
+                    if tell(METHODS[name].title, row, found.done, cost) or found.complete:
+                        self._show_map(row, name, found)
+                    yield
+            except Exception as error:
+                self._fail(row, name, error)
+            spent += cost
+        self._show_chosen()
+        yield
+        for row, name in cells:
+            if self._comparison.map(*self._of(row), name, self._settings) is None:
+                spent += more[row, name]
+                continue
+            words = f"evidence of {METHODS[name].title}"
+            tell(words, row, 0, 0, force=True)
+            for evidence in self._evidence_steps(row, name):
+                if evidence is not None and tell(words, row, 0.5, more[row, name]):
+                    self._show_evidence(row, name)
+                yield
+            self._show_evidence(row, name)
+            spent += more[row, name]
+            yield
+        self.progress = {}
+
+    def _cells(self) -> list[tuple[int, str]]:
+        """The cheapest first, and of these the selected row's."""
+        rows = sorted(range(len(self._rows)), key=lambda row: row != self.row)
+        cells = [(row, name) for row in rows for name in self.methods]
+        return sorted(cells, key=lambda cell: self._cost(*cell))
+
+    def _of(self, row: int) -> tuple[Sample, int]:
+        one = self._rows[row]
+        return one.sample, one.target
+
+    def _cost(self, row: int, name: str) -> int:
+        return self._comparison.cost(self._of(row)[0], name, self._settings)
+
+    def _wants_map(self, row: int, name: str) -> bool:
+        return self._comparison.map(*self._of(row), name, self._settings) is None
+
+    def _evidence_passes(self, row: int, name: str) -> int:
+        """About how many passes the checks take that are made by themselves."""
+        return self._comparison.evidence_cost(self._of(row)[0], name, self._settings, self._checks, BY_ITSELF)
+
+    def _evidence_steps(self, row: int, name: str, **options: Any) -> Iterator[Evidence | None]:
+        return self._comparison.evidence_steps(
+            *self._of(row), name, self._settings, **{"checks": self._checks, "most": BY_ITSELF, **options}
+        )
+
+    def _finish(self, row: int, name: str) -> None:
+        """The whole map, now."""
+        try:
+            for _ in self._comparison.map_steps(*self._of(row), name, self._settings):
+                pass
+        except Exception as error:
+            self._fail(row, name, error)
+
+    def _make_all(self) -> None:
+        """All maps, and the evidence that is made by itself, now."""
+        for row, name in self._cells():
+            self._finish(row, name)
+            if not self._wants_map(row, name):
+                for _ in self._evidence_steps(row, name):
+                    pass
+        self._show_all()
+
+    def _make_check(self, change: Any = None) -> None:
+        asked = self.check
+        if not asked:
+            return
+        name, row, check = asked.get("method"), asked.get("row"), asked.get("check")
+        if name not in self.methods or check not in CHECKS or row not in range(len(self._rows)):
+            rule = f"check must name a method, a row and one of {', '.join(CHECKS)}"
+            self._show_error(ValueError(f"{rule}, got {asked}"))
+            return
+
+        def steps() -> Generator[None, None, None]:
+            if self._refresh():
+                return
+            begin = time.monotonic()
+            title = f"{check} of {METHODS[name].title}"
+            self.progress = {"what": title, "row": row, "done": 0, "total": 0, "remaining": None}
+            for evidence in self._evidence_steps(row, name, checks=(check,), most=None):
+                if evidence is not None and time.monotonic() - begin > PUBLISH_EVERY:
+                    self._show_evidence(row, name)
+                    begin = time.monotonic()
+                yield
+            self._show_evidence(row, name)
+            self.progress = {}
+
+        self._lens.worker.submit(self, "map", lambda: self._steps("attribution", steps()))
+
+    def _stop(self, change: Any) -> None:
+        self._lens.worker.cancel(self, "map")
+        self.busy = ""
+        self.progress = {**self.progress, "stopped": True} if self.progress else {}
+
+    def _fail(self, row: int, name: str, error: Exception) -> None:
+        self._errors[name, row] = str(error) or type(error).__name__
+        self._put(f"map_{name}", row, {"error": self._errors[name, row]})
+
+    # Showing.
+
+    def _put(self, trait: str, row: int, payload: dict[str, Any]) -> None:
+        setattr(self, trait, {**getattr(self, trait), str(row): payload})
+
+    def _show_map(self, row: int, name: str, found: Attribution) -> None:
+        self._put(f"map_{name}", row, attribution_texture(found))
+
+    def _show_evidence(self, row: int, name: str) -> None:
+        known = self._comparison.evidence(*self._of(row), name, self._settings)
+        if known is not None:
+            self._put(f"evidence_{name}", row, evidence_payload(known))
+
+    def _show_all(self) -> None:
+        """Every trait of the grid as things stand."""
+        rows = self._rows
+        with self.hold_sync():
+            self.rows = [self._row_payload(number, row) for number, row in enumerate(rows)]
+            costs = {name: self._cost(0, name) for name in METHODS}
+            self.known = [
+                {"name": one.name, "title": one.title, "passes": costs[one.name], "gradient": one.gradient}
+                for one in METHODS.values()
+            ]
+            for name in METHODS:
+                maps, evidence = {}, {}
+                for number, row in enumerate(rows if name in self.methods else ()):
+                    found = self._comparison.map(row.sample, row.target, name, self._settings)
+                    known = self._comparison.evidence(row.sample, row.target, name, self._settings)
+                    if found is not None:
+                        maps[str(number)] = attribution_texture(found)
+                    elif (name, number) in self._errors:
+                        maps[str(number)] = {"error": self._errors[name, number]}
+                    if known is not None:
+                        evidence[str(number)] = evidence_payload(known)
+                for trait, value in ((f"map_{name}", maps), (f"evidence_{name}", evidence)):
+                    if getattr(self, trait) != value:
+                        setattr(self, trait, value)
+            self._show_chosen()
+
+    def _row_payload(self, number: int, row: Row) -> dict[str, Any]:
+        payload: dict[str, Any] = {
+            "image": row.sample.input.name,
+            "target": row.target,
+            "label": row.label,
+            "probability": float(row.sample.probabilities[row.target]),
+            "logit": float(row.sample.logits[row.target]),
+        }
+        if row.sample is not self._selection.sample:
+            width, height = row.sample.input.shown.size
+            payload["photo"] = {"data": encoded(row.sample.input.shown), "width": width, "height": height}
+        return payload
+
+    def _show_chosen(self, change: Any = None) -> None:
+        """What belongs to the selected row: its superpixels, how its maps agree."""
+        if self.row >= len(self._rows):
+            return
+        sample, target = self._of(self.row)
+        found = [(name, self._comparison.map(sample, target, name, self._settings)) for name in self.methods]
+        there = [(name, one) for name, one in found if one is not None]
+        values = agreement([one for _, one in there]).round(3).tolist() if len(there) > 1 else []
+        shown = {"row": self.row, "methods": [name for name, _ in there], "values": values}
+        if self.agreements != shown:
+            self.agreements = shown
+        if {"lime", "kernel_shap"} & set(self.methods):
+            texture = superpixel_texture(self._labels(sample))
+            if self.superpixels != texture:
+                self.off, self.switched = [], None
+                self.superpixels = texture
+        elif self.superpixels:
+            self.superpixels, self.off, self.switched = {}, [], None
+
+    def _labels(self, sample: Sample) -> np.ndarray:
+        how, count = self.segmentation, min(self.segments, int(np.prod(sample.input.x.shape[2:])))
+        make: Callable[[], np.ndarray] = lambda: superpixels(sample.input.x, how, count)  # noqa: E731
+        found: np.ndarray = sample.once("superpixels", how, count, make=make)
+        return found
+
+    # Superpixels switched off by hand.
+
+    def _switch(self, change: Any = None) -> None:
+        if not self.off:
+            self.switched = None
+            return
+        self._lens.worker.submit(self, "hand", self._look_without)
+
+    def _look_without(self) -> Generator[None, None, None]:
+        off = list(self.off)
+        try:
+            if not off or self._refresh():
+                return
+            sample, target = self._of(self.row)
+            self.switched = {"off": off, **self.scored(sample, self._without(sample, target, [off]))}
+        except Exception as error:
+            self._show_error(error)
+        yield
+
+    def _without(self, sample: Sample, target: int, sets: Sequence[Sequence[int]]) -> np.ndarray:
+        """The class scores with each of these sets of superpixels off, (sets, classes)."""
+        subject = self._comparison.subject(sample, target, "logit")
+        labels = self._labels(sample)
+        switches = Switches(subject, segments=labels, segmentation="grid", fill="own mean", seed=0)
+        on = np.ones((len(sets), switches.parts), bool)
+        for row, one in zip(on, sets, strict=True):
+            row[list(one)] = False
+        scores = [subject.passes.scores(switches.images(some)).cpu().numpy() for some in switches.portions(on)]
+        return np.concatenate(scores)
+
+    # Beyond the kernel.
+
+    def bake(self, budget: int, *, whole: bool) -> list[Response]:
+        others = super().bake(budget, whole=whole)
+        if not self.superpixels:
+            return others
+        left = budget - sum(packed_size(one.table) for one in others)
+        sample, target = self._of(self.row)
+        count = self.superpixels["count"]
+        if not whole or count > 400:
+            return others
+        rows = self._without(sample, target, [[one] for one in range(count)])
+        candidates = (
+            (str(one), {"switched": {"off": [one], **self.scored(sample, rows[one : one + 1])}}) for one in range(count)
+        )
+        return [*others, Response(("off",), within_budget(candidates, left))]
+
+    def state(self) -> dict[str, Any]:
+        found = super().state()
+        return {**found, "progress": {}, "check": None, "off": [], "switched": None}
+
+    def picture(self) -> Any:
+        if self._static:
+            self._make_all()
+        return super().picture()
+
+    def panels(self) -> list[Panel]:
+        first, *_ = super().panels()
+        panels = [first]
+        for name in self.methods[:5]:
+            sample, target = self._of(0)
+            found = self._comparison.map(sample, target, name, self._settings)
+            if found is None:
+                continue
+            picture, limits = attribution_over(sample.input.shown, found)
+            words = " (all zero)" if found.all_zero else ""
+            panels.append(Panel(f"{METHODS[name].title} of {self._rows[0].label}{words}", picture, legend=limits))
+        return panels
+
+    def describe(self) -> str:
+        sample, target = self._of(0)
+        words = [super().describe()]
+        for name in self.methods:
+            known = self._comparison.evidence(sample, target, name, self._settings)
+            if known is not None and known.statements():
+                words.append(f"{METHODS[name].title}: {known.statements()[0].words}")
+        return " ".join(words)
