@@ -6,7 +6,7 @@ const common = { bundle: true, minify: true, target: "es2022", legalComments: "n
 
 await build({
   ...common,
-  entryPoints: ["explorer", "activations", "occlusion", "unit", "examples"].map((name) => `src/widgets/${name}.ts`),
+  entryPoints: ["explorer", "activations", "occlusion", "unit", "examples", "attribution"].map((name) => `src/widgets/${name}.ts`),
   format: "esm",
   outdir: to,
 });

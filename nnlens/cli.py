@@ -116,7 +116,8 @@ def _doctor() -> int:
         device = torch.accelerator.current_accelerator() if usable else "cpu"
         print(f"device      {device}, {torch.get_num_threads()} threads")
     static = Path(__file__).parent / "static"
-    built = ("explorer.js", "activations.js", "occlusion.js", "unit.js", "examples.js", "host.js", "nnlens.css")
+    widgets = ("explorer", "activations", "occlusion", "unit", "examples", "attribution")
+    built = (*(f"{name}.js" for name in widgets), "host.js", "nnlens.css")
     lacking = [name for name in built if not (static / name).is_file()]
     broken += bool(lacking)
     print(f"JavaScript  {f'MISSING {lacking}: (cd js && npm ci && npm run build)' if lacking else 'built'}")

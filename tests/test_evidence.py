@@ -400,7 +400,7 @@ def test_evidence_comes_in_and_says_what_it_left_out():
     for part in ("faithfulness", "randomisation", "seeds", "sensitivity"):
         assert getattr(done, part) is not None, part
     checks = {one.check for one in done.statements()}
-    assert {"surrogate", "faithfulness", "randomisation", "seeds", "sensitivity"} <= checks
+    assert {"linearity", "faithfulness", "randomisation", "seeds", "sensitivity"} <= checks
     assert same_state(before, state_of(model))
     less = last(evidence_steps(subject, found, options, most=100))
     assert set(less.skipped) == {"randomisation", "seeds", "sensitivity"}

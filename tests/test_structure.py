@@ -52,4 +52,5 @@ def test_what_is_built_stays_small():
     sizes = {path.name: path.stat().st_size for path in (PACKAGE / "static").glob("*.js")}
     assert sizes.pop("explorer.js") < 60_000
     assert sizes.pop("unit.js") < 60_000  # all parts of the card
+    assert sizes.pop("attribution.js") < 45_000
     assert all(size < 40_000 for size in sizes.values()), sizes

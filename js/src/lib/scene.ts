@@ -290,6 +290,11 @@ export class Scene {
       top: answer.top,
       topShare: answer.top_probability,
     });
+    const off = this.context.get<number[] | undefined>("off");
+    if (off?.length) {
+      const switched = this.context.get("switched");
+      return switched && String(switched.off) === String(off) ? told(switched) : null;
+    }
     if (this.context.get("mask")) {
       const masked = this.context.get("masked");
       const same = masked?.fill === this.context.get("fill") && String(masked.mark) === String(this.mark);

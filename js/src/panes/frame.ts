@@ -283,9 +283,21 @@ export function asCode(context: Context, scene: Scene, method: string): string {
   const grid = context.get<number[] | "strip" | null>("grid");
   if (grid) options.push(`grid=${Array.isArray(grid) ? `(${grid.join(", ")})` : words(grid)}`);
   options.push(`scale=${words(context.get("scale"))}`);
+  if (method === "attribution") return attributionCode(context, path ? words(path) : "image");
   if (method === "examples") return `view = lens.examples(dataset, layers=${words(context.get("collection").layers)})`;
   // What came as a file is named; what came as pixels is for the reader to put in.
   return `view = lens.${method}(${path ? words(path) : "image"}, ${options.join(", ")})`;
+}
+
+function attributionCode(context: Context, image: string): string {
+  const rows = context.get<any[]>("rows");
+  const targets = rows.some((row) => row.photo) ? [] : rows.map((row) => JSON.stringify(row.label));
+  const options = [`methods=${JSON.stringify(context.get("methods"))}`];
+  if (targets.length) options.push(`target=${targets.length > 1 ? `[${targets.join(", ")}]` : targets[0]}`);
+  for (const name of ["samples", "segments", "width", "seed"]) options.push(`${name}=${context.get(name)}`);
+  options.push(`segmentation=${JSON.stringify(context.get("segmentation"))}`);
+  if (context.get("cam_layer")) options.push(`layer=${JSON.stringify(context.get("cam_layer"))}`);
+  return `view = lens.attribution(${image}, ${options.join(", ")})`;
 }
 
 function copyButton(context: Context, scene: Scene, method: string): HTMLElement {

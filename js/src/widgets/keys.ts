@@ -19,6 +19,13 @@ export const ACTIVATION_KEYS: Keys = [
   ["unit: o", "over the photograph"],
 ];
 
+export const ATTRIBUTION_KEYS: Keys = [
+  ["maps: arrows", "choose a method and a row"],
+  ["photograph: arrows", "choose a superpixel"],
+  ["photograph: Enter, or a click", "switch it off, or on again"],
+  ["photograph: Esc", "all superpixels on"],
+];
+
 export const EXAMPLES_KEYS: Keys = [
   ["layers: ↑ ↓", "choose an operation"],
   ["unit: ↑ ↓", "the next unit"],

@@ -89,9 +89,9 @@ class Evidence:
             r2 = found.surrogate.r2
             words = f"Switching superpixels is {r2:.0%} linear (R²)".replace("%", " %")
             if r2 >= 0.7:
-                yield Statement("surrogate", "good", f"{words}: the coefficients sum it up well.")
+                yield Statement("linearity", "good", f"{words}: the coefficients sum it up well.")
             elif r2 >= 0.4:
-                yield Statement("surrogate", "doubtful", f"{words}: they act together in part, beyond any coefficient.")
+                yield Statement("linearity", "doubtful", f"{words}: they act together in part, beyond any coefficient.")
             else:
                 yield Statement(
                     "surrogate", "bad", f"{words}: the coefficients explain little of what the network does."
