@@ -10,13 +10,19 @@ from PIL import Image
 from ..kernels import Attribution, Evidence, Surrogate
 from .card import signed_texture
 from .picture import color_map
+from .textures import reduce_maps
 
 
-def attribution_texture(found: Attribution) -> dict[str, Any]:
-    """A map in 8 bits: with its signs, and beside it the magnitudes where these are another thing."""
+def attribution_texture(found: Attribution, *, most_side: int | None = None) -> dict[str, Any]:
+    """A map in 8 bits: with its signs, and beside it the magnitudes where these are another thing.
+
+    Sides of more than `most_side` are reduced by a whole step.
+    """
     planes = found.signed()[None]
     if not found.contribution:
         planes = np.concatenate([planes, found.magnitude()[None]])
+    if most_side is not None:
+        planes = reduce_maps(planes, -(-max(planes.shape[1:]) // most_side))
     return {
         **signed_texture(planes),
         "contribution": found.contribution,

@@ -32,6 +32,7 @@ PUBLISH_EVERY = 0.2  # seconds between two states of a growing map
 AT_ONCE = 10  # forward passes: maps that cost no more are there before the view is shown
 BY_ITSELF = 400  # forward passes: checks that cost more wait until they are asked for
 ROWS = 6
+MAPS_BUDGET = 1_200_000  # bytes of all maps in a saved page
 LOOKS = ("own", "signed", "magnitude")
 SCALES_OF_MAPS = ("each", "method", "all")
 SETTINGS = ("samples", "segments", "segmentation", "width", "seed", "cam_layer")
@@ -269,7 +270,6 @@ class AttributionWidget(View):
 
     def _prepare(self, options: dict[str, Any]) -> None:
         super()._prepare(options)
-        sample = self._selection.sample
         self._comparison = Comparison(self._lens.model, self._lens.output, self._lens.prepared)
         self._errors: dict[tuple[str, int], str] = {}
         self._score = options.get("score")
@@ -280,6 +280,18 @@ class AttributionWidget(View):
         for name in self._checks:
             if name not in CHECKS:
                 raise ValueError(f"checks must be of {', '.join(CHECKS)}, got {name!r}")
+        try:
+            self._take(options)
+        except t.TraitError as error:
+            raise ValueError(str(error)) from None
+        for row in range(len(self._rows)):
+            for name in self.methods:
+                if self._cost(row, name) <= AT_ONCE:
+                    self._finish(row, name)
+
+    def _take(self, options: dict[str, Any]) -> None:
+        """The options that are traits."""
+        sample = self._selection.sample
         self.segmentation = options.get("segmentation") or default_segmentation()
         for name in ("samples", "segments", "width", "seed", "look", "maps_scale", "opacity"):
             if options.get(name) is not None:
@@ -295,10 +307,6 @@ class AttributionWidget(View):
             raise ValueError("methods must name at least one method, got none")
         self.method = self.methods[0]
         self.others = [resolve_target(one, sample.names) for one in self._asked_targets[1:]]
-        for row in range(len(self._rows)):
-            for name in self.methods:
-                if self._cost(row, name) <= AT_ONCE:
-                    self._finish(row, name)
 
     def _usual(self) -> list[str]:
         """The methods of a first look: they answer in different ways, and one of them is known not to."""
@@ -599,8 +607,26 @@ class AttributionWidget(View):
         return [*others, Response(("off",), within_budget(candidates, left))]
 
     def state(self) -> dict[str, Any]:
-        found = super().state()
-        return {**found, "progress": {}, "check": None, "off": [], "switched": None}
+        found = {**super().state(), "progress": {}, "check": None, "off": [], "switched": None}
+        names = [f"map_{name}" for name in self.methods]
+        # Noise hardly packs: where all maps together are too much for a page, they are reduced.
+        for most_side in (160, 112, 80, 56):
+            if packed_size([found[name] for name in names]) <= MAPS_BUDGET:
+                break
+            found |= self._reduced(most_side)
+            found["note"] = f"maps are reduced to {most_side} pixels a side in this page"
+        return found
+
+    def _reduced(self, most_side: int) -> dict[str, Any]:
+        reduced: dict[str, Any] = {}
+        for name in self.methods:
+            maps = dict(getattr(self, f"map_{name}"))
+            for number in range(len(self._rows)):
+                found = self._comparison.map(*self._of(number), name, self._settings)
+                if found is not None and str(number) in maps:
+                    maps[str(number)] = attribution_texture(found, most_side=most_side)
+            reduced[f"map_{name}"] = maps
+        return reduced
 
     def picture(self) -> Any:
         if self._static:
