@@ -1,6 +1,7 @@
 """nnlens: look inside a neural network from a notebook."""
 
 from . import inputs, kernels, zoo
+from .evaluation import Report, evaluate
 from .export import set_mode
 from .lens import Lens
 from .recording import ForwardError, Recorder, Recording, record
@@ -12,7 +13,9 @@ __all__ = [
     "Lens",
     "Recorder",
     "Recording",
+    "Report",
     "Selection",
+    "evaluate",
     "inputs",
     "kernels",
     "record",

@@ -1,3 +1,4 @@
+import { borders, limitsFor, reachOf, shownValues } from "../src/lib/attribution.ts";
 import { coloured, flat, limitsIn, smoothed } from "../src/lib/pixels.ts";
 import { describe, expect, it } from "vitest";
 import { codeColors, colorOf, decode, limitsOf, packTable } from "../src/lib/colors.ts";
@@ -207,5 +208,40 @@ describe("signed pixels", () => {
   it("limits are around zero where there are signs", () => {
     expect(limitsIn(Float32Array.of(-3, 1), true)).toEqual([-3, 3]);
     expect(limitsIn(Float32Array.of(0, 0), false)).toEqual([0, 1]);
+  });
+});
+
+describe("attribution maps", () => {
+  const map = (data: Int8Array, more = {}) =>
+    ({ planes: 1, rows: 1, columns: data.length, largest: 127, data: new DataView(data.buffer as ArrayBuffer), contribution: true, ...more }) as any;
+
+  it("shows contributions with their signs, gradients by their magnitude, or what is chosen", () => {
+    const signs = map(Int8Array.of(-3, 5));
+    expect([...shownValues(signs, "own")]).toEqual([-3, 5]);
+    expect([...shownValues(signs, "magnitude")]).toEqual([3, 5]);
+    const gradient = map(Int8Array.of(-3, 5, 7, 9), { planes: 2, columns: 2, contribution: false });
+    expect([...shownValues(gradient, "own")]).toEqual([7, 9]);
+    expect([...shownValues(gradient, "signed")]).toEqual([-3, 5]);
+  });
+
+  it("ends the colours before far outliers, and counts these", () => {
+    const even = Float32Array.from({ length: 1000 }, (_, at) => at / 1000);
+    expect(reachOf(even)).toEqual({ reach: Math.fround(0.999), clipped: 0 });
+    even[3] = 50;
+    even[4] = -80;
+    const { reach, clipped } = reachOf(even);
+    expect(reach).toBeLessThan(1);
+    expect(clipped).toBeGreaterThanOrEqual(2);
+    expect(reachOf(new Float32Array(4))).toEqual({ reach: 0, clipped: 0 });
+  });
+
+  it("takes limits around zero where something is negative", () => {
+    expect(limitsFor([Float32Array.of(0, 1)], 1)).toEqual([0, 1]);
+    expect(limitsFor([Float32Array.of(0, 1), Float32Array.of(-0.1)], 2)).toEqual([-2, 2]);
+    expect(limitsFor([new Float32Array(3)], 0)).toEqual([0, 1]);
+  });
+
+  it("finds the borders between superpixels", () => {
+    expect([...borders(Uint16Array.of(0, 0, 1, 0, 0, 1), 2, 3)]).toEqual([0, 1, 0, 0, 1, 0]);
   });
 });

@@ -140,6 +140,76 @@ export function card(): Record<string, any> {
   };
 }
 
+/** Two methods of the classes 1 and 0: Grad-CAM 0…1, LIME with three superpixels. */
+export function attributions(): Record<string, any> {
+  const map = (method: string, target: number, more = {}) => ({
+    planes: 1,
+    colours: false,
+    rows: 2,
+    columns: 2,
+    largest: 1,
+    data: view(Int8Array.of(0, 127, 64, 0)),
+    contribution: true,
+    method,
+    target,
+    score: "logit",
+    layer: "",
+    done: 1,
+    forwards: 1,
+    backwards: 1,
+    zero: false,
+    words: `${method} of class ${target}`,
+    surrogate: null,
+    ...more,
+  });
+  const surrogate = { coefficients: [0.5, -0.3, 0.1], low: [0.4, -0.4, -0.1], high: [0.6, -0.2, 0.3], r2: 0.8, samples: 60 };
+  const curve = { own: [0.8, 0.1, 0], low: [0.8, 0.4, 0], high: [0.8, 0.6, 0], edges: [0.8, 0.5, 0], area: 0.25, chance: 0.4, edges_area: 0.45 };
+  const evidence = {
+    statements: [
+      ["randomisation", "bad", "It hardly changes: <b>edges</b>, not reasons."],
+      ["faithfulness", "good", "The score follows it."],
+    ],
+    curves: { shares: [0, 0.5, 1], block: 1, steps: 2, orders: 5, deletion: curve, insertion: curve },
+    weights: { layers: ["head", "conv"], cascading: [[0.9, 0.8, 0.7], [0.1, 0.2, null]], independent: [[0.9, 0.8, 0.7]] },
+    skipped: { seeds: 2000 },
+    failed: {},
+  };
+  const known = (name: string, title: string, passes: number) => ({ name, title, passes, gradient: true });
+  return {
+    methods: ["grad_cam", "lime"],
+    method: "grad_cam",
+    row: 0,
+    rows: [
+      { image: "a.png", target: 1, label: "<b>dog</b>", probability: 0.8, logit: 2 },
+      { image: "a.png", target: 0, label: "cat", probability: 0.2, logit: 1 },
+    ],
+    others: [0],
+    known: [known("grad_cam", "Grad-CAM", 3), known("lime", "LIME", 1000), known("rise", "RISE", 1000)],
+    look: "own",
+    maps_scale: "each",
+    opacity: 0.7,
+    samples: 1000,
+    segments: 50,
+    segmentation: "slic",
+    width: 0.25,
+    seed: 0,
+    cam_layer: "",
+    cam_layers: ["conv"],
+    superpixels: { rows: 2, columns: 2, count: 3, data: view(Uint16Array.of(0, 0, 1, 2)) },
+    off: [],
+    switched: null,
+    check: null,
+    progress: {},
+    agreements: { row: 0, methods: ["grad_cam", "lime"], values: [[1, 0.4], [0.4, 1]] },
+    map_grad_cam: { 0: map("grad_cam", 1), 1: map("grad_cam", 0, { zero: true, data: view(new Int8Array(4)), largest: 0 }) },
+    map_lime: { 0: map("lime", 1, { surrogate }), 1: { error: "<i>no</i> superpixels" } },
+    map_rise: {},
+    evidence_grad_cam: { 0: evidence },
+    evidence_lime: {},
+    evidence_rise: {},
+  };
+}
+
 export function state(): Record<string, any> {
   return {
     ...card(),

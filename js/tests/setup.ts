@@ -4,7 +4,11 @@ const pen: any = new Proxy(
   {},
   {
     get: (_, name) =>
-      name === "getImageData" ? () => ({ data: new Uint8ClampedArray(4) }) : () => undefined,
+      name === "getImageData"
+        ? () => ({ data: new Uint8ClampedArray(4) })
+        : name === "measureText"
+          ? () => ({ width: 10 })
+          : () => undefined,
     set: () => true,
   },
 );

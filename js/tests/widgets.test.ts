@@ -3,11 +3,14 @@ import { asCode } from "../src/panes/frame.ts";
 import { Context } from "../src/lib/context.ts";
 import { Scene } from "../src/lib/scene.ts";
 import activations from "../src/widgets/activations.ts";
+import attribution from "../src/widgets/attribution.ts";
 import examples from "../src/widgets/examples.ts";
 import explorer from "../src/widgets/explorer.ts";
 import occlusion from "../src/widgets/occlusion.ts";
 import unit from "../src/widgets/unit.ts";
-import { liveModel, mosaic, state } from "./model.ts";
+import { attributions, liveModel as bare, mosaic, state } from "./model.ts";
+
+const liveModel = (values: Record<string, any> = { ...state(), ...attributions(), grid: null }) => bare(values);
 
 const settled = () => new Promise((done) => setTimeout(done, 5));
 let el: HTMLElement;
@@ -23,6 +26,7 @@ describe.each([
   ["occlusion", occlusion],
   ["unit", unit],
   ["examples", examples],
+  ["attribution", attribution],
 ])("%s", (name, widget) => {
   it("renders, may be shown twice, and cleans up after itself", async () => {
     const model = liveModel();
@@ -396,5 +400,102 @@ describe("the unit card", () => {
     const context = new Context(model, el);
     el.append(...unit.renderCard(context, new Scene(context)));
     for (const name of ["pixels", "examples", "synthesis", "wiring", "ablation"]) expect(pane(name)).not.toBeNull();
+  });
+});
+
+describe("attributions", () => {
+  const render = () => {
+    const model = liveModel();
+    attribution.render({ model, el });
+    return model;
+  };
+  const buttons = (within: string) => [...el.querySelectorAll<HTMLButtonElement>(`${within} button`)];
+
+  it("has a column for each method, a row for each class, and says what is missing", async () => {
+    render();
+    await settled();
+    const maps = [...el.querySelectorAll("canvas.nn-map")];
+    expect(maps.map((one) => one.getAttribute("aria-label"))).toEqual([
+      "Grad-CAM of <b>dog</b>: grad_cam of class 1",
+      "LIME of <b>dog</b>: lime of class 1",
+      "Grad-CAM of cat: grad_cam of class 0",
+      "LIME of cat: <i>no</i> superpixels",
+    ]);
+    const cells = [...el.querySelectorAll(".nn-map-cell")];
+    expect(cells[2].textContent).toContain("all zero");
+    expect(cells[3].textContent).toContain("<i>no</i> superpixels");
+    expect(el.querySelector("[data-part=grid] i, [data-part=evidence] b")).toBeNull();
+  });
+
+  it("chooses a map by a click and by the arrows, and shows its evidence", async () => {
+    const model = render();
+    const maps = [...el.querySelectorAll<HTMLCanvasElement>("canvas.nn-map")];
+    maps[3].click();
+    expect([model.values.method, model.values.row]).toEqual(["lime", 1]);
+    maps[3].dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowUp" }));
+    maps[1].dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowLeft" }));
+    expect([model.values.method, model.values.row]).toEqual(["grad_cam", 0]);
+    await settled();
+    const evidence = el.querySelector("[data-part=evidence]")!;
+    expect(evidence.textContent).toContain("✗ speaks against itIt hardly changes: <b>edges</b>, not reasons.");
+    const ask = buttons("[data-part=evidence]").find((one) => one.textContent!.includes("other seeds"))!;
+    expect(ask.textContent).toBe("other seeds (about 2,000 passes)");
+    ask.click();
+    expect(model.values.check).toMatchObject({ method: "grad_cam", row: 0, check: "seeds" });
+  });
+
+  it("adds and takes away methods and classes", async () => {
+    const model = render();
+    const add = el.querySelector<HTMLSelectElement>('select[aria-label="add a method"]')!;
+    expect([...add.options].map((one) => one.textContent)).toEqual(["add a method…", "RISE · 1,000 passes"]);
+    add.value = "rise";
+    add.dispatchEvent(new Event("change"));
+    expect(model.values.methods).toEqual(["grad_cam", "lime", "rise"]);
+    await settled();
+    buttons("[data-part=grid]").find((one) => one.getAttribute("aria-label") === "take LIME away")!.click();
+    expect(model.values.methods).toEqual(["grad_cam", "rise"]);
+    await settled();
+    buttons("[data-part=grid]").find((one) => one.getAttribute("aria-label") === "take cat away")!.click();
+    expect(model.values.others).toEqual([]);
+  });
+
+  it("switches superpixels off from the list, and says what that does", async () => {
+    const model = render();
+    await settled();
+    const list = buttons("[data-part=superpixels]");
+    expect(list.map((one) => one.querySelector(".nn-name")!.textContent)).toEqual(["superpixel 0", "superpixel 1", "superpixel 2 ?"]);
+    list[1].click();
+    expect(model.values.off).toEqual([1]);
+    await settled();
+    const reading = el.querySelector("[data-part=photo] .nn-reading")!;
+    expect(reading.textContent).toBe("<b>dog</b> .80 → …");
+    model.set("switched", { off: [1], classes: [1, 0], probability: [0.3, 0.7], logit: [0, 1], top: 0, top_probability: 0.7 });
+    await settled();
+    expect(reading.textContent).toBe("<b>dog</b> .80 → .30");
+    expect(el.querySelector("[data-part=superpixels]")!.textContent).toContain("R² 0.80 over 60 samples");
+  });
+
+  it("tells how far it is, and stops", async () => {
+    const model = render();
+    model.set("busy", "attribution");
+    model.set("progress", { what: "LIME", row: 0, done: 250.4, total: 1000, remaining: 12.2 });
+    await settled();
+    const controls = el.querySelector("[data-part=controls]")!;
+    expect(controls.textContent).toContain("LIME: 250 of about 1,000 passes, about 12 s left");
+    buttons("[data-part=controls]").find((one) => one.textContent === "stop")!.click();
+    expect(model.values.cancel).toBe(1);
+    model.set("busy", "");
+    model.set("progress", { what: "LIME", stopped: true });
+    await settled();
+    buttons("[data-part=controls]").find((one) => one.textContent === "go on")!.click();
+    expect(model.values.resume).toBe(1);
+  });
+
+  it("is written as code", () => {
+    const model = render();
+    const context = new Context(model, el);
+    expect(asCode(context, new Scene(context), "attribution")).toBe(
+      'view = lens.attribution("photos/a.png", methods=["grad_cam","lime"], target=["<b>dog</b>", "cat"], samples=1000, segments=50, width=0.25, seed=0, segmentation="slic")',
+    );
   });
 });

@@ -92,7 +92,7 @@ class Attributions:
             image, _, label = self.rows[row]
             known = self.evidence.get((method, row))
             entry = {"method": method, "image": image, "class": label, "forwards": found.forwards}
-            entry |= {"backwards": found.backwards, **({} if known is None else evidence_numbers(known))}
+            entry |= {"backwards": found.backwards, **({} if known is None else known.numbers())}
             rows.append(entry)
         return rows
 
@@ -103,28 +103,6 @@ class Attributions:
             if (method, row) in self.evidence:
                 lines += [f"    {one.words}" for one in self.evidence[method, row].statements()]
         return "\n".join(lines)
-
-
-def evidence_numbers(found: Evidence) -> dict[str, float]:
-    """The checks of a map, each as one number."""
-    numbers = {"edges": found.edges}
-    if found.faithfulness is not None:
-        deletion, insertion = found.faithfulness.margin()
-        numbers |= {
-            "deletion": found.faithfulness.own.deletion_area,
-            "insertion": found.faithfulness.own.insertion_area,
-        }
-        numbers |= {"deletion gain": deletion, "insertion gain": insertion}
-    if found.randomisation is not None and found.randomisation.cascading:
-        first = found.randomisation.cascading[0]
-        numbers |= {"kept when randomised": max(first.signed, first.absolute)}
-    if found.seeds is not None:
-        numbers["seeds"] = float(found.seeds.correlations.mean())
-    if found.sensitivity is not None:
-        numbers["sensitivity"] = found.sensitivity.largest
-    if found.attribution.surrogate is not None:
-        numbers["R²"] = found.attribution.surrogate.r2
-    return numbers
 
 
 class AttributionWidget(View):

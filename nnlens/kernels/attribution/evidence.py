@@ -69,6 +69,27 @@ class Evidence:
     def __repr__(self) -> str:
         return f"Evidence({self.attribution.method})\n{self.describe()}"
 
+    def numbers(self) -> dict[str, float]:
+        """Each check as one number.
+
+        The areas under the curves and by how much they beat the mean random order, the rank correlation that is left
+        when the last layers are randomised, that over seeds, the relative change by noise, R².
+        """
+        found = {"edges": self.edges}
+        if self.faithfulness is not None:
+            own, (deletion, insertion) = self.faithfulness.own, self.faithfulness.margin()
+            found |= {"deletion": own.deletion_area, "insertion": own.insertion_area}
+            found |= {"deletion gain": deletion, "insertion gain": insertion}
+        if self.randomisation is not None and self.randomisation.cascading:
+            found["kept when randomised"] = self.randomisation.kept
+        if self.seeds is not None:
+            found["seeds"] = float(self.seeds.correlations.mean())
+        if self.sensitivity is not None:
+            found["sensitivity"] = self.sensitivity.largest
+        if self.attribution.surrogate is not None:
+            found["R²"] = self.attribution.surrogate.r2
+        return found
+
     def _of_itself(self) -> Iterator[Statement]:
         found = self.attribution
         if found.all_zero:
@@ -133,8 +154,7 @@ class Evidence:
     def _of_the_weights(self) -> Iterator[Statement]:
         if self.randomisation is None or self.attribution.all_zero or not self.randomisation.cascading:
             return
-        first = self.randomisation.cascading[0]
-        kept = max(first.signed, first.absolute)
+        kept = self.randomisation.kept
         words = f"rank correlation {kept:.2f} when the last layers are randomised"
         if kept >= 0.75:
             yield Statement(

@@ -43,6 +43,11 @@ class Randomisation:
     maps: tuple[Attribution, ...] = ()
 
     @property
+    def kept(self) -> float:
+        """What is left of the map with the last layers randomised: the larger rank correlation, signed or absolute."""
+        return max(self.cascading[0].signed, self.cascading[0].absolute)
+
+    @property
     def last(self) -> Alike:
         """With all weights randomised."""
         return self.cascading[-1]
