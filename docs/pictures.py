@@ -98,6 +98,21 @@ def unit(page: Page, server: Server) -> None:
     saved(page, "unit-light.png")
 
 
+ATTRIBUTION = """view = lens.attribution(nnlens.zoo.photo("cat"), target=["tiger cat", "Egyptian cat"], samples=400)
+view"""
+
+
+def attribution(page: Page, server: Server) -> None:
+    book = Lab(page, server, server.notebook("attribution.ipynb", [SETUP, ATTRIBUTION]), "JupyterLab Light")
+    book.run_all()
+    page.locator(".nnlens").wait_for(timeout=60_000)
+    book.python("view.wait()")
+    pane(page, "grid").locator("canvas.nn-map").nth(2).click()
+    page.mouse.move(5, 5)
+    page.wait_for_timeout(500)
+    saved(page, "attribution-light.png")
+
+
 def main() -> None:
     windows()
     with (
@@ -121,6 +136,9 @@ def main() -> None:
             page.close()
         page = browser.new_page(viewport={"width": 1420, "height": 1700})
         unit(page, server)
+        page.close()
+        page = browser.new_page(viewport={"width": 1420, "height": 2000})
+        attribution(page, server)
         browser.close()
 
 
