@@ -106,16 +106,17 @@ def integrated_gradients(
     start, words = _standing(subject, baseline, seed)
     nodes, weights = np.polynomial.legendre.leggauss(steps)
     at = torch.tensor((nodes + 1) / 2, dtype=x.dtype, device=x.device).view(-1, *(1,) * (x.ndim - 1))
-    share = torch.tensor(weights / 2, dtype=torch.float64, device=x.device).view(at.shape)
+    share = torch.tensor(weights / 2, dtype=torch.float32, device=x.device)
     promised = subject.value - float(subject.values(start[None])[0])
-    total = torch.zeros_like(x[0], dtype=torch.float64)
+    total = torch.zeros(x.shape[1:], dtype=torch.float64)
     parameters: dict[str, Any] = {"steps": steps, "baseline": words}
     last = 0
     while last < steps:
         first, last = last, min(steps, last + subject.passes.chunk)
-        some = start + at[first:last] * (x - start)
-        total += (subject.gradients(some)[0].double() * share[first:last]).sum(0)
-        values = total * (x[0] - start)
+        some = torch.lerp(start[None], x, at[first:last])
+        # A product of a row and a matrix: many times as fast as to multiply and add up.
+        total += torch.tensordot(share[first:last], subject.gradients(some)[0].float(), 1).cpu()
+        values = total * (x[0] - start).cpu()
         yield subject.result(
             "integrated_gradients",
             values,

@@ -58,7 +58,7 @@ def rise(
         raise ValueError(f"masks must be (samples, {height}, {width}), got {tuple(given.shape)}")
     samples = samples if given is None else len(given)
     small, cuts = drawn_cells(np.random.default_rng(seed), samples, cells, keep, height, width)
-    total = torch.zeros((height, width), dtype=torch.float64, device=subject.x.device)
+    total = torch.zeros((height, width), dtype=torch.float64)
     parameters: dict[str, Any] = {"samples": samples, "keep": keep, "fill": words}
     parameters |= {"masks": "given"} if given is not None else {"cells": cells, "seed": seed}
     done = shown = 0
@@ -67,7 +67,7 @@ def rise(
         part = slice(done, done + count)
         some = soft_masks(small[part], cuts[part], height, width).to(subject.x) if given is None else given[part]
         scores = subject.values(blend(some))
-        total += torch.tensordot(scores.to(some.device), some.double(), 1)
+        total += torch.tensordot(scores.to(some), some, 1).cpu()
         done += count
         if done < samples and done - shown < samples / 20:
             continue

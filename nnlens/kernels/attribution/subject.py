@@ -115,7 +115,7 @@ class Subject:
     def values(self, batch: Tensor) -> Tensor:
         """The explained score of each input of a batch, float64 on the CPU, without a gradient."""
         self.forwards += len(batch)
-        return self.of(self.passes.scores(batch)).double().cpu()
+        return self.of(self.passes.scores(batch)).cpu().double()
 
     def gradients(self, batch: Tensor, rule: Rule = "gradient") -> tuple[Tensor, Tensor]:
         """The gradient of each input's score towards it, of the batch's shape, by a rule for rectifiers; the scores.
@@ -129,8 +129,8 @@ class Subject:
         values: list[Tensor] = []
         size = 1 if self.passes.level == 3 else max(1, self.passes.size)
         with torch.inference_mode(False), borrow(self.model), torch.enable_grad():
-            for part in batch.detach().clone().split(size):
-                start = part.requires_grad_()
+            for part in batch.detach().split(size):
+                start = part.clone().requires_grad_()
                 try:
                     score = self.of(self.passes.with_gradient(start, instead))
                     (gradient,) = torch.autograd.grad(score.sum(), start, allow_unused=True)

@@ -114,11 +114,11 @@ def switched_off(x: Tensor, labels: np.ndarray, fill: Fill | Literal["own mean"]
     "own mean" is each superpixel's own mean colour, as in LIME's reference implementation; else a fill of `occlusion`.
     """
     if isinstance(fill, str) and fill == "own mean":
-        image, at = x[0].double().flatten(1), torch.from_numpy(labels).to(x.device).flatten()
-        sums = torch.zeros((image.shape[0], int(at.max()) + 1), dtype=torch.float64, device=x.device)
+        image, at = x[0].cpu().double().flatten(1), torch.from_numpy(labels).flatten()
+        sums = torch.zeros((image.shape[0], int(at.max()) + 1), dtype=torch.float64)
         sums.index_add_(1, at, image)
         means = sums / torch.bincount(at)
-        return means[:, at].view(x.shape[1:]).to(x.dtype), "each superpixel's own mean colour"
+        return means[:, at].view(x.shape[1:]).to(x), "each superpixel's own mean colour"
     standing, words = filling(x, fill, seed)
     if standing is None:
         raise ValueError('fill must not be "surround" for superpixels')
