@@ -11,11 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .comparison import Comparison, Settings
-from .datasets import ImageDataset
 from .kernels import CHECKS, METHODS
 from .kernels.attribution.evidence import Check
 from .kernels.attribution.methods import method_named
-from .recording import device_of, dtype_of
 
 if TYPE_CHECKING:
     from .lens import Lens
@@ -158,13 +156,7 @@ def evaluate_steps(
     for check in checks:
         if check not in CHECKS:
             raise ValueError(f"checks must be of {', '.join(CHECKS)}, got {check!r}")
-    data = ImageDataset(
-        dataset,
-        lens.preprocess,
-        device=device_of(lens.model),
-        dtype=dtype_of(lens.model),
-        labels=() if lens.labels is None else lens.labels,
-    )
+    data = lens.dataset(dataset)
     if count is not None and count < 1:
         raise ValueError(f"count must be at least 1, got {count}")
     total = len(data) if count is None else min(count, len(data))

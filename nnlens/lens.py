@@ -96,6 +96,16 @@ class Lens:
         digest.update(f"{given.name} {tuple(given.x.shape)} {version_of(self.model)} {sums}".encode())
         return self._sample(given, digest.hexdigest())
 
+    def dataset(self, data: Any) -> ImageDataset:
+        """A folder, torch Dataset, tensor (n, c, h, w) or sequence of images as this model sees it."""
+        return ImageDataset(
+            data,
+            self.preprocess,
+            device=device_of(self.model),
+            dtype=dtype_of(self.model),
+            labels=() if self.labels is None else self.labels,
+        )
+
     def _prepare(self, image: Any, name: str | None) -> Input:
         return prepare(image, self.preprocess, device=device_of(self.model), dtype=dtype_of(self.model), name=name)
 
@@ -273,13 +283,7 @@ class Lens:
         """
         from .widgets import ExamplesWidget
 
-        data = ImageDataset(
-            dataset,
-            self.preprocess,
-            device=device_of(self.model),
-            dtype=dtype_of(self.model),
-            labels=() if self.labels is None else self.labels,
-        )
+        data = self.dataset(dataset)
         if self._current is not None and (now := self.current(self._current.sample)) is not self._current.sample:
             self._current.show(now)
         sample = None if self._current is None else self._current.sample

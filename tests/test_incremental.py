@@ -584,7 +584,7 @@ def test_masks_and_sizes_at_one_place(net):
         np.testing.assert_allclose(scores, one[0], atol=1e-5)
     with pytest.raises(ValueError, match=r"masks must be \(n, 20, 20\) as the input, got \(1, 3, 3\)"):
         masked_scores(net, x, np.ones((1, 3, 3)), fill=0.0)
-    with pytest.raises(ValueError, match='fill must not be "surround" for a mask'):
+    with pytest.raises(ValueError, match='fill must not be "surround" here'):
         masked_scores(net, x, masks, fill="surround")
 
 

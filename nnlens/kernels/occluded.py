@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..work import in_batches
-from .occluder import Fill, Shape, occluder
+from .occluder import Fill, Shape, occluder, standing
 from .occlusion_engine import BLOCK, Engine, current_passes
 from .prepared import Prepared
 from .scores import Pick
@@ -73,17 +73,15 @@ def masked_scores(
     Masks of any form change everything: these are whole passes, of the prepared model. `fill` "surround" is refused,
     for there is no window to be around of.
     """
-    standing = occluder(x, fill=fill, seed=seed).fill
+    under, _ = standing(occluder(x, seed=seed).x, fill, seed)
     hidden = torch.as_tensor(masks).bool().to(x.device)
     if hidden.shape[1:] != x.shape[2:]:
         raise ValueError(f"masks must be (n, {x.shape[2]}, {x.shape[3]}) as the input, got {tuple(hidden.shape)}")
-    if standing is None:
-        raise ValueError('fill must not be "surround" for a mask: it has no window')
     return _whole(
         model,
         x,
         len(hidden),
-        lambda start, stop: torch.where(hidden[start:stop, None], standing, x),
+        lambda start, stop: torch.where(hidden[start:stop, None], under, x),
         output,
         prepared,
     )

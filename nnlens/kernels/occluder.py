@@ -143,6 +143,16 @@ def filling(x: Tensor, fill: Fill, seed: int = 0) -> tuple[Tensor | None, str]:
     return torch.full_like(image, fill), f"{fill:g}"
 
 
+def standing(x: Tensor, fill: Fill, seed: int = 0, *, name: str = "fill") -> tuple[Tensor, str]:
+    """What `filling` gives, where no window is there to take a colour from around it: "surround" is refused."""
+    if x.ndim != 4 and isinstance(fill, str):
+        raise ValueError(f"{name} must be a number or a tensor for an input of {x.ndim} axes, got {fill!r}")
+    found, words = filling(x, fill, seed)
+    if found is None:
+        raise ValueError(f'{name} must not be "surround" here: there is no window to be around of')
+    return found, words
+
+
 def blurred(image: Tensor, sigma: float, radius: int | None = None) -> Tensor:
     """Separable Gaussian blur of (channels, height, width) that weighs only the pixels inside; 3 σ on each side."""
     channels = image.shape[0]

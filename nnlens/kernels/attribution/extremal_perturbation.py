@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..occluder import Fill, filling
+from ..occluder import Fill, standing
 from .result import Attribution
 from .subject import Subject, given_count
 
@@ -44,9 +44,7 @@ def extremal_perturbation(
     if not 0 < area < 1:
         raise ValueError(f"area must be above 0 and below 1 (a share of the image), got {area}")
     height, width = subject.image().shape[1:]
-    standing, words = filling(subject.x, fill, seed)
-    if standing is None:
-        raise ValueError('fill must not be "surround" for a mask')
+    under, words = standing(subject.x, fill, seed)
     mask_of = Bumps(height, width, subject.x.device)
     grid = torch.full(mask_of.shape, 0.5, device=subject.x.device)
     speed = torch.zeros_like(grid)
@@ -64,9 +62,9 @@ def extremal_perturbation(
                 mask = mask_of(leaf)
                 off = strength * ((mask.flatten().sort().values - wanted) ** 2).mean()
                 (towards_area,) = torch.autograd.grad(off, leaf, retain_graph=True)
-            shown = (subject.x * mask.detach() + standing * (1 - mask.detach())).to(subject.x.dtype)
+            shown = (subject.x * mask.detach() + under * (1 - mask.detach())).to(subject.x.dtype)
             found, _ = subject.gradients(shown)
-            signal = ((found[0] * (subject.x[0] - standing)).sum(0) * worth).to(mask.dtype)
+            signal = ((found[0] * (subject.x[0] - under)).sum(0) * worth).to(mask.dtype)
             (towards_score,) = torch.autograd.grad(mask, leaf, signal)
             speed = 0.9 * speed + towards_score - towards_area
             grid = (grid + 0.05 * speed / speed.abs().max().clamp(min=1e-12)).clamp(0, 1)

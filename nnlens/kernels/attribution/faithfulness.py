@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..occluder import Fill, blurred, filling
+from ..occluder import Fill, blurred, standing
 from .blend import Blend
 from .similarity import edges
 from .subject import Subject, given_count
@@ -134,16 +134,11 @@ class Deletion:
         self.block = given_count(max(1, round(short / 28)) if block is None else block, "block", 1, short)
         self.rows, self.columns = -(-self.height // self.block), -(-self.width // self.block)
         self.steps = min(given_count(steps, "steps"), self.rows * self.columns)
-        gone, self.deleted = filling(subject.x, deleted)
+        gone, self.deleted = standing(subject.x, deleted, name="deleted")
         if inserted is None:
             begun, self.inserted = blurred(subject.x[0], 5.0, radius=5), "blur of 5 pixels"
         else:
-            found, self.inserted = filling(subject.x, inserted)
-            if found is None:
-                raise ValueError('inserted must not be "surround"')
-            begun = found
-        if gone is None:
-            raise ValueError('deleted must not be "surround"')
+            begun, self.inserted = standing(subject.x, inserted, name="inserted")
         self._deleting, self._inserting = Blend(subject.passes, gone), Blend(subject.passes, begun)
 
     def blocks(self, importance: np.ndarray) -> np.ndarray:

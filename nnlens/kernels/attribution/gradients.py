@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..back_projection import Rule, rule_replacements, rule_words
-from ..occluder import Fill, filling
+from ..occluder import Fill, standing
 from .result import Attribution
 from .subject import Subject, given_count
 
@@ -103,7 +103,7 @@ def integrated_gradients(
     """
     given_count(steps, "steps")
     x = subject.x
-    start, words = _standing(subject, baseline, seed)
+    start, words = standing(x, baseline, seed, name="baseline")
     nodes, weights = np.polynomial.legendre.leggauss(steps)
     at = torch.tensor((nodes + 1) / 2, dtype=x.dtype, device=x.device).view(-1, *(1,) * (x.ndim - 1))
     share = torch.tensor(weights / 2, dtype=torch.float32, device=x.device)
@@ -125,16 +125,6 @@ def integrated_gradients(
             promised=promised if last == steps else None,
             done=last / steps,
         )
-
-
-def _standing(subject: Subject, fill: Fill, seed: int) -> tuple[Tensor, str]:
-    """A tensor of one input's shape for a fill, and the fill in words."""
-    if subject.x.ndim != 4 and isinstance(fill, str):
-        raise ValueError(f"baseline must be a number or a tensor for an input of {subject.x.ndim} axes, got {fill!r}")
-    standing, words = filling(subject.x, fill, seed)
-    if standing is None:
-        raise ValueError('baseline must not be "surround": it has no window to be around of')
-    return standing, words
 
 
 def _sizes(x: Tensor) -> str:

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..occluder import Fill, filling
+from ..occluder import Fill, standing
 from .blend import Blend
 from .result import Attribution
 from .subject import Subject, given_count
@@ -49,10 +49,8 @@ def rise(
     if not 0 < keep < 1:
         raise ValueError(f"keep must be above 0 and below 1, got {keep}")
     height, width = subject.image().shape[1:]
-    standing, words = filling(subject.x, fill, seed)
-    if standing is None:
-        raise ValueError('fill must not be "surround" for soft masks')
-    blend = Blend(subject.passes, standing)
+    under, words = standing(subject.x, fill, seed)
+    blend = Blend(subject.passes, under)
     given = None if masks is None else torch.as_tensor(masks).to(subject.x)
     if given is not None and given.shape[1:] != (height, width):
         raise ValueError(f"masks must be (samples, {height}, {width}), got {tuple(given.shape)}")

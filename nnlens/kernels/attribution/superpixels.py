@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..occluder import Fill, filling
+from ..occluder import Fill, standing
 
 Segmentation = Literal["quickshift", "slic", "felzenszwalb", "grid"]
 
@@ -119,7 +119,4 @@ def switched_off(x: Tensor, labels: np.ndarray, fill: Fill | Literal["own mean"]
         sums.index_add_(1, at, image)
         means = sums / torch.bincount(at)
         return means[:, at].view(x.shape[1:]).to(x), "each superpixel's own mean colour"
-    standing, words = filling(x, fill, seed)
-    if standing is None:
-        raise ValueError('fill must not be "surround" for superpixels')
-    return standing, words
+    return standing(x, fill, seed)
