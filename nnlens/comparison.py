@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import Any
 
+import numpy as np
 from torch import nn
 
 from .kernels import (
@@ -21,10 +23,12 @@ from .kernels import (
     attribution_steps,
     evidence_cost,
     evidence_steps,
+    superpixels,
     yardstick_steps,
 )
 from .kernels.attribution.evidence import Check
 from .kernels.scores import Pick, ScoreKind
+from .recording import version_of
 from .selection import Sample
 
 _KEPT = 96  # maps of one image
@@ -112,11 +116,32 @@ class Comparison:
         if found is not None:
             yield found
             return
-        subject = self.subject(sample, target, settings.score or METHODS[method].score)
-        for found in attribution_steps(subject, method, **self.options(sample, method, settings)):
-            if found.complete:
-                _keep(sample.attributions, _key(target, method, settings), found)
-            yield found
+        # A map that was stopped is taken up where it was.
+        key = ("attribution", *_key(target, method, settings))
+        if key not in sample.growing:
+            subject = self.subject(sample, target, settings.score or METHODS[method].score)
+            options = self.options(sample, method, settings)
+            if "segments" in options:
+                options["segments"] = self.superpixels(sample, settings)
+            sample.growing[key] = attribution_steps(subject, method, **options)
+        try:
+            while (found := next(sample.growing[key], None)) is not None:
+                # Of other weights it would be no map of this sample.
+                if found.complete and sample.version == version_of(self._model):
+                    _keep(sample.attributions, key[1:], found)
+                yield found
+        except Exception:
+            sample.growing.pop(key, None)
+            raise
+        sample.growing.pop(key, None)
+
+    def superpixels(self, sample: Sample, settings: Settings) -> np.ndarray:
+        """The superpixels that LIME and KernelSHAP share, made once: they may take a while."""
+        how: Any = settings.segmentation or default_segmentation()
+        key = how, settings.segments
+        if key not in sample.superpixels:
+            sample.superpixels[key] = superpixels(sample.input.x, how, settings.segments)
+        return sample.superpixels[key]
 
     def evidence_steps(
         self,
@@ -132,13 +157,16 @@ class Comparison:
         key = _key(target, method, settings)
         found, before = sample.attributions[key], sample.evidence.get(key)
         if before is not None:
+            if most is None:  # asked for: what failed is tried again
+                failed = {name: why for name, why in before.failed.items() if name not in checks}
+                before = replace(before, failed=failed)
             checks = tuple(name for name in checks if not _made(before, name))
         subject = self.subject(sample, target, found.score)
         yardstick: tuple[Deletion, Yardstick] | None = None
         if "faithfulness" in checks:
             known = sample.once("yardstick", target, make=lambda: [None])
-            if known[0] is None:
-                for deletion, whole in yardstick_steps(subject, deleted=sample.input.grey):
+            with contextlib.suppress(ValueError, RuntimeError):  # the check itself will say what is wrong
+                for deletion, whole in yardstick_steps(subject, deleted=sample.input.grey) if known[0] is None else ():
                     if whole is not None:
                         known[0] = deletion, whole
                     yield None
@@ -150,7 +178,8 @@ class Comparison:
             if before is not None:
                 still = {name: cost for name, cost in before.skipped.items() if not _made(evidence, name)}
                 evidence = replace(evidence, skipped={**still, **evidence.skipped})
-            _keep(sample.evidence, key, evidence)
+            if sample.version == version_of(self._model):
+                _keep(sample.evidence, key, evidence)
             yield evidence
 
     def cost(self, sample: Sample, method: str, settings: Settings) -> int:

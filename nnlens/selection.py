@@ -31,9 +31,10 @@ class Sample:
     distribution: bool  # the model ends in probabilities
     version: int  # of the model's weights
     occlusions: dict[tuple[Any, ...], Occlusion] = field(default_factory=dict, repr=False)
-    growing: dict[tuple[Any, ...], Iterator[Occlusion]] = field(default_factory=dict, repr=False)
+    growing: dict[tuple[Any, ...], Iterator[Any]] = field(default_factory=dict, repr=False)
     attributions: dict[tuple[Any, ...], Attribution] = field(default_factory=dict, repr=False)
     evidence: dict[tuple[Any, ...], Evidence] = field(default_factory=dict, repr=False)
+    superpixels: dict[tuple[str, int], np.ndarray] = field(default_factory=dict, repr=False)
     _kept: Kept = field(default_factory=Kept, repr=False)
 
     def once(self, *key: Any, make: Callable[[], Any], most: int = 8) -> Any:

@@ -176,7 +176,7 @@ def test_settings_make_new_maps_and_old_ones_come_back_at_once(lens, photo):
     assert "layer must be one of" in view.error["message"]
     assert view.cam_layer == "block.1"
     for name, value, words in (
-        ("samples", 1, "samples must be 10…100000, got 1"),
+        ("samples", 1, "samples must be 10…20000, got 1"),
         ("width", 0.0, "width must be 0.01…100, got 0"),
         ("opacity", 2.0, "opacity must be 0…1, got 2"),
         ("methods", ["lime", "shap"], "methods must be one of"),
@@ -219,6 +219,90 @@ def test_costly_checks_wait_until_they_are_asked_for(lens, photo):
     assert "check must name a method, a row and one of" in view.error["message"]
 
 
+def test_a_check_that_is_asked_for_stops_nothing(lens, photo):
+    view = lens.attribution(photo, methods=["lime", "rise"], **{**QUICK, "samples": 300})
+    view.wait(0.2)
+    for check in ("seeds", "sensitivity"):
+        view.set_state({"check": {"method": "lime", "row": 0, "check": check}})
+    assert view.wait(120)
+    assert view.map_lime["0"]["done"] == view.map_rise["0"]["done"] == 1
+    checks = [check for check, *_ in view.evidence_lime["0"]["statements"]]
+    assert {"seeds", "sensitivity", "faithfulness"} <= set(checks)
+    assert "faithfulness" in str(view.evidence_rise["0"]["statements"])
+
+
+def test_what_an_earlier_wish_brings_is_not_shown_under_a_later_one(lens, photo):
+    view = lens.attribution(photo, methods=["lime"], **QUICK)
+    assert view.wait(60)
+    right = view.map_lime["0"]["data"]
+    for seed in range(1, 6):
+        view.set_state({"seed": seed})
+        view.wait(0.02 * seed)
+        view.set_state({"seed": 0})
+        assert view.wait(60)
+        assert view.map_lime["0"]["data"] == right
+
+
+def test_a_stopped_map_is_taken_up_where_it_was(lens, photo):
+    view = lens.attribution(photo, methods=["lime"], **{**QUICK, "samples": 20_000}, checks=[])
+    while not view.map_lime:
+        view.wait(0.05)
+    view.stop()
+    assert view.wait(60)
+    assert view.stopped
+    done = view.map_lime["0"]["done"]
+    assert 0 < done < 1
+    shown = []
+    view.observe(lambda change: shown.append(change["new"]["0"]["done"]), "map_lime")
+    view.set_state({"resume": 1})
+    assert view.wait(120)
+    assert not view.stopped
+    assert shown[0] > done
+    assert shown[-1] == 1
+
+
+def test_weights_that_change_under_way_begin_it_anew(lens, net, photo):
+    view = lens.attribution(photo, methods=["rise"], **{**QUICK, "samples": 20_000}, checks=[])
+    while not view.map_rise:
+        view.wait(0.01)
+    lens.worker.hold()
+    assert view.map_rise["0"]["done"] < 1
+    with torch.no_grad():
+        net.head.weight.mul_(-1.5)
+    lens.worker.release()
+    assert view.wait(120)
+    sample = view.selection.sample
+    options = {**view._settings.options("rise"), "fill": sample.input.grey}
+    expected = attribution(net, sample.input.x, "rise", target=view.rows[0]["target"], **options)
+    np.testing.assert_allclose(
+        codes(view.map_rise["0"])[0], expected.signed(), atol=view.map_rise["0"]["largest"] / 200
+    )
+    with torch.no_grad():
+        net.head.weight.mul_(-1.5)
+    found = view.result["rise"]
+    expected = attribution(net, sample.input.x, "rise", target=found.target, **options)
+    np.testing.assert_allclose(found.values, expected.values, atol=1e-5)
+
+
+def test_the_checks_may_cost_what_one_says(lens, photo):
+    view = lens.attribution(photo, methods=["lime"], most=None, **{**QUICK, "samples": 60})
+    assert view.wait(120)
+    assert view.evidence_lime["0"]["skipped"] == {}
+    less = lens.attribution(photo, methods=["rise"], most=10, **QUICK)
+    assert less.wait(60)
+    assert set(less.evidence_rise["0"]["skipped"]) == {"faithfulness", "randomisation", "seeds", "sensitivity"}
+
+
+def test_saving_waits_for_all_maps(lens, photo, tmp_path):
+    view = lens.attribution(photo, methods=["lime", "gradient"], target=["cat", "dog"], **{**QUICK, "samples": 400})
+    state = unpack(view.save(tmp_path / "maps.html").read_text())["state"]
+    assert state["map_lime"]["1"]["done"] == 1
+    assert set(state["agreements"]) == {"0", "1"}
+    picture = view.save(tmp_path / "maps.png")
+    assert picture.stat().st_size > 1000
+    assert len(view.panels()) == 5
+
+
 def test_changed_weights_are_seen(lens, net, photo):
     view = lens.attribution(photo, methods=["gradient"], target=["cat", "dog"])
     assert view.wait(60)
@@ -243,6 +327,7 @@ def test_bad_options_are_told(lens, photo):
         ({"layer": "nothing"}, ValueError, "layer must be one of"),
         ({"score": "odds"}, ValueError, 'score must be "logit" or "probability"'),
         ({"checks": ["luck"]}, ValueError, "checks must be of"),
+        ({"checks": "seeds"}, TypeError, "checks must be a list of names"),
         ({"samples": 3}, ValueError, "samples must be 10"),
         ({"colour": 3}, TypeError, "AttributionWidget has no option 'colour'"),
     ):

@@ -42,7 +42,7 @@ from nnlens.kernels import (
 )
 from nnlens.kernels.attribution.evidence import Evidence
 from nnlens.kernels.attribution.faithfulness import Curves, Faithfulness, Yardstick
-from nnlens.kernels.attribution.randomisation import Randomisation, weighted_layers
+from nnlens.kernels.attribution.randomisation import Randomisation, _again, weighted_layers
 from nnlens.kernels.attribution.similarity import Alike
 from nnlens.kernels.attribution.stability import SeedSpread, Sensitivity
 from nnlens.kernels.occluder import blurred
@@ -173,34 +173,59 @@ def test_all_layers_with_weights_are_found(name):
     assert set(found) == set(with_own)
 
 
-def test_weights_come_back_bit_for_bit_and_a_cascade_keeps_what_it_drew():
+def test_weights_are_randomised_on_a_copy_and_a_cascade_keeps_what_it_drew():
     model = Net()
     model(torch.randn(4, 3, 32, 32))
     model.head.weight.grad = torch.ones_like(model.head.weight)
     x = torch.randn(1, 3, 32, 32)
     before = state_of(model)
-    drawn = []
-    for layers in (["head"], ["head", "block.0"], ["block.0"]):
-        with randomised(model, layers, seed=4):
-            drawn.append({name: one.detach().clone() for name, one in model.named_parameters()})
-        assert same_state(before, state_of(model))
+    drawn = [
+        dict(randomised(model, layers, seed=4).named_parameters())
+        for layers in (["head"], ["head", "block.0"], ["block.0"])
+    ]
     own = dict(model.named_parameters())
     assert torch.equal(drawn[0]["head.weight"], drawn[1]["head.weight"])
     assert not torch.equal(drawn[0]["head.weight"], own["head.weight"])
     assert torch.equal(drawn[0]["stem.weight"], own["stem.weight"])
     assert torch.equal(drawn[2]["head.weight"], own["head.weight"])
-    assert float(drawn[1]["block.0.weight"].std()) == pytest.approx(
-        float(own["block.0.weight"].detach().std()), rel=0.15
-    )
-    with pytest.raises(RuntimeError, match="boom"), randomised(model, ["head", "stem"]):
-        raise RuntimeError("boom")
-    assert same_state(before, state_of(model))
+    deviation = float(own["block.0.weight"].detach().std())
+    assert drawn[1]["block.0.weight"].detach().std().item() == pytest.approx(deviation, rel=0.15)
     subject = Subject(model, x)
     original = last(attribution_steps(subject, "gradient"))
     steps = randomisation_steps(subject, original, {})
     next(steps)
-    steps.close()
     assert same_state(before, state_of(model))
+    steps.close()
+
+    class Alone(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.head = nn.Linear(3, 2)
+
+        def __deepcopy__(self, memo):
+            raise RuntimeError("there is only one")
+
+        def forward(self, x):
+            return self.head(x.mean((2, 3)))
+
+    with pytest.raises(ValueError, match="the model cannot be copied, and its own weights are left alone: there is"):
+        randomised(Alone(), ["head"])
+
+
+def test_a_model_that_mixes_its_batch_is_randomised_one_by_one_too():
+    class Mixing(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.head = nn.Linear(3, 4)
+
+        def forward(self, x):
+            return self.head((x - x.mean((0, 2, 3), keepdim=True)).abs().mean((2, 3)) * 3)
+
+    options = QUICK["lime"]
+    subject = Subject(Mixing(), X, score="probability")
+    original = last(attribution_steps(subject, "lime", **options))
+    found = last(_again(subject, original, options, [], 0))
+    assert spearman(original.signed(), found.signed()) == pytest.approx(1, abs=1e-6)
 
 
 def test_randomised_maps_are_those_of_a_randomised_network():
@@ -215,8 +240,7 @@ def test_randomised_maps_are_those_of_a_randomised_network():
     stops = [names.index(layer) + 1 for layer in found.layers]
     for stop, like in zip(stops, found.cascading, strict=True):
         other = copy.deepcopy(model)
-        with randomised(model, names[:stop], seed=2):
-            other.load_state_dict(model.state_dict())
+        other.load_state_dict(randomised(model, names[:stop], seed=2).state_dict())
         expected = kernels.input_x_gradient(other, X, target=1)
         assert like.signed == pytest.approx(spearmanr(expected.signed().ravel(), original.signed().ravel()).statistic)
         sizes = expected.magnitude().ravel(), original.magnitude().ravel()
@@ -471,6 +495,30 @@ def test_what_the_other_checks_say():
     x = torch.randn(1, 3, 12, 16)
     rollout = kernels.attention_rollout(Transformer().eval(), x)
     assert "the same for every class" in Evidence(rollout, 0.0).describe()
+
+
+def test_a_check_that_was_stopped_is_not_whole():
+    subject = Subject(network(), X, score="probability")
+    found = last(attribution_steps(subject, "lime", **QUICK["lime"]))
+    for name in ("seeds", "sensitivity", "randomisation"):
+        parts = [getattr(one, name) for one in evidence_steps(subject, found, QUICK["lime"], checks=[name])]
+        states = [part.complete for part in parts if part is not None]
+        assert states[-1]
+        assert not any(states[:-1])
+
+
+def test_what_is_no_number_is_no_evidence():
+    class Standardising(nn.Module):
+        def forward(self, x):
+            y = (x - x.mean((1, 2, 3), keepdim=True)) / x.std((1, 2, 3), keepdim=True)
+            return torch.stack([y[:, 0, 3, 3], y[:, 1, 2, 2]], 1)
+
+    with pytest.raises(ValueError, match="the model returned NaN or infinity for a variation of x"):
+        kernels.integrated_gradients(Standardising(), X)
+    found = kernels.gradient(network(), X)
+    nothing = Randomisation(("8",), (Alike(float("nan"), float("nan"), float("nan")),), (), True)
+    (statement,) = Evidence(found, 0.1, randomisation=nothing).statements()
+    assert statement.verdict == "plain"
 
 
 def test_a_check_that_cannot_be_made_says_why():

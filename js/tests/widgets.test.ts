@@ -469,7 +469,7 @@ describe("attributions", () => {
     await settled();
     const reading = el.querySelector("[data-part=photo] .nn-reading")!;
     expect(reading.textContent).toBe("<b>dog</b> .80 → …");
-    model.set("switched", { off: [1], classes: [1, 0], probability: [0.3, 0.7], logit: [0, 1], top: 0, top_probability: 0.7 });
+    model.set("switched", { off: [1], row: 0, classes: [1, 0], probability: [0.3, 0.7], logit: [0, 1], top: 0, top_probability: 0.7 });
     await settled();
     expect(reading.textContent).toBe("<b>dog</b> .80 → .30");
     expect(el.querySelector("[data-part=superpixels]")!.textContent).toContain("R² 0.80 over 60 samples");
@@ -485,7 +485,8 @@ describe("attributions", () => {
     buttons("[data-part=controls]").find((one) => one.textContent === "stop")!.click();
     expect(model.values.cancel).toBe(1);
     model.set("busy", "");
-    model.set("progress", { what: "LIME", stopped: true });
+    model.set("progress", {});
+    model.set("stopped", true);
     await settled();
     buttons("[data-part=controls]").find((one) => one.textContent === "go on")!.click();
     expect(model.values.resume).toBe(1);

@@ -48,9 +48,10 @@ class WholePasses:
         """How many inputs go at once."""
         if self.level == 3:
             return 1
+        pixels = max(1, self.x[0, 0].numel())
         if self.x.device.type != "cpu":
-            return 64
-        return max(4, min(256, _PIXELS // max(1, self.x[0, 0].numel())))
+            return max(1, min(256, 16 * _PIXELS // pixels))
+        return max(1, min(256, _PIXELS // pixels))
 
     @property
     def chunk(self) -> int:
@@ -111,12 +112,13 @@ class WholePasses:
             return class_scores(found, self.output)
         return class_scores(self.model(batch), self.output)
 
-    def trust(self) -> None:
-        """Hold the prepared model for right, unchecked: for a network without sense, whose numbers may be huge."""
-        self._checked = True
+    def trust(self, other: WholePasses) -> None:
+        """Go by what was found for `other`, unchecked: for its network without sense, whose numbers may be huge."""
+        other.check()
+        self._checked, self._alone = True, other.level == 3
         if self.prepared is not None:
             self.prepared.checked = self.prepared.batches_checked = True
-            self.prepared.level = max(1, self.prepared.level)
+            self.prepared.level = max(self.prepared.level, other.level)
 
     def check(self) -> None:
         """Go up to the level at which a batch of two inputs has the model's own scores; once for a prepared model."""

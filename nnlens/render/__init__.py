@@ -1,6 +1,6 @@
 """Results to textures, legends and pictures."""
 
-from .attribution import attribution_over, attribution_texture, evidence_payload, superpixel_texture
+from .attribution import attribution_over, attribution_texture, evidence_payload, finite, superpixel_texture
 from .card import (
     back_projection_texture,
     colours_of,
@@ -26,6 +26,7 @@ __all__ = [
     "draw",
     "encoded",
     "evidence_payload",
+    "finite",
     "mosaic_texture",
     "occlusion_texture",
     "picture_of",

@@ -39,15 +39,25 @@ def attribution_texture(found: Attribution, *, most_side: int | None = None) -> 
     }
 
 
+def finite(value: Any) -> Any:
+    """A payload without NaN and infinity, which JSON does not know: null instead."""
+    if isinstance(value, dict):
+        return {name: finite(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(one) for one in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
 def _surrogate(found: Surrogate) -> dict[str, Any]:
     low, high = found.interval()
-    return {
+    payload = {
         "coefficients": found.coefficients.tolist(),
         "low": low.tolist(),
         "high": high.tolist(),
         "r2": found.r2,
         "samples": found.samples,
     }
+    return dict(finite(payload))
 
 
 def superpixel_texture(labels: np.ndarray) -> dict[str, Any]:
@@ -83,19 +93,23 @@ def evidence_payload(found: Evidence) -> dict[str, Any]:
         for way in ("cascading", "independent"):
             rows = getattr(found.randomisation, way)
             weights[way] = [[one.signed, one.absolute, one.structure] for one in rows]
-    return {
+    payload = {
         "statements": [[one.check, one.verdict, one.words] for one in found.statements()],
         "curves": curves,
         "weights": weights,
         "skipped": dict(found.skipped),
         "failed": dict(found.failed),
     }
+    return dict(finite(payload))
 
 
 def attribution_over(photo: Image.Image, found: Attribution) -> tuple[Image.Image, tuple[float, float]]:
     """A map over the greyed photograph, and the limits of its colours."""
     values = found.importance()
-    largest = float(np.abs(values).max()) or 1.0
+    sizes = np.abs(values)
+    # As in the browser: a few far outliers would darken all else.
+    high = float(np.quantile(sizes, 0.995))
+    largest = (high if high > 0 and sizes.max() > 1.5 * high else float(sizes.max())) or 1.0
     limits = (-largest if values.min() < 0 else 0.0, largest)
     grey = photo.convert("L").convert("RGB")
     return Image.blend(grey, color_map(values, *limits).resize(photo.size), 0.7), limits

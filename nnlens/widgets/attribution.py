@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, get_args
 
 import numpy as np
@@ -12,8 +15,9 @@ import traitlets as t
 
 from ..comparison import Comparison, Settings, default_segmentation
 from ..export.bundle import Response, packed_size, within_budget
-from ..kernels import CHECKS, METHODS, Attribution, Evidence, agreement, superpixels
+from ..kernels import CHECKS, METHODS, Attribution, Evidence, agreement
 from ..kernels.attribution.class_maps import map_layers
+from ..kernels.attribution.evidence import ORDERS, STEPS, Check
 from ..kernels.attribution.lime import Switches
 from ..kernels.attribution.methods import method_named
 from ..kernels.attribution.superpixels import Segmentation
@@ -23,6 +27,7 @@ from ..render import (
     attribution_texture,
     encoded,
     evidence_payload,
+    finite,
     superpixel_texture,
 )
 from ..selection import Sample, resolve_target
@@ -32,6 +37,7 @@ PUBLISH_EVERY = 0.2  # seconds between two states of a growing map
 AT_ONCE = 10  # forward passes: maps that cost no more are there before the view is shown
 BY_ITSELF = 400  # forward passes: checks that cost more wait until they are asked for
 ROWS = 6
+PANELS = 10  # maps in a picture
 MAPS_BUDGET = 1_200_000  # bytes of all maps in a saved page
 LOOKS = ("own", "signed", "magnitude")
 SCALES_OF_MAPS = ("each", "method", "all")
@@ -102,7 +108,13 @@ class Attributions:
             lines.append(f"  {method} · {self.rows[row][2]}: {found.describe()}")
             if (method, row) in self.evidence:
                 lines += [f"    {one.words}" for one in self.evidence[method, row].statements()]
+        lines += [f"  {method} · {self.rows[row][2]}: no map, {why}" for (method, row), why in self.errors.items()]
         return "\n".join(lines)
+
+
+def _agreement(maps: dict[str, Attribution]) -> dict[str, Any]:
+    values = agreement(list(maps.values())).round(3).tolist() if len(maps) > 1 else []
+    return {"methods": list(maps), "values": finite(values)}
 
 
 class AttributionWidget(View):
@@ -112,7 +124,7 @@ class AttributionWidget(View):
     _css = built("nnlens.css")
     parts: ClassVar[tuple[str, ...]] = ("photo", "bars", "controls", "grid", "evidence", "superpixels", "code")
     options: ClassVar[tuple[str, ...]] = (
-        *("layer", "target", "methods", "score", "look", "maps_scale", "opacity", "checks"),
+        *("layer", "target", "methods", "score", "look", "maps_scale", "opacity", "checks", "most"),
         *SETTINGS[:-1],
     )
 
@@ -138,7 +150,8 @@ class AttributionWidget(View):
     check = synced(t.Dict(default_value=None, allow_none=True, help="a check that is asked for: method, row, check"))
     resume = synced(t.Int(0, help="counts up when the user goes on with what was stopped"))
     progress = synced(t.Dict(help="what is being made, passes done and in all, seconds that are left"))
-    agreements = synced(t.Dict(help="rank correlations of the selected row's maps: methods, values"))
+    stopped = synced(t.Bool(False, help="whether the user stopped it"))
+    agreements = synced(t.Dict(help="row → methods, and the rank correlations of their maps"))
 
     # For each method a trait of its own: a new map must not send all others again.
     for _name in METHODS:
@@ -218,8 +231,8 @@ class AttributionWidget(View):
     def _check_numbers(self, proposal: Any) -> Any:
         name, value = proposal["trait"].name, proposal["value"]
         low, high = {
-            "samples": (10, 100_000),
-            "segments": (1, 1000),
+            "samples": (10, 20_000),
+            "segments": (1, 400),
             "seed": (0, 2**31 - 1),
             "width": (0.01, 100.0),
             "opacity": (0.0, 1.0),
@@ -254,7 +267,14 @@ class AttributionWidget(View):
         if self._score not in (None, "logit", "probability"):
             raise ValueError(f'score must be "logit" or "probability", got {self._score!r}')
         checks = options.get("checks")
+        if isinstance(checks, (str, bool)):
+            raise TypeError(f"checks must be a list of names, got {checks!r}")
         self._checks = CHECKS if checks is None else tuple(checks)
+        self._most: int | None = options.get("most", BY_ITSELF)
+        self._showing = threading.RLock()  # the worker and a cell must not write the same trait
+        self._generation = 0  # of what is wanted: what an earlier one brings is not shown
+        self._asked: list[tuple[str, int, Check]] = []
+        self._agreed: dict[tuple[int, ...], dict[str, Any]] = {}
         for name in self._checks:
             if name not in CHECKS:
                 raise ValueError(f"checks must be of {', '.join(CHECKS)}, got {name!r}")
@@ -294,14 +314,13 @@ class AttributionWidget(View):
         return ["grad_cam", "gradient", "attention_rollout" if attends else "guided_backprop", "occlusion", "lime"]
 
     def _start(self) -> None:
-        self.observe(self._restart, ["methods", "others", *SETTINGS, "resume"])
+        self.observe(self._restart, ["methods", "others", *SETTINGS])
+        self.observe(self._resume, "resume")
         self.observe(self._show_chosen, ["row", "methods"])
         self.observe(self._stop, "cancel")
         self.observe(self._switch, "off")
         self.observe(self._make_check, "check")
-        self._show_all()
-        if not self._static:
-            self._restart()
+        self._restart()
         super()._start()
 
     def _follow(self, change: Any = None) -> None:
@@ -323,25 +342,45 @@ class AttributionWidget(View):
 
     def _restart(self, change: Any = None) -> None:
         """Something else is wanted: show what there is of it, and make the rest."""
-        self._errors = {}
-        if self.row >= len(self._rows):
-            self.row = 0
-        if self.method not in self.methods:
-            self.method = self.methods[0] if self.methods else ""
-        self._show_all()
-        if not self._static:
-            self._lens.worker.submit(self, "map", lambda: self._steps("attribution", self._work()))
+        with self._showing:
+            self._generation += 1
+            self._errors, self._asked, self.stopped, self.progress = {}, [], False, {}
+            if self.row >= len(self._rows):
+                self.row = 0
+            if self.method not in self.methods:
+                self.method = self.methods[0] if self.methods else ""
+            self._show_all()
+        self._go_on()
 
-    def _work(self) -> Generator[None, None, None]:
-        if self._refresh():
-            return  # which began this anew
+    def _resume(self, change: Any = None) -> None:
+        self.stopped = False
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if not self._static:
+            generation = self._generation
+            self._lens.worker.submit(self, "map", lambda: self._steps("attribution", self._guarded(generation)))
+
+    def _guarded(self, generation: int) -> Generator[None, None, None]:
+        """The work, step by step, until something else is wanted or the weights have changed."""
+        for _ in self._work(generation):
+            # A refresh begins everything anew.
+            if generation != self._generation or self._refresh():
+                return
+            yield
+
+    def _work(self, generation: int) -> Generator[None, None, None]:
+        yield
+        with contextlib.suppress(Exception):  # each method will say what is wrong with them
+            self._superpixels()
+        self._show_chosen()
         cells = self._cells()
         left = {cell: self._cost(*cell) for cell in cells if self._wants_map(*cell)}
         more = {cell: self._evidence_passes(*cell) for cell in cells}
-        total, begin, shown = sum(left.values()) + sum(more.values()), time.monotonic(), 0.0
-        spent = 0.0
+        total: float = sum(left.values()) + sum(more.values()) + self._yardstick_passes()
+        spent, shown, begin = 0.0, 0.0, time.monotonic()
 
-        def tell(what: str, row: int, share: float, cost: float, force: bool = False) -> bool:
+        def tell(what: str, row: int, share: float, cost: float, *, force: bool = False) -> bool:
             """Whether it is time to show something."""
             nonlocal shown
             now = time.monotonic()
@@ -351,37 +390,48 @@ class AttributionWidget(View):
             done = spent + share * cost
             pace = (now - begin) / done if done > 5 else None
             remaining = None if pace is None else pace * max(0.0, total - done)
-            self.progress = {"what": what, "row": row, "done": done, "total": total, "remaining": remaining}
+            with self._showing:
+                if generation == self._generation and not self.stopped:
+                    self.progress = {"what": what, "row": row, "done": done, "total": total, "remaining": remaining}
             return True
 
         for (row, name), cost in left.items():
-            if tell(METHODS[name].title, row, 0, cost, force=True):
-                yield
+            tell(METHODS[name].title, row, 0, cost, force=True)
+            yield
             try:
-                one = self._rows[row]
-                for found in self._comparison.map_steps(one.sample, one.target, name, self._settings):
+                for found in self._comparison.map_steps(*self._of(row), name, self._settings):
                     if tell(METHODS[name].title, row, found.done, cost) or found.complete:
-                        self._show_map(row, name, found)
+                        self._show_map(row, name, found, generation)
                     yield
             except Exception as error:
-                self._fail(row, name, error)
+                self._fail(row, name, error, generation)
             spent += cost
         self._show_chosen()
         yield
+        while self._asked:
+            name, row, check = self._asked[0]
+            total = 0.0  # what was asked for goes first, and counts for itself
+            tell(f"{check} of {METHODS[name].title}", row, 0, 0, force=True)
+            yield from self._examine(row, name, generation, checks=(check,), most=None)
+            self._asked = self._asked[1:]
+        total, begin, spent = sum(more.values()) + self._yardstick_passes(), time.monotonic(), 0.0
         for row, name in cells:
-            if self._comparison.map(*self._of(row), name, self._settings) is None:
-                spent += more[row, name]
-                continue
-            words = f"evidence of {METHODS[name].title}"
-            tell(words, row, 0, 0, force=True)
-            for evidence in self._evidence_steps(row, name):
-                if evidence is not None and tell(words, row, 0.5, more[row, name]):
-                    self._show_evidence(row, name)
-                yield
-            self._show_evidence(row, name)
+            if not self._wants_map(row, name):
+                tell(f"evidence of {METHODS[name].title}", row, 0, 0, force=True)
+                yield from self._examine(row, name, generation)
             spent += more[row, name]
-            yield
         self.progress = {}
+
+    def _examine(self, row: int, name: str, generation: int, **options: Any) -> Generator[None, None, None]:
+        """The checks of a map, shown as they come in."""
+        shown = time.monotonic()
+        for _ in self._evidence_steps(row, name, **options):
+            if time.monotonic() - shown > PUBLISH_EVERY:
+                self._show_evidence(row, name, generation)
+                shown = time.monotonic()
+            yield
+        self._show_evidence(row, name, generation)
+        yield
 
     def _cells(self) -> list[tuple[int, str]]:
         """The cheapest first, and of these the selected row's."""
@@ -401,11 +451,16 @@ class AttributionWidget(View):
 
     def _evidence_passes(self, row: int, name: str) -> int:
         """About how many passes the checks take that are made by themselves."""
-        return self._comparison.evidence_cost(self._of(row)[0], name, self._settings, self._checks, BY_ITSELF)
+        most = 10**9 if self._most is None else self._most
+        return self._comparison.evidence_cost(self._of(row)[0], name, self._settings, self._checks, most)
+
+    def _yardstick_passes(self) -> int:
+        """Those of the random orders and the edges, which the methods of a row share."""
+        return 2 * (STEPS + 1) * (ORDERS + 1) * len(self._rows) if "faithfulness" in self._checks else 0
 
     def _evidence_steps(self, row: int, name: str, **options: Any) -> Iterator[Evidence | None]:
         return self._comparison.evidence_steps(
-            *self._of(row), name, self._settings, **{"checks": self._checks, "most": BY_ITSELF, **options}
+            *self._of(row), name, self._settings, **{"checks": self._checks, "most": self._most, **options}
         )
 
     def _finish(self, row: int, name: str) -> None:
@@ -418,12 +473,16 @@ class AttributionWidget(View):
 
     def _make_all(self) -> None:
         """All maps, and the evidence that is made by itself, now."""
+        self._refresh()
         for row, name in self._cells():
             self._finish(row, name)
             if not self._wants_map(row, name):
                 for _ in self._evidence_steps(row, name):
                     pass
-        self._show_all()
+        with contextlib.suppress(Exception):
+            self._superpixels()
+        with self._showing:
+            self._show_all()
 
     def _make_check(self, change: Any = None) -> None:
         asked = self.check
@@ -434,44 +493,42 @@ class AttributionWidget(View):
             rule = f"check must name a method, a row and one of {', '.join(CHECKS)}"
             self._show_error(ValueError(f"{rule}, got {asked}"))
             return
+        self._asked = [*self._asked, (name, row, check)]
+        self._resume()
 
-        def steps() -> Generator[None, None, None]:
-            if self._refresh():
-                return
-            begin = time.monotonic()
-            title = f"{check} of {METHODS[name].title}"
-            self.progress = {"what": title, "row": row, "done": 0, "total": 0, "remaining": None}
-            for evidence in self._evidence_steps(row, name, checks=(check,), most=None):
-                if evidence is not None and time.monotonic() - begin > PUBLISH_EVERY:
-                    self._show_evidence(row, name)
-                    begin = time.monotonic()
-                yield
-            self._show_evidence(row, name)
+    def stop(self) -> None:
+        """Stop what is being made; what there is stays, and setting `resume` to another number goes on."""
+        with self._showing:
+            self.stopped = bool(self.busy)
             self.progress = {}
-
-        self._lens.worker.submit(self, "map", lambda: self._steps("attribution", steps()))
-
-    def _stop(self, change: Any) -> None:
         self._lens.worker.cancel(self, "map")
         self.busy = ""
-        self.progress = {**self.progress, "stopped": True} if self.progress else {}
 
-    def _fail(self, row: int, name: str, error: Exception) -> None:
-        self._errors[name, row] = str(error) or type(error).__name__
-        self._put(f"map_{name}", row, {"error": self._errors[name, row]})
+    def _stop(self, change: Any) -> None:
+        self.stop()
+
+    def _fail(self, row: int, name: str, error: Exception, generation: int | None = None) -> None:
+        with self._showing:
+            if generation in (None, self._generation):
+                self._errors[name, row] = str(error) or type(error).__name__
+                self._put(f"map_{name}", row, {"error": self._errors[name, row]})
 
     # Showing.
 
     def _put(self, trait: str, row: int, payload: dict[str, Any]) -> None:
         setattr(self, trait, {**getattr(self, trait), str(row): payload})
 
-    def _show_map(self, row: int, name: str, found: Attribution) -> None:
-        self._put(f"map_{name}", row, attribution_texture(found))
+    def _show_map(self, row: int, name: str, found: Attribution, generation: int) -> None:
+        with self._showing:
+            if generation == self._generation:
+                self._put(f"map_{name}", row, attribution_texture(found))
 
-    def _show_evidence(self, row: int, name: str) -> None:
-        known = self._comparison.evidence(*self._of(row), name, self._settings)
-        if known is not None:
-            self._put(f"evidence_{name}", row, evidence_payload(known))
+    def _show_evidence(self, row: int, name: str, generation: int) -> None:
+        with self._showing:
+            if generation == self._generation:
+                known = self._comparison.evidence(*self._of(row), name, self._settings)
+                if known is not None:
+                    self._put(f"evidence_{name}", row, evidence_payload(known))
 
     def _show_all(self) -> None:
         """Every trait of the grid as things stand."""
@@ -513,29 +570,35 @@ class AttributionWidget(View):
         return payload
 
     def _show_chosen(self, change: Any = None) -> None:
-        """What belongs to the selected row: its superpixels, how its maps agree."""
-        if self.row >= len(self._rows):
-            return
-        sample, target = self._of(self.row)
-        found = [(name, self._comparison.map(sample, target, name, self._settings)) for name in self.methods]
-        there = [(name, one) for name, one in found if one is not None]
-        values = agreement([one for _, one in there]).round(3).tolist() if len(there) > 1 else []
-        shown = {"row": self.row, "methods": [name for name, _ in there], "values": values}
-        if self.agreements != shown:
-            self.agreements = shown
-        if {"lime", "kernel_shap"} & set(self.methods):
-            texture = superpixel_texture(self._labels(sample))
+        """How the maps of each row agree, and the selected row's superpixels, once they are made."""
+        with self._showing:
+            agreed = {}
+            for number, row in enumerate(self._rows):
+                sample, target = row.sample, row.target
+                maps = {name: self._comparison.map(sample, target, name, self._settings) for name in self.methods}
+                there = {name: found for name, found in maps.items() if found is not None}
+                key = (number, *map(id, there.values()))
+                agreed[key] = self._agreed.get(key) or _agreement(there)
+            self._agreed = agreed
+            shown = {str(key[0]): value for key, value in agreed.items()}
+            if self.agreements != shown:
+                self.agreements = shown
+            labels = None
+            if self._has_superpixels and self.row < len(self._rows):
+                labels = self._of(self.row)[0].superpixels.get((self.segmentation, self.segments))
+            texture = {} if labels is None else superpixel_texture(labels)
             if self.superpixels != texture:
                 self.off, self.switched = [], None
                 self.superpixels = texture
-        elif self.superpixels:
-            self.superpixels, self.off, self.switched = {}, [], None
 
-    def _labels(self, sample: Sample) -> np.ndarray:
-        how, count = self.segmentation, min(self.segments, int(np.prod(sample.input.x.shape[2:])))
-        make: Callable[[], np.ndarray] = lambda: superpixels(sample.input.x, how, count)  # noqa: E731
-        found: np.ndarray = sample.once("superpixels", how, count, make=make)
-        return found
+    @property
+    def _has_superpixels(self) -> bool:
+        return bool({"lime", "kernel_shap"} & set(self.methods))
+
+    def _superpixels(self) -> None:
+        """Make the superpixels of all rows."""
+        for row in self._rows if self._has_superpixels else ():
+            self._comparison.superpixels(row.sample, self._settings)
 
     # Superpixels switched off by hand.
 
@@ -546,20 +609,25 @@ class AttributionWidget(View):
         self._lens.worker.submit(self, "hand", self._look_without)
 
     def _look_without(self) -> Generator[None, None, None]:
-        off = list(self.off)
+        off, number = list(self.off), self.row
         try:
             if not off or self._refresh():
                 return
-            sample, target = self._of(self.row)
-            self.switched = {"off": off, **self.scored(sample, self._without(sample, target, [off]))}
+            row = self._rows[number]
+            self.switched = {"off": off, "row": number, **self._switched(row, self._without(row.sample, [off]))}
         except Exception as error:
             self._show_error(error)
         yield
 
-    def _without(self, sample: Sample, target: int, sets: Sequence[Sequence[int]]) -> np.ndarray:
+    def _switched(self, row: Row, scores: np.ndarray) -> dict[str, Any]:
+        """One row of class scores as the bars show them: of the row's best classes, and its own."""
+        classes = self.shown_classes() if row.sample is self._selection.sample else row.sample.top(5)
+        return self.scored(row.sample, scores, classes if row.target in classes else [*classes, row.target])
+
+    def _without(self, sample: Sample, sets: Sequence[Sequence[int]]) -> np.ndarray:
         """The class scores with each of these sets of superpixels off, (sets, classes)."""
-        subject = self._comparison.subject(sample, target, "logit")
-        labels = self._labels(sample)
+        subject = self._comparison.subject(sample, 0, "logit")
+        labels = self._comparison.superpixels(sample, self._settings)
         switches = Switches(subject, segments=labels, segmentation="grid", fill="own mean", seed=0)
         on = np.ones((len(sets), switches.parts), bool)
         for row, one in zip(on, sets, strict=True):
@@ -571,21 +639,20 @@ class AttributionWidget(View):
 
     def bake(self, budget: int, *, whole: bool) -> list[Response]:
         others = super().bake(budget, whole=whole)
-        if not self.superpixels:
+        # What the picture needs is made already: see `save` and `picture`.
+        if not whole or not self.superpixels or len({row.sample.input.name for row in self._rows}) > 1:
             return others
         left = budget - sum(packed_size(one.table) for one in others)
-        sample, target = self._of(self.row)
-        count = self.superpixels["count"]
-        if not whole or count > 400:
-            return others
-        rows = self._without(sample, target, [[one] for one in range(count)])
+        row, count = self._rows[self.row], self.superpixels["count"]
+        scores = self._without(row.sample, [[one] for one in range(count)])
         candidates = (
-            (str(one), {"switched": {"off": [one], **self.scored(sample, rows[one : one + 1])}}) for one in range(count)
+            (str(one), {"switched": {"off": [one], "row": self.row, **self._switched(row, scores[one : one + 1])}})
+            for one in range(count)
         )
         return [*others, Response(("off",), within_budget(candidates, left))]
 
     def state(self) -> dict[str, Any]:
-        found = {**super().state(), "progress": {}, "check": None, "off": [], "switched": None}
+        found = {**super().state(), "progress": {}, "stopped": False, "check": None, "off": [], "switched": None}
         names = [f"map_{name}" for name in self.methods]
         # Noise hardly packs: where all maps together are too much for a page, they are reduced.
         for most_side in (160, 112, 80, 56):
@@ -606,22 +673,28 @@ class AttributionWidget(View):
             reduced[f"map_{name}"] = maps
         return reduced
 
+    def save(self, path: str | Path) -> Path:
+        """Write the grid to `path`, .html or .png; maps and evidence that are missing are made first."""
+        self.wait()
+        self._make_all()
+        return super().save(path)
+
     def picture(self) -> Any:
         if self._static:
             self._make_all()
         return super().picture()
 
     def panels(self) -> list[Panel]:
-        first, *_ = super().panels()
-        panels = [first]
-        for name in self.methods[:5]:
-            sample, target = self._of(0)
-            found = self._comparison.map(sample, target, name, self._settings)
-            if found is None:
-                continue
-            picture, limits = attribution_over(sample.input.shown, found)
-            words = " (all zero)" if found.all_zero else ""
-            panels.append(Panel(f"{METHODS[name].title} of {self._rows[0].label}{words}", picture, legend=limits))
+        panels = super().panels()[:1]
+        for row in self._rows:
+            for name in self.methods:
+                found = self._comparison.map(row.sample, row.target, name, self._settings)
+                if found is None or len(panels) > PANELS:
+                    continue
+                picture, limits = attribution_over(row.sample.input.shown, found)
+                words = " (all zero)" if found.all_zero else ""
+                title = f"{METHODS[name].title} of {row.label}{words}".replace("×", "x")  # which the font lacks
+                panels.append(Panel(title, picture, legend=limits))
         return panels
 
     def describe(self) -> str:

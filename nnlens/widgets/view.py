@@ -170,10 +170,10 @@ class View(anywidget.AnyWidget):
         top = self._selection.sample.top(5)
         return top if self._selection.target in top else [*top, self._selection.target]
 
-    def scored(self, sample: Sample, rows: np.ndarray) -> dict[str, Any]:
+    def scored(self, sample: Sample, rows: np.ndarray, classes: list[int] | None = None) -> dict[str, Any]:
         """Class scores (n, classes) as the bars show them: lists of numbers for one row, else lists of lists."""
         shares = probabilities(torch.from_numpy(rows), distribution=sample.distribution).numpy()
-        shown, tops = self.shown_classes(), rows.argmax(1)
+        shown, tops = self.shown_classes() if classes is None else classes, rows.argmax(1)
         made: dict[str, Any] = {
             "classes": shown,
             "probability": shares[:, shown].T.tolist(),

@@ -291,7 +291,9 @@ export class Scene {
       topShare: answer.top_probability,
     });
     const off = this.context.get<number[] | undefined>("off");
-    if (off?.length) {
+    // The bars are of the first image.
+    const { rows, row } = { rows: this.context.get("rows"), row: this.context.get("row") };
+    if (off?.length && !rows?.[row]?.photo) {
       const switched = this.context.get("switched");
       return switched && String(switched.off) === String(off) ? told(switched) : null;
     }

@@ -6,7 +6,7 @@ import { share } from "../lib/format.ts";
 import type { Scene } from "../lib/scene.ts";
 
 const NUMBERS: [string, string, number, number, number][] = [
-  ["samples", "samples", 10, 100000, 10],
+  ["samples", "samples", 10, 20000, 10],
   ["segments", "superpixels", 1, 400, 1],
   ["width", "width", 0.01, 10, 0.05],
   ["seed", "seed", 0, 1000000, 1],
@@ -118,7 +118,8 @@ export function controlsPane(context: Context, scene: Scene): HTMLElement {
     segmentation.select.value = context.get("segmentation");
     parts.value = String(context.get("segments"));
     for (const { name, input } of numbers) input.value = String(context.get(name));
-    const { what, done = 0, total = 0, remaining, stopped } = context.get("progress") ?? {};
+    const { what, done = 0, total = 0, remaining } = context.get("progress") ?? {};
+    const stopped = context.live && context.get("stopped");
     const busy = context.live && Boolean(context.get("busy"));
     progress.hidden = !busy || !total;
     progress.value = total ? done / total : 0;
@@ -130,7 +131,7 @@ export function controlsPane(context: Context, scene: Scene): HTMLElement {
   };
   context.watch(["methods", "known", "cam_layers", "cam_layer", "rows"], list);
   context.watch(["scores", "labels"], fill);
-  context.watch(["look", "maps_scale", "opacity", "segmentation", "busy", "progress", ...NUMBERS.map(([name]) => name)], tell);
+  context.watch(["look", "maps_scale", "opacity", "segmentation", "busy", "progress", "stopped", ...NUMBERS.map(([name]) => name)], tell);
   return h(
     "div",
     {},

@@ -9,7 +9,7 @@ import { share, short } from "../lib/format.ts";
 import { type Legend, legend } from "../lib/legend.ts";
 import { tabled } from "../lib/pixels.ts";
 import type { Scene } from "../lib/scene.ts";
-import { drawCurves } from "./evidence.ts";
+import { drawCurves, onWidth } from "./evidence.ts";
 
 const SIDE = 224;
 const MARKS: Record<string, string> = { good: "✓", doubtful: "?", bad: "✗", plain: "·" };
@@ -143,7 +143,7 @@ export function attributionsPane(context: Context, scene: Scene): HTMLElement {
         const at = inside(point![0], map.rows) * map.columns + inside(point![1], map.columns);
         return `${titleOf(cell.method)} ${short(cell.values![at], 2)}`;
       });
-    const { width, height } = context.get("photo");
+    const { width, height } = context.get<any[]>("rows")[row]?.photo ?? context.get("photo");
     say(reading, `(${Math.floor(point[0] * height)}, ${Math.floor(point[1] * width)}): ${parts.join(" · ")}`);
   };
 
@@ -262,6 +262,7 @@ export function attributionsPane(context: Context, scene: Scene): HTMLElement {
     draw();
     tell();
   });
+  onWidth(context, grid, () => tell());
   context.watch(["rows", "methods"], build);
   context.watch([...maps(), "look", "maps_scale", "opacity", "row", "method", "photo"], draw);
   context.watch([...maps(), ...evidence(), "row", "method", "known"], tell);

@@ -48,11 +48,11 @@ export function barsPane(context: Context, scene: Scene): HTMLElement {
       names.replaceChildren(...context.get<string[]>("labels").map((value) => h("option", { value })));
     }
   });
-  const under = ["occluder", "occluded", "mask", "masked", "heatmap", "size", "fill", "shape", "off", "switched"];
+  const under = ["occluder", "occluded", "mask", "masked", "heatmap", "size", "fill", "shape", "off", "switched", "row"];
   context.watch(["scores", "target", ...under], () => {
     const { classes, probability } = context.get("scores");
     const under = scene.underOccluder;
-    const waiting = Boolean(context.get("occluder") || context.get("mask") || context.get("off")?.length) && !under;
+    const waiting = Boolean(context.get("occluder") || context.get("mask") || (context.get("off")?.length && !context.get("rows")?.[context.get("row")]?.photo)) && !under;
     classes.forEach((index: number, place: number) => {
       const row = rows[place];
       if (!row) return;

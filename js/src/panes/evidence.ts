@@ -29,6 +29,19 @@ function widthOf(canvas: HTMLCanvasElement, most: number): number {
   return width;
 }
 
+/** Draw again when there is more room, or less. */
+export function onWidth(context: Context, element: HTMLElement, draw: () => void): void {
+  if (typeof ResizeObserver === "undefined") return;
+  let before = 0;
+  const observer = new ResizeObserver(() => {
+    if (element.clientWidth === before) return;
+    before = element.clientWidth;
+    draw();
+  });
+  observer.observe(element);
+  context.onStop(() => observer.disconnect());
+}
+
 /** Deletion and insertion side by side: the map's order, the band of random ones, the edges dashed. */
 export function drawCurves(context: Context, canvas: HTMLCanvasElement, curves: any, room: number, height: number): void {
   const width = widthOf(canvas, room);
@@ -198,8 +211,7 @@ export function evidencePane(context: Context): HTMLElement {
   };
 
   const agree = () => {
-    const found = context.get("agreements");
-    const { methods = [], values = [] } = found ?? {};
+    const { methods = [], values = [] } = context.get("agreements")?.[context.get("row")] ?? {};
     agreement.hidden = !values.length;
     if (!values.length) return;
     const titles = methods.map((name: string) => context.get<any[]>("known").find((one) => one.name === name)?.title ?? name);
@@ -229,8 +241,8 @@ export function evidencePane(context: Context): HTMLElement {
   const maps = context.get<any[]>("known").map((one) => `map_${one.name}`);
   context.listen(context.root, "nn-theme", draw);
   context.watch([...evidence, ...maps, "method", "row", "rows"], draw);
-  context.watch(["agreements", "known"], agree);
-  return h(
+  context.watch(["agreements", "known", "row"], agree);
+  const pane = h(
     "div",
     {},
     title,
@@ -240,4 +252,6 @@ export function evidencePane(context: Context): HTMLElement {
     h("div", { class: "nn-halves" }, h("div", {}, curves, caption), h("div", {}, weights, weightsCaption)),
     agreement,
   );
+  onWidth(context, pane, draw);
+  return pane;
 }

@@ -3,7 +3,7 @@
 import { u8 } from "../lib/arrays.ts";
 import { borders, strongest, type Surrogate } from "../lib/attribution.ts";
 import { type Context, NEEDS_KERNEL } from "../lib/context.ts";
-import { h, say, sized, textured } from "../lib/dom.ts";
+import { h, pictured, say, sized, textured } from "../lib/dom.ts";
 import { share, short, signed } from "../lib/format.ts";
 import type { Scene } from "../lib/scene.ts";
 import { imageButtons } from "./frame.ts";
@@ -75,6 +75,16 @@ export function switchesPane(context: Context, scene: Scene): HTMLElement {
   const words = h("div", { class: "nn-soft" });
   const all = h("button", { type: "button" }, "all on");
   const hover = hoverOf(scene);
+  let own: { raw: any; image: HTMLImageElement } | null = null;
+
+  /** The selected row: its picture, its class, its probability as it is. */
+  const chosen = () => context.get<any[]>("rows")[context.get<number>("row")] ?? context.get<any[]>("rows")[0];
+  const picture = (): HTMLImageElement | null => {
+    const raw = chosen()?.photo;
+    if (!raw) return scene.photo;
+    if (own?.raw !== raw) own = { raw, image: pictured(u8(raw.data), () => draw()) };
+    return own!.image.complete && own!.image.naturalWidth ? own!.image : null;
+  };
   context.listen(all, "click", () => context.set({ off: [], switched: null }));
 
   const partAt = (event: PointerEvent): number | null => {
@@ -108,15 +118,16 @@ export function switchesPane(context: Context, scene: Scene): HTMLElement {
   });
 
   const draw = () => {
-    const { width, height } = context.get("photo");
+    const { width, height } = chosen()?.photo ?? context.get("photo");
     const zoom = Math.max(1, 448 / Math.max(width, height));
     const pen = sized(canvas, width * zoom, height * zoom);
     pen.scale(zoom, zoom);
-    if (scene.photo) pen.drawImage(scene.photo, 0, 0, width, height);
+    const photo = picture();
+    if (photo) pen.drawImage(photo, 0, 0, width, height);
     const parts = partsOf(context);
     if (!parts) return;
     const off = new Set(context.get<number[]>("off"));
-    const means = off.size && scene.photo ? meanColours(scene.photo, parts) : null;
+    const means = off.size && photo ? meanColours(photo, parts) : null;
     const shade = Uint32Array.from(parts.labels, (part) => {
       if (off.has(part)) return means?.[part] ?? 0xff808080;
       return part === hover.part ? 0x660c41c2 : 0; // the accent, half seen
@@ -129,14 +140,15 @@ export function switchesPane(context: Context, scene: Scene): HTMLElement {
   };
 
   const tell = () => {
-    const { classes, probability } = context.get("scores");
     const off = context.get<number[]>("off");
     const parts = partsOf(context);
-    const clean: number | undefined = probability[classes.indexOf(scene.target)];
-    const now = scene.underOccluder?.score(scene.target, "probability");
-    const after = off.length ? ` → ${now === null || now === undefined ? "…" : share(now)}` : "";
-    say(reading, `${scene.label(scene.target)} ${clean === undefined ? "…" : share(clean)}${after}`);
-    reading.classList.toggle("nn-stale", off.length > 0 && !scene.underOccluder);
+    const row = chosen();
+    const switched = context.get("switched");
+    const known = switched && switched.row === context.get("row") && String(switched.off) === String(off);
+    const now: number | undefined = known ? switched.probability[switched.classes.indexOf(row.target)] : undefined;
+    const after = off.length ? ` → ${now === undefined ? "…" : share(now)}` : "";
+    say(reading, row ? `${row.label} ${share(row.probability)}${after}` : "");
+    reading.classList.toggle("nn-stale", off.length > 0 && !known);
     all.hidden = !off.length;
     const held = context.live ? null : context.choices("off");
     const what = !parts
@@ -146,12 +158,12 @@ export function switchesPane(context: Context, scene: Scene): HTMLElement {
         : `${parts.count} superpixels${off.length ? `, ${off.length} off` : held ? ": click one to switch it off" : ": click any to switch them off"}`;
     say(words, what);
     canvas.style.cursor = parts && !(held && !held.length) ? "pointer" : "default";
-    canvas.setAttribute("aria-label", `${context.get("photo").name}: ${context.get("photo").shown_as}${what ? `, ${what}` : ""}`);
+    canvas.setAttribute("aria-label", `${row?.image ?? context.get("photo").name}: ${context.get("photo").shown_as}${what ? `, ${what}` : ""}`);
   };
   hover.react.push(draw);
   scene.onPhoto(draw);
-  context.watch(["photo", "superpixels", "off"], draw);
-  context.watch(["photo", "superpixels", "off", "switched", "scores", "target"], tell);
+  context.watch(["photo", "superpixels", "off", "row", "rows"], draw);
+  context.watch(["photo", "superpixels", "off", "switched", "row", "rows"], tell);
   return h("div", {}, canvas, reading, h("div", { class: "nn-row" }, words, all), imageButtons(context));
 }
 
@@ -173,7 +185,7 @@ export function surrogatePane(context: Context, scene: Scene): HTMLElement {
     say(title, method ? `superpixels · ${method === "lime" ? "LIME" : "KernelSHAP"} of ${about?.label ?? ""}` : "");
     if (!found) {
       list.replaceChildren();
-      say(words, method ? "coming…" : "");
+      say(words, !method ? "" : context.live ? "coming…" : "this page does not hold it");
       return;
     }
     const shown = strongest(found, LISTED);

@@ -115,7 +115,7 @@ class Evidence:
                 yield Statement("linearity", "doubtful", f"{words}: they act together in part, beyond any coefficient.")
             else:
                 yield Statement(
-                    "surrogate", "bad", f"{words}: the coefficients explain little of what the network does."
+                    "linearity", "bad", f"{words}: the coefficients explain little of what the network does."
                 )
         if self.edges >= 0.6:
             yield Statement(
@@ -155,6 +155,9 @@ class Evidence:
         if self.randomisation is None or self.attribution.all_zero or not self.randomisation.cascading:
             return
         kept = self.randomisation.kept
+        if np.isnan(kept):
+            yield Statement("randomisation", "plain", "The map does not vary, with these weights or with others.")
+            return
         words = f"rank correlation {kept:.2f} when the last layers are randomised"
         if kept >= 0.75:
             yield Statement(

@@ -139,7 +139,7 @@ class Deletion:
             begun, self.inserted = blurred(subject.x[0], 5.0, radius=5), "blur of 5 pixels"
         else:
             begun, self.inserted = standing(subject.x, inserted, name="inserted")
-        self._deleting, self._inserting = Blend(subject.passes, gone), Blend(subject.passes, begun)
+        self._gone, self._begun = gone, begun
 
     def blocks(self, importance: np.ndarray) -> np.ndarray:
         """A map's mean in each block, flat."""
@@ -160,15 +160,15 @@ class Deletion:
         place = place.repeat_interleave(self.block, 0).repeat_interleave(self.block, 1)
         place = place[: self.height, : self.width]
         masks = [(place >= int(count)).float() for count in counts]
-        deletion = self._scores(self._deleting, masks)
-        insertion = self._scores(self._inserting, [1 - mask for mask in masks])
+        deletion = self._scores(self._gone, masks)
+        insertion = self._scores(self._begun, [1 - mask for mask in masks])
         shares = np.array([1 - float(mask.mean()) for mask in masks])
         return Curves(shares, deletion, insertion)
 
     def of(self, importance: np.ndarray) -> Curves:
         """The curves of a map; blocks of equal importance come in a fixed random order."""
         values = self.blocks(importance)
-        shuffled = np.random.default_rng(0).permutation(len(values))
+        shuffled = np.random.default_rng(len(values)).permutation(len(values))
         return self.curves(shuffled[np.argsort(-values[shuffled], kind="stable")])
 
     def yardstick_steps(self, orders: int = 5, seed: int = 0) -> Iterator[Yardstick | None]:
@@ -182,7 +182,8 @@ class Deletion:
         plain = self.of(edges(self.subject.x))
         yield Yardstick(tuple(found), plain, self.block, self.steps, self.deleted, self.inserted)
 
-    def _scores(self, blend: Blend, masks: list[Tensor]) -> np.ndarray:
+    def _scores(self, under: Tensor, masks: list[Tensor]) -> np.ndarray:
+        blend = Blend(self.subject.passes, under)  # with memory for now only: many of these are kept
         found, start = [], 0
         while start < len(masks):
             stop = start + self.subject.passes.chunk

@@ -69,6 +69,13 @@ def proximity(on: np.ndarray, width: float) -> np.ndarray:
     return np.exp(-(distance**2) / (2 * width**2))
 
 
+def check_kernel(width: float, ridge: float) -> None:
+    if not width > 0:
+        raise ValueError(f"width must be above 0, got {width}")
+    if not ridge >= 0:
+        raise ValueError(f"ridge must be at least 0, got {ridge}")
+
+
 def lime(
     subject: Subject,
     *,
@@ -103,10 +110,7 @@ def lime(
         The samples themselves.
     """
     given_count(samples, "samples", 2)
-    if not width > 0:
-        raise ValueError(f"width must be above 0, got {width}")
-    if not ridge >= 0:
-        raise ValueError(f"ridge must be at least 0, got {ridge}")
+    check_kernel(width, ridge)
     switches = Switches(subject, segments=segments, segmentation=segmentation, fill=fill, seed=seed)
     drawn = _drawn(samples, switches.parts, seed) if on is None else _checked(on, switches.parts)
     parameters = {**switches.parameters(), "samples": len(drawn), "width": width, "ridge": ridge, "seed": seed}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,19 +78,26 @@ def weighted_layers(model: nn.Module, recording: Recording) -> list[str]:
     return list(found)
 
 
-@contextmanager
-def randomised(model: nn.Module, layers: Sequence[str], seed: int = 0) -> Iterator[None]:
-    """Within the block the weights of these modules are drawn anew, from normal distributions of their own mean and
-    deviation, tensor by tensor; running statistics stay. Then the model has its own again, bit for bit.
+def randomised(model: nn.Module, layers: Sequence[str], seed: int = 0) -> nn.Module:
+    """A copy of a model with the weights of these modules drawn anew.
+
+    From normal distributions of their own mean and deviation, tensor by tensor; running statistics stay. They are drawn
+    in the order of the layers: one more at the end leaves what the others drew.
+
+    Raises ValueError for a model that cannot be copied.
     """
     model = unwrapped(model)
+    try:
+        with borrow(model):
+            twin = copy.deepcopy(model)
+    except Exception as error:
+        raise ValueError(f"the model cannot be copied, and its own weights are left alone: {error}") from error
     generator = torch.Generator().manual_seed(seed)
-    with borrow(model), torch.no_grad():
+    with torch.no_grad():
         for path in layers:
-            for parameter in model.get_submodule(path).parameters(recurse=False):
-                # In the order of the layers, whatever is randomised with them: a cascade keeps what it has drawn.
+            for parameter in twin.get_submodule(path).parameters(recurse=False):
                 parameter.data = _drawn(parameter, generator)
-        yield
+    return twin
 
 
 def _drawn(like: Tensor, generator: torch.Generator) -> Tensor:
@@ -135,20 +142,25 @@ def randomisation_steps(
     if original.surrogate is not None and original.surrogate.labels is not None:
         options = {**options, "segments": original.surrogate.labels}
     for stop in stops:
-        found = _again(subject, original, options, names[:stop], seed)
+        for found in _again(subject, original, options, names[:stop], seed):
+            if not found.complete:
+                # So that others may go first, and this can be stopped.
+                yield Randomisation(layers, tuple(cascading), (), False, tuple(maps))
         maps.append(found)
         cascading.append(alike(original, found))
         yield Randomisation(layers, tuple(cascading), (), count == len(cascading) and not independent, tuple(maps))
     for name in layers if independent else ():
-        alone.append(alike(original, _again(subject, original, options, [name], seed)))
+        for found in _again(subject, original, options, [name], seed):
+            if not found.complete:
+                yield Randomisation(layers, tuple(cascading), tuple(alone), False, tuple(maps))
+        alone.append(alike(original, found))
         yield Randomisation(layers, tuple(cascading), tuple(alone), len(alone) == count, tuple(maps))
 
 
 def _again(
     subject: Subject, original: Attribution, options: dict[str, Any], layers: Sequence[str], seed: int
-) -> Attribution:
-    with randomised(subject.model, layers, seed):
-        other = Subject(subject.model, subject.x, target=subject.target, score=subject.score, output=subject.output)
-        other.passes.trust()
-        *_, found = attribution_steps(other, original.method, **options)
-    return found
+) -> Iterator[Attribution]:
+    twin = randomised(subject.model, layers, seed)
+    other = Subject(twin, subject.x, target=subject.target, score=subject.score, output=subject.output)
+    other.passes.trust(subject.passes)
+    return attribution_steps(other, original.method, **options)

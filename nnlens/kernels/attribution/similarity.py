@@ -14,13 +14,14 @@ from .result import Attribution
 
 def spearman(a: np.ndarray, b: np.ndarray) -> float:
     """Spearman's rank correlation, ties sharing their mean rank; NaN where one of the two does not vary."""
-    first, second = _ranks(a), _ranks(b)
+    first, second = ranks(a), ranks(b)
     first, second = first - first.mean(), second - second.mean()
     below = np.sqrt((first @ first) * (second @ second))
     return float(first @ second / below) if below > 0 else float("nan")
 
 
-def _ranks(values: np.ndarray) -> np.ndarray:
+def ranks(values: np.ndarray) -> np.ndarray:
+    """The rank of each value from 1, flat; ties share their mean rank."""
     flat = np.asarray(values, np.float64).ravel()
     _, place, count = np.unique(flat, return_inverse=True, return_counts=True)
     return (np.cumsum(count) - (count - 1) / 2)[place]

@@ -12,7 +12,7 @@ import torch
 
 from .methods import attribution_steps, method_named
 from .result import Attribution
-from .similarity import spearman
+from .similarity import ranks, spearman
 from .subject import Subject, given_count
 
 
@@ -35,6 +35,7 @@ class SeedSpread:
     correlations: np.ndarray
     deviation: np.ndarray | None
     unsure: int
+    complete: bool = True
 
     def describe(self) -> str:
         words = f"over {len(self.seeds)} seeds the maps' rank correlation is {self.correlations.mean():.2f}"
@@ -55,21 +56,25 @@ def seed_spread_steps(
     if not method_named(original.method).random:
         raise ValueError(f"seeds make no difference to {original.method}: it draws nothing")
     first = int(options.get("seed", 0))
-    found = [original]
+    found, spread = [original], None
     if original.surrogate is not None and original.surrogate.labels is not None:
         options = {**options, "segments": original.surrogate.labels}
     for seed in range(first + 1, first + seeds):
-        *_, last = attribution_steps(subject, original.method, **{**options, "seed": seed})
+        for last in attribution_steps(subject, original.method, **{**options, "seed": seed}):
+            if spread is not None and not last.complete:
+                yield spread  # so that others may go first, and this can be stopped
         found.append(last)
         pairs = [spearman(a.importance(), b.importance()) for a, b in combinations(found, 2)]
         rows = [one.surrogate.coefficients for one in found if one.surrogate is not None]
         signs = np.sign(rows) if rows else None
-        yield SeedSpread(
+        spread = SeedSpread(
             tuple(range(first, seed + 1)),
             np.array(pairs),
             np.std(rows, axis=0, ddof=1) if rows else None,
             0 if signs is None else int((signs != signs[0]).any(0).sum()),
+            len(found) == seeds,
         )
+        yield spread
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -86,6 +91,7 @@ class Sensitivity:
 
     radius: float
     changes: np.ndarray
+    complete: bool = True
 
     @property
     def largest(self) -> float:
@@ -131,14 +137,17 @@ def sensitivity_steps(
             score=subject.score,
             output=subject.output,
         )
-        *_, found = attribution_steps(other, original.method, **options)
+        for found in attribution_steps(other, original.method, **options):
+            if changes and not found.complete:
+                yield Sensitivity(radius, np.array(changes), False)
         changes.append(float(np.linalg.norm(found.values - original.values)) / norm)
-        yield Sensitivity(radius, np.array(changes))
+        yield Sensitivity(radius, np.array(changes), len(changes) == samples)
 
 
 def agreement(found: Sequence[Attribution]) -> np.ndarray:
     """Spearman's rank correlation of the importances of each pair of maps, (n, n)."""
-    ranks = np.eye(len(found))
-    for a, b in combinations(range(len(found)), 2):
-        ranks[a, b] = ranks[b, a] = spearman(found[a].importance(), found[b].importance())
-    return ranks
+    rows = [ranks(one.importance()) for one in found]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        table = np.corrcoef(rows) if len(rows) > 1 else np.ones((len(rows), len(rows)))
+    np.fill_diagonal(table, 1.0)
+    return table

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ...recording import ForwardError, OtherPathError, Recording, borrow, record
 from ...recording.record import unwrapped
+from ...work import in_batches, out_of_memory
 from ..back_projection import Rule, rule_replacements
 from ..partial_pass import PartialPass
 from ..prepared import Prepared
@@ -115,7 +116,12 @@ class Subject:
     def values(self, batch: Tensor) -> Tensor:
         """The explained score of each input of a batch, float64 on the CPU, without a gradient."""
         self.forwards += len(batch)
-        return self.of(self.passes.scores(batch)).cpu().double()
+        found = self.of(self.passes.scores(batch)).cpu().double()
+        if not torch.isfinite(found).all():
+            raise ValueError(
+                "the model returned NaN or infinity for a variation of x: its score cannot be explained so"
+            )
+        return found
 
     def gradients(self, batch: Tensor, rule: Rule = "gradient") -> tuple[Tensor, Tensor]:
         """The gradient of each input's score towards it, of the batch's shape, by a rule for rectifiers; the scores.
@@ -125,29 +131,31 @@ class Subject:
         modified = rule in ("deconvnet", "guided backprop")
         instead = rule_replacements(self.recording, rule, None, None)[0] if modified else None
         self.passes.check()
-        found: list[Tensor] = []
-        values: list[Tensor] = []
-        size = 1 if self.passes.level == 3 else max(1, self.passes.size)
+
+        def run(start: int, stop: int) -> tuple[Tensor, Tensor]:
+            part = batch[start:stop].detach().clone().requires_grad_()
+            try:
+                score = self.of(self.passes.with_gradient(part, instead))
+                (gradient,) = torch.autograd.grad(score.sum(), part, allow_unused=True)
+            except RuntimeError as error:
+                raise self._without_gradient(error) from error
+            if gradient is None:
+                raise self._without_gradient(
+                    "between the input and the score is an operation that is not differentiable"
+                )
+            return gradient.detach(), score.detach()
+
         with torch.inference_mode(False), borrow(self.model), torch.enable_grad():
-            for part in batch.detach().split(size):
-                start = part.clone().requires_grad_()
-                try:
-                    score = self.of(self.passes.with_gradient(start, instead))
-                    (gradient,) = torch.autograd.grad(score.sum(), start, allow_unused=True)
-                except OtherPathError:
-                    raise
-                except RuntimeError as error:
-                    raise ValueError(f"the model has no gradient from class {self.target}: {error}") from error
-                if gradient is None:
-                    raise ValueError(
-                        f"the model has no gradient from class {self.target}: between the input and the score is an "
-                        "operation that is not differentiable"
-                    )
-                found.append(gradient.detach())
-                values.append(score.detach())
+            parts = [part for _, _, part in in_batches(len(batch), run, size=self.passes.size)]
         self.forwards += len(batch)
         self.backwards += len(batch)
-        return torch.cat(found), torch.cat(values)
+        return torch.cat([gradient for gradient, _ in parts]), torch.cat([score for _, score in parts])
+
+    def _without_gradient(self, why: Exception | str, towards: str = "") -> Exception:
+        """What is raised where no gradient can be had; what says something else already, as it is."""
+        if isinstance(why, Exception) and (out_of_memory(why) or isinstance(why, OtherPathError)):
+            return why
+        return ValueError(f"the model has no gradient from class {self.target}{towards}: {why}")
 
     def at_layer(self, layer: str, batch: Tensor) -> tuple[Tensor, Tensor]:
         """A layer's values for a batch, and the gradient of the score towards them."""
@@ -163,10 +171,8 @@ class Subject:
                 kept, given = forward(batch.detach().clone().requires_grad_() * 1)
                 score = self.of(class_scores(given, self.output))
                 (gradient,) = torch.autograd.grad(score.sum(), kept[name], allow_unused=True)
-            except OtherPathError:
-                raise
             except RuntimeError as error:
-                raise ValueError(f"the model has no gradient from class {self.target} to {name}: {error}") from error
+                raise self._without_gradient(error, f" to {name}") from error
         if gradient is None:
             raise ValueError(f"layer must be one that the scores are computed from, got {layer!r}")
         self.forwards += len(batch)

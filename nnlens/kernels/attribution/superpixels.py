@@ -7,11 +7,13 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..occluder import Fill, standing
 
 Segmentation = Literal["quickshift", "slic", "felzenszwalb", "grid"]
+_LARGE = 256  # pixels of the longer side: what quickshift is searched on
 
 
 def superpixels(x: Tensor, how: Segmentation = "slic", count: int | None = 50, **options: Any) -> np.ndarray:
@@ -43,6 +45,10 @@ def superpixels(x: Tensor, how: Segmentation = "slic", count: int | None = 50, *
         down = max(1, min(height, round(count / across)))
         rows, columns = np.arange(height) * down // height, np.arange(width) * across // width
         return (rows[:, None] * across + columns).astype(np.int64)
+    if how == "quickshift" and count is not None and max(height, width) > _LARGE:
+        # It takes sixteen times as long on twice the side.
+        small = F.interpolate(x.float(), scale_factor=_LARGE / max(height, width), mode="area")
+        return as_labels(_enlarged(superpixels(small, how, count, **options), height, width), x)
     picture = _picture(x)
     try:
         from skimage import segmentation
@@ -74,6 +80,12 @@ def superpixels(x: Tensor, how: Segmentation = "slic", count: int | None = 50, *
 
         labels = merged(1.0) if count is None else _searched(merged, count, 1, 10_000)
     return as_labels(labels, x)
+
+
+def _enlarged(labels: np.ndarray, height: int, width: int) -> np.ndarray:
+    rows, columns = np.arange(height) * labels.shape[0] // height, np.arange(width) * labels.shape[1] // width
+    found: np.ndarray = labels[rows[:, None], columns]
+    return found
 
 
 def as_labels(segments: Any, x: Tensor) -> np.ndarray:

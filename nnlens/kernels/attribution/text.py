@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ...recording import borrow
 from ..scores import Pick, ScoreKind, class_scores, is_distribution, probabilities
-from .lime import proximity
+from .lime import check_kernel, proximity
 from .subject import given_count
 from .surrogate import Fit, Surrogate
 
@@ -100,6 +100,9 @@ def lime_text(
     if not isinstance(text, str):
         raise TypeError(f"text must be a str, got {type(text).__name__}")
     given_count(samples, "samples", 2)
+    if score not in ("logit", "probability"):
+        raise ValueError(f'score must be "logit" or "probability", got {score!r}')
+    check_kernel(width, ridge)
     spans = tuple(match.span() for match in _WORD.finditer(text))
     if not spans:
         raise ValueError(f"text must have at least one word, got {text!r}")
