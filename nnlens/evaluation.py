@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,7 +57,7 @@ class Report:
 
     @property
     def complete(self) -> bool:
-        return self.images + len(self.skipped) == self.total
+        return self.images == self.total
 
     def values(self, method: str, column: str) -> np.ndarray:
         """The finite numbers of a column, over the images."""
@@ -111,9 +111,7 @@ class Report:
     def __repr__(self) -> str:
         lines = [f"Report({self.images} of {self.total} images)"]
         for line in self.summary():
-            numbers = ", ".join(
-                f"{name} {value[0]:.3g} ± {value[1]:.2g}" for name, value in line.items() if name != "method"
-            )
+            numbers = ", ".join(f"{name} {_words(value)}" for name, value in line.items() if name != "method")
             lines.append(f"  {METHODS[line['method']].title}: {numbers or 'no map'}")
         return "\n".join(lines)
 
@@ -125,10 +123,7 @@ class Report:
         )
         body = ""
         for line in self.summary():
-            cells = "".join(
-                f"<td>{line[name][0]:.3g} ± {line[name][1]:.2g}</td>" if name in line else "<td>–</td>"
-                for name in self.columns
-            )
+            cells = "".join(f"<td>{_words(line[name])}</td>" if name in line else "<td>–</td>" for name in self.columns)
             body += f"<tr><th>{html.escape(METHODS[line['method']].title)}</th>{cells}</tr>"
         words = f"{self.images} of {self.total} images; mean ± standard error"
         if self.skipped:
@@ -137,6 +132,11 @@ class Report:
         for method, why in failed.items():
             words += f"; {METHODS[method].title}: {why}"
         return f"<table><tr><th>method</th>{head}</tr>{body}</table><p>{html.escape(words)}</p>"
+
+
+def _words(value: tuple[float, float, int]) -> str:
+    mean, error, _ = value
+    return f"{mean:.3g}" if np.isnan(error) else f"{mean:.3g} ± {error:.2g}"
 
 
 def evaluate_steps(
@@ -150,8 +150,16 @@ def evaluate_steps(
     **settings: Any,
 ) -> Iterator[Report]:
     """The report after each image; see `evaluate`."""
+    if not hasattr(lens, "look"):
+        raise TypeError(f"lens must be a Lens, Lens(model, preprocess=…) say, got {type(lens).__name__}")
     if isinstance(methods, str) or not len(methods):
         raise ValueError(f"methods must be a list of names, got {methods!r}")
+    known = [one.name for one in fields(Settings)]
+    for name in settings:
+        if name not in known:
+            raise TypeError(
+                f"evaluate has no option {name!r}; it takes count, checks, most, progress, {', '.join(known)}"
+            )
     names = tuple(dict.fromkeys(method_named(name).name for name in methods))
     for check in checks:
         if check not in CHECKS:
@@ -165,22 +173,28 @@ def evaluate_steps(
     rows: list[dict[str, Any]] = []
     skipped: list[tuple[str, str]] = []
     images = 0
-    # Evenly spread: the first images of a folder are often of one class.
-    for item in np.linspace(0, len(data) - 1, total).round().astype(int):
+    # Evenly spread, for the first images of a folder are often of one class; the others where some cannot be read.
+    spread = [int(item) for item in np.linspace(0, len(data) - 1, total).round()]
+    for item in [*spread, *(item for item in range(len(data)) if item not in set(spread))]:
+        if images == total:
+            break
         try:
-            sample = lens.look(data.input(int(item)))
+            sample = lens.look(data.input(item))
+            lens.prepared(sample)  # which is no method's own time
         except Exception as error:
-            skipped.append((data.name(int(item)), str(error)))
+            skipped.append((data.name(item), str(error)))
             continue
         target = sample.top(1)[0]
         for name in names:
             row: dict[str, Any] = {"image": sample.input.name, "class": sample.names[target], "method": name}
             rows.append(row)
             try:
+                known_before = comparison.map(sample, target, name, chosen) is not None
                 begin = time.perf_counter()
                 for _ in comparison.map_steps(sample, target, name, chosen):
                     pass
-                row["seconds"] = time.perf_counter() - begin
+                if not known_before:
+                    row["seconds"] = time.perf_counter() - begin
                 steps = comparison.evidence_steps(sample, target, name, chosen, checks=tuple(checks), most=most)
                 *_, found = steps
                 if found is not None:

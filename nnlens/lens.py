@@ -250,7 +250,8 @@ class Lens:
             that are compared, a row each; `layer` of Grad-CAM; `score` ("logit", "probability") where it shall not be
             each method's own; `samples`, `segments`, `segmentation`, `width`, `seed` of LIME and its kin; `look`
             ("own", "signed", "magnitude"), `maps_scale` ("each", "method", "all"), `opacity`; `checks`, which evidence
-            is made ("faithfulness", "randomisation", "seeds", "sensitivity"); `hide`, parts to leave out.
+            is made ("faithfulness", "randomisation", "seeds", "sensitivity"), and `most`, how many forward passes a
+            check may take by itself (400; None: any number); `hide`, parts to leave out.
         """
         from .widgets import AttributionWidget
 

@@ -64,7 +64,9 @@ def test_what_cannot_be_read_is_skipped_and_what_was_done_is_kept(lens, images, 
     steps = list(evaluate_steps(lens, tmp_path, ["gradient"], checks=["faithfulness"]))
     assert [one.images for one in steps] == [1, 2, 3, 4, 5]
     assert steps[-1].skipped[0][0] == "3.png"
-    assert steps[-1].complete
+    assert not steps[-1].complete
+    *_, whole = evaluate_steps(lens, tmp_path, ["gradient"], checks=[], count=5)
+    assert whole.complete
     assert "1 could not be read" in steps[-1]._repr_html_()
     assert not steps[0].complete
 
@@ -85,8 +87,11 @@ def test_bad_input_is_told(lens, images):
         ({"methods": ["shap"]}, ValueError, "method must be one of gradient"),
         ({"methods": ["lime"], "checks": ["luck"]}, ValueError, "checks must be of"),
         ({"methods": ["lime"], "count": 0}, ValueError, "count must be at least 1"),
+        ({"methods": ["lime"], "sample": 3}, TypeError, "evaluate has no option 'sample'; it takes count, checks"),
     ):
         with pytest.raises(error, match=words):
             nnlens.evaluate(lens, images, **options)
+    with pytest.raises(TypeError, match="lens must be a Lens"):
+        nnlens.evaluate(lens.model, images, ["gradient"])
     with pytest.raises(ValueError, match="none can"):
         nnlens.evaluate(lens, [torch.ones(3), torch.ones(3)], ["gradient"], progress=False)

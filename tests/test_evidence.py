@@ -432,7 +432,7 @@ def test_evidence_comes_in_and_says_what_it_left_out():
     plain = last(attribution_steps(Subject(model, x), "gradient"))
     quick = last(evidence_steps(Subject(model, x), plain, {}, checks=["seeds", "faithfulness"]))
     assert quick.seeds is None
-    assert quick.faithfulness.yardstick.block == 1
+    assert quick.faithfulness.yardstick.block == 4
     with pytest.raises(ValueError, match="checks must be of faithfulness, randomisation"):
         next(evidence_steps(subject, found, options, checks=["luck"]))
 
@@ -452,10 +452,20 @@ def flat_curves(deletion: float, insertion: float) -> Curves:
     return Curves(np.array([0.0, 1.0]), np.full(2, deletion), np.full(2, insertion))
 
 
+def test_a_score_that_does_not_move_tells_nothing():
+    still = flat_curves(0.24, 0.241)
+    yard = Yardstick((flat_curves(0.241, 0.24), still), still, 4, 28, "0", "blur")
+    evidence = Evidence(
+        kernels.gradient(network(), X), 0.1, faithfulness=Faithfulness(flat_curves(0.23999, 0.2411), yard)
+    )
+    (statement,) = evidence.statements()
+    assert (statement.verdict, statement.words[:23]) == ("plain", "The score hardly moves,")
+
+
 @pytest.mark.parametrize(
     ("own", "edge", "verdict", "words"),
     [
-        ((0.1, 0.6), (0.3, 0.4), "good", "The score follows it: deletion 0.1 against 0.41 by chance"),
+        ((0.1, 0.6), (0.3, 0.4), "good", "The score follows it: deletion 0.1 against 0.4…0.42 of random orders"),
         ((0.5, 0.2), (0.3, 0.4), "bad", "does not follow it more than 2 random orders"),
         ((0.3, 0.4), (0.2, 0.5), "bad", "no more than it follows the image's edges"),
         ((0.1, 0.2), (0.3, 0.4), "doubtful", "not for insertion"),

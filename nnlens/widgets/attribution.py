@@ -473,7 +473,10 @@ class AttributionWidget(View):
 
     def _make_all(self) -> None:
         """All maps, and the evidence that is made by itself, now."""
-        self._refresh()
+        if self._refresh():
+            # The background has begun anew: two cannot make one map.
+            self._lens.worker.cancel(self, "map")
+            self.wait()
         for row, name in self._cells():
             self._finish(row, name)
             if not self._wants_map(row, name):

@@ -129,11 +129,14 @@ class Evidence:
             return
         found, beats = self.faithfulness, self.faithfulness.beats_chance()
         own, orders = found.own, len(found.yardstick.random)
-        chance = own.deletion_area + found.margin()[0], own.insertion_area - found.margin()[1]
+        ranges = ["{:.2g}…{:.2g}".format(*found.spread(kind)) for kind in ("deletion", "insertion")]
         numbers = (
-            f"deletion {own.deletion_area:.2g} against {chance[0]:.2g} by chance, "
-            f"insertion {own.insertion_area:.2g} against {chance[1]:.2g}"
+            f"deletion {own.deletion_area:.2g} against {ranges[0]} of random orders, "
+            f"insertion {own.insertion_area:.2g} against {ranges[1]}"
         )
+        if found.moves < 0.05:
+            yield Statement("faithfulness", "plain", "The score hardly moves, whatever is deleted.")
+            return
         if not any(beats):
             yield Statement(
                 "faithfulness", "bad", f"The score does not follow it more than {orders} random orders ({numbers})."

@@ -84,6 +84,18 @@ class Faithfulness:
         deletion = np.mean([one.deletion_area for one in others]) - self.own.deletion_area
         return float(deletion), float(self.own.insertion_area - np.mean([one.insertion_area for one in others]))
 
+    def spread(self, kind: str) -> tuple[float, float]:
+        """The smallest and the largest area of the random orders' "deletion" or "insertion" curves."""
+        areas = [getattr(one, f"{kind}_area") for one in self.yardstick.random]
+        return min(areas), max(areas)
+
+    @property
+    def moves(self) -> float:
+        """How far the score moves at all, in any of the curves, as a share of its largest value."""
+        curves = (self.own, *self.yardstick.random, self.yardstick.edges)
+        values = np.concatenate([np.append(one.deletion, one.insertion) for one in curves])
+        return float(np.ptp(values) / max(values.max(), 1e-12))
+
     def beats_chance(self) -> tuple[bool, bool]:
         """Whether it does better than every one of the random orders: deletion, insertion."""
         random = self.yardstick.random
@@ -105,14 +117,18 @@ class Faithfulness:
         return f"Faithfulness({self.describe()})"
 
 
+def _block(short: int) -> int:
+    return max(1, round(short / 28), min(4, short // 7))
+
+
 class Deletion:
     """Deletes and inserts an image block by block, in any order.
 
     Parameters
     ----------
     block : int, optional
-        The side of a block in pixels, a 28th of the shorter side by default. 1 is the published pixel by pixel, where
-        the random order that one is compared with is noise: it fools networks, and flatters no map.
+        The side of a block in pixels; by default a 28th of the shorter side, but 4 on small images. 1 is the published
+        pixel by pixel, where the random order that one is compared with is noise, which fools networks by itself.
     steps : int
         How many times the score is looked at on the way.
     deleted, inserted : as `fill` of `occlusion`
@@ -131,7 +147,7 @@ class Deletion:
     ):
         self.subject, self.height, self.width = subject, *subject.image().shape[1:]
         short = min(self.height, self.width)
-        self.block = given_count(max(1, round(short / 28)) if block is None else block, "block", 1, short)
+        self.block = given_count(_block(short) if block is None else block, "block", 1, short)
         self.rows, self.columns = -(-self.height // self.block), -(-self.width // self.block)
         self.steps = min(given_count(steps, "steps"), self.rows * self.columns)
         gone, self.deleted = standing(subject.x, deleted, name="deleted")

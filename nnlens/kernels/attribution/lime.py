@@ -128,7 +128,11 @@ def fitted(
 ) -> Iterator[Attribution]:
     """The surrogate as the samples come in."""
     subject, done, shown = switches.subject, 0, 0
-    notes = ("one superpixel only: there is nothing to compare it with",) if switches.parts == 1 else ()
+    notes: tuple[str, ...] = ()
+    if switches.parts == 1:
+        notes = ("one superpixel only: there is nothing to compare it with",)
+    elif switches.parts < 4 and fit.ridge > 0:
+        notes = (f"{switches.parts} superpixels only: the ridge draws their coefficients together, ridge=0 does not",)
     for some in switches.portions(on):
         fit.add(some, switches.scores(some), weights[done : done + len(some)])
         done += len(some)

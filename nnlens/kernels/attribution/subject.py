@@ -86,8 +86,9 @@ class Subject:
             raise TypeError(f"target must be a class index, got {type(target).__name__}")
         if not 0 <= target < classes:
             raise ValueError(f"target must be 0…{classes - 1}, got {target}")
-        self.target, self.score = int(target), score
         self.distribution = is_distribution(self.clean)
+        # Where the scores are probabilities already, there are no others.
+        self.target, self.score = int(target), "probability" if self.distribution else score
         self.value = float(self.of(self.clean[None])[0])
         self.forwards, self.backwards = 0, 0
 

@@ -34,8 +34,9 @@ def superpixels(x: Tensor, how: Segmentation = "slic", count: int | None = 50, *
     """
     if how not in get_args(Segmentation):
         raise ValueError(f"segmentation must be one of {', '.join(get_args(Segmentation))}, got {how!r}")
-    if x.ndim != 4 or len(x) != 1:
-        raise ValueError(f"x must be one image as a tensor (1, channels, height, width), got {tuple(x.shape)}")
+    if not isinstance(x, Tensor) or x.ndim != 4 or len(x) != 1:
+        got = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
+        raise ValueError(f"x must be one image as a tensor (1, channels, height, width), got {got}")
     height, width = x.shape[2:]
     if count is not None and not 1 <= count <= height * width:
         raise ValueError(f"segments must be 1…{height * width} (the image's pixels), got {count}")

@@ -96,6 +96,7 @@ def lime_text(
     once : bool
         Whether all occurrences of a word are one switch (the reference's `bow=True`).
     width, ridge : as for `lime`
+        With fewer than four words a ridge of 1 draws the coefficients together: take 0.
     """
     if not isinstance(text, str):
         raise TypeError(f"text must be a str, got {type(text).__name__}")
@@ -116,7 +117,10 @@ def lime_text(
     scores: list[Tensor] = []
     for start in range(0, samples, batch_size):
         texts = [without(text, spans, row[switch_of]) for row in on[start : start + batch_size]]
-        found = torch.as_tensor(predict(texts)).detach().float().cpu()
+        given = predict(texts)
+        if given is None:
+            raise TypeError("model must give a row of scores for each text of a list, got None")
+        found = torch.as_tensor(given).detach().float().cpu()
         if found.ndim != 2 or len(found) != len(texts):
             raise ValueError(f"model must give a row of scores for each text, got {tuple(found.shape)}")
         scores.append(found)
@@ -124,6 +128,8 @@ def lime_text(
     if not torch.isfinite(rows).all():
         raise ValueError("the model must give finite scores, got NaN or infinity")
     target = int(rows[0].argmax()) if target is None else target
+    if isinstance(target, bool) or not isinstance(target, (int, np.integer)):
+        raise TypeError(f"target must be a class index, got {target!r}")
     if not 0 <= target < rows.shape[1]:
         raise ValueError(f"target must be 0…{rows.shape[1] - 1}, got {target}")
     if score == "probability":
