@@ -74,7 +74,7 @@ def test_attributions_with_their_evidence(lab, page, errors):
     samples = pane(page, "controls").get_by_label("samples")
     samples.fill("3")
     samples.blur()
-    expect(widget(page).locator(".nn-error")).to_contain_text("samples must be 10…100000, got 3")
+    expect(widget(page).locator(".nn-error")).to_contain_text("samples must be 10…20000, got 3")
     expect(samples).to_have_value("200")
 
 
