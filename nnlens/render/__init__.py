@@ -10,7 +10,7 @@ from .card import (
     synthesis_payload,
 )
 from .colormaps import color_tables
-from .picture import Panel, draw, encoded
+from .picture import Panel, draw, encoded, stacked
 from .table import SummaryTable
 from .textures import mosaic_texture, occlusion_texture, unit_texture
 
@@ -31,6 +31,7 @@ __all__ = [
     "occlusion_texture",
     "picture_of",
     "signed_texture",
+    "stacked",
     "superpixel_texture",
     "synthesis_payload",
     "unit_texture",

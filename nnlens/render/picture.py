@@ -106,6 +106,16 @@ def draw(panels: list[Panel]) -> Image.Image:
     return canvas
 
 
+def stacked(pictures: list[Image.Image]) -> Image.Image:
+    """Pictures below each other, from the left."""
+    sheet = Image.new("RGB", (max(one.width for one in pictures), sum(one.height for one in pictures)), _PAPER)
+    top = 0
+    for one in pictures:
+        sheet.paste(one, (0, top))
+        top += one.height
+    return sheet
+
+
 def _fit(words: str, width: float, painter: ImageDraw.ImageDraw, font: Font) -> str:
     if painter.textlength(words, font) <= width:
         return words

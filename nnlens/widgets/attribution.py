@@ -12,6 +12,7 @@ from typing import Any, ClassVar, get_args
 
 import numpy as np
 import traitlets as t
+from PIL import Image
 
 from ..comparison import Comparison, Settings, default_segmentation
 from ..export.bundle import Response, packed_size, within_budget
@@ -25,9 +26,11 @@ from ..render import (
     Panel,
     attribution_over,
     attribution_texture,
+    draw,
     encoded,
     evidence_payload,
     finite,
+    stacked,
     superpixel_texture,
 )
 from ..selection import Sample, resolve_target
@@ -37,7 +40,7 @@ PUBLISH_EVERY = 0.2  # seconds between two states of a growing map
 AT_ONCE = 10  # forward passes: maps that cost no more are there before the view is shown
 BY_ITSELF = 400  # forward passes: checks that cost more wait until they are asked for
 ROWS = 6
-PANELS = 10  # maps in a picture
+PANELS = 6  # maps in a row of a picture
 MAPS_BUDGET = 1_200_000  # bytes of all maps in a saved page
 LOOKS = ("own", "signed", "magnitude")
 SCALES_OF_MAPS = ("each", "method", "all")
@@ -682,22 +685,26 @@ class AttributionWidget(View):
         self._make_all()
         return super().save(path)
 
-    def picture(self) -> Any:
+    def picture(self) -> Image.Image:
+        """The photograph, and a strip of maps for each row."""
         if self._static:
             self._make_all()
-        return super().picture()
+        panels = self.panels()
+        across = min(len(self.methods), PANELS)
+        rows = [panels[start : start + across] for start in range(1, len(panels), across)]
+        return stacked([draw([panels[0], *rows[0]] if rows else panels), *map(draw, rows[1:])])
 
     def panels(self) -> list[Panel]:
         panels = super().panels()[:1]
         for row in self._rows:
-            for name in self.methods:
+            for name in self.methods[:PANELS]:
                 found = self._comparison.map(row.sample, row.target, name, self._settings)
-                if found is None or len(panels) > PANELS:
+                title = f"{METHODS[name].title} of {row.label}".replace("×", "x")  # which the font lacks
+                if found is None:
+                    panels.append(Panel(f"{title}: no map", row.sample.input.shown.convert("L").convert("RGB")))
                     continue
                 picture, limits = attribution_over(row.sample.input.shown, found)
-                words = " (all zero)" if found.all_zero else ""
-                title = f"{METHODS[name].title} of {row.label}{words}".replace("×", "x")  # which the font lacks
-                panels.append(Panel(title, picture, legend=limits))
+                panels.append(Panel(f"{title}{' (all zero)' if found.all_zero else ''}", picture, legend=limits))
         return panels
 
     def describe(self) -> str:
