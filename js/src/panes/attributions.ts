@@ -10,6 +10,7 @@ import { type Legend, legend } from "../lib/legend.ts";
 import { tabled } from "../lib/pixels.ts";
 import type { Scene } from "../lib/scene.ts";
 import { drawCurves, onWidth } from "./evidence.ts";
+import { partsOf } from "./superpixels.ts";
 
 const SIDE = 224;
 const MARKS: Record<string, string> = { good: "✓", doubtful: "?", bad: "✗", plain: "·" };
@@ -202,6 +203,11 @@ export function attributionsPane(context: Context, scene: Scene): HTMLElement {
     pen.globalAlpha = opacity;
     pen.imageSmoothingEnabled = false;
     pen.drawImage(textured(tabled(cell.values, limits, table), map.rows, map.columns), 0, 0, across, down);
+    const rows = context.get<any[]>("rows");
+    const sameImage = !rows[cell.row]?.photo && !rows[context.get<number>("row")]?.photo;
+    const superpixels = map.surrogate && (sameImage || cell.row === context.get("row")) ? partsOf(context) : null;
+    pen.globalAlpha = 0.5;
+    if (superpixels) pen.drawImage(superpixels.lines, 0, 0, across, down);
     pen.globalAlpha = 1;
     cell.canvas.classList.toggle("nn-growing", map.done < 1);
     cell.scale.show(limits, table, "", limits[0] < 0);
@@ -264,7 +270,7 @@ export function attributionsPane(context: Context, scene: Scene): HTMLElement {
   });
   onWidth(context, grid, () => tell());
   context.watch(["rows", "methods"], build);
-  context.watch([...maps(), "look", "maps_scale", "opacity", "row", "method", "photo"], draw);
+  context.watch([...maps(), "look", "maps_scale", "opacity", "row", "method", "photo", "superpixels"], draw);
   context.watch([...maps(), ...evidence(), "row", "method", "known"], tell);
   return h("div", {}, grid, reading);
 }

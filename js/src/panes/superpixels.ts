@@ -25,9 +25,10 @@ function hoverOf(scene: Scene): { part: number | null; react: (() => void)[] } {
   return hovering.get(scene)!;
 }
 
-let decoded: WeakMap<object, Parts> = new WeakMap();
+const decoded: WeakMap<object, Parts> = new WeakMap();
 
-function partsOf(context: Context): Parts | null {
+/** The selected row's superpixels, decoded once. */
+export function partsOf(context: Context): Parts | null {
   const raw = context.get("superpixels");
   if (!raw?.data) return null;
   let parts = decoded.get(raw);
