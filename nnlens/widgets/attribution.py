@@ -626,9 +626,10 @@ class AttributionWidget(View):
         yield
 
     def _switched(self, row: Row, scores: np.ndarray) -> dict[str, Any]:
-        """One row of class scores as the bars show them: of the row's best classes, and its own."""
-        classes = self.shown_classes() if row.sample is self._selection.sample else row.sample.top(5)
-        return self.scored(row.sample, scores, classes if row.target in classes else [*classes, row.target])
+        """One row of class scores as the bars show them: of the image's best classes, and those of its rows."""
+        first = self.shown_classes() if row.sample is self._selection.sample else row.sample.top(5)
+        own = [one.target for one in self._rows if one.sample is row.sample]
+        return self.scored(row.sample, scores, list(dict.fromkeys([*first, *own])))
 
     def _without(self, sample: Sample, sets: Sequence[Sequence[int]]) -> np.ndarray:
         """The class scores with each of these sets of superpixels off, (sets, classes)."""

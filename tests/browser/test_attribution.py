@@ -100,6 +100,6 @@ def test_a_page_without_a_kernel_keeps_the_grid(page, errors, tmp_path):
     # Each superpixel alone can be switched off.
     expect(pane(page, "photo")).to_contain_text("click one to switch it off")
     click_at(page, "photo", 0.5, 0.5)
-    expect(pane(page, "photo").locator(".nn-reading")).to_have_text(re.compile(r"^cat \d?\.\d\d → \d?\.\d\d$"))
+    expect(pane(page, "photo").locator(".nn-reading")).to_have_text(re.compile(r"^dog \d?\.\d\d → \d?\.\d\d$"))
     expect(pane(page, "controls").get_by_label("samples")).to_be_disabled()
     assert all(url.startswith(("file:", "blob:", "data:")) for url in requests), requests

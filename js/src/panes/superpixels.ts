@@ -145,7 +145,9 @@ export function switchesPane(context: Context, scene: Scene): HTMLElement {
     const parts = partsOf(context);
     const row = chosen();
     const switched = context.get("switched");
-    const known = switched && switched.row === context.get("row") && String(switched.off) === String(off);
+    // Rows without a picture of their own are classes of one image.
+    const sameImage = !row?.photo && !context.get<any[]>("rows")[switched?.row]?.photo;
+    const known = switched && String(switched.off) === String(off) && (sameImage || switched.row === context.get("row"));
     const now: number | undefined = known ? switched.probability[switched.classes.indexOf(row.target)] : undefined;
     const after = off.length ? ` → ${now === undefined ? "…" : share(now)}` : "";
     say(reading, row ? `${row.label} ${share(row.probability)}${after}` : "");
