@@ -1,7 +1,8 @@
 """The views: one class per widget, which wires a lens to the built JavaScript."""
 
 from .activations import ActivationsWidget
-from .attribution import Attributions, AttributionWidget
+from .attribution import AttributionWidget
+from .attribution_result import Attributions
 from .examples import ExamplesWidget
 from .explorer import Explorer
 from .occlusion import OcclusionWidget
