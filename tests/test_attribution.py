@@ -199,6 +199,18 @@ def test_rise_is_brute_force_with_given_masks():
     np.testing.assert_allclose(found.values[0], expected, atol=1e-5)
 
 
+def test_a_growing_rise_is_the_mean_of_the_masks_so_far(monkeypatch):
+    from nnlens.kernels.whole_passes import WholePasses
+
+    monkeypatch.setattr(WholePasses, "chunk", property(lambda self: 10))
+    model, masks = network(), torch.rand(40, 16, 16)
+    subject = Subject(model, X, target=3, score="probability")
+    first = next(iter(attribution_steps(subject, "rise", masks=masks)))
+    assert first.done == 0.25
+    expected = kernels.rise(model, X, target=3, masks=masks[:10])
+    np.testing.assert_allclose(first.values, expected.values, atol=1e-6)
+
+
 def test_rises_masks_are_what_the_paper_says():
     masks = soft_masks(*drawn_cells(np.random.default_rng(0), 4000, 5, 0.3, 33, 47), 33, 47)
     assert masks.shape == (4000, 33, 47)
