@@ -5,9 +5,11 @@ from .evaluation import Report, evaluate
 from .export import set_mode
 from .lens import Lens
 from .recording import ForwardError, Recorder, Recording, record
+from .render import show_in_notebooks
 from .selection import Selection
 
 __version__ = "0.1.0"
+show_in_notebooks()
 __all__ = [
     "ForwardError",
     "Lens",

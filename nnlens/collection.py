@@ -188,5 +188,5 @@ class Collection(t.HasTraits):
             "running": running,
             "skipped": [] if found is None else [[item, words] for item, words in found.skipped[:20]],
             "layers": list(self.layers),
-            "error": error,
+            "error": error or ("" if found is None else found.unsaved),
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -27,7 +28,8 @@ from .kernels import (
     yardstick_steps,
 )
 from .kernels.attribution.evidence import Check
-from .kernels.scores import Pick, ScoreKind
+from .kernels.occluder import Fill, named
+from .kernels.scores import ScoreKind
 from .recording import version_of
 from .selection import Sample
 
@@ -88,16 +90,19 @@ class Comparison:
         From a sample to its prepared model.
     """
 
-    def __init__(self, model: nn.Module, output: Pick, prepared: Callable[[Sample], Prepared | None]):
-        self._model, self._output, self._prepared = model, output, prepared
+    def __init__(self, model: nn.Module, prepared: Callable[[Sample], Prepared | None]):
+        self._model, self._prepared = model, prepared
 
-    def subject(self, sample: Sample, target: int, score: ScoreKind) -> Subject:
+    def subject(
+        self, sample: Sample, target: int, score: ScoreKind | None = None, usual: ScoreKind = "logit"
+    ) -> Subject:
         return Subject(
             self._model,
             sample.input.x,
             target=target,
             score=score,
-            output=self._output,
+            usual=usual,
+            output=sample.scored(),
             recording=sample.recording,
             prepared=self._prepared(sample),
         )
@@ -119,7 +124,7 @@ class Comparison:
         # A map that was stopped is taken up where it was.
         key = ("attribution", *_key(target, method, settings))
         if key not in sample.growing:
-            subject = self.subject(sample, target, settings.score or METHODS[method].score)
+            subject = self.subject(sample, target, settings.score, METHODS[method].score)
             options = self.options(sample, method, settings)
             if "segments" in options:
                 options["segments"] = self.superpixels(sample, settings)
@@ -140,7 +145,10 @@ class Comparison:
         how: Any = settings.segmentation or default_segmentation()
         key = how, settings.segments
         if key not in sample.superpixels:
-            sample.superpixels[key] = superpixels(sample.input.x, how, settings.segments)
+            with warnings.catch_warnings(record=True) as told:
+                warnings.simplefilter("always")
+                sample.superpixels[key] = superpixels(sample.input.x, how, settings.segments)
+            sample.superpixel_notes[key] = "; ".join(str(one.message) for one in told)
         return sample.superpixels[key]
 
     def evidence_steps(
@@ -164,9 +172,10 @@ class Comparison:
         subject = self.subject(sample, target, found.score)
         yardstick: tuple[Deletion, Yardstick] | None = None
         if "faithfulness" in checks:
-            known = sample.once("yardstick", target, make=lambda: [None])
+            known = sample.once("yardstick", target, settings.score, make=lambda: [None])
+            made = yardstick_steps(subject, score=settings.score or "probability", deleted=self.fill(sample))
             with contextlib.suppress(ValueError, RuntimeError):  # the check itself will say what is wrong
-                for deletion, whole in yardstick_steps(subject, deleted=sample.input.grey) if known[0] is None else ():
+                for deletion, whole in made if known[0] is None else ():
                     if whole is not None:
                         known[0] = deletion, whole
                     yield None
@@ -182,6 +191,10 @@ class Comparison:
                 _keep(sample.evidence, key, evidence)
             yield evidence
 
+    def fill(self, sample: Sample) -> Fill:
+        """What stands where something is hidden, with its name."""
+        return named(sample.input.fill(sample.input.usual_fill), sample.input.usual_fill)
+
     def cost(self, sample: Sample, method: str, settings: Settings) -> int:
         """About how many forward passes a map takes."""
         return METHODS[method].cost(_sides(sample), **self.options(sample, method, settings))
@@ -195,12 +208,10 @@ class Comparison:
         return sum(cost for cost in costs if cost <= most)
 
     def options(self, sample: Sample, method: str, settings: Settings) -> dict[str, Any]:
-        """With what stands in the image's place: mid-grey, as in the other views."""
+        """With what stands where something is hidden: the same as in the other views."""
         options = settings.options(method)
         if method in ("rise", "occlusion"):
-            options["fill"] = sample.input.grey
-        if method == "integrated_gradients":
-            options["baseline"] = sample.input.grey
+            options["fill"] = self.fill(sample)
         if method == "occlusion":
             short = min(sample.input.x.shape[2:])
             options |= {"size": max(1, short // 4), "stride": max(1, round(short / 14))}

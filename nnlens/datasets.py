@@ -31,6 +31,8 @@ class ImageDataset:
         From a photograph to the model's input.
     labels : sequence of str, optional
         The names of labels that are numbers.
+    bands : three int, optional
+        Which channels are shown as red, green and blue.
 
     Attributes
     ----------
@@ -44,13 +46,15 @@ class ImageDataset:
         preprocess: Preprocess | None,
         *,
         device: torch.device,
-        dtype: torch.dtype,
+        dtypes: Sequence[torch.dtype],
         labels: Sequence[str] | Mapping[int, str] = (),
+        bands: Sequence[int] | None = None,
     ):
-        self.preprocess, self.device, self.dtype, self.labels = preprocess, device, dtype, labels
+        self.preprocess, self.device, self.dtypes = preprocess, device, dtypes
+        self.labels, self.bands = labels, bands
         self.folder: Path | None = None
         self.mark = type(data).__name__
-        self._reading = threading.Lock()  # a data set may not bear two readers
+        self._reading = threading.Lock()  # some data sets are not thread-safe
         if isinstance(data, (str, Path)):
             self.folder = Path(data).expanduser()
             if self.folder.is_file():
@@ -113,7 +117,9 @@ class ImageDataset:
     def input(self, item: int) -> Input:
         """One image with the picture that shows it."""
         image, _ = self._item(item)
-        return prepare(image, self.preprocess, device=self.device, dtype=self.dtype, name=self.name(item))
+        return prepare(
+            image, self.preprocess, device=self.device, dtypes=self.dtypes, bands=self.bands, name=self.name(item)
+        )
 
     def name(self, item: int) -> str:
         """What an item is called: its path in the folder, or its number."""

@@ -169,7 +169,7 @@ def evaluate_steps(
         raise ValueError(f"count must be at least 1, got {count}")
     total = len(data) if count is None else min(count, len(data))
     chosen = Settings(**settings)
-    comparison = Comparison(lens.model, lens.output, lens.prepared)
+    comparison = Comparison(lens.model, lens.prepared)
     rows: list[dict[str, Any]] = []
     skipped: list[tuple[str, str]] = []
     images = 0

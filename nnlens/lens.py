@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakMethod
 
+import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from .collection import Collection, store_folder
 from .datasets import ImageDataset
-from .export.mode import is_static
-from .inputs import Input, as_preprocess, prepare
-from .kernels import Prepared, class_scores, is_distribution, prepare_passes, probabilities, summary
-from .kernels.scores import Pick
-from .recording import device_of, dtype_of, record, version_of
+from .export.mode import chosen_mode, is_static
+from .inputs import Input, any_input, as_preprocess, prepare
+from .kernels import Prepared, ScoreMeaning, detect_meaning, prepare_passes, summary
+from .kernels.scores import Pick, Place, Task
+from .labels import class_names, how_many, names_of
+from .recording import ForwardError, Recording, device_of, dtypes_of, record, version_of
 from .render import SummaryTable
 from .selection import Sample, Selection
-from .work import Worker, hold_during_cells
+from .work import Worker, hold_during_user_code
 
 if TYPE_CHECKING:
     from .widgets import ActivationsWidget, AttributionWidget, ExamplesWidget, Explorer, OcclusionWidget, UnitWidget
@@ -35,13 +39,22 @@ class Lens:
     model : torch.nn.Module
         Any; it is borrowed for each pass and given back untouched, and stays on its device.
     preprocess : optional
-        From a photograph to the model's input: a callable on a PIL image (torchvision's `transforms()` is one),
-        a Hugging Face image processor, timm's data config, or `{"mean": …, "std": …, "size": …}`. Without it
-        images must be ready tensors.
-    labels : sequence or mapping of str, optional
-        The classes' names; "class 0", "class 1", … without it.
+        From a photograph to the model's input: a callable, which receives the image exactly as it was opened
+        (torchvision's `transforms()` is one), a Hugging Face image processor, timm's data config, or
+        `{"mean": …, "std": …, "size": …}`, which nnlens applies itself. Without it images must be ready tensors.
+    labels : sequence or mapping, optional
+        The classes' names, by index; see `labels.class_names`. "class 0", "class 1", … without it.
     output : str, int or callable, optional
-        Which of several outputs holds the class scores.
+        Which of several outputs holds the scores.
+    task : "multiclass", "multilabel", "binary" or "regression", optional
+        What the scores mean; found out from the end of the pass and from the labels where it is left out: see
+        `kernels.detect_meaning`. `lens.meaning` says what was found, and each view shows it.
+    logits : bool, optional
+        Whether a softmax or sigmoid has yet to be applied to the scores; found out likewise.
+    unit : str
+        Of what a regression predicts: "years".
+    bands : three int, optional
+        Which of more than three channels are shown as red, green and blue.
 
     Examples
     --------
@@ -54,27 +67,34 @@ class Lens:
         model: nn.Module,
         *,
         preprocess: Any = None,
-        labels: Sequence[str] | Mapping[int, str] | None = None,
+        labels: Sequence[str] | Mapping[Any, Any] | None = None,
         output: Pick = None,
+        task: Task | None = None,
+        logits: bool | None = None,
+        unit: str = "",
+        bands: Sequence[int] | None = None,
     ):
         if not isinstance(model, nn.Module):
             raise TypeError(f"model must be a torch.nn.Module, got {type(model).__name__}")
-        if isinstance(labels, str) or (labels is not None and not isinstance(labels, (Sequence, Mapping))):
-            raise TypeError(f"labels must be a sequence or a mapping of names, got {type(labels).__name__}")
+        _check_meaning(task, logits)
         self.model = model
         self.preprocess = as_preprocess(preprocess)
-        self.labels = labels
-        self.output = output
-        self.worker = Worker(("live", "hand", "image", "card", "map", "synthesis", "data"))
+        self.labels = class_names(labels)
+        self._pick, self._task, self._logits, self._unit = output, task, logits, unit
+        self.bands = bands
+        self._meaning: tuple[Any, ScoreMeaning] | None = None
+        self.worker = Worker(("live", "hand", "image", "curve", "card", "map", "synthesis", "data"))
         self.collection = Collection(model, self.worker)
-        hold_during_cells(self.worker)
+        self._watching: set[WeakMethod[Callable[[], None]]] = set()
+        hold_during_user_code(self.worker, self._cell_has_run, free=chosen_mode() == "live" or _in_marimo())
         self._samples: dict[str, Sample] = {}
         self._selections: list[Selection] = []
         self._current: Selection | None = None
         self._like: Prepared | None = None  # the latest one, whose weights the next takes over
 
     def __repr__(self) -> str:
-        return f"Lens({type(self.model).__name__}, on {device_of(self.model)})"
+        words = "" if self._meaning is None else f", {self._meaning[1].describe()}"
+        return f"Lens({type(self.model).__name__}, on {device_of(self.model)}{words})"
 
     @property
     def selection(self) -> Selection:
@@ -83,18 +103,81 @@ class Lens:
             raise ValueError("nothing is selected yet: open a view first, lens.explore(image) say")
         return self._current
 
-    def look(self, image: Any, *, name: str | None = None) -> Sample:
+    @property
+    def meaning(self) -> ScoreMeaning:
+        """What the model's scores mean, as it was given or found out; known once an image was looked at."""
+        if self._meaning is None:
+            raise ValueError("what the scores mean is not known yet: look at an image first, lens.explore(image) say")
+        return self._meaning[1]
+
+    @property
+    def output(self) -> Pick | ScoreMeaning:
+        """What kernels take as `output`: what the scores mean, or before that is known, which output holds them."""
+        return self._pick if self._meaning is None else self._meaning[1]
+
+    @property
+    def task(self) -> Task | None:
+        """What the scores mean: set it, and all views follow; None finds out."""
+        return self._task if self._meaning is None else self._meaning[1].task
+
+    @task.setter
+    def task(self, task: Task | None) -> None:
+        # What was known of the logits was known of another task.
+        self.read_as(task, None)
+
+    @property
+    def logits(self) -> bool | None:
+        """Whether a softmax or sigmoid has yet to be applied to the scores: set it, and all views follow."""
+        return self._logits if self._meaning is None else self._meaning[1].logits
+
+    @logits.setter
+    def logits(self, logits: bool | None) -> None:
+        self.read_as(self._task, logits)
+
+    def read_as(self, task: Task | None, logits: bool | None) -> None:
+        """Read the scores in another way, in all views; what is None is found out.
+
+        Raises ValueError, and leaves everything as it was, where the scores cannot be read so.
+        """
+        _check_meaning(task, logits)
+        before = self._task, self._logits, self._meaning
+        self._task, self._logits, self._meaning = task, logits, None
+        try:
+            shown = [(one, self.current(one.sample)) for one in self._selections]
+        except Exception:
+            self._task, self._logits, self._meaning = before
+            raise
+        for selection, sample in shown:
+            selection.show(sample)
+
+    def look(self, image: Any, *, name: str | None = None, place: Place = None) -> Sample:
         """Record one pass on `image` and keep it while it is among the last few.
+
+        `place` is that of a model that gives a map of scores: see `ScoreMeaning`.
 
         Raises ValueError for an image that cannot be read or labels that do not fit, `ForwardError` where the
         model raises, ValueError where it returns NaN (with the first operation that did).
         """
+        sample = self.glance(image, name=name, place=place)
+        sample.scored()
+        return sample
+
+    def glance(self, image: Any, *, name: str | None = None, place: Place = None) -> Sample:
+        """`look`, but scores that cannot be read are no error: layers can be looked at without them."""
+        version = version_of(self.model, full=True)
         given = image if isinstance(image, Input) else self._prepare(image, name)
-        digest = hashlib.blake2b(given.x.float().cpu().numpy().tobytes(), digest_size=16)
-        # In-place edits have a version; a sum also finds those through `.data`.
-        sums = [float(tensor.detach().float().sum()) for tensor in self.model.parameters()]
-        digest.update(f"{given.name} {tuple(given.x.shape)} {version_of(self.model)} {sums}".encode())
-        return self._sample(given, digest.hexdigest())
+        try:
+            return self._sample(given, version, place)
+        except ForwardError:
+            # A picture in another mode may be what the model was not made for.
+            if isinstance(image, (Input, Tensor)) or self.preprocess is None:
+                raise
+            try:
+                given = self._prepare(image, name, convert=True)
+                return self._sample(given, version, place)
+            except Exception:
+                pass
+            raise
 
     def dataset(self, data: Any) -> ImageDataset:
         """A folder, torch Dataset, tensor (n, c, h, w) or sequence of images as this model sees it."""
@@ -102,74 +185,130 @@ class Lens:
             data,
             self.preprocess,
             device=device_of(self.model),
-            dtype=dtype_of(self.model),
+            dtypes=dtypes_of(self.model),
             labels=() if self.labels is None else self.labels,
+            bands=self.bands,
         )
 
-    def _prepare(self, image: Any, name: str | None) -> Input:
-        return prepare(image, self.preprocess, device=device_of(self.model), dtype=dtype_of(self.model), name=name)
+    @torch.inference_mode(False)
+    def _prepare(self, image: Any, name: str | None, convert: bool = False) -> Input:
+        model = self.model
+        return prepare(
+            image,
+            self.preprocess,
+            device=device_of(model),
+            dtypes=dtypes_of(model),
+            name=name,
+            bands=self.bands,
+            convert=convert,
+            check=True,
+        )
 
-    def current(self, sample: Sample) -> Sample:
-        """`sample`, or its image looked at again where the model's weights have changed since."""
-        version = version_of(self.model)
-        return sample if version == sample.version else self._sample(sample.input, f"{id(sample)} {version}")
+    def current(self, sample: Sample, *, full: bool = False) -> Sample:
+        """`sample`, or its image looked at again where the model, or what its scores mean, has changed since.
 
-    def _sample(self, given: Input, key: str) -> Sample:
+        `full` compares all weights: see `recording.version_of`.
+        """
+        version = version_of(self.model, full=full)
+        place = None if sample.meaning is None else sample.meaning.place
+        asked = self._meaning is not None and self._meaning[0] == self._asked(sample.recording)
+        if version == sample.version and (
+            sample.meaning is None or (asked and sample.meaning == self.meaning.at(place))
+        ):
+            return sample
+        return self._sample(sample.input, version, place, like=sample if version == sample.version else None)
+
+    def _sample(self, given: Input, version: int, place: Place, like: Sample | None = None) -> Sample:
+        about = [given.name, given.shown_as, version, self._task, self._logits, self._pick if like is None else ""]
+        about.append((place.shape, place.tobytes()) if isinstance(place, np.ndarray) else place)
+        key = f"{_digest(given)} {about}"
         if key not in self._samples:
-            version = version_of(self.model)
-            recording = record(self.model, given.x)
-            scores = class_scores(recording.output, self.output)
-            if scores.shape[0] != 1:
-                raise ValueError(f"the model must give one row of scores for one image, got {tuple(scores.shape)}")
-            if not torch.isfinite(scores).all():
-                bad = int((~torch.isfinite(scores)).sum())
-                first = recording.first_not_finite()
-                where = f"; the first NaN is in {first.name} ({first.op})" if first else ""
-                raise ValueError(f"the model returned NaN or infinity in {bad} of {scores.numel()} scores{where}")
-            distribution = is_distribution(scores[0])
-            shares = probabilities(scores, distribution=distribution)[0].cpu().numpy()
-            logits = scores[0].cpu().numpy()
+            args, keywords = given.call
+            recording = record(self.model, *args, **keywords) if like is None else like.recording
+            made = self._scored(given, recording, version, place)
             while len(self._samples) >= _SAMPLES_KEPT:
                 self._samples.pop(next(iter(self._samples)))
-            self._samples[key] = Sample(
-                given, recording, logits, shares, self._names(len(logits)), distribution, version
-            )
+            self._samples[key] = made
         return self._samples[key]
+
+    def _scored(self, given: Input, recording: Recording, version: int, place: Place) -> Sample:
+        empty = np.empty(0, np.float32)
+        try:
+            meaning = self._meant(recording).at(place)
+            scores = meaning.read(recording.output, 1)
+            if scores.shape[0] != 1:
+                raise ValueError(
+                    f"the model must give one row of scores for one image, got {tuple(scores.shape)}: choose what to "
+                    "look at with output=… (a key, an index or a callable on what the model returns)"
+                )
+            if problem := meaning.problem(scores[0]):
+                first = recording.first_not_finite()
+                where = f"; the first NaN is in {first.name} ({first.op})" if first else ""
+                raise ValueError(f"the model returned {problem}{where}")
+            names = names_of(self.labels, scores.shape[1])
+        except (TypeError, ValueError, IndexError, KeyError, AttributeError) as error:
+            return Sample(given, recording, empty, empty, (), None, version, problem=str(error))
+        shares = meaning.probabilities(scores)[0].cpu().numpy()
+        return Sample(given, recording, scores[0].cpu().numpy(), shares, names, meaning, version)
+
+    def _asked(self, recording: Recording) -> Any:
+        """What decides how scores are read, but for the image: found out once, for all of them."""
+        return self._task, self._logits, recording.returned, len(recording)
+
+    def _meant(self, recording: Recording) -> ScoreMeaning:
+        asked = self._asked(recording)
+        if self._meaning is None or self._meaning[0] != asked:
+            names = how_many(self.labels)
+            about: Any = {"pick": self._pick, "task": self._task, "logits": self._logits, "names": names}
+            self._meaning = asked, detect_meaning(recording.output, recording, unit=self._unit, **about)
+        return self._meaning[1]
 
     def prepared(self, sample: Sample) -> Prepared | None:
         """The model made ready for many passes on variations of an image, once for each; see `kernels.Prepared`."""
 
         def make() -> Prepared | None:
             x, recording = sample.input.x, sample.recording
-            self._like = prepare_passes(self.model, x, self.output, recording=recording, like=self._like)
+            self._like = prepare_passes(self.model, x, sample.scored(), recording=recording, like=self._like)
             return self._like
 
         found: Prepared | None = sample.once("prepared", make=make)
         return found
 
-    def _names(self, classes: int) -> tuple[str, ...]:
-        if self.labels is None:
-            return tuple(f"class {index}" for index in range(classes))
-        if isinstance(self.labels, Mapping):
-            return tuple(str(self.labels.get(index, f"class {index}")) for index in range(classes))
-        if len(self.labels) != classes:
-            raise ValueError(f"labels must name each of the model's {classes} scores, got {len(self.labels)} names")
-        return tuple(map(str, self.labels))
+    def select(self, image: Any, *, scores: bool = True, **choices: Any) -> Selection:
+        """The selection that the views of `image` share; None stands for the latest image.
 
-    def select(self, image: Any, **choices: Any) -> Selection:
-        """The selection that the views of `image` share; None stands for the latest image."""
+        Without `scores` it may be one of a model whose scores cannot be read.
+        """
+        target, place = _with_place(choices.pop("target", None))
+        choices["target"] = target
         if image is None:
-            selection = self.selection
+            sample = self.current(self.selection.sample, full=True)
+            if place is not None:
+                sample = self.look(sample.input, place=place)
+            elif sample is not self.selection.sample:
+                self.selection.show(sample)
         else:
-            sample = self.look(image)
-            known = next((one for one in self._selections if one.sample is sample), None)
-            if known is None:
-                return self._remember(Selection(sample, **choices))
-            selection = known
+            look = self.look if scores else self.glance
+            sample = look(image, place=place)
+        known = next((one for one in self._selections if one.sample is sample), None)
+        if known is None:
+            return self._remember(Selection(sample, **choices))
         for name, value in choices.items():
             if value is not None:
-                setattr(selection, name, value)
-        return self._remember(selection)
+                setattr(known, name, value)
+        return self._remember(known)
+
+    def watch(self, look: Callable[[], None]) -> None:
+        """Call a view's method after each cell of the user's, as long as the view lives."""
+        self._watching.add(WeakMethod(look))
+
+    def _cell_has_run(self) -> None:
+        for known in list(self._watching):
+            look = known()
+            if look is None:
+                self._watching.discard(known)
+            else:
+                look()
 
     def _remember(self, selection: Selection) -> Selection:
         self._current = selection
@@ -177,13 +316,14 @@ class Lens:
         self._selections = [*others, selection][-_SAMPLES_KEPT:]
         return selection
 
-    def summary(self, image: Any = None, *, depth: int | None = None, passes: int = 5) -> SummaryTable:
+    def summary(self, *image: Any, depth: int | None = None, passes: int = 5, **keywords: Any) -> SummaryTable:
         """Every operation of a pass with its shape, parameters, FLOPs, receptive field, time and bytes, by module.
 
         Parameters
         ----------
-        image : optional
-            What the pass is run on; the latest image if left out.
+        *image, **keywords : optional
+            What the pass is run on: an image, or whatever the model takes (`lens.summary(ids, attention_mask=mask)`);
+            the latest image if left out.
         depth : int, optional
             How many levels of modules are unfolded.
         passes : int
@@ -194,8 +334,25 @@ class Lens:
         SummaryTable
             A table in a terminal, a tree that folds in a notebook; `.result` has the numbers.
         """
-        sample = self.selection.sample if image is None else self.look(image)
-        return SummaryTable(summary(self.model, sample.input.x, depth=depth, passes=passes))
+        given = self.selection.sample.input if not image and not keywords else self._anything(image, keywords)
+        args, keywords = given.call
+        return SummaryTable(summary(self.model, *args, depth=depth, passes=passes, **keywords))
+
+    def _anything(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> Input:
+        """An image, or whatever else the model takes."""
+        if len(args) == 1 and not keywords:
+            if isinstance(args[0], Input):
+                return args[0]
+            tensor = args[0] if isinstance(args[0], Tensor) else None
+            ready = tensor is not None and tensor.is_floating_point() and tensor.ndim in (3, 4)
+            pixels = tensor is not None and self.preprocess is not None and tensor.dtype == torch.uint8
+            if ready or pixels or (tensor is None and not isinstance(args[0], (Mapping, tuple, list))):
+                return self._prepare(args[0], None)
+            if isinstance(args[0], Mapping):
+                return any_input((), dict(args[0]), device_of(self.model))
+            if isinstance(args[0], (tuple, list)):
+                return any_input(tuple(args[0]), {}, device_of(self.model))
+        return any_input(args, keywords, device_of(self.model))
 
     def explore(self, image: Any = None, **options: Any) -> Explorer:
         """The explorer: photograph, occluder, layers, mosaic and unit, all linked.
@@ -213,10 +370,14 @@ class Lens:
         return Explorer(self, image, **options)
 
     def activations(self, image: Any = None, **options: Any) -> ActivationsWidget:
-        """The layer picker, the mosaic of a layer's maps and one unit at large; options as for `explore`."""
+        """The layer picker, the mosaic of a layer's maps and one unit at large; options as for `explore`.
+
+        `image` may be any input of the model (a tensor of token ids, a dictionary of keywords), and the model need not
+        give scores.
+        """
         from .widgets import ActivationsWidget
 
-        return ActivationsWidget(self, image, **options)
+        return ActivationsWidget(self, image if image is None else self._anything((image,), {}), **options)
 
     def occlusion(self, image: Any = None, **options: Any) -> OcclusionWidget:
         """The photograph with the occluder under the mouse and the map of the whole experiment; see `explore`."""
@@ -285,7 +446,10 @@ class Lens:
         from .widgets import ExamplesWidget
 
         data = self.dataset(dataset)
-        if self._current is not None and (now := self.current(self._current.sample)) is not self._current.sample:
+        if (
+            self._current is not None
+            and (now := self.current(self._current.sample, full=True)) is not self._current.sample
+        ):
             self._current.show(now)
         sample = None if self._current is None else self._current.sample
         first = data.first()
@@ -310,3 +474,37 @@ def _spread_layers(sample: Sample, count: int = 5) -> list[str]:
     if len(chosen) <= count:
         return chosen
     return [chosen[round(place * (len(chosen) - 1) / (count - 1))] for place in range(count)]
+
+
+def _check_meaning(task: Any, logits: Any) -> None:
+    if task not in ("multiclass", "multilabel", "binary", "regression", None):
+        raise ValueError(f'task must be "multiclass", "multilabel", "binary" or "regression", got {task!r}')
+    if logits is not None and not isinstance(logits, (bool, np.bool_)):
+        raise TypeError(f"logits must be True or False, got {logits!r}")
+
+
+def _with_place(target: Any) -> tuple[Any, Place]:
+    """A target that may be (class, row, column) or (class, region), as a class and a place."""
+    if isinstance(target, tuple) and len(target) == 2 and getattr(target[1], "ndim", 0) >= 1:
+        region = target[1].cpu().numpy() if isinstance(target[1], Tensor) else np.asarray(target[1])
+        return target[0], region.astype(bool)
+    if isinstance(target, tuple) and len(target) > 1:
+        return target[0], tuple(int(one) for one in target[1:])
+    return target, None
+
+
+def _digest(given: Input) -> str:
+    """What tells one input from another."""
+    digest = hashlib.blake2b(digest_size=16)
+    args, keywords = given.call
+    for one in (*args, *keywords.values()):
+        if isinstance(one, Tensor):
+            digest.update(f"{tuple(one.shape)} {one.dtype}".encode())
+            digest.update(one.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+        else:
+            digest.update(repr(one).encode())
+    return digest.hexdigest()
+
+
+def _in_marimo() -> bool:
+    return "marimo" in sys.modules and bool(sys.modules["marimo"].running_in_notebook())

@@ -9,11 +9,22 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import torch
 import traitlets as t
 
 from .inputs import Input
 from .kept import Kept
-from .kernels import Activations, Attribution, Evidence, Grid, Occlusion, activations, token_grids
+from .kernels import (
+    Activations,
+    Attribution,
+    Evidence,
+    Grid,
+    Occlusion,
+    ScoreMeaning,
+    activations,
+    token_grids,
+    way_to_scores,
+)
 from .recording import Recording
 
 SCALES = ("unit", "layer", "locked")
@@ -21,21 +32,30 @@ SCALES = ("unit", "layer", "locked")
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """One image with its recorded pass: what the views of it share, and what was computed of it so far."""
+    """One image with its recorded pass: what the views of it share, and what was computed of it so far.
+
+    Without scores that can be read (`meaning` is None, and `problem` says why) the layers can still be looked at.
+    """
 
     input: Input
     recording: Recording
-    logits: np.ndarray
+    logits: np.ndarray  # the scores as they are read, before a softmax or sigmoid
     probabilities: np.ndarray
     names: tuple[str, ...]
-    distribution: bool  # the model ends in probabilities
-    version: int  # of the model's weights
+    meaning: ScoreMeaning | None
+    version: int  # of the model
+    problem: str = ""
     occlusions: dict[tuple[Any, ...], Occlusion] = field(default_factory=dict, repr=False)
     growing: dict[tuple[Any, ...], Iterator[Any]] = field(default_factory=dict, repr=False)
     attributions: dict[tuple[Any, ...], Attribution] = field(default_factory=dict, repr=False)
     evidence: dict[tuple[Any, ...], Evidence] = field(default_factory=dict, repr=False)
     superpixels: dict[tuple[str, int], np.ndarray] = field(default_factory=dict, repr=False)
+    superpixel_notes: dict[tuple[str, int], str] = field(default_factory=dict, repr=False)
     _kept: Kept = field(default_factory=Kept, repr=False)
+
+    def __repr__(self) -> str:
+        words = "" if not self.names else f": {self.names[self.top_class()]} {self.words_of(self.top_class())}"
+        return f"Sample({self.input.name!r}{words})"
 
     def once(self, *key: Any, make: Callable[[], Any], most: int = 8) -> Any:
         """What `make` gives of this image, made once and kept for a while; see `Kept`."""
@@ -52,10 +72,40 @@ class Sample:
         """The `count` classes of the highest score, best first."""
         return [int(index) for index in np.argsort(-self.logits, kind="stable")[:count]]
 
+    def top_class(self) -> int:
+        """The class of the highest score; 0 where there are no scores."""
+        return self.top(1)[0] if len(self.logits) else 0
+
+    def odds(self) -> np.ndarray:
+        """The scores as logits (classes,); quantities as they are."""
+        if self.meaning is None:
+            return self.logits
+        found: np.ndarray = self.meaning.log_odds(torch.from_numpy(self.logits)).numpy()
+        return found
+
+    def words_of(self, target: int) -> str:
+        """A class's probability, or the value with its unit, in words: "0.83", "58.2 years"."""
+        value = float(self.probabilities[target])
+        if self.meaning is None or self.meaning.noun == "probability":
+            return f"{value:.2f}"
+        return f"{value:.4g} {self.meaning.unit}".rstrip()
+
+    def scored(self) -> ScoreMeaning:
+        """What the scores mean; ValueError with the reason where they cannot be read."""
+        if self.meaning is None:
+            raise ValueError(self.problem)
+        return self.meaning
+
     def default_layer(self) -> str:
-        """A layer worth a first look: the last activation function whose units still show places of the image."""
-        height, tokens = self.input.x.shape[2], token_grids(self.recording)
+        """A layer worth a first look: the last activation function whose units still show places of the image.
+
+        On the way from the input to the scores, where such a layer is.
+        """
+        x = self.input.x
+        height, tokens = x.shape[2] if x.ndim == 4 else 1, token_grids(self.recording)
         shown = [op for op in self.recording if op.kind not in ("reshape", "attention", "gate", "state", "dropout")]
+        way = set() if self.meaning is None else way_to_scores(self.recording, self.meaning)
+        shown = [op for op in shown if op.name in way] or shown
         maps = [op for op in shown if len(op.shape) == 4 and min(op.shape[2:]) > 1 and op.shape[2] * 8 >= height]
         maps += [op for op in shown if len(op.shape) == 3 and op.shape[1] in tokens]
         if not maps:
@@ -87,7 +137,7 @@ class Selection(t.HasTraits):
 
     def __init__(self, sample: Sample, **choices: Any):
         layer = sample.recording.resolve(choices["layer"]) if choices.get("layer") else sample.default_layer()
-        super().__init__(sample=sample, target=sample.top(1)[0], layer=layer, unit=sample.default_unit(layer))
+        super().__init__(sample=sample, target=sample.top_class(), layer=layer, unit=sample.default_unit(layer))
         for name, value in choices.items():
             if value is not None and name != "layer":
                 setattr(self, name, value)
@@ -105,17 +155,21 @@ class Selection(t.HasTraits):
     @property
     def label(self) -> str:
         """The target's name."""
-        return self.sample.names[self.target]
+        return self.sample.names[self.target] if self.sample.names else ""
 
     def show(self, sample: Sample) -> None:
-        """Look at another image: the layer and the unit stay where it has them, the target is its top class."""
+        """Look at another image: the layer and the unit stay where it has them, the target is its top class.
+
+        The same image, looked at again after the model has changed, keeps its target too.
+        """
+        same = sample.input is self.sample.input and len(sample.names) == len(self.sample.names)
         layer = self.layer if self.layer in sample.recording else sample.default_layer()
         unit = self.unit if layer == self.layer and self.unit < len(sample.activations(layer)) else None
         if self.grid is not None and sample.activations(layer).tokens != self.activations.tokens:
             self.grid = None
         with self.hold_trait_notifications():
             self.sample = sample
-            self.target = sample.top(1)[0]
+            self.target = self.target if same else sample.top_class()
             self.layer = layer
             self.unit = sample.default_unit(layer) if unit is None else unit
             self.position = None
@@ -163,7 +217,7 @@ class Selection(t.HasTraits):
         if name == "unit" and (isinstance(value, bool) or not isinstance(value, (int, np.integer))):
             raise TypeError(f"unit must be a whole number, got {value!r}")
         if name == "target":
-            value = self.sample.top(1)[0] if value is None else resolve_target(value, self.sample.names)
+            value = self.sample.top_class() if value is None else resolve_target(value, self.sample.names)
         if name != "layer":
             super().__setattr__(name, value)
             return
@@ -184,7 +238,12 @@ class Selection(t.HasTraits):
 
 
 def resolve_target(target: Any, names: tuple[str, ...]) -> int:
-    """A class index from an index or a label (in any case, with spaces or underscores)."""
+    """A class index from an index or a label.
+
+    The index may be a NumPy integer or a tensor of one number; a label may be in any case, with spaces or underscores.
+    """
+    if isinstance(target, (np.ndarray, torch.Tensor)) and target.ndim == 0:
+        target = target.item()
     if isinstance(target, str):
         plain = [name.lower().replace("_", " ") for name in names]
         wanted = target.lower().replace("_", " ")
@@ -196,6 +255,8 @@ def resolve_target(target: Any, names: tuple[str, ...]) -> int:
         raise ValueError(f"target must be one of the {len(names)} labels, got {target!r}{hint}")
     if isinstance(target, bool) or not isinstance(target, (int, np.integer)):
         raise TypeError(f"target must be a class index or a label, got {type(target).__name__}")
+    if not names:
+        return 0
     if not 0 <= target < len(names):
         raise ValueError(f"target must be 0…{len(names) - 1}, got {target}")
     return int(target)

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import atexit
 import threading
+import time
 import traceback
 from collections.abc import Callable, Generator, Iterator
 from typing import TypeVar
-from weakref import WeakSet, ref
+from weakref import WeakMethod, WeakSet, ref
 
 import torch
 
+from .recording import expect_changes
+from .recording.borrow import alone
+
 Chunk = TypeVar("Chunk")
 
-# Many small steps: the generator yields between chunks, so that more urgent work can go first.
-Job = Callable[[], Generator[None, None, None]]
+# Many small steps: the generator yields between chunks, so that more urgent work can go first. A number that it yields
+# is how many seconds it is to rest before the next step.
+Steps = Generator[float | None, None, None]
+Job = Callable[[], Steps]
 
 
 def out_of_memory(error: BaseException) -> bool:
@@ -52,11 +58,13 @@ class Worker:
 
     def __init__(self, lanes: tuple[str, ...]):
         self.lanes = lanes
-        self._waiting: dict[tuple[str, int], Generator[None, None, None]] = {}
+        self._waiting: dict[tuple[str, int], Steps] = {}
+        self._resting: dict[tuple[str, int], float] = {}  # until when, in the clock of `time.monotonic`
         self._lock = threading.Condition()
         self._thread: threading.Thread | None = None
         self._running: tuple[str, int] | None = None
         self._held = False
+        self.beside_user_code = False  # whether the user's own code may run meanwhile
         _workers.add(self)
 
     def submit(self, owner: object, lane: str, job: Job) -> None:
@@ -65,6 +73,7 @@ class Worker:
             raise ValueError(f"lane must be one of {self.lanes}, got {lane!r}")
         with self._lock:
             self._waiting[lane, id(owner)] = job()
+            self._resting.pop((lane, id(owner)), None)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="nnlens-worker", daemon=True)
                 self._thread.start()
@@ -106,19 +115,33 @@ class Worker:
             self._held = False
             self._lock.notify_all()
 
+    def _ready(self) -> list[tuple[str, int]]:
+        """The jobs that have something to do now."""
+        now = time.monotonic()
+        return [job for job in self._waiting if self._resting.get(job, 0) <= now]
+
+    def _patience(self) -> float:
+        """How long to wait for something to do: until the first job has rested, or a while."""
+        ends = [self._resting[job] for job in self._waiting if job in self._resting]
+        return 10 if not ends or self._held else max(0.0, min(ends) - time.monotonic())
+
     def _work(self) -> None:
+        alone.here = not self.beside_user_code
         while True:
             with self._lock:
-                if not self._lock.wait_for(lambda: bool(self._waiting) and not self._held, timeout=10):
+                if not self._lock.wait_for(lambda: bool(self._ready()) and not self._held, timeout=self._patience()):
                     if self._waiting:
                         continue
                     self._thread = None  # an idle thread would keep the lens alive
                     return
-                job = min(self._waiting, key=lambda key: self.lanes.index(key[0]))
+                job = min(self._ready(), key=lambda key: self.lanes.index(key[0]))
                 steps = self._waiting[job]
                 self._running = job
+            rest: float | None = None
             try:
-                done = next(steps, steps) is steps
+                step = next(steps, steps)
+                done = step is steps
+                rest = step if isinstance(step, (int, float)) else None
             except Exception:
                 traceback.print_exc()  # a job shows its own errors: this is ours, and the next job must run
                 done = True
@@ -126,8 +149,11 @@ class Worker:
                 wanted = self._waiting.get(job) is steps
                 if wanted:
                     del self._waiting[job]
+                    self._resting.pop(job, None)
                     if not done:
                         self._waiting[job] = steps  # behind the others of its lane: they take turns
+                        if rest is not None:
+                            self._resting[job] = time.monotonic() + rest
             if not wanted:
                 steps.close()  # cancelled or replaced: what it has to put in order, it does now
             with self._lock:
@@ -145,16 +171,26 @@ def _rest() -> None:
         worker.hold()
 
 
-def hold_during_cells(worker: Worker) -> None:
-    """Hold `worker` while a notebook cell runs: the cell may train the very model that the worker borrows."""
+def hold_during_user_code(worker: Worker, after_cell: Callable[[], None], *, free: bool = False) -> None:
+    """Let `worker` run only while no code of the user's does: that code may train the very model the worker borrows.
+
+    In IPython it is held while a cell runs, and `after_cell`, a method, is called behind each. In a script, which has
+    no cells, it is held all the time but for `Worker.join`: the work is done when somebody waits for it. `free` leaves
+    it alone, for hosts that need the work to go on and cannot tell when their cells run.
+    """
+    if free:
+        worker.beside_user_code = True
+        return
     try:
         from IPython import get_ipython
     except ImportError:
-        return
-    shell = get_ipython()
+        shell = None
+    else:
+        shell = get_ipython()
     if shell is None:
+        worker.hold()
         return
-    weak = ref(worker)
+    weak, look = ref(worker), WeakMethod(after_cell)
 
     def before(*_: object) -> None:
         if (worker := weak()) is not None:
@@ -164,6 +200,9 @@ def hold_during_cells(worker: Worker) -> None:
             shell.events.unregister("post_run_cell", after)
 
     def after(*_: object) -> None:
+        expect_changes()
+        if (look_again := look()) is not None:
+            look_again()
         if (worker := weak()) is not None:
             worker.release()
 
@@ -172,7 +211,9 @@ def hold_during_cells(worker: Worker) -> None:
     try:
         parent = shell.kernel.get_parent("shell")
         inside = parent["header"]["msg_type"] == "execute_request" and not parent["content"]["silent"]
-    except (AttributeError, KeyError, TypeError):
+    except AttributeError:
+        inside = True  # IPython in a terminal: nothing but cells runs there
+    except (KeyError, TypeError):
         inside = False
     if inside:
         before()

@@ -54,7 +54,7 @@ def test_what_the_browser_gets_is_what_the_kernels_give(lens, net, photo):
             assert evidence["curves"]["deletion"]["own"][0] == pytest.approx(
                 float(view.selection.sample.probabilities[LABELS.index(label)]), abs=1e-4
             )
-    assert torch.equal(view._comparison.options(view.selection.sample, "rise", view._settings)["fill"], grey)
+    assert torch.equal(view._comparison.options(view.selection.sample, "rise", view._settings)["fill"].values, grey)
     result = view.result
     assert result["lime", 1].target == LABELS.index("dog")
     assert len(result.table()) == 2 * len(view.methods)

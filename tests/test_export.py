@@ -190,7 +190,7 @@ def test_freeze_on_the_command_line(lens, photo, tmp_path, capsys):
     assert path.stat().st_mtime_ns == stamp, "nothing to do, nothing written"
     (tmp_path / "bad.ipynb").write_text("{")
     assert main(["freeze", str(tmp_path / "bad.ipynb"), str(tmp_path / "none.ipynb")]) == 1
-    assert "bad.ipynb is no JSON" in (found := capsys.readouterr().err)
+    assert "bad.ipynb is not valid JSON" in (found := capsys.readouterr().err)
     assert "path must be a notebook that exists" in found
 
 

@@ -17,7 +17,7 @@ from zoo import ZOO
 from nnlens.kernels import (
     Incremental,
     Prepared,
-    class_scores,
+    detect_meaning,
     masked_scores,
     occluded_scores,
     occlusion,
@@ -193,7 +193,9 @@ def build(layers, head, size) -> nn.Module | None:
 def plainly(model: nn.Module, x: Tensor, covered: Tensor) -> Tensor:
     """One plain pass per position."""
     with torch.no_grad():
-        return torch.cat([class_scores(model(image[None])) for image in covered])
+        recording = None if isinstance(model, torch.jit.ScriptModule) else record(model, x)
+        meaning = detect_meaning(model(x), recording)
+        return torch.cat([meaning.read(model(image[None]), 1) for image in covered])
 
 
 @pytest.mark.filterwarnings("ignore:Using padding='same'")
@@ -480,7 +482,7 @@ def test_prepared_passes_of_another_image_are_not_used(net):
 
 def test_a_model_without_rows_of_scores_is_refused(net):
     with pytest.raises(ValueError, match="the model must give one row of scores for one image"):
-        occlusion(Fn(lambda s, x: mean(s.c(x)).squeeze(), c=conv()), torch.randn(1, 3, 9, 9), size=3)
+        occlusion(Fn(lambda s, x: mean(s.c(x)).repeat(2, 1), c=conv()), torch.randn(1, 3, 9, 9), size=3)
 
 
 def test_a_unit_asked_for_later_is_noted_everywhere(net):
@@ -524,7 +526,7 @@ def test_wide_networks_through_winograd():
     np.testing.assert_allclose(alike.logits, result.logits, atol=1e-5)
     window = occluder(x, size=8)
     rows, columns = (one.ravel() for one in np.meshgrid(result.tops, result.lefts, indexing="ij"))
-    expected = plainly(model.double(), x, window.cover(rows, columns).double())
+    expected = plainly(model.double(), x.double(), window.cover(rows, columns).double())
     np.testing.assert_allclose(result.logits.reshape(len(rows), -1), expected, atol=1e-5)
 
 

@@ -146,7 +146,7 @@ def test_outputs_of_any_layout(photo, net, wrap, output):
 
     sample = nnlens.Lens(Wrapped(), preprocess={"size": 32}, output=output).look(photo)
     plain = nnlens.Lens(net, preprocess={"size": 32}).look(photo)
-    np.testing.assert_allclose(sample.logits, plain.logits, atol=1e-6)
+    np.testing.assert_allclose(sample.probabilities, plain.probabilities, atol=1e-6)
 
 
 def test_a_model_in_training_is_seen_in_eval_and_stays_in_training(lens, net, photo):

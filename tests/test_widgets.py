@@ -81,7 +81,7 @@ def test_a_layer_of_fewer_units_takes_a_unit_of_its_own(lens, photo):
         ({"unit": 99}, "unit must be 0…7"),
         ({"target": 77}, "target must be 0…4"),
         ({"size": 999}, "size must be 1…32 high"),
-        ({"fill": "pink"}, "fill"),
+        ({"fill": "pinkish"}, "fill"),
     ],
 )
 def test_a_wrong_choice_is_shown_in_the_widget(lens, photo, state, message):
@@ -173,6 +173,8 @@ def test_a_dragged_slider_queues_nothing_and_the_last_size_wins(lens, net, photo
 
 
 def test_cancel_keeps_what_is_there_and_resume_goes_on(net, photo):
+    nnlens.set_mode("live")  # the work goes on by itself
+
     class Slow(torch.nn.Module):
         def __init__(self):
             super().__init__()
@@ -337,7 +339,7 @@ def test_a_map_of_nothing_but_nan_still_draws(net, photo):
     view = nnlens.Lens(OnlyClean(), preprocess={"size": 32, "mean": 0.5, "std": 0.25}).explore(photo, size=8, stride=8)
     view.set_state({"occluder": [3, 3]})
     assert view.wait(10)
-    assert "NaN or infinity with the occluder at (3, 3)" in view.error["message"]
+    assert "NaN or infinity in 5 of 5 scores with the occluder at (3, 3)" in view.error["message"]
     assert view.result.occlusion.complete
     data, _ = view._repr_mimebundle_()
     assert "no position has been computed to a number" in data["text/plain"]
@@ -345,15 +347,15 @@ def test_a_map_of_nothing_but_nan_still_draws(net, photo):
 
 def test_options_are_checked_by_name(lens, photo):
     for options, error, message in (
-        ({"sizee": 3}, TypeError, "Explorer has no option 'sizee'; it takes"),
-        ({"hide": ["mosiac"]}, ValueError, "hide must name parts of .*, got 'mosiac'"),
-        ({"hide": "layers"}, TypeError, "hide must be a list of parts, got 'layers'"),
+        ({"sizee": 3}, TypeError, "Explorer has no option 'sizee'; did you mean 'size'.; it takes"),
+        ({"hide": ["mosiac"]}, ValueError, "hide must name parts of .*, got 'mosiac'; did you mean 'mosaic'"),
+        ({"hide": ["map"], "show": ["map"]}, ValueError, "hide and show must not both be given"),
         ({"layer": "nowhere"}, ValueError, "layer must be one of"),
         ({"target": "cow"}, ValueError, "target must be one of the 5 labels"),
         ({"size": 40}, ValueError, "size must be 1…32 high"),
         ({"stride": 0}, ValueError, "stride must be at least 1"),
         ({"size": (8, 16)}, TypeError, "size must be one whole number in a view"),
-        ({"fill": "pink"}, ValueError, "fill must be one of grey, mean, blur"),
+        ({"fill": "pinkish"}, ValueError, "fill must be one of background, grey, mean, blur"),
         ({"sort": "name"}, ValueError, "sort must be one of"),
         ({"layers": "stem"}, TypeError, "layers must be a list"),
         ({"unit": 99}, ValueError, "unit must be"),

@@ -231,6 +231,20 @@ export function state(): Record<string, any> {
       shown_as: "the model's input",
     },
     scores: { classes: [1, 0], probability: [0.8, 0.2], logit: [2, 1] },
+    meaning: {
+      task: "multiclass",
+      tasks: ["multiclass", "multilabel", "regression"],
+      logits: true,
+      noun: "probability",
+      unit: "",
+      words: "multiclass: the softmax of the model's scores",
+      why: "several scores, with no softmax or sigmoid behind them",
+    },
+    read_as: null,
+    stale: false,
+    refresh: 0,
+    fills: ["grey", "mean", "blur"],
+    fill_color: "#808080",
     hide: [],
     busy: "",
     error: null,
@@ -277,6 +291,7 @@ export function liveModel(values = state()): Model & { values: Record<string, an
       listeners.get(event)!.add(react);
     },
     off: (event: string, react: () => void) => void listeners.get(event)?.delete(react),
+    fire: (event: string) => [...(listeners.get(event) ?? [])].forEach((react) => react()),
     listening: () => [...listeners.values()].reduce((sum, all) => sum + all.size, 0),
   };
   return model as any;

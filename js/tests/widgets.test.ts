@@ -174,6 +174,79 @@ describe("the explorer", () => {
     expect(el.textContent).not.toContain("copy as code");
   });
 
+  it("leaves no row of controls behind where all of them are left out", () => {
+    const hide = ["open", "webcam", "search", "meaning", "code", "paint", "fill", "score", "pin", "sort", "scale", "card"];
+    explorer.render({ model: liveModel({ ...state(), hide }), el });
+    for (const row of el.querySelectorAll<HTMLElement>(".nn-row:not(.nn-progress):not(.nn-meaning)"))
+      expect(row.hidden || row.childElementCount > 0, row.outerHTML).toBe(true);
+    const there = [...el.querySelectorAll<HTMLElement>("button:not([hidden]), select, input")];
+    const words = there.filter((one) => !one.closest("[hidden]")).map((one) => one.getAttribute("aria-label") ?? one.textContent);
+    for (const gone of ["paint a mask", "open image…", "another class as the target", "unit card", "compare fills"])
+      expect(words).not.toContain(gone);
+  });
+
+  it("shows quantities with their unit, and no bar longer than its track", async () => {
+    const meaning = { task: "regression", tasks: ["regression"], logits: false, noun: "value", unit: "years", words: "", why: "" };
+    const scores = { classes: [1, 0], probability: [58.21, -116.42], logit: [58.21, -116.42] };
+    const model = liveModel({ ...state(), meaning, scores, score: "logit" });
+    explorer.render({ model, el });
+    await settled();
+    const bars = [...el.querySelectorAll<HTMLElement>(".nn-bar")];
+    expect(bars.map((bar) => bar.querySelector(".nn-number")!.textContent)).toEqual(["58.21 years", "−116.4 years"]);
+    expect(bars.map((bar) => bar.querySelector<HTMLElement>(".nn-now")!.style.width)).toEqual(["50%", "100%"]);
+    expect(el.querySelector(".nn-reading")!.textContent).toContain("58.21 years");
+  });
+
+  it("asks the kernel to read the scores in another way", async () => {
+    const model = liveModel();
+    explorer.render({ model, el });
+    const task = el.querySelector<HTMLSelectElement>("select[aria-label='what the scores mean']")!;
+    expect([...task.options].map((option) => option.value)).toEqual(["multiclass", "multilabel", "regression"]);
+    task.value = "multilabel";
+    task.dispatchEvent(new Event("change"));
+    expect(model.values.read_as).toEqual({ task: "multilabel", logits: null });
+  });
+
+  it("says that the model has changed, and asks for the view of the new one", async () => {
+    const model = liveModel();
+    explorer.render({ model, el });
+    const box = el.querySelector<HTMLElement>(".nn-changed")!;
+    expect(box.hidden).toBe(true);
+    model.set("stale", true);
+    await settled();
+    expect(box.hidden).toBe(false);
+    expect(box.textContent).toContain("The model has changed");
+    box.querySelector("button")!.click();
+    expect(model.values.refresh).toBe(1);
+  });
+
+  it("says that the kernel is gone", async () => {
+    const model = liveModel();
+    explorer.render({ model, el });
+    (model as any).fire("comm_live_update");
+    await settled();
+    expect(el.querySelector(".nn-changed")!.textContent).toContain("The kernel is gone");
+    expect(el.querySelector(".nn-status")!.textContent).toContain("kernel gone");
+  });
+
+  it("says where no position changes the score, on a scale that does not make it look decisive", async () => {
+    const even = new DataView(Float32Array.from([0.8, 0.8007, 0.8, 0.8, 0.2, 0.2, 0.2, 0.2]).buffer);
+    const map = { ...state().heatmap, probability: even, done: 4, floor_probability: [0.01, 0.01], floor_logit: [0.02, 0.01] };
+    explorer.render({ model: liveModel({ ...state(), heatmap: map }), el });
+    await settled();
+    expect(el.querySelector(".nn-slight")!.textContent).toBe("no position changes the probability by more than 7.0e−4");
+  });
+
+  it("puts another fill beside the one that is shown, at one click", async () => {
+    const model = liveModel();
+    explorer.render({ model, el });
+    const button = [...el.querySelectorAll("button")].find((one) => one.textContent === "compare fills")!;
+    button.click();
+    await settled();
+    expect(model.values.fill).toBe("mean");
+    expect(el.querySelector(".nn-pinned")!.textContent).toContain("pinned: 4 px, grey");
+  });
+
   it("writes its state as code", () => {
     const context = new Context(liveModel({ ...state(), card: false }), el);
     expect(asCode(context, new Scene(context), "explore")).toBe(
@@ -384,7 +457,7 @@ describe("the unit card", () => {
     const rules = [...pane("pixels").querySelector("select")!.options].filter((option) => !option.disabled);
     expect(rules.map((option) => option.value)).toEqual(["gradient"]);
     expect(button("synthesis", "synthesise").disabled).toBe(true);
-    expect(button("input", "draw").disabled).toBe(true);
+    expect(button("input", "draw")).toBeUndefined();
     model.set("unit", 1);
     await settled();
     const words = "this page holds conv · 0 here; another unit needs a kernel";

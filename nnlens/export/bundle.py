@@ -103,14 +103,19 @@ def mime_bundle(
     return data, metadata
 
 
-def page(view: View, *, budget: int) -> str:
-    """A whole HTML page with `view` in it."""
-    title = html.escape(view.describe())
+def page(view: View, *, budget: int, title: str, heading: str = "", text: str = "") -> str:
+    """A whole HTML page with `view` in it, under a heading and a text of the author's."""
+    words = f"<h1>{html.escape(heading)}</h1>" if heading else ""
+    words += "".join(f"<p>{html.escape(part.strip())}</p>" for part in text.split("\n\n") if part.strip())
+    style = (
+        ":root{color-scheme:light dark}body{margin:16px;font:15px/1.5 system-ui,sans-serif}"
+        "h1{font-size:1.4em;margin:0 0 8px}p{margin:0 0 12px;max-width:70ch}"
+    )
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{title}</title><style>:root{{color-scheme:light dark}}body{{margin:16px}}</style>"
-        f"</head><body>{still_html(view, _png(view), budget, whole=True)}</body></html>"
+        f"<title>{html.escape(title)}</title><style>{style}</style></head>"
+        f"<body>{words}{still_html(view, _png(view), budget, whole=True)}</body></html>"
     )
 
 

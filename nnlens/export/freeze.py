@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ..files import replacing
 from .bundle import MARK
 
 _VIEW = "application/vnd.jupyter.widget-view+json"
@@ -15,20 +16,35 @@ _STATE = "application/vnd.jupyter.widget-state+json"
 def freeze_notebook(notebook: dict[str, Any]) -> int:
     """Freeze the notebook (as JSON) in place: nnlens's outputs lose their live view, and its models their state.
 
-    Other packages' widgets keep both. Returns how many outputs changed; a second time it is 0.
+    Other packages' widgets keep both. Widget state that Colab wrote, one level short, gets the standard form. Returns
+    how many outputs changed; a second time it is 0.
+
+    Raises
+    ------
+    ValueError
+        Where the notebook is not built as format 4 says, with the place.
     """
     changed, ours = 0, set()
-    for cell in notebook.get("cells", ()):
-        for output in cell.get("outputs", ()):
-            data = output.get("data", {})
+    for number, cell in enumerate(_expect(notebook.get("cells", []), list, "cells")):
+        _expect(cell, dict, f"cells[{number}]")
+        outputs = _expect(cell.get("outputs", []), list, f"cells[{number}].outputs")
+        for place, output in enumerate(outputs):
+            where = f"cells[{number}].outputs[{place}]"
+            data = _expect(_expect(output, dict, where).get("data", {}), dict, f"{where}.data")
             page = data.get("text/html", "")
-            page = "".join(page) if isinstance(page, list) else page
-            if _VIEW in data and f'class="{MARK}"' in page:
+            page = "".join(map(str, page)) if isinstance(page, list) else page
+            if _VIEW in data and isinstance(page, str) and f'class="{MARK}"' in page:
                 view = data.pop(_VIEW)
                 ours.add(view.get("model_id") if isinstance(view, dict) else None)
                 changed += 1
-    _forget_models(notebook.get("metadata", {}), ours)
+    _forget_models(_expect(notebook.get("metadata", {}), dict, "metadata"), ours)
     return changed
+
+
+def _expect(value: Any, kind: type, where: str) -> Any:
+    if not isinstance(value, kind):
+        raise ValueError(f"{where} must be a {kind.__name__} in a notebook of format 4, got {type(value).__name__}")
+    return value
 
 
 def _forget_models(metadata: dict[str, Any], ours: set[Any]) -> None:
@@ -37,21 +53,23 @@ def _forget_models(metadata: dict[str, Any], ours: set[Any]) -> None:
     if widgets is None:
         return
     bundle = widgets.get(_STATE) if isinstance(widgets, dict) else None
+    if isinstance(bundle, dict) and "state" not in bundle and all(map(_is_model, bundle.values())):
+        bundle = widgets[_STATE] = {"version_major": 2, "version_minor": 0, "state": bundle}
     state = bundle.get("state") if isinstance(bundle, dict) else None
-    if not isinstance(state, dict):
+    if not isinstance(state, dict) or not all(isinstance(model, dict) for model in state.values()):
         del metadata["widgets"]  # malformed: GitHub and nbconvert refuse the notebook for it
         return
     gone = {
         key
         for key, model in state.items()
-        if key in ours or str(model.get("state", {}).get("_anywidget_id", "")).startswith("nnlens.")
+        if key in ours or (_is_model(model) and str(model["state"].get("_anywidget_id", "")).startswith("nnlens."))
     }
     used = json.dumps([model for key, model in state.items() if key not in gone])
     # A view inside another package's box stays: the box would point at nothing.
     gone = {key for key in gone if f"IPY_MODEL_{key}" not in used}
     used = json.dumps([model for key, model in state.items() if key not in gone])
     for key in list(gone):
-        for value in state[key].get("state", {}).values() if key in state else ():
+        for value in state[key]["state"].values() if _is_model(state.get(key)) else ():
             if isinstance(value, str) and value.startswith("IPY_MODEL_") and value not in used:
                 gone.add(value.removeprefix("IPY_MODEL_"))
     for key in gone:
@@ -60,20 +78,47 @@ def _forget_models(metadata: dict[str, Any], ours: set[Any]) -> None:
         del metadata["widgets"]
 
 
+def _is_model(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("state"), dict)
+
+
 def freeze(path: str | Path, to: str | Path | None = None) -> int:
-    """Freeze the notebook file `path`, in place or into `to`. Returns how many outputs changed."""
+    """Freeze the notebook file `path`, in place or into `to`. Returns how many outputs changed.
+
+    The file is replaced at once when the new one is whole; whatever goes wrong leaves it as it was.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        For what is not a notebook of format 4.
+    OSError
+        Where the file cannot be read or written.
+    """
     path = Path(path)
+    if path.is_dir():
+        raise ValueError(f"path must be a notebook, but {str(path)!r} is a folder")
     try:
-        notebook = json.loads(path.read_text("utf-8"))
+        notebook = json.loads(path.read_text("utf-8-sig"))
     except FileNotFoundError:
         raise FileNotFoundError(f"path must be a notebook that exists, got {str(path)!r}") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"path must be a notebook, but {path.name} is no JSON: {error}") from None
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ValueError(f"path must be a notebook, but {path.name} is not valid JSON: {error}") from None
     if not isinstance(notebook, dict) or "cells" not in notebook:
         raise ValueError(f"path must be a notebook of format 4, but {path.name} has no cells")
     before = json.dumps(notebook)
-    changed = freeze_notebook(notebook)
+    try:
+        changed = freeze_notebook(notebook)
+    except ValueError as error:
+        raise ValueError(f"path must be a notebook, but {path.name} is malformed: {error}") from None
     if to is not None or json.dumps(notebook) != before:
-        text = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
-        Path(to or path).write_text(text, "utf-8")
+        with replacing(to or path) as file:
+            file.write(_encoded(notebook))
     return changed
+
+
+def _encoded(notebook: dict[str, Any]) -> bytes:
+    try:
+        return (json.dumps(notebook, indent=1, ensure_ascii=False) + "\n").encode()
+    except UnicodeEncodeError:
+        # Half of a surrogate pair is legal in JSON, where it is written as an escape, and not in UTF-8.
+        return (json.dumps(notebook, indent=1) + "\n").encode()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 Mode = Literal["live", "static"]
 
@@ -23,15 +23,20 @@ def set_mode(mode: Mode | None) -> None:
     _chosen = mode
 
 
+def chosen_mode() -> Mode | None:
+    """The mode that somebody asked for."""
+    if _chosen is not None:
+        return _chosen
+    wanted = os.environ.get("NNLENS_MODE", "")
+    if wanted not in ("live", "static", ""):
+        raise ValueError(f'NNLENS_MODE must be "live" or "static", got {wanted!r}')
+    return cast(Mode, wanted) if wanted else None
+
+
 def is_static() -> bool:
     """Whether widgets are to be made without a kernel behind them."""
-    if _chosen is not None:
-        return _chosen == "static"
-    wanted = os.environ.get("NNLENS_MODE", "")
-    if wanted:
-        if wanted not in ("live", "static"):
-            raise ValueError(f'NNLENS_MODE must be "live" or "static", got {wanted!r}')
-        return wanted == "static"
+    if (chosen := chosen_mode()) is not None:
+        return chosen == "static"
     if "IPython" not in sys.modules:
         return False
     kernel: Any = getattr(sys.modules["IPython"].get_ipython(), "kernel", None)

@@ -66,7 +66,8 @@ from .occlusion_map import Occlusion
 from .prepared import Prepared
 from .quantiles import QuantileSketch
 from .receptive_field import ReceptiveField, receptive_field, seen_by, token_grids
-from .scores import class_scores, is_distribution, probabilities
+from .score_detection import detect_meaning, way_to_scores
+from .scores import ScoreMeaning, class_scores, is_distribution
 from .summary import Cost, Summary, summary
 from .synthesis import Synthesis, synthesis, synthesis_steps
 from .windows import Share
@@ -97,6 +98,7 @@ __all__ = [
     "QuantileSketch",
     "Randomisation",
     "ReceptiveField",
+    "ScoreMeaning",
     "SeedSpread",
     "Sensitivity",
     "Share",
@@ -118,6 +120,7 @@ __all__ = [
     "class_scores",
     "connections",
     "deconvnet",
+    "detect_meaning",
     "edges",
     "evidence_cost",
     "evidence_steps",
@@ -143,7 +146,6 @@ __all__ = [
     "occlusion_steps",
     "pointing_game",
     "prepare_passes",
-    "probabilities",
     "randomisation_steps",
     "randomised",
     "receptive_field",
@@ -160,5 +162,6 @@ __all__ = [
     "synthesis",
     "synthesis_steps",
     "token_grids",
+    "way_to_scores",
     "yardstick_steps",
 ]

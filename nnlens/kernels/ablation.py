@@ -14,7 +14,8 @@ from ..recording.record import unwrapped
 from .layout import unit_places
 from .partial_pass import PartialPass
 from .prepared import Prepared
-from .scores import Pick, class_scores, is_distribution, probabilities
+from .score_detection import meaning_of
+from .scores import Output, ScoreMeaning
 
 Instead = Literal["zero", "mean"] | float
 
@@ -30,8 +31,8 @@ class Ablation:
         What stood on the whole of the unit's map: 0; the mean of its map, for each input its own; or this number.
     clean, ablated : float32 arrays (inputs, classes)
         The scores as they are, and without the unit.
-    distribution : bool
-        The scores are probabilities already.
+    meaning : ScoreMeaning
+        What the scores mean.
     """
 
     layer: str
@@ -39,7 +40,7 @@ class Ablation:
     instead: Instead
     clean: np.ndarray
     ablated: np.ndarray
-    distribution: bool
+    meaning: ScoreMeaning
 
     def describe(self) -> str:
         """In words: "without relu · 3 (0 in its place) another class is on top in 4 of 1000 inputs"."""
@@ -53,7 +54,7 @@ class Ablation:
     def probabilities(self) -> tuple[np.ndarray, np.ndarray]:
         """(inputs, classes) as they are, and without the unit."""
         rows = map(torch.from_numpy, (self.clean, self.ablated))
-        before, after = (probabilities(one, distribution=self.distribution).numpy() for one in rows)
+        before, after = (self.meaning.probabilities(one).numpy() for one in rows)
         return before, after
 
     def change(self) -> np.ndarray:
@@ -75,7 +76,7 @@ def ablation(
     unit: int,
     *,
     instead: Instead = "zero",
-    output: Pick = None,
+    output: Output = None,
     recording: Recording | None = None,
     prepared: Prepared | None = None,
 ) -> Ablation:
@@ -121,6 +122,7 @@ def ablation(
     base = PartialPass(model, recording, [operation.name], prepared=prepared).base
     number = operation.number or 0
     changed = {**base, number: observed(operation, without, base.get(number))}
+    meaning = meaning_of(output, recording.output, recording)
     rows = []
     given: Any
     with borrow(model):
@@ -128,6 +130,6 @@ def ablation(
             given = x.detach().clone()  # the forward may write into it
             with substituting(model, recording.calls, replacements):
                 given = model(given)
-            rows.append(class_scores(given, output).cpu())
+            rows.append(meaning.read(given, len(x)).cpu())
     clean, ablated = (one.numpy() for one in rows)
-    return Ablation(operation.name, unit, instead, clean, ablated, is_distribution(rows[0]))
+    return Ablation(operation.name, unit, instead, clean, ablated, meaning)

@@ -53,6 +53,11 @@ class Activations:
     def __len__(self) -> int:
         return len(self.values)
 
+    def __repr__(self) -> str:
+        maps = " × ".join(map(str, self.values.shape[1:]))
+        zeros = f"{self.sparsity:.0%}".replace("%", " %")
+        return f"Activations({self.layer!r} ({self.label}), {len(self)} units of {maps}, {zeros} zeros)"
+
     @property
     def sparsity(self) -> float:
         """The share of the layer's values that are exactly 0."""

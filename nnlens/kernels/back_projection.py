@@ -25,10 +25,12 @@ from torch import Tensor, nn
 from ..recording import Operation, OtherPathError, Recording, Replacement, borrow, record
 from ..recording.operations import function_of
 from ..recording.record import unwrapped
+from ..work import out_of_memory
 from .layout import unit_places
 from .partial_pass import PartialPass
 from .prepared import Prepared
-from .scores import Pick, class_scores
+from .score_detection import meaning_of
+from .scores import Output
 
 Rule = Literal["gradient", "input × gradient", "deconvnet", "guided backprop"]
 # Zero on one side and rising on the other. A clamp is one if it cuts at 0.
@@ -71,6 +73,8 @@ class BackProjection:
         How many maximum pools passed the signal to where their maximum was.
     obstacles : tuple of str
         Activation functions on the way that have no such rule.
+    how : str
+        In words, where the fast way failed and the model itself was followed.
     """
 
     values: np.ndarray
@@ -80,6 +84,7 @@ class BackProjection:
     rectifiers: tuple[int, int]
     pools: int
     obstacles: tuple[str, ...]
+    how: str = ""
 
     def __repr__(self) -> str:
         return f"BackProjection({self.describe()}; value {self.value:.4g})"
@@ -98,7 +103,7 @@ class BackProjection:
         how = rule_words(self.rectifiers, self.pools, self.obstacles)
         if self.rule in ("deconvnet", "guided backprop"):
             words += f": {how}"
-        return words
+        return f"{words} ({self.how})" if self.how else words
 
 
 def rule_words(rectifiers: tuple[int, int], pools: int, obstacles: tuple[str, ...]) -> str:
@@ -131,7 +136,7 @@ def back_projection(
     *,
     rule: Rule = "gradient",
     at: str | None = None,
-    output: Pick = None,
+    output: Output = None,
     recording: Recording | None = None,
     prepared: Prepared | None = None,
 ) -> BackProjection:
@@ -173,16 +178,13 @@ def back_projection(
     before = _below_ceiling(recording, source)
     layers = [operation.name for operation in (stop, before, source) if operation is not None]
     forward = PartialPass(model, recording, layers, replacements=replacements, prepared=prepared, to_end=source is None)
-    with borrow(model), torch.enable_grad():
+
+    def follow(run: Callable[[Tensor], tuple[dict[str, Tensor], Any]]) -> tuple[Tensor, Tensor, Tensor | None]:
+        """The objective, what it is followed back to, and its gradient there."""
         start = x.detach().clone().requires_grad_()
-        try:
-            kept, given = forward(start * 1)  # the forward may write into it
-        except OtherPathError:
-            raise
-        except RuntimeError as error:
-            raise ValueError(f"the model has no gradient from {words}: {error}") from error
+        kept, given = run(start * 1)  # the forward may write into it
         if source is None or places is None:
-            scores = class_scores(given, output)
+            scores = meaning_of(output, recording.output, recording).for_kind("logit").read(given, 1)
             if not 0 <= of < scores.shape[1]:
                 raise ValueError(f"of must be a class index 0…{scores.shape[1] - 1}, got {of}")
             objective = scores[0, of]
@@ -195,14 +197,27 @@ def back_projection(
         if not torch.isfinite(objective):
             raise ValueError(f"the model gives {float(objective.detach())} for {words}: nothing can be followed back")
         towards = start if stop is None else kept[stop.name]
+        return objective, towards, torch.autograd.grad(objective, towards, allow_unused=True)[0]
+
+    with borrow(model), torch.enable_grad():
         try:
-            (found,) = torch.autograd.grad(objective, towards, allow_unused=True)
+            try:
+                objective, towards, found = follow(forward)
+            except RuntimeError as error:
+                # A rule needs the operations that were recorded; a gradient can be had of the model itself.
+                if out_of_memory(error) or replacements:
+                    raise
+                objective, towards, found = follow(forward.recorded)
+                forward.how = "recorded from the model itself, for " + str(error).partition("\n")[0]
         except RuntimeError as error:
-            raise ValueError(f"the model has no gradient from {words}: {error}") from error
+            if out_of_memory(error):
+                raise
+            why = f"{rule} needs the operations of the recorded pass, but " if isinstance(error, OtherPathError) else ""
+            raise ValueError(f"the model has no gradient from {words}: {why}{error}") from error
         if found is None and stop is not None:
             raise ValueError(f"at must be a layer that {words} is computed from, got {at!r}")
         if found is None:
-            found = torch.zeros_like(start)
+            found = torch.zeros_like(towards)
         if rule == "input × gradient":
             found = found * towards
     return BackProjection(
@@ -213,6 +228,7 @@ def back_projection(
         rectifiers,
         pools,
         obstacles,
+        forward.how,
     )
 
 

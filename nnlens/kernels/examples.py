@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import threading
 import time
+import warnings
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..recording import Recording, Source, borrow, device_of, dtype_of, record, version_of
+from ..files import remove_parts, replacing
+from ..recording import Recording, Source, borrow, device_of, dtypes_of, record, version_of
 from ..recording.record import unwrapped
 from ..work import in_batches
 from .layer_examples import LayerExamples
@@ -25,7 +25,7 @@ from .partial_pass import PartialPass
 from .prepared import Prepared
 
 FINGERPRINTS = 16  # inputs that are looked at to tell one data set from another
-SAVE_EVERY = 10.0  # seconds
+SAVE_EVERY, SAVE_COUNT = 10.0, 256  # seconds, and inputs, after which what was found is written
 LARGEST = 4_000_000  # numbers in a tensor: larger ones are mapped afresh each time, which is slow
 MOST = 64  # inputs in a batch
 PATIENCE = 0.5  # seconds that reading a batch takes at most: others wait for it
@@ -52,6 +52,10 @@ class DatasetExamples(Mapping[str, LayerExamples]):
         Those that could not be read, and why.
     seconds, remaining : float
         What this run has taken so far, and what it will take from here at the same speed.
+    unsaved : str
+        Why nothing is kept on disk, where that was asked for and failed.
+    how : str
+        How the passes were run, in words, where not in the fast way.
     """
 
     layers: Mapping[str, LayerExamples]
@@ -61,6 +65,8 @@ class DatasetExamples(Mapping[str, LayerExamples]):
     skipped: tuple[tuple[int, str], ...]
     seconds: float
     remaining: float
+    unsaved: str = ""
+    how: str = ""
 
     @property
     def complete(self) -> bool:
@@ -116,9 +122,9 @@ def examples_steps(
     batch_size : int, optional
         Found from the size of the layers by default; halved where memory runs out.
     store : folder, optional
-        Where the results are kept, a file per layer, every 10 seconds and at the end. What is found there of the same
-        weights, operations and data is taken over. The data is told by its length, `mark`, and 16 of the inputs;
-        what could not be read is tried again.
+        Where the results are kept, a file per layer, every 10 seconds or 256 inputs and at the end. Where nothing can
+        be written a warning says so, and `.unsaved`. What is found there of the same weights, operations and data is
+        taken over. The data is told by its length, `mark`, and 16 of the inputs; what could not be read is tried again.
     mark : str
         Whatever else tells one data set from another.
     recording, prepared : optional
@@ -138,16 +144,21 @@ def examples_steps(
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
     model = unwrapped(model)
     version = version_of(model)
-    reader = _Reader(inputs, device_of(model), dtype_of(model))
+    reader = _Reader(inputs, device_of(model), dtypes_of(model))
     recording = record(model, reader.first()) if recording is None else recording
     indexes, names = {}, {name: recording.resolve(name) for name in layers}
     for name in dict.fromkeys(names.values()):
         shape = places_of(recording, recording.operation(name)).shape
         indexes[name] = LayerExamples(name, *shape)
-    files = None if store is None else _Files(Path(store), _key(model, recording, reader, mark))
-    if files is not None:
-        indexes = {name: files.load(index) for name, index in indexes.items()}
+    files, unsaved = None, ""
+    if store is not None:
+        try:
+            files = _Files(Path(store), _key(model, recording, reader, mark))
+            indexes = {name: files.load(index) for name, index in indexes.items()}
+        except OSError as error:
+            unsaved = _warned(error)
     begin = time.monotonic()
+    forward: PartialPass | None = None
     start = min(index.done for index in indexes.values())
     # What could not be read before is tried again, behind the rest.
     again = sorted({item for index in indexes.values() for item in index.skipped if item < start})
@@ -159,7 +170,11 @@ def examples_steps(
         remaining = 0.0 if looked == len(wanted) else speed * (len(wanted) - looked)
         done = min(total, start + looked)
         skipped = {item: why for index in indexes.values() for item, why in index.skipped.items()}
-        return DatasetExamples(indexes, names, done, total, tuple(sorted(skipped.items())), seconds, remaining)
+        listed = tuple(sorted(skipped.items()))
+        return DatasetExamples(indexes, names, done, total, listed, seconds, remaining, unsaved, forward_how())
+
+    def forward_how() -> str:
+        return "" if forward is None else forward.how
 
     if not wanted:
         yield result(0)
@@ -170,11 +185,11 @@ def examples_steps(
     if batch_size is None:
         largest = max(int(np.prod(operation.shape)) for operation in recording)
         batch_size = max(1, min(MOST, LARGEST // largest))
-    whole, looked, saved, every = True, 0, time.monotonic(), SAVE_EVERY
+    whole, looked, saved, kept, took = True, 0, time.monotonic(), 0, 0.0
     try:
         while looked < len(wanted):
             if version_of(model) != version:
-                raise ValueError("the model's weights have changed meanwhile: begin anew")
+                raise ValueError("the model has changed meanwhile: begin anew")
             asked = wanted[looked : looked + batch_size]
             items, rows, problems = reader.read_some(asked)
             maps = _maps(model, forward, rows)
@@ -183,17 +198,35 @@ def examples_steps(
                 _take_in(index, items, problems, arranged[index.layer], maps)
             whole = True
             looked += len(items) + len(problems)
-            if files is not None and time.monotonic() - saved > every:
-                took = files.save(waiting)
-                saved, every = time.monotonic(), max(SAVE_EVERY, 20 * took)
+            waited = time.monotonic() - saved
+            if waited > max(SAVE_EVERY, 4 * took) or (looked - kept >= SAVE_COUNT and waited > 20 * took):
+                took, problem = _save(files, waiting)
+                files, unsaved = (None, problem) if problem else (files, unsaved)
+                saved, kept = time.monotonic(), looked
             yield result(looked)
     finally:
         # What was broken off in the middle of a batch would count some inputs twice.
-        if files is not None and whole:
-            files.save(waiting)
+        if whole:
+            _save(files, waiting)
     if not any(index.seen for index in indexes.values()):
         why = next(iter(waiting[0].skipped.values()))
         raise ValueError(f"inputs must be readable, but none of {total} is: {why}")
+
+
+def _save(files: _Files | None, layers: Sequence[LayerExamples]) -> tuple[float, str]:
+    """Write what was found; the seconds that took, and what went wrong: no reason to lose what is in memory."""
+    if files is None:
+        return 0.0, ""
+    try:
+        return files.save(layers), ""
+    except OSError as error:
+        return 0.0, _warned(error)
+
+
+def _warned(error: OSError) -> str:
+    words = f"what is found is not kept on disk: {error}"
+    warnings.warn(words, stacklevel=3)
+    return words
 
 
 def _maps(model: nn.Module, forward: PartialPass, rows: list[Tensor]) -> dict[str, Tensor]:
@@ -249,8 +282,8 @@ class _Arranged:
 class _Reader:
     """Reads inputs as batches, and remembers those that could not be read."""
 
-    def __init__(self, inputs: Inputs | Sequence[Tensor], device: torch.device, dtype: torch.dtype):
-        self.inputs, self.device, self.dtype = inputs, device, dtype
+    def __init__(self, inputs: Inputs | Sequence[Tensor], device: torch.device, dtypes: tuple[torch.dtype, ...]):
+        self.inputs, self.device, self.dtypes = inputs, device, dtypes
         self.shape: tuple[int, ...] | None = None
 
     def read(self, item: int) -> Tensor:
@@ -265,7 +298,8 @@ class _Reader:
             self.shape = tuple(given.shape[1:] if given.ndim > 3 and given.shape[0] == 1 else given.shape)
         if tuple(given.shape[-len(self.shape) :]) != self.shape or given.numel() != int(np.prod(self.shape)):
             raise ValueError(f"inputs must all have the shape {self.shape}, got {tuple(given.shape)} as number {item}")
-        return given.reshape(1, *self.shape).to(self.device, self.dtype)
+        dtype = given.dtype if given.dtype in self.dtypes else self.dtypes[0]
+        return given.reshape(1, *self.shape).to(self.device, dtype)
 
     def first(self) -> Tensor:
         """The first input that can be read."""
@@ -326,6 +360,7 @@ class _Files:
         if self.folder.exists() and not self.folder.is_dir():
             raise ValueError(f"store must be a folder, got the file {str(folder)!r}")
         self.folder.mkdir(parents=True, exist_ok=True)
+        remove_parts(self.folder)
 
     def _path(self, layer: str) -> Path:
         return self.folder / f"{self.key}-{hashlib.blake2b(layer.encode(), digest_size=6).hexdigest()}.npz"
@@ -344,9 +379,6 @@ class _Files:
         """Write a file for each; how many seconds that took."""
         begin = time.monotonic()
         for layer in layers:
-            path = self._path(layer.layer)
-            part = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}.part")
-            with part.open("wb") as file:
+            with replacing(self._path(layer.layer)) as file:
                 np.savez(file, **layer.state())  # type: ignore[arg-type]
-            part.replace(path)  # whole, or not at all
         return time.monotonic() - begin

@@ -42,12 +42,12 @@ class Fourier:
         grid = torch.meshgrid(*whole, torch.fft.rfftfreq(self.sides[-1]), indexing="ij")
         frequency = torch.stack(grid).square().sum(0).sqrt()
         self.scale = (1 / frequency.clamp(min=1 / max(self.sides))).to(like.device)[..., None]
-        noise = torch.randn(count, like.shape[1], *frequency.shape, 2, generator=generator) * 0.01
+        noise = torch.randn(count, like.shape[1], *frequency.shape, 2, generator=generator, dtype=torch.float32) * 0.01
         self.spectrum = noise.to(like.device).requires_grad_()
         # A small picture has few waves, each of which has to do more.
         rate = min(0.2, max(0.05, 0.05 * math.sqrt(224 / max(self.sides))))
         self.optimiser = torch.optim.Adam([self.spectrum], lr=rate)
-        colours = torch.tensor(_COLOURS)
+        colours = torch.tensor(_COLOURS, dtype=torch.float32)
         self.colours = (colours / colours.norm(dim=0).max()).to(like.device)
 
     def picture(self) -> Tensor:
@@ -72,7 +72,7 @@ class Fourier:
 def _warped(x: Tensor, generator: torch.Generator) -> Tensor:
     """Each picture moved, turned and sized a little; a line is moved and sized. Mirrored at the borders."""
     count = len(x)
-    draw = (2 * torch.rand(4, count, generator=generator) - 1).to(x)
+    draw = (2 * torch.rand(4, count, generator=generator, dtype=torch.float32) - 1).to(x)
     size, turn = 1 + _SIZES * draw[0], _TURN * draw[1]
     shift = 2 * _JITTER * draw[2:]
     zero = torch.zeros_like(size)
@@ -99,7 +99,7 @@ class Yosinski:
     """Pixels around mid-grey, pulled back to it in one of four ways."""
 
     def __init__(self, count: int, like: Tensor, steps: int, generator: torch.Generator) -> None:
-        noise = torch.randn(count, *like.shape[1:], generator=generator) * 0.05
+        noise = torch.randn(count, *like.shape[1:], generator=generator, dtype=torch.float32) * 0.05
         self.offset = noise.to(like.device)  # from mid-grey
         self.settings = [_SETTINGS[number % len(_SETTINGS)] for number in range(count)]
         self.taken = 0

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from ..work import in_batches
 from .occluder import Fill, Shape, occluder, standing
-from .occlusion_engine import BLOCK, Engine, current_passes
+from .occlusion_engine import BLOCK, Engine, current_passes, meaning_for
 from .prepared import Prepared
-from .scores import Pick
+from .scores import Output
 from .whole_passes import WholePasses
 
 
@@ -26,7 +26,7 @@ def occluded_scores(
     fill: Fill,
     shape: Shape = "rectangle",
     seed: int = 0,
-    output: Pick = None,
+    output: Output = None,
     prepared: Prepared | None = None,
 ) -> np.ndarray:
     """The class scores (places, classes) with the occluder at each (top, left) of `places`.
@@ -40,7 +40,9 @@ def occluded_scores(
     for top, left in wanted:
         if not (tops[0] <= top <= tops[-1] and lefts[0] <= left <= lefts[-1]):
             raise ValueError(f"places must touch the input of {x.shape[2]} × {x.shape[3]} pixels, got ({top}, {left})")
-    engine = Engine(model, window, tops, lefts, output=output, prepared=current_passes(model, x, output, prepared))
+    prepared = current_passes(model, x, output, prepared)
+    meaning = meaning_for(model, x, output, prepared)
+    engine = Engine(model, window, tops, lefts, meaning=meaning, prepared=prepared)
     rows, columns = wanted[:, 0] - tops[0], wanted[:, 1] - lefts[0]
 
     def run() -> np.ndarray:
@@ -65,7 +67,7 @@ def masked_scores(
     *,
     fill: Fill,
     seed: int = 0,
-    output: Pick = None,
+    output: Output = None,
     prepared: Prepared | None = None,
 ) -> np.ndarray:
     """The class scores (n, classes) with the pixels hidden that each mask, (n, height, width), marks.
@@ -96,7 +98,7 @@ def size_curve(
     fill: Fill,
     shape: str = "rectangle",
     seed: int = 0,
-    output: Pick = None,
+    output: Output = None,
     prepared: Prepared | None = None,
 ) -> np.ndarray:
     """The class scores (sizes, classes) under square occluders of several sizes around one place (row, column)."""
@@ -117,7 +119,7 @@ def _whole(
     x: Tensor,
     count: int,
     images: Callable[[int, int], Tensor],
-    output: Pick,
+    output: Output,
     prepared: Prepared | None,
 ) -> np.ndarray:
     """The scores of images by whole passes, of the prepared model where that holds."""

@@ -10,9 +10,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-Fill = float | str | Tensor
-FILLS = ("mean", "blur", "noise", "surround")
+
+@dataclass(frozen=True, eq=False)
+class Named:
+    """Values that stand under an occluder, and what they are called in a result."""
+
+    values: Tensor
+    words: str
+
+
+Fill = float | str | Tensor | Named
+FILLS = ("grey", "background", "mean", "blur", "noise", "surround")
 Shape = str | np.ndarray | Tensor
+BACKGROUND = 0.4  # the share of an image from which on its most frequent value counts as its background
 
 
 def pair(value: Any, name: str, limit: tuple[int, int] | None = None) -> tuple[int, int]:
@@ -53,6 +63,9 @@ class Occluder:
     mask: Tensor | None
     fill: Tensor | None
     words: str
+
+    def __repr__(self) -> str:
+        return f"Occluder({self.size[0]} × {self.size[1]} pixels, {self.words})"
 
     def under(self, tops: np.ndarray, lefts: np.ndarray) -> Tensor:
         """What the windows at (top, left) show: the fill, or one colour for each, (n, channels)."""
@@ -110,11 +123,15 @@ def filling(x: Tensor, fill: Fill, seed: int = 0) -> tuple[Tensor | None, str]:
     """What stands under the occluder, as a tensor of one input's shape (c, h, w), and its name in words.
 
     "mean" is each channel's mean, "blur" the input blurred (Gaussian, σ = a tenth of the shorter side), "noise"
-    normal noise of each channel's mean and deviation, "surround" (None) the mean colour in a ring around the window;
-    a number or a tensor that broadcasts to (c, h, w), another image say, is taken as it is, in the model's input units.
+    normal noise of each channel's mean and deviation, "grey" the middle of each channel's range, "background" the
+    most frequent value where it covers 40 % of the image, "surround" (None) the mean colour in a ring around the
+    window; a number or a tensor that broadcasts to (c, h, w), another image say, is taken as it is, in the model's
+    input units.
     """
     image = x[0]
     one_of = f"a number, a tensor, {', '.join(map(repr, FILLS[:-1]))} or {FILLS[-1]!r}".replace("'", '"')
+    if isinstance(fill, Named):
+        return filling(x, fill.values, seed)[0], fill.words
     if isinstance(fill, Tensor):
         try:
             standing = fill.to(image).expand(image.shape)
@@ -131,8 +148,14 @@ def filling(x: Tensor, fill: Fill, seed: int = 0) -> tuple[Tensor | None, str]:
         if fill == "blur":
             return blurred(image, max(1.0, min(image.shape[1:]) / 10)), "blur"
         if fill == "noise":
-            noise = torch.randn(image.shape, generator=torch.Generator().manual_seed(seed)).to(image)
+            noise = torch.randn(image.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float32).to(
+                image
+            )
             return image.mean((1, 2), keepdim=True) + noise * image.std((1, 2), keepdim=True), f"noise, seed {seed}"
+        if fill == "grey":
+            return _middle(image), "grey, the middle of the input's range"
+        if fill == "background":
+            return _background(image), "the background"
         if fill == "surround":
             return None, "the mean colour around it"
         raise ValueError(f"fill must be {one_of}, got {fill!r}")
@@ -140,7 +163,24 @@ def filling(x: Tensor, fill: Fill, seed: int = 0) -> tuple[Tensor | None, str]:
         raise TypeError(f"fill must be {one_of}, got {type(fill).__name__}")
     if not np.isfinite(fill):
         raise ValueError(f"fill must be finite, got {fill}")
-    return torch.full_like(image, fill), f"{fill:g}"
+    return torch.full_like(image, fill), f"{fill:g} (input value)"
+
+
+def named(fill: Fill, words: str) -> Fill:
+    """A fill of given values with the name that results are to give it; others have names already."""
+    return Named(fill, words) if isinstance(fill, Tensor) else fill
+
+
+def _middle(image: Tensor) -> Tensor:
+    return ((image.amin((1, 2), keepdim=True) + image.amax((1, 2), keepdim=True)) / 2).expand(image.shape)
+
+
+def _background(image: Tensor) -> Tensor:
+    colours, counts = image.flatten(1).T.unique(dim=0, return_counts=True)
+    if counts.max() < BACKGROUND * counts.sum():
+        share = f"{float(counts.max() / counts.sum()):.0%}".replace("%", " %")
+        raise ValueError(f'fill must not be "background" for this input: its most frequent value covers {share} of it')
+    return colours[counts.argmax()].view(-1, 1, 1).expand(image.shape)
 
 
 def standing(x: Tensor, fill: Fill, seed: int = 0, *, name: str = "fill") -> tuple[Tensor, str]:
@@ -149,7 +189,7 @@ def standing(x: Tensor, fill: Fill, seed: int = 0, *, name: str = "fill") -> tup
         raise ValueError(f"{name} must be a number or a tensor for an input of {x.ndim} axes, got {fill!r}")
     found, words = filling(x, fill, seed)
     if found is None:
-        raise ValueError(f'{name} must not be "surround" here: there is no window to be around of')
+        raise ValueError(f'{name} must not be "surround" here: a mask has no window that something could be around')
     return found, words
 
 

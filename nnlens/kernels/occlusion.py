@@ -7,6 +7,7 @@ over the windows that cover a pixel. Only what the occluder can change is comput
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -16,15 +17,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..recording import Recording, borrow, record
+from ..recording import Recording, borrow, draw_alike, draws, record, version_of
 from ..work import in_batches
 from .layout import as_maps
 from .occluder import Fill, Shape, occluder, pair
-from .occlusion_engine import Engine, current_passes, prepare_passes
+from .occlusion_engine import Engine, current_passes, meaning_for, prepare_passes
 from .occlusion_map import Occlusion
 from .prepared import Prepared
-from .scores import Pick, class_scores
+from .scores import Output
 
+STEP = 0.25  # seconds that a step of whole passes is to take at most
 Unit = tuple[str, int] | tuple[str, int, tuple[int, int]]
 
 
@@ -109,7 +111,7 @@ def occlusion_steps(
     fill: Fill = 0.0,
     shape: Shape = "rectangle",
     seed: int = 0,
-    output: Pick = None,
+    output: Output = None,
     batch_size: int | None = None,
     unit: Unit | None = None,
     known: Occlusion | None = None,
@@ -128,9 +130,12 @@ def occlusion_steps(
     tops = np.arange(-(-(image[0] - height) // step[0]) + 1) * step[0]
     lefts = np.arange(-(-(image[1] - width) // step[1]) + 1) * step[1]
     prepared = current_passes(model, x, output, prepared)
-    if prepared is None:
+    meaning = meaning_for(model, x, output, prepared)
+    if prepared is None or draws(model):
         with borrow(model):
-            clean = class_scores(model(x.clone()), output)[0].cpu().numpy()
+            if draws(model):
+                draw_alike()  # as every position does
+            clean = meaning.read(model(x.clone()), 1)[0].cpu().numpy()
     else:
         clean = prepared.clean.cpu().numpy()
     if np.isnan(clean).any():
@@ -143,7 +148,7 @@ def occlusion_steps(
         computed = np.zeros((len(tops), len(lefts)), bool)
         form = shape if isinstance(shape, str) else "mask"
         about = window.size, step, image, window.words, int(top)
-        result = Occlusion(logits, computed, clean, tops, lefts, *about, 1, form)
+        result = Occlusion(logits, computed, clean, tops, lefts, *about, 1, form, meaning=meaning)
     else:
         if (known.size, known.stride, known.image) != (window.size, step, image):
             raise ValueError("known must be a result of the same size, stride and image")
@@ -159,14 +164,15 @@ def occlusion_steps(
         yield result
         return
     watched = "" if noted is None else noted.layer
-    engine = Engine(model, window, tops, lefts, output=output, prepared=prepared, watched=watched)
+    engine = Engine(model, window, tops, lefts, meaning=meaning, prepared=prepared, watched=watched)
     checks = _check_at(len(tops), len(lefts))
     levels = [checks, *_levels(len(tops), len(lefts), result.computed)]
     size_now, size_later = engine.batches(batch_size, sum(map(len, levels)))
     order = _missing(levels.pop(0), result.computed)
 
     checking = engine.unchecked(checks)
-    if prepared is None and engine.mixes():
+    version = version_of(model)
+    if draws(model) or (prepared is None and engine.mixes()):
         engine.level = 3
 
     def run(start: int, stop: int) -> np.ndarray:
@@ -179,8 +185,14 @@ def occlusion_steps(
             order = np.concatenate([order, new[~(new[:, None] == order[None]).all(2).any(1)]])
         if not len(order):
             break
+        if version_of(model) != version:
+            raise ValueError("the model has changed while its map was made: begin anew")
+        begin = time.perf_counter()
         _, count, scores = next(in_batches(len(order), run, size=size_now))
         size_now = size_later if count == min(size_now, len(order)) else count  # what fitted into memory
+        if batch_size is None and engine.level > 0:
+            # Of slow passes fewer in a step: others wait for it.
+            size_now = max(1, min(size_now, int(STEP * count / (time.perf_counter() - begin))))
         rows, columns = order[:count].T
         result.logits[rows, columns], result.computed[rows, columns] = scores, True
         if noted is not None and result.activations is not None:
@@ -188,11 +200,10 @@ def occlusion_steps(
         order = order[count:]
         plan = tuple(engine.incremental.plan) if engine.level == 0 and engine.incremental is not None else ()
         result = replace(result, forwards=result.forwards + count, how=engine.how, plan=plan)
-        yield result
-        if prepared is None:
-            continue
-        prepared.patient = True
-        if checking and all(result.computed[tuple(place)] for place in checking):
+        if checking:
+            # Nothing leaves unchecked.
+            if not all(result.computed[tuple(place)] for place in checking):
+                continue
             sure = engine.is_sure(np.array(checking), result.logits)
             checking = [] if sure or engine.level == 3 else list(checks)
             if not sure:
@@ -201,6 +212,10 @@ def occlusion_steps(
                 levels = [checks, *_levels(len(tops), len(lefts), result.computed)]
                 order = levels.pop(0)
                 size_now, size_later = engine.batches(batch_size, result.computed.size)
+                continue
+        yield result
+        if prepared is not None:
+            prepared.patient = True
 
 
 def occlusion(
@@ -213,7 +228,7 @@ def occlusion(
     fill: Fill = 0.0,
     shape: Shape = "rectangle",
     seed: int = 0,
-    output: Pick = None,
+    output: Output = None,
     batch_size: int | None = None,
     unit: Unit | None = None,
     prepared: Prepared | None = None,
@@ -233,8 +248,8 @@ def occlusion(
         What the occluder shows, in the model's input units: see `occluder.filling`. `seed` is that of the noise.
     shape : "rectangle", "circle" or a mask (height, width)
         Which pixels of the window are covered.
-    output : str, int or callable, optional
-        Which of several outputs holds the scores.
+    output : str, int, callable or ScoreMeaning, optional
+        Which of several outputs holds the scores, or what they mean.
     batch_size : int, optional
         The most positions that are computed at once; halved where memory runs out.
     unit : (layer, channel) or (layer, channel, (row, column)), optional

@@ -9,13 +9,23 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..recording import ForwardError, OtherPathError, Recording, borrow, record, version_of
+from ..recording import (
+    ForwardError,
+    OtherPathError,
+    Recording,
+    borrow,
+    draw_alike,
+    draws,
+    record,
+    version_of,
+)
 from ..work import out_of_memory
 from .incremental import Incremental, plan_for
 from .occluder import Occluder
 from .onnx_runtime import OnnxPasses
 from .prepared import Prepared, channels_last
-from .scores import Pick, class_scores
+from .score_detection import meaning_of
+from .scores import Output, ScoreMeaning
 
 BLOCK = 16  # positions at once on a CPU: more fall out of its caches
 
@@ -34,15 +44,16 @@ class Engine:
         tops: np.ndarray,
         lefts: np.ndarray,
         *,
-        output: Pick,
+        meaning: ScoreMeaning,
         prepared: Prepared | None,
         watched: str = "",
     ):
-        self.model, self.window, self.output, self.watched = model, window, output, watched
+        self.model, self.window, self.meaning, self.watched = model, window, meaning, watched
         self.seen: list[Tensor] = []  # the watched operation's values, of the latest call
         self.tops, self.lefts = tops, lefts
         self.prepared = prepared
         self.even = False
+        self.draws = draws(model)  # then every position is to see the same random numbers
         self.incremental: Incremental | None = None
         self.level = 2 if prepared is None else prepared.level
         if watched and prepared is not None and not prepared.can_watch(watched):
@@ -60,7 +71,7 @@ class Engine:
         if self.level == 1 and self.prepared is not None and self.prepared.onnx is not None:
             return "whole passes on ONNX Runtime"
         words = ("", "whole passes of the prepared model", "whole passes", "whole passes, one position at a time")
-        return words[self.level]
+        return words[self.level] + (", each with the same random numbers" if self.draws else "")
 
     def __call__(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """The scores (n, classes) with the occluder at (tops[rows], lefts[columns])."""
@@ -95,12 +106,14 @@ class Engine:
         return torch.cat([self._plainly(part) for part in (batch.split(1) if self.level == 3 else (batch,))])
 
     def _plainly(self, batch: Tensor) -> Tensor:
-        if self.watched:
-            recording = record(self.model, batch, only=self.watched)
-            self.seen.append(recording[self.watched])
-            return class_scores(recording.output, self.output)
         with borrow(self.model):
-            return class_scores(self.model(batch), self.output)
+            if self.draws:
+                draw_alike()
+            if self.watched:
+                recording = record(self.model, batch, only=self.watched)
+                self.seen.append(recording[self.watched])
+                return self.meaning.read(recording.output, len(batch))
+            return self.meaning.read(self.model(batch), len(batch))
 
     def _on_windows(self, incremental: Incremental, rows: np.ndarray, columns: np.ndarray) -> Tensor:
         count = len(rows)
@@ -122,19 +135,26 @@ class Engine:
         """Whether these scores are the model's own, position by position; if not, the level falls."""
         with borrow(self.model):
             images = self.window.cover(self.tops[rows], self.lefts[columns])
-            own = torch.cat([class_scores(self.model(image[None]), self.output) for image in images]).cpu().numpy()
+            own = torch.cat([self.own(image[None]) for image in images]).cpu().numpy()
         with np.errstate(invalid="ignore"):
             off = np.nan_to_num(np.abs(own - scores), nan=0.0).max()
         bound = self._bound(float(np.nan_to_num(np.abs(own)).max()))
         if off <= bound and np.array_equal(np.isnan(own), np.isnan(scores)):
             return True
         if self.level == 3:
-            warnings.warn(f"the model's own scores differ from run to run, by {off:.1g}", stacklevel=2)
+            words = "draws random numbers of its own" if self.draws else "computes something else from run to run"
+            warnings.warn(f"the model {words}: its scores for the same input differ by {off:.1g}", stacklevel=2)
         else:
             words = f"occlusion goes on with surer passes: {self.how} differed from the model's own by {off:.1g}"
             warnings.warn(words, stacklevel=2)
             self._fall_back(self.level + 1)
         return False
+
+    def own(self, image: Tensor) -> Tensor:
+        """The model's own scores of one input; the model must be borrowed."""
+        if self.draws:
+            draw_alike()
+        return self.meaning.read(self.model(image), 1)
 
     def unchecked(self, places: np.ndarray) -> list[np.ndarray]:
         """Which of these places (n, 2) are still to be checked: all for a model and a kind of input, then the first
@@ -163,12 +183,12 @@ class Engine:
     def mixes(self) -> bool:
         """Whether the model's scores of one image depend on what else is in its batch."""
         x = self.window.x
-        noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0)).to(x)
+        noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float32).to(x)
         other = 3 * x.flip(2, 3) + noise * (x.std() + 1)
         with borrow(self.model):
-            alone = [class_scores(self.model(image.clone()), self.output) for image in (x, other)]
+            alone = [self.own(image.clone()) for image in (x, other)]
             try:
-                both = class_scores(self.model(torch.cat([x, other])), self.output)
+                both = self.meaning.read(self.model(torch.cat([x, other])), 2)
             except Exception:
                 return True
         if len(both) != 2:
@@ -204,7 +224,7 @@ class Engine:
 def prepare_passes(
     model: nn.Module,
     x: Tensor,
-    output: Pick = None,
+    output: Output = None,
     *,
     recording: Recording | None = None,
     like: Prepared | None = None,
@@ -225,18 +245,31 @@ def prepare_passes(
     recorded = prepared.recording
     if recorded.escaped:
         prepared.level = 3  # what Python has read of one image must not be read of a batch
+    elif draws(prepared.model):
+        prepared.level = 3  # the same random numbers for each input
     elif "as_strided" in recorded.calls or any(source.shared for one in recorded for source in one.sources):
         prepared.level = max(2, prepared.level)  # memory that has several names is best left to the model
     if engine == "onnx" and prepared.onnx is None:
         with borrow(model):
-            prepared.onnx = OnnxPasses(prepared.model, prepared.x, output)
+            prepared.onnx = OnnxPasses(prepared.model, prepared.x, prepared.meaning)
         prepared.level = max(prepared.level, 1)
     return prepared
 
 
-def current_passes(model: nn.Module, x: Tensor, output: Pick, prepared: Prepared | None) -> Prepared | None:
-    if prepared is not None and (prepared.version, prepared.output) == (version_of(model), output):
+def current_passes(model: nn.Module, x: Tensor, output: Output, prepared: Prepared | None) -> Prepared | None:
+    """`prepared` where it is of this model as it is now and of this input, else the model prepared anew."""
+    if prepared is not None and (prepared.version, prepared.output) == (version_of(model, full=True), output):
         same = prepared.x.shape == x.shape and prepared.x.dtype == x.dtype
         if same and torch.equal(prepared.x, x):
             return prepared
     return prepare_passes(model, x, output)
+
+
+def meaning_for(model: nn.Module, x: Tensor, output: Output, prepared: Prepared | None) -> ScoreMeaning:
+    """What the model's scores mean; going by their values alone where it cannot be recorded."""
+    if prepared is not None:
+        return prepared.meaning
+    if isinstance(output, ScoreMeaning):
+        return output
+    with borrow(model):
+        return meaning_of(output, model(x.clone()))

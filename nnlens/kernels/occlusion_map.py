@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 
-from .scores import ScoreKind, is_distribution, probabilities
+from .scores import ScoreKind, ScoreMeaning
 from .windows import Share
+
+FLOOR = 0.01  # the share of a score that a change must have to count
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +45,8 @@ class Occlusion:
     plan : tuple of Share
         Which operations ran on windows only, on what share of their area, and why the others did not; empty where
         whole passes were run.
+    meaning : ScoreMeaning
+        What the scores mean, and how they become probabilities.
     """
 
     logits: np.ndarray
@@ -62,29 +66,28 @@ class Occlusion:
     clean_activation: float = np.nan
     how: str = "whole passes"
     plan: tuple[Share, ...] = ()
+    meaning: ScoreMeaning = field(default_factory=lambda: ScoreMeaning("multiclass"))
+
+    def __repr__(self) -> str:
+        return f"Occlusion({self.describe()}; {self.how})"
 
     @property
     def complete(self) -> bool:
         return bool(self.computed.all())
 
     def probabilities(self) -> np.ndarray:
-        """The probabilities at every position, (rows, columns, classes)."""
-        return probabilities(torch.from_numpy(self.logits), distribution=self._distribution).numpy()
-
-    @property
-    def _distribution(self) -> bool:
-        return is_distribution(torch.from_numpy(self.clean))
+        """The probabilities at every position (values, where the scores are quantities), (rows, columns, classes)."""
+        return self.meaning.probabilities(torch.from_numpy(self.logits)).numpy()
 
     def clean_score(self, target: int | None = None, kind: ScoreKind = "probability") -> float:
         """The target's score without an occluder."""
         target = self.target if target is None else target
-        scores = torch.from_numpy(self.clean)
-        return float((probabilities(scores) if kind == "probability" else scores)[target])
+        return float(self.meaning.of(torch.from_numpy(self.clean), kind)[target])
 
     def score(self, target: int | None = None, kind: ScoreKind = "probability") -> np.ndarray:
         """The target's score with the occluder at each position (Zeiler & Fergus), (rows, columns)."""
         target = self.target if target is None else target
-        return (self.probabilities() if kind == "probability" else self.logits)[..., target]
+        return self.meaning.of(torch.from_numpy(self.logits), kind).numpy()[..., target]
 
     def change(self, target: int | None = None, kind: ScoreKind = "probability") -> np.ndarray:
         """`score` minus the clean score: negative where hiding the place costs the target its score."""
@@ -100,15 +103,31 @@ class Occlusion:
         return replace(self, logits=self.logits.copy(), computed=self.computed.copy(), activations=activations)
 
     def describe(self, target: int | None = None) -> str:
-        """Where hiding changes the target's probability the most, in words."""
+        """Where hiding changes the target's probability (or value) the most, in words; or that it hardly does."""
         change = np.where(self.computed, self.change(target), np.nan)
         if np.isnan(change).all():
             return "no position has been computed to a number"
+        noun, unit = self.meaning.noun, f" {self.meaning.unit}" if self.meaning.unit else ""
+        positions = f"{self.computed.sum()} of {change.size} positions"
+        largest = float(np.nanmax(np.abs(change)))
+        if largest < self.floor(target):
+            return f"no position changes the {noun} by more than {largest:.2g}{unit} ({positions})"
         row, column = np.unravel_index(np.nanargmin(change), change.shape)
+        by = f"{change[row, column]:+.2f}" if noun == "probability" else f"{change[row, column]:+.3g}{unit}"
         return (
             f"hiding {self.size[0]} × {self.size[1]} pixels at ({self.tops[row]}, {self.lefts[column]}) changes the "
-            f"probability the most, by {change[row, column]:+.2f} ({self.computed.sum()} of {change.size} positions)"
+            f"{noun} the most, by {by} ({positions})"
         )
+
+    def floor(self, target: int | None = None, kind: ScoreKind = "probability") -> float:
+        """Changes below this are negligible: 0.01 of a probability, 1 % of a logit or value (of 1 at least, of logits).
+
+        Colour scales of the change reach at least so far, so that noise does not look decisive.
+        """
+        clean = abs(self.clean_score(target, kind))
+        if self.meaning.noun == "probability":
+            return FLOOR if kind == "probability" else FLOOR * max(1.0, clean if np.isfinite(clean) else 1.0)
+        return FLOOR * clean
 
     def per_pixel(self, target: int | None = None, kind: ScoreKind = "probability") -> np.ndarray:
         """captum's definition: at each pixel the mean of (clean − occluded) over the windows that cover it.

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
 import logging
 import warnings
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
-from .scores import Pick, class_scores, pick_output
+from .scores import Pick, ScoreMeaning, pick_output
 
 CLOSE = 1e-4  # in the scores; what differs more is not used
 
@@ -39,29 +41,36 @@ class OnnxPasses:
         If the model cannot be exported, or gives other scores there (more than 1e-4 off).
     """
 
-    def __init__(self, model: nn.Module, x: Tensor, output: Pick = None):
+    def __init__(self, model: nn.Module, x: Tensor, meaning: ScoreMeaning):
         import onnxruntime
 
-        self.output, self.device = output, x.device
+        scores = _Scores(model, meaning.output)
+        self._meaning, self.device = replace(meaning, output=None), x.device
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         options.log_severity_level = 3
         try:
-            content = _exported(_Scores(model, output), x)
+            content = _exported(scores, x)
             self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # the exporter raises whatever it meets
             raise ValueError(f"the model does not export to ONNX: {type(error).__name__}: {error}") from error
         self._name = self._session.get_inputs()[0].name
-        random = torch.randn(2, *x.shape[1:], generator=torch.Generator().manual_seed(0)).to(x)
+        random = torch.randn(2, *x.shape[1:], generator=torch.Generator().manual_seed(0), dtype=torch.float32).to(x)
         batch = torch.cat([x, x * 0.5 + random * x.std()])
-        off = float((self(batch) - class_scores(_Scores(model, output)(batch))).abs().max())
+        off = float((self(batch) - self._meaning.read(scores(batch), len(batch))).abs().max())
         if not off <= CLOSE:
             raise ValueError(f"the exported model's scores are {off:.1g} off, more than {CLOSE:g}")
+
+    def reading(self, meaning: ScoreMeaning) -> OnnxPasses:
+        """The same, but its scores are read in another way."""
+        twin = copy.copy(self)
+        twin._meaning = replace(meaning, output=None)
+        return twin
 
     def __call__(self, batch: Tensor) -> Tensor:
         """The scores (n, classes) of a batch (n, channels, height, width)."""
         (scores,) = self._session.run(None, {self._name: batch.detach().cpu().contiguous().numpy()})
-        return class_scores(torch.from_numpy(scores)).to(self.device)
+        return self._meaning.read(torch.from_numpy(scores), len(batch)).to(self.device)
 
 
 def _exported(model: nn.Module, x: Tensor) -> bytes:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..recording import OtherPathError, Reached, Recording, Replacement, observed, substituting
+from ..recording import OtherPathError, Reached, Recorder, Recording, Replacement, observed, substituting
 from ..recording.record import unwrapped
 from .prepared import Prepared
 
@@ -16,7 +16,9 @@ from .prepared import Prepared
 class PartialPass:
     """The values of layers for any batch, with gradients where these are on; the model must be borrowed.
 
-    The model's own forward runs, on the path that was recorded, until all of `layers` have been computed.
+    The model's own forward runs, on the path that was recorded, until all of `layers` have been computed. Where it
+    takes another path (hooks, or parts that run in another way when gradients are on), the whole forward is recorded
+    instead: slower, and without `replacements`; `how` says so.
 
     Parameters
     ----------
@@ -54,6 +56,8 @@ class PartialPass:
         first = next(given, None)
         self.shape = None if first is None else first[1:]
         usable = prepared is not None and all(prepared.can_watch(operation.name) for operation in self.operations)
+        self.ruled = bool(replacements)
+        self.how = ""  # in words, where it is not the fast way
         self.base = {**(prepared.replacements if prepared is not None and usable else {}), **(replacements or {})}
 
     def __call__(self, batch: Tensor) -> tuple[dict[str, Tensor], Any]:
@@ -63,6 +67,24 @@ class PartialPass:
                 f"the recording is of inputs of the shape {tuple(self.shape)}, got {tuple(batch.shape[1:])}: record a "
                 "pass on such an input"
             )
+        if not self.how:
+            try:
+                return self._on_the_way(batch)
+            except OtherPathError as error:
+                if self.ruled:
+                    raise
+                self.how = f"recorded from the model itself, for {error}"
+        return self.recorded(batch)
+
+    def recorded(self, batch: Tensor) -> tuple[dict[str, Tensor], Any]:
+        """The same from the model's own forward, whatever path it takes, with all of its operations as they are."""
+        names = [operation.name for operation in self.operations]
+        if not names:
+            return {}, self.model(batch)
+        found = Recorder(self.model, only=names).run((batch,), {}, gradients=torch.is_grad_enabled())
+        return {name: found[name] for name in names}, found.output
+
+    def _on_the_way(self, batch: Tensor) -> tuple[dict[str, Tensor], Any]:
         values: dict[str, Tensor] = {}
         output = None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -16,7 +17,8 @@ from ..recording import Operation, Recording, Replacement, Source, observed, rec
 from ..recording.record import unwrapped
 from . import strided
 from .onnx_runtime import OnnxPasses
-from .scores import Pick, class_scores, pick_output
+from .score_detection import meaning_of
+from .scores import Output, ScoreMeaning, pick_output
 from .strided import Strided
 from .winograd import Winograd, is_worth_it, padded
 
@@ -35,8 +37,8 @@ class Prepared:
     Parameters
     ----------
     x : tensor (1, channels, height, width)
-    output : str, int or callable, optional
-        Which of several outputs holds the scores.
+    output : str, int, callable or ScoreMeaning, optional
+        Which of several outputs holds the scores, or what they mean.
     recording : Recording, optional
         The whole pass on `x` in eval mode, where it is at hand.
     like : Prepared, optional
@@ -48,16 +50,19 @@ class Prepared:
     Attributes
     ----------
     recording : Recording
+    meaning : ScoreMeaning
+        What the scores mean, as it was given or found out.
     clean : tensor (classes,)
         The scores of `x`.
     """
 
+    @torch.inference_mode(False)
     def __init__(
         self,
         model: nn.Module,
         x: Tensor,
         *,
-        output: Pick = None,
+        output: Output = None,
         recording: Recording | None = None,
         like: Prepared | None = None,
         transforms: bool = True,
@@ -65,12 +70,13 @@ class Prepared:
         self.model = unwrapped(model)
         self.x, self.output, self.transforms = x.detach().clone(), output, transforms
         self.recording = record(self.model, self.x) if recording is None else recording
-        scores = class_scores(self.recording.output, output)
+        self.meaning: ScoreMeaning = meaning_of(output, self.recording.output, self.recording)
+        scores = self.meaning.read(self.recording.output, 1)
         if len(scores) != 1:
             raise ValueError(f"the model must give one row of scores for one image, got {tuple(scores.shape)}")
         self.clean = scores[0]
         # What a score is rounded to, relatively.
-        kept = self.x.dtype, pick_output(self.recording.output, output).dtype
+        kept = self.x.dtype, pick_output(self.recording.output, self.meaning.output).dtype
         self.eps = max(torch.finfo(one).eps for one in kept if one.is_floating_point)
         self.consumers: dict[str, list[Operation]] = defaultdict(list)
         self.seeing = {"input"}  # whose values come from the input
@@ -127,11 +133,21 @@ class Prepared:
             replacements = {**replacements, operation.number: told}
         with substituting(self.model, self.recording.calls, replacements):
             output = self.model(batch)
-        return class_scores(output, self.output)
+        return self.meaning.read(output, len(batch))
 
     def whole(self, batch: Tensor) -> Tensor:
         """The scores of a batch by a whole pass, on ONNX Runtime where that was asked for."""
         return self(batch) if self.onnx is None else self.onnx(batch)
+
+    def reading(self, meaning: ScoreMeaning) -> Prepared:
+        """The same, but its scores are read in another way."""
+        if meaning == self.meaning:
+            return self
+        twin = copy.copy(self)
+        twin.meaning = twin.output = meaning
+        twin.clean = meaning.read(self.recording.output, 1)[0]
+        twin.onnx = None if self.onnx is None else self.onnx.reading(meaning)
+        return twin
 
     def value(self, source: Any) -> Any:
         """A recorded argument as it was in the pass: a tensor's value for its `Source`."""
@@ -216,7 +232,9 @@ class Prepared:
                 if operation.name not in self._strided:
                     self._strided[operation.name] = Strided(weight, bias, steps[0], pair(arguments["padding"]))
                 return self._strided[operation.name](x)
-            transformed = self.transformed(operation.name, len(x), height, width) if plain else None
+            # Not differentiable: its sums are written into memory that is used again.
+            wanted = plain and not (x.requires_grad and torch.is_grad_enabled())
+            transformed = self.transformed(operation.name, len(x), height, width) if wanted else None
             if transformed is not None:
                 window = padded(x, pair(arguments["padding"]), height, width)
                 return transformed(window, height, width).permute(0, 3, 1, 2)

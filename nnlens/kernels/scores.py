@@ -1,25 +1,200 @@
-"""From whatever a model returns to one row of class scores per input, and to probabilities."""
+"""From whatever a model returns to one row of class scores per input, and what these scores mean."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, get_args
 
+import numpy as np
 import torch
 from torch import Tensor
 
 Pick = str | int | Callable[[Any], Tensor] | None
 ScoreKind = Literal["probability", "logit"]
+Task = Literal["multiclass", "multilabel", "binary", "regression"]
+Place = tuple[int, ...] | np.ndarray | None
+
+
+@dataclass(frozen=True)
+class ScoreMeaning:
+    """What a model's output means: which part of it holds the scores, and how these become probabilities.
+
+    Kernels take one as `output`, in place of the name of an output; without it they find out by
+    `kernels.detect_meaning`. The names of the tasks are torchmetrics'.
+
+    Attributes
+    ----------
+    task : "multiclass", "multilabel", "binary" or "regression"
+        One class is right (softmax); each class is there or not (sigmoid); the one score says yes or no (sigmoid);
+        the scores are quantities, which are shown as they are.
+    logits : bool
+        Whether the softmax or sigmoid has yet to be applied. False where the model gives probabilities, and for
+        quantities.
+    output : str, int or callable, optional
+        Which of several outputs holds the scores.
+    both : bool
+        Read the one score of a binary model as two classes: "no" with 1 − p, and "yes" with p.
+    axes : int
+        How many axes the output has behind its classes: 2 for a score per pixel.
+    place : tuple of int, bool array or None
+        What is read of such a map: the scores at (row, column); their sum over a region, as the model gave them; or the
+        mean over all places.
+    average : "probabilities" or "scores"
+        What the mean over all places is of, where there is a softmax or sigmoid: by default of each place's
+        probabilities; or of the scores, as gradients are usually taken.
+    unit : str
+        Of quantities: "years".
+    why : str
+        How this was found out, in words.
+    """
+
+    task: Task
+    logits: bool = True
+    output: Pick = None
+    both: bool = False
+    axes: int = 0
+    place: Place = field(default=None, compare=False)
+    average: Literal["probabilities", "scores"] = "probabilities"
+    unit: str = ""
+    why: str = field(default="given", compare=False)
+    _place: Any = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.task not in get_args(Task):
+            raise ValueError(f"task must be one of {', '.join(get_args(Task))}, got {self.task!r}")
+        if self.task == "regression" and self.logits:
+            object.__setattr__(self, "logits", False)
+        if self.both and self.task != "binary":
+            raise ValueError(
+                f"both must be False for the task {self.task!r}: it is for the one score of a binary model"
+            )
+        # An array has no equality of its own.
+        known = self.place if not isinstance(self.place, np.ndarray) else (self.place.shape, self.place.tobytes())
+        object.__setattr__(self, "_place", known)
+
+    @property
+    def sums(self) -> bool:
+        """Whether the scores are sums over a region: quantities, whatever the task."""
+        return isinstance(self.place, np.ndarray)
+
+    @property
+    def transform(self) -> Literal["softmax", "sigmoid", ""]:
+        """What is still to be done to the scores of `read`."""
+        averaged = self.axes > 0 and self.place is None and self.average == "probabilities"
+        if not self.logits or self.sums or averaged:
+            return ""
+        return "softmax" if self.task == "multiclass" else "sigmoid"
+
+    @property
+    def noun(self) -> str:
+        """What the numbers are called: "probability", "value", or "sum" over a region."""
+        return "sum" if self.sums else "value" if self.task == "regression" else "probability"
+
+    def read(self, output: Any, count: int | None = None) -> Tensor:
+        """One row of scores per input (n, classes), float32, with a gradient where the output has one.
+
+        `count` is how many inputs the model was given, where that is known.
+        """
+        scores = _rows(pick_output(output, self.output), count)
+        if scores.ndim > 2:
+            scores = self._of_map(scores)
+        if self.both:
+            scores = torch.cat([-scores if self.transform else 1 - scores, scores], 1)
+        return scores
+
+    def _of_map(self, scores: Tensor) -> Tensor:
+        if self.place is None:
+            logits = self.logits and self.average == "probabilities"
+            return _probabilities(scores, self.task, logits, 1).flatten(2).mean(2)
+        sizes = tuple(scores.shape[2:])
+        if isinstance(self.place, np.ndarray):
+            region = torch.as_tensor(self.place, device=scores.device).to(scores.dtype)
+            if tuple(region.shape) != sizes:
+                raise ValueError(f"target's region must have the output's size {sizes}, got {tuple(region.shape)}")
+            return (scores * region).flatten(2).sum(2)
+        if len(self.place) != len(sizes) or not all(0 <= at < size for at, size in zip(self.place, sizes, strict=True)):
+            raise ValueError(f"target's place must be inside the output's {sizes}, got {self.place}")
+        at: Any = (slice(None), slice(None), *self.place)
+        return scores[at]
+
+    def probabilities(self, scores: Tensor) -> Tensor:
+        """From rows of `read` (…, classes) to probabilities; quantities stay as they are."""
+        return _probabilities(scores, self.task, bool(self.transform), -1)
+
+    def log_odds(self, scores: Tensor) -> Tensor:
+        """From rows of `read` to logits: the scores where they are logits or quantities, else the log of the
+        probabilities (log p, or log p/(1 − p) where each class stands for itself)."""
+        if self.transform or self.noun != "probability":
+            return scores
+        return scores.log() if self.task == "multiclass" else torch.logit(scores)
+
+    def of(self, scores: Tensor, kind: ScoreKind) -> Tensor:
+        """The scores as probabilities or as logits; see there."""
+        return self.probabilities(scores) if kind == "probability" else self.log_odds(scores)
+
+    def usual(self, kind: ScoreKind) -> ScoreKind:
+        """`kind`, or "probability" where the model gives no logits."""
+        return kind if self.logits or self.noun != "probability" else "probability"
+
+    def for_kind(self, kind: ScoreKind) -> ScoreMeaning:
+        """The meaning by which the mean of a map is one of logits, where these are asked for."""
+        return replace(self, average="scores") if kind == "logit" and self.axes and self.logits else self
+
+    def at(self, place: Place) -> ScoreMeaning:
+        """The same scores at one place, or over one region, of a map."""
+        if place is not None and not self.axes:
+            raise ValueError("target must be a class: only a model that gives a map of scores has places")
+        return replace(self, place=place)
+
+    def problem(self, scores: Tensor) -> str:
+        """What is wrong with one input's scores (classes,); "" if nothing is. Masked classes (−∞) are legal logits."""
+        legal = torch.isfinite(scores)
+        if self.transform and self.task != "regression":
+            legal |= scores == -torch.inf
+        if not legal.all():
+            return f"NaN or infinity in {int((~legal).sum())} of {scores.numel()} scores"
+        if not torch.isfinite(scores).any():
+            return f"−∞ in all {scores.numel()} scores"
+        if not self.logits and self.noun == "probability" and ((scores < -1e-3) | (scores > 1 + 1e-3)).any():
+            return f"scores up to {float(scores.abs().max()):.3g}, which are no probabilities: give logits=True"
+        return ""
+
+    def describe(self) -> str:
+        """In words: "multiclass: the softmax of the model's scores"."""
+        if self.task == "regression":
+            words = f"the model's own values{f', in {self.unit}' if self.unit else ''}"
+        elif not self.logits:
+            words = "the model gives probabilities"
+        else:
+            words = f"the {'softmax' if self.task == 'multiclass' else 'sigmoid'} of the model's scores"
+        if isinstance(self.place, np.ndarray):
+            words = f"the sum of the model's scores over {int(self.place.sum())} places"
+        elif self.axes:
+            of = ", of the scores," if self.transform else ""
+            words += f", the mean{of} over all places" if self.place is None else f", at {self.place}"
+        return f"{self.task}: {words}"
+
+
+Output = Pick | ScoreMeaning
 
 
 def pick_output(output: Any, pick: Pick = None) -> Tensor:
     """The tensor among a model's outputs that holds its scores.
 
-    `pick` is a key, an index or a callable; without it the first of `logits`, `out` or the first tensor counts.
+    `pick` is a key, an index or a callable; without it `logits`, `out`, the only tensor of a mapping, or the first one
+    of a tuple counts.
+
+    Raises
+    ------
+    ValueError
+        If a mapping holds several tensors, and none is called `logits` or `out`: which one is meant is not guessed.
     """
     if callable(pick):
         chosen = pick(output)
     elif isinstance(pick, int) and isinstance(output, (tuple, list)):
+        if not -len(output) <= pick < len(output):
+            raise ValueError(f"output must be 0…{len(output) - 1}, as the model returns {len(output)}, got {pick}")
         chosen = output[pick]
     elif isinstance(pick, str) and isinstance(output, Mapping):
         if pick not in output:
@@ -30,13 +205,16 @@ def pick_output(output: Any, pick: Pick = None) -> Tensor:
     elif pick is not None:
         raise ValueError(f"output={pick!r} does not fit a model that returns {type(output).__name__}")
     else:
-        chosen = _first_tensor(output)
+        chosen = _usual_output(output)
     if not isinstance(chosen, Tensor):
-        raise TypeError(f"the scores must be a tensor, got {type(chosen).__name__}; choose one with output=…")
+        raise TypeError(
+            f"the scores must be a tensor, got {type(chosen).__name__}: choose one with output=… (a key, an index or a "
+            "callable on what the model returns)"
+        )
     return chosen
 
 
-def _first_tensor(output: Any) -> Any:
+def _usual_output(output: Any) -> Any:
     if isinstance(output, Tensor):
         return output
     for name in ("logits", "out"):
@@ -44,37 +222,61 @@ def _first_tensor(output: Any) -> Any:
             return output[name]
         if not isinstance(output, Mapping) and isinstance(getattr(output, name, None), Tensor):
             return getattr(output, name)
-    items = output.values() if isinstance(output, Mapping) else output if isinstance(output, (tuple, list)) else ()
+    if isinstance(output, Mapping):
+        found = {str(key): value for key, value in output.items() if isinstance(value, Tensor)}
+        if len(found) > 1:
+            listed = ", ".join(f"{key!r} {tuple(value.shape)}" for key, value in found.items())
+            raise ValueError(f"the model returns several outputs; output=… must say which holds the scores: {listed}")
+        return next(iter(found.values()), output)
+    items = output if isinstance(output, (tuple, list)) else ()
     return next((item for item in items if isinstance(item, Tensor)), output)
 
 
-def class_scores(output: Any, pick: Pick = None) -> Tensor:
+def class_scores(output: Any, pick: Output = None, count: int | None = None) -> Tensor:
     """One row of scores per input, shape (n, classes), float32, as the model gave them.
 
-    An output with further axes, a map of scores say, is averaged over them: (n, c, h, w) → (n, c). With a gradient
-    where the output has one.
+    An output with further axes, a map of scores say, is averaged over them: (n, c, h, w) → (n, c); a `ScoreMeaning`
+    says what else may be read of it. With a gradient where the output has one. `count` is how many inputs the model was
+    given, where that is known: it tells the scores of one input (classes,) from one score of many (n,).
     """
-    scores = pick_output(output, pick).float()
-    if scores.ndim == 0:
-        raise ValueError("the model's output must have a row per input, got a single number")
-    if scores.ndim == 1:
-        scores = scores[:, None]
+    if isinstance(pick, ScoreMeaning):
+        return pick.read(output, count)
+    scores = _rows(pick_output(output, pick), count)
     return scores.flatten(2).mean(2) if scores.ndim > 2 else scores
 
 
-def is_distribution(scores: Tensor) -> bool:
-    """Whether scores (…, classes) are probabilities already: two or more, none negative, adding up to one.
+def _rows(scores: Tensor, count: int | None) -> Tensor:
+    """Scores (n, classes, …) in float32, or an error that says what is wrong with them."""
+    if scores.is_sparse or scores.layout is not torch.strided:
+        scores = scores.to_dense()
+    if scores.is_complex():
+        raise ValueError("the scores must be real, got complex numbers: choose a part with output=lambda y: y.abs()")
+    if scores.device.type == "meta":
+        raise ValueError("the scores must have values, got a tensor on the meta device: load the model's weights first")
+    if scores.is_quantized:
+        scores = scores.dequantize()
+    scores = scores.float()
+    if scores.ndim == 0:
+        scores = scores[None]
+    if scores.ndim == 1:
+        scores = scores[None] if count == 1 and len(scores) > 1 else scores[:, None]
+    if scores.numel() == 0:
+        raise ValueError(f"the model must give at least one score for an input, got the shape {tuple(scores.shape)}")
+    return scores
 
-    The sum may be off by what half precision loses. Ask once, of the clean scores, and hold to the answer.
+
+def _probabilities(scores: Tensor, task: Task, logits: bool, axis: int) -> Tensor:
+    if not logits or task == "regression":
+        return scores
+    return scores.softmax(axis) if task == "multiclass" else scores.sigmoid()
+
+
+def is_distribution(scores: Tensor) -> bool:
+    """Whether scores (…, classes) could be probabilities: two or more, none negative, adding up to one.
+
+    The sum may be off by what half precision loses.
     """
     if scores.shape[-1] < 2:
         return False
     total = scores.sum(-1)
     return bool((scores >= 0).all() and torch.allclose(total, torch.ones_like(total), atol=4e-3))
-
-
-def probabilities(scores: Tensor, *, distribution: bool | None = None) -> Tensor:
-    """Softmax over the classes; the sigmoid for a single score; the scores themselves if they are a distribution."""
-    if is_distribution(scores) if distribution is None else distribution:
-        return scores
-    return scores.sigmoid() if scores.shape[-1] == 1 else scores.softmax(-1)

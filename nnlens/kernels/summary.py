@@ -75,6 +75,9 @@ class Summary:
     passes: int
     recording: Recording = field(repr=False)
 
+    def __repr__(self) -> str:
+        return f"Summary({self.total.label}, {len(self.recording)} operations, {self.total.parameters} parameters)"
+
     def lines(self, depth: int | None = None) -> list[Cost]:
         found: list[Cost] = []
 

@@ -19,7 +19,8 @@ from .image_parameters import Ascent, Fourier, Yosinski
 from .layout import places_of, unit_places
 from .partial_pass import PartialPass
 from .prepared import Prepared
-from .scores import Pick, class_scores
+from .score_detection import meaning_of
+from .scores import Output
 
 Recipe = Literal["fourier", "yosinski"]
 DIVERSITY = 0.5  # of the objective, that alike images lose
@@ -89,7 +90,7 @@ def synthesis_steps(
     seed: int = 0,
     mean: float | Sequence[float] = 0.0,
     std: float | Sequence[float] = 1.0,
-    output: Pick = None,
+    output: Output = None,
     recording: Recording | None = None,
     prepared: Prepared | None = None,
 ) -> Iterator[Synthesis]:
@@ -214,8 +215,8 @@ def _per_channel(number: float | Sequence[float], x: Tensor, name: str) -> Tenso
 class _Goal:
     """What is to become large: `layers` are those whose values it looks at, `measured` those that it is measured at."""
 
-    def __init__(self, of: Any, recording: Recording, output: Pick):
-        self.output = output
+    def __init__(self, of: Any, recording: Recording, output: Output):
+        self.meaning = meaning_of(output, recording.output, recording).for_kind("logit")
         self.layers: list[str] = []
         self.measured: list[str] = []
         self.own: Tensor | None = None
@@ -225,7 +226,7 @@ class _Goal:
         if callable(of):
             self.function, self.words = of, getattr(of, "__name__", "a function of the output")
         elif isinstance(of, (int, np.integer)) and not isinstance(of, bool):
-            classes = class_scores(recording.output, output).shape[1]
+            classes = self.meaning.read(recording.output, 1).shape[1]
             if not 0 <= of < classes:
                 raise ValueError(f"of must be a class index 0…{classes - 1}, got {of}")
             self.words = f"class {of}"
@@ -269,7 +270,7 @@ class _Goal:
         if self.function is not None:
             return self._of_function(kept, given)
         if not self.layers:
-            return class_scores(given, self.output)[:, self.of]
+            return self.meaning.read(given)[:, self.of]
         numbers = self._numbers(kept[self.layers[0] if shut else self.measured[0]])
         return numbers.amax(1) if shut else numbers.mean(1)
 

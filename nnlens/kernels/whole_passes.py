@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
-from ..recording import Replacement, borrow, substituting
+from ..recording import Replacement, borrow, draw_alike, draws, substituting
 from ..recording.record import unwrapped
 from ..work import in_batches, out_of_memory
-from .occlusion_engine import current_passes
+from .occlusion_engine import current_passes, meaning_for
 from .prepared import Prepared, channels_last
-from .scores import Pick, class_scores
+from .scores import Output, ScoreMeaning
 
 _PIXELS = 4 * 224 * 224  # at once on a CPU: more fall out of its caches
 _BATCHES, _STEP = 12, 0.25  # how many of these make one step at most, and about how long one takes (seconds)
@@ -30,18 +30,28 @@ class WholePasses:
     ----------
     prepared : Prepared or None
         None for a model that cannot be recorded.
+    meaning : ScoreMeaning
+        What the scores mean.
     """
 
-    def __init__(self, model: nn.Module, x: Tensor, *, output: Pick = None, prepared: Prepared | None = None):
-        self.model, self.x, self.output = unwrapped(model), x, output
+    def __init__(self, model: nn.Module, x: Tensor, *, output: Output = None, prepared: Prepared | None = None):
+        self.model, self.x = unwrapped(model), x
         self.prepared = current_passes(model, x, output, prepared)
+        self.meaning = meaning_for(self.model, x, output, self.prepared)
         # Of a model that cannot be prepared: whether it was checked, and takes one input at a time only.
         self._checked = self._alone = False
+        self.how = ""  # how gradients are had, in words, where the prepared pass has none
         self._pace = _STEP / 4  # seconds for one input, as it was the last time
+
+    def reading(self, meaning: ScoreMeaning) -> None:
+        """Read the scores in another way from now on."""
+        self.meaning = meaning
+        if self.prepared is not None:
+            self.prepared = self.prepared.reading(meaning)
 
     @property
     def level(self) -> int:
-        return 3 if self._alone else 2 if self.prepared is None else max(1, self.prepared.level)
+        return 3 if self._alone or draws(self.model) else 2 if self.prepared is None else max(1, self.prepared.level)
 
     @property
     def size(self) -> int:
@@ -102,15 +112,24 @@ class WholePasses:
             raise ValueError(f"the model must give a row of scores for each image, got {len(found)} for {len(batch)}")
         return found
 
+    def follow_the_model(self, error: Exception) -> bool:
+        """Whether another way to a gradient is left, now that one has failed: that of the model itself."""
+        if self.how or self.prepared is None or self.level != 1:
+            return False
+        words = str(error).partition("\n")[0]
+        self.how = f"gradients of the model itself, not of the prepared pass, which failed: {words}"
+        return True
+
     def _differentiable(self, batch: Tensor, instead: Mapping[int, Replacement] | None) -> Tensor:
         batch = batch * 1  # the forward may write into it
-        if self.prepared is not None and self.level == 1:
+        self._draw()
+        if self.prepared is not None and self.level == 1 and not self.how:
             return self.prepared(channels_last(batch), instead)
         if instead and self.prepared is not None:
             with substituting(self.model, self.prepared.recording.calls, instead):
                 found = self.model(batch)
-            return class_scores(found, self.output)
-        return class_scores(self.model(batch), self.output)
+            return self.meaning.read(found, len(batch))
+        return self.meaning.read(self.model(batch), len(batch))
 
     def trust(self, other: WholePasses) -> None:
         """Go by what was found for `other`, unchecked: for its network without sense, whose numbers may be huge."""
@@ -125,10 +144,10 @@ class WholePasses:
         prepared = self.prepared
         if self._checked if prepared is None else prepared.batches_checked:
             return
-        noise = torch.randn(self.x.shape, generator=torch.Generator().manual_seed(0)).to(self.x)
+        noise = torch.randn(self.x.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float32).to(self.x)
         both = torch.cat([self.x, self.x.flip(-1) * 0.5 + noise * self.x.std()])
         with borrow(self.model):
-            alone = torch.cat([class_scores(self.model(one), self.output) for one in both.split(1)])
+            alone = torch.cat([self._alone_scores(one.clone()) for one in both.split(1)])
             bound = max(1e-4, 16 * torch.finfo(self.x.dtype).eps * float(alone.abs().nan_to_num().max()))
             while self.level < 3:
                 with contextlib.suppress(Exception):
@@ -150,8 +169,17 @@ class WholePasses:
         if self.prepared is not None and self.level == 1:
             return self.prepared.whole(self.laid_out(batch))
         if self.level == 3:
-            return torch.cat([class_scores(self.model(one), self.output) for one in batch.split(1)])
-        return class_scores(self.model(batch), self.output)
+            return torch.cat([self._alone_scores(one) for one in batch.split(1)])
+        return self.meaning.read(self.model(batch), len(batch))
+
+    def _alone_scores(self, one: Tensor) -> Tensor:
+        self._draw()
+        return self.meaning.read(self.model(one), 1)
+
+    def _draw(self) -> None:
+        """A model that draws random numbers draws the same for each input."""
+        if draws(self.model):
+            draw_alike()
 
     def _sure(self, batch: Tensor) -> Tensor:
         """The scores of a batch at this level, or at the first above it that does not raise."""

@@ -1,8 +1,9 @@
 """Recording a forward pass of any `torch.nn.Module`, and giving the model back untouched."""
 
-from .borrow import Mode, borrow, device_of, dtype_of, version_of
+from .borrow import Mode, borrow, device_of, draw_alike, draws, dtypes_of
 from .record import ForwardError, Recorder, record
 from .recording import Operation, Recording
+from .state import expect_changes, version_of
 from .substitute import OtherPathError, Reached, Replacement, observed, substituting
 from .tape import Source
 
@@ -18,7 +19,10 @@ __all__ = [
     "Source",
     "borrow",
     "device_of",
-    "dtype_of",
+    "draw_alike",
+    "draws",
+    "dtypes_of",
+    "expect_changes",
     "observed",
     "record",
     "substituting",

@@ -18,13 +18,15 @@ from torch import Tensor, nn
 
 Mode = Literal["eval", "as is"]
 
-# Models whose last pass on the main thread drew random numbers.
+# Models of which a pass has drawn random numbers.
 _drawing: WeakSet[nn.Module] = WeakSet()
+# `here`: whether no code of the user's runs while this thread works, which might draw random numbers itself.
+alone = threading.local()
 _locks: WeakKeyDictionary[nn.Module, threading.RLock] = WeakKeyDictionary()
 _locks_lock = threading.Lock()
 
 
-def _lock_of(model: nn.Module) -> threading.RLock:
+def lock_of(model: nn.Module) -> threading.RLock:
     with _locks_lock:
         return _locks.setdefault(model, threading.RLock())
 
@@ -35,18 +37,23 @@ def device_of(model: nn.Module) -> torch.device:
     return torch.device("cpu") if first is None else first.device
 
 
-def dtype_of(model: nn.Module) -> torch.dtype:
-    """The dtype of the model's first floating parameter; torch's default where there is none."""
-    for parameter in model.parameters():
-        if parameter.is_floating_point():
-            return parameter.dtype
-    return torch.get_default_dtype()
+def dtypes_of(model: nn.Module) -> tuple[torch.dtype, ...]:
+    """The dtypes of the model's floating parameters, that of the first one first; torch's default without any."""
+    found = dict.fromkeys(parameter.dtype for parameter in model.parameters() if parameter.is_floating_point())
+    return tuple(found) or (torch.get_default_dtype(),)
 
 
-def version_of(model: nn.Module) -> int:
-    """A number that changes when a parameter or buffer is replaced or edited in place (not through `.data`)."""
-    tensors = (*model.parameters(), *model.buffers())
-    return hash(tuple((id(tensor), 0 if tensor.is_inference() else tensor._version) for tensor in tensors))
+def draws(model: nn.Module) -> bool:
+    """Whether a pass of the model is known to have drawn random numbers."""
+    return model in _drawing
+
+
+def draw_alike() -> None:
+    """Let the next pass draw the same random numbers as any other behind this call; inside `borrow` only, which puts
+    the random state back."""
+    torch.manual_seed(0)
+    random.seed(0)
+    np.random.seed(0)
 
 
 class _Generators:
@@ -70,11 +77,11 @@ class _Generators:
         same_numpy = np.array_equal(numpy["state"]["key"], numpy_now["state"]["key"])
         same_numpy = same_numpy and numpy["state"]["pos"] == numpy_now["state"]["pos"]
         drew = not (all(map(torch.equal, tensors, now)) and python == python_now and same_numpy)
-        if threading.current_thread() is threading.main_thread():
-            (_drawing.add if drew else _drawing.discard)(model)
-        elif model not in _drawing:
-            return
+        sure = threading.current_thread() is threading.main_thread() or getattr(alone, "here", False)
+        if not sure and model not in _drawing:
+            return  # another thread may have drawn them
         if drew:
+            _drawing.add(model)
             random.setstate(python)
             np.random.set_state(numpy)
             torch.set_rng_state(tensors[0])
@@ -134,7 +141,7 @@ class _Modules:
         self.training = [module.training for module in modules]
         # What the attributes contain too: a forward may replace a buffer, add a hook, or keep its outputs in a list.
         values = list(_values(self.attributes))
-        tables = _tables_in(values)
+        tables = tables_in(values)
         self.empty = [table for table in tables if not table]
         self.tables = [*self.attributes, *(table for table in tables if table)]
         self.before = [table.copy() for table in self.tables]
@@ -196,19 +203,19 @@ class _Modules:
                 tensor.copy_(value)
 
 
-def _tables_in(values: Iterable[Any]) -> list[Any]:
+def tables_in(values: Iterable[Any]) -> list[Any]:
     """The lists, dictionaries and sets among the values, and those inside them."""
     level = [value for value in values if type(value) in _TABLES]
     found = level
     seen: set[int] = set()
     # Level by level, in as few steps as can be: there are thousands, and hardly one holds another.
-    while level := [value for value in _contents(level) if type(value) in _TABLES and id(value) not in seen]:
+    while level := [value for value in contents(level) if type(value) in _TABLES and id(value) not in seen]:
         seen.update(map(id, level))
         found = found + level
     return found
 
 
-def _contents(tables: Iterable[Any]) -> Iterator[Any]:
+def contents(tables: Iterable[Any]) -> Iterator[Any]:
     return chain.from_iterable([one.values() if isinstance(one, dict) else one for one in tables if one])
 
 
@@ -220,7 +227,7 @@ def _same(tables: list[Any], before: list[Any]) -> bool:
     """Whether the tables hold the very objects that they held before."""
     if list(map(len, tables)) != list(map(len, before)):
         return False
-    return all(map(is_, _contents(tables), _contents(before)))
+    return all(map(is_, contents(tables), contents(before)))
 
 
 class _Copies:
@@ -266,9 +273,9 @@ def borrow(
     flags. A forward that writes into its own parameters in place is undone where it is recorded (see `record`),
     not by `borrow` alone, which would have to copy all weights; nor are other objects' insides looked into.
 
-    Two threads borrow one model in turn: each sees the flags that it set. What belongs to the whole process
-    (default dtype, deterministic flags, random state) a thread beside the main one leaves alone, for restoring it
-    would undo what the main thread does meanwhile; the random state it restores where the model is known to draw.
+    Two threads borrow one model in turn: each sees the flags that it set. Default dtype and deterministic flags, which
+    belong to the whole process, a thread beside the main one leaves alone. The random state it restores where the model
+    is known to draw, and always where no code of the user's runs meanwhile (`alone`), as in nnlens's own worker.
 
     Parameters
     ----------
@@ -279,12 +286,12 @@ def borrow(
     """
     if mode not in ("eval", "as is"):
         raise ValueError(f'mode must be "eval" or "as is", got {mode!r}')
-    with _lock_of(model):
+    with lock_of(model):
         switches, generators, modules = _Switches(device_of(model).type), _Generators(), _Modules(model)
         try:
             if mode == "eval":
                 modules.set_eval()
-            with torch.no_grad():
+            with torch.inference_mode(False), torch.no_grad():
                 yield model
         finally:
             modules.restore(before_writing)

@@ -56,6 +56,11 @@ ESCAPES = {"item", "tolist", "numpy", "bool", "float", "int", "index", "complex"
            "is_nonzero"}  # fmt: skip
 
 
+# They change nothing that is computed, and may be called in a pass with gradients only.
+_BOOKKEEPING = {"set_grad_enabled", "register_hook", "requires_grad", "retain_grad", "is_grad_enabled",
+                "register_post_accumulate_grad_hook"}  # fmt: skip
+
+
 @lru_cache(maxsize=4096)
 def kind_of(op: str) -> str:
     """The kind of the operation `op` ("conv2d" → "convolution"); "other" where none fits."""
@@ -136,6 +141,7 @@ def function_of(func: Callable[..., Any]) -> Function:
     return Function(
         name,
         kind_of(name),
+        computes=name not in _BOOKKEEPING,
         sets=raw == "__setitem__",
         unfilled=raw in _UNFILLED,
         makes=raw in _MAKERS,
@@ -148,7 +154,11 @@ def function_of(func: Callable[..., Any]) -> Function:
 def _library_function(func: OpOverload | OpOverloadPacket) -> Function:
     """A function of the library below Python, or of the user's own: its schema says what it writes into."""
     overloads = [func] if isinstance(func, OpOverload) else [getattr(func, name) for name in func.overloads()]
-    name = overloads[0]._schema.name.partition("::")[2].strip("_")
+    library, _, name = overloads[0]._schema.name.partition("::")
+    name = name.strip("_")
+    kind = kind_of(name)
+    if library == "quantized":  # another function than torch's of that name, with other arguments
+        name = f"quantized_{name}"
     writes = {
         where
         for overload in overloads
@@ -156,4 +166,4 @@ def _library_function(func: OpOverload | OpOverloadPacket) -> Function:
         if argument.alias_info is not None and argument.alias_info.is_write
         for where in (place, argument.name)
     }
-    return Function(name, kind_of(name), unfilled=name in _UNFILLED, makes=name in _MAKERS, writes=tuple(writes))
+    return Function(name, kind, unfilled=name in _UNFILLED, makes=name in _MAKERS, writes=tuple(writes))

@@ -23,7 +23,7 @@ from .borrow import Mode, borrow
 from .choice import Choice, Only
 from .operations import ESCAPES, function_of
 from .recording import Recording, assemble
-from .tape import Call, Event, Tape, plain, shape_of, tensors_in
+from .tape import Call, Event, Tape, shape_of, showable, tensors_in
 
 
 class ForwardError(RuntimeError):
@@ -85,14 +85,24 @@ class Recorder:
         """Run `model(*inputs, **keywords)` once, on copies of the inputs; see `record`."""
         return self.run(inputs, keywords)
 
-    def run(self, inputs: Sequence[Any], keywords: Mapping[str, Any], *, meter: Meter | None = None) -> Recording:
-        """One pass; `meter` measures each operation."""
+    @torch.inference_mode(False)
+    def run(
+        self,
+        inputs: Sequence[Any],
+        keywords: Mapping[str, Any],
+        *,
+        meter: Meter | None = None,
+        gradients: bool = False,
+    ) -> Recording:
+        """One pass; `meter` measures each operation. With `gradients` the values are differentiable towards the inputs,
+        which are then not copied."""
         model, choice = self.model, self._choice
         for module in (model, *self._paths):
             if isinstance(module, LazyModuleMixin) and any(map(is_lazy, vars(module)["_parameters"].values())):
                 where = self._paths.get(module, type(model).__name__)
                 raise ValueError(f"the model's {where} is lazy and never ran: run the model once, then record")
-        inputs, keywords = copied(tuple(inputs)), copied(dict(keywords))
+        if not gradients:
+            inputs, keywords = copied(tuple(inputs)), copied(dict(keywords))
         recycled = self._last.let_go() if self._last is not None else []
         self._last = None
         tape = Tape(self._paths, self._other_names, Call("", model), choice, recycled)
@@ -110,7 +120,7 @@ class Recorder:
         ):
             _running.listener = listener
             try:
-                with listener if everywhere else _Guard(tape):
+                with listener if everywhere else _Guard(tape), torch.set_grad_enabled(gradients):
                     output = model(*inputs, **keywords)
                     if everywhere:
                         tape.finish(tape.root, inputs, output)
@@ -190,9 +200,9 @@ class _Listener(TorchFunctionMode):
         made = args[0] if function.sets else result
         outputs: list[tuple[int | None, Tensor]]
         if isinstance(made, Tensor):
-            outputs = [(None, made)] if plain(made) else []
+            outputs = [(None, made)] if showable(made) else []
         else:
-            outputs = [(place, tensor) for place, tensor in enumerate(tensors_in(made)) if plain(tensor)]
+            outputs = [(place, tensor) for place, tensor in enumerate(tensors_in(made)) if showable(tensor)]
             if len(outputs) == 1:
                 outputs = [(None, outputs[0][1])]
         if not outputs and function.name in ESCAPES and not isinstance(result, Tensor):

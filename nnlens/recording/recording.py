@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from .attention import attention_weights
 from .inside import Inner
 from .recurrent import recurrent_states
-from .tape import Event, Held, Source, Tape, tensors_in
+from .tape import Event, Held, Source, Tape, storage_of, tensors_in
 
 
 @dataclass(frozen=True)
@@ -124,6 +124,10 @@ class Recording:
     escaped: bool
     _values: dict[str, Held | Callable[[], Tensor]] = field(repr=False)
 
+    def __repr__(self) -> str:
+        shape = " × ".join(map(str, self.operations[-1].shape)) if self.operations else "nothing"
+        return f"Recording({len(self)} operations, the last gives {shape})"
+
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(operation.name for operation in self.operations)
@@ -170,6 +174,15 @@ class Recording:
 
     def __len__(self) -> int:
         return len(self.operations)
+
+    def maker_of(self, returned: Tensor) -> Operation | None:
+        """The operation that made a tensor which the model returned, or what it is a view of; None if unknown."""
+        made = [(name, held.value) for name in self.returned if isinstance(held := self._values.get(name), Held)]
+        same = [name for name, value in made if value is returned]
+        if not same and returned.layout is torch.strided:
+            memory = storage_of(returned)
+            same = [name for name, value in made if value is not None and storage_of(value) == memory]
+        return self._by_name[same[-1]] if same else None
 
     def first_not_finite(self) -> Operation | None:
         """The first operation whose value holds a NaN, or None."""

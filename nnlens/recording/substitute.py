@@ -17,6 +17,10 @@ from .recording import Operation
 Replacement = Callable[[Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]
 
 
+# Calls that give back what they are given, by which torch attaches hooks in passes with gradients only.
+_EXTRA = {"view_as", "alias"}
+
+
 class OtherPathError(RuntimeError):
     """The forward made other calls than the recorded pass did."""
 
@@ -40,8 +44,11 @@ class _Substituting(TorchFunctionMode):
         if not function.computes:
             return func(*args, **kwargs)
         number = self.number
+        expected = self.calls[number] if number < len(self.calls) else ""
+        if function.name in _EXTRA and function.name != expected:
+            return func(*args, **kwargs)
         self.number += 1
-        if self.lost or number >= len(self.calls) or function.name != self.calls[number]:
+        if self.lost or function.name != expected:
             self.lost = True
             raise OtherPathError(f"the forward called {function.name} where the recorded pass did not")
         replacement = self.replacements.get(number)

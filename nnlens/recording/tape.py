@@ -142,6 +142,8 @@ class Tape:
         return found[1] if known is tensor else None
 
     def hold(self, tensor: Tensor) -> Held:
+        if tensor.is_quantized:
+            return Held(tensor.dequantize())  # numbers that can be shown and computed with
         held = self._held.get(id(tensor))
         if held is None or held.value is not tensor:
             held = self._held[id(tensor)] = Held(tensor)
@@ -224,7 +226,7 @@ class Tape:
             unknown = [
                 tensor
                 for tensor, event in zip(tensors, events, strict=True)
-                if event is None and type(tensor) is not nn.Parameter and plain(tensor)
+                if event is None and type(tensor) is not nn.Parameter and showable(tensor)
             ]
             if unknown:
                 places = [(place if len(unknown) > 1 else None, tensor) for place, tensor in enumerate(unknown)]
@@ -289,8 +291,13 @@ _is_wrapped = torch._C._functorch.is_functorch_wrapped_tensor
 
 
 def plain(tensor: Tensor) -> bool:
-    """Whether the tensor is an ordinary dense one, of any dtype: what can be shown."""
+    """Whether the tensor is an ordinary dense one, of any dtype."""
     return tensor.layout is _STRIDED and not tensor.is_quantized and not tensor.is_nested and not _is_wrapped(tensor)
+
+
+def showable(tensor: Tensor) -> bool:
+    """Whether the tensor's values can be shown: those of quantised ones can, as what they stand for."""
+    return plain(tensor) or (tensor.is_quantized and tensor.layout is _STRIDED)
 
 
 def _version(tensor: Tensor | None) -> int:

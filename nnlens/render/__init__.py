@@ -10,6 +10,7 @@ from .card import (
     synthesis_payload,
 )
 from .colormaps import color_tables
+from .display import html_of, show_in_notebooks
 from .picture import Panel, draw, encoded, stacked
 from .table import SummaryTable
 from .textures import mosaic_texture, occlusion_texture, unit_texture
@@ -27,9 +28,11 @@ __all__ = [
     "encoded",
     "evidence_payload",
     "finite",
+    "html_of",
     "mosaic_texture",
     "occlusion_texture",
     "picture_of",
+    "show_in_notebooks",
     "signed_texture",
     "stacked",
     "superpixel_texture",

@@ -22,6 +22,9 @@ class ActivationsWidget(View):
     _esm = built("activations.js")
     _css = built("nnlens.css")
     parts: ClassVar[tuple[str, ...]] = ("layers", "mosaic", "unit", "code")
+    needs_scores: ClassVar[bool] = False
+    needs_image: ClassVar[bool] = False
+    controls: ClassVar[tuple[str, ...]] = ("sort", "scale", "code")
     options: ClassVar[tuple[str, ...]] = (*View.options, "sort", "layers")
 
     tree = synced(t.List(help="the operations of the pass: name, label, kind, shape; modules that never ran"))

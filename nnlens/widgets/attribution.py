@@ -58,6 +58,7 @@ class AttributionWidget(View):
     _esm = built("attribution.js")
     _css = built("nnlens.css")
     parts: ClassVar[tuple[str, ...]] = ("photo", "bars", "controls", "grid", "evidence", "superpixels", "code")
+    controls: ClassVar[tuple[str, ...]] = (*View.controls, "controls")
     options: ClassVar[tuple[str, ...]] = (
         *("layer", "target", "methods", "score", "look", "maps_scale", "opacity", "checks", "most"),
         *SETTINGS[:-1],
@@ -196,7 +197,7 @@ class AttributionWidget(View):
 
     def _prepare(self, options: dict[str, Any]) -> None:
         super()._prepare(options)
-        self._comparison = Comparison(self._lens.model, self._lens.output, self._lens.prepared)
+        self._comparison = Comparison(self._lens.model, self._lens.prepared)
         self._errors: dict[tuple[str, int], str] = {}
         self._score = options.get("score")
         if self._score not in (None, "logit", "probability"):
@@ -408,7 +409,7 @@ class AttributionWidget(View):
 
     def _make_all(self) -> None:
         """All maps, and the evidence that is made by itself, now."""
-        if self._refresh():
+        if self._refresh(full=True):
             # The background has begun anew: two cannot make one map.
             self._lens.worker.cancel(self, "map")
             self.wait()
@@ -523,8 +524,11 @@ class AttributionWidget(View):
                 self.agreements = shown
             labels = None
             if self._has_superpixels and self.row < len(self._rows):
-                labels = self._of(self.row)[0].superpixels.get((self.segmentation, self.segments))
-            texture = {} if labels is None else superpixel_texture(labels)
+                sample, how = self._of(self.row)[0], (self.segmentation, self.segments)
+                labels = sample.superpixels.get(how)
+            texture: dict[str, Any] = {}
+            if labels is not None:
+                texture = {**superpixel_texture(labels), "words": sample.superpixel_notes.get(how, "")}
             if self.superpixels != texture:
                 self.off, self.switched = [], None
                 self.superpixels = texture
@@ -565,7 +569,7 @@ class AttributionWidget(View):
 
     def _without(self, sample: Sample, sets: Sequence[Sequence[int]]) -> np.ndarray:
         """The class scores with each of these sets of superpixels off, (sets, classes)."""
-        subject = self._comparison.subject(sample, 0, "logit")
+        subject = self._comparison.subject(sample, sample.top_class())
         labels = self._comparison.superpixels(sample, self._settings)
         switches = Switches(subject, segments=labels, segmentation="grid", fill="own mean", seed=0)
         on = np.ones((len(sets), switches.parts), bool)
@@ -612,11 +616,11 @@ class AttributionWidget(View):
             reduced[f"map_{name}"] = maps
         return reduced
 
-    def save(self, path: str | Path) -> Path:
-        """Write the grid to `path`, .html or .png; maps and evidence that are missing are made first."""
+    def save(self, path: str | Path, *, title: str = "", text: str = "") -> Path:
+        """Write the grid to `path`, .html or .png, as `View.save`; what is missing is made first."""
         self.wait()
         self._make_all()
-        return super().save(path)
+        return super().save(path, title=title, text=text)
 
     def picture(self) -> Image.Image:
         """The photograph, and a strip of maps for each row."""

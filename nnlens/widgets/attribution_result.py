@@ -9,6 +9,7 @@ import numpy as np
 
 from ..kernels import Attribution, Evidence, agreement
 from ..kernels.attribution.methods import method_named
+from ..render import html_of
 from ..selection import Sample
 
 
@@ -69,6 +70,10 @@ class Attributions:
             entry |= {"backwards": found.backwards, **({} if known is None else known.numbers())}
             rows.append(entry)
         return rows
+
+    def _repr_html_(self) -> str:
+        cells = "".join(f"<td>{html_of(found)}</td>" for found in list(self.maps.values())[:6])
+        return f"<div><table><tr>{cells}</tr></table></div>"
 
     def __repr__(self) -> str:
         lines = [f"Attributions({len(self.methods)} methods, {len(self.rows)} rows)"]

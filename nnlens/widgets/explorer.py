@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import traitlets as t
 
 from ..kernels import Activations, Occlusion
+from ..render import html_of
 from .activations import ActivationsWidget
 from .occlusion import OcclusionWidget
 from .unit import Card
@@ -41,6 +43,15 @@ class Exploration:
     activations: Activations
     occlusion: Occlusion
 
+    def __repr__(self) -> str:
+        lines = [f"Exploration({self.image!r}: {self.label}, {self.probability:.4g})"]
+        return "\n  ".join([*lines, repr(self.activations), repr(self.occlusion)])
+
+    def _repr_html_(self) -> str:
+        heading = html.escape(f"{self.image}: {self.label} {self.probability:.4g}")
+        parts = map(html_of, (self.occlusion, self.activations))
+        return f"<div><b>{heading}</b>{''.join(parts)}</div>"
+
 
 class Explorer(Card, OcclusionWidget):
     """A photograph and a network, all panes of one selection. `.result` has the numbers of all of them."""
@@ -52,6 +63,7 @@ class Explorer(Card, OcclusionWidget):
         *Card.card_parts,
         "code",
     )
+    controls: ClassVar[tuple[str, ...]] = (*OcclusionWidget.controls, "sort", "scale", "card")
     options: ClassVar[tuple[str, ...]] = (
         *View.options,
         *ActivationsWidget.options[len(View.options) :],

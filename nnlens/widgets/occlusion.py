@@ -9,12 +9,13 @@ from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 import traitlets as t
-from torch import Tensor
 
 from ..export.bundle import Response, within_budget
 from ..kernels import Occlusion, masked_scores, occluded_scores, occlusion_steps, size_curve
-from ..kernels.occluder import pair
+from ..kernels.occluder import Fill, named, pair
+from ..names import nearest
 from ..recording import version_of
 from ..render import Panel, occlusion_texture
 from ..render.picture import heat_over
@@ -22,12 +23,14 @@ from ..selection import Sample
 from .view import View, built, synced
 
 Key = tuple[int, int, str, str]  # size, stride, fill, shape
-FILLS = ("grey", "mean", "blur", "noise", "surround")
+FILLS = ("background", "grey", "mean", "blur", "noise", "surround")
 SHAPES = ("rectangle", "circle")
 PUBLISH_EVERY = 0.15  # seconds between two states of a growing map
 MAPS_KEPT = 24  # of one image
 SKETCH = 9  # positions that are computed before the view is shown
 CURVE = 8  # sizes at one place
+REST = 0.15  # seconds after which a hand that moved the occluder rests: then other work goes on
+WHILE_MOVING = 0.5  # seconds between two steps of a map while the hand does not rest
 
 
 class OcclusionWidget(View):
@@ -36,12 +39,15 @@ class OcclusionWidget(View):
     _esm = built("occlusion.js")
     _css = built("nnlens.css")
     parts: ClassVar[tuple[str, ...]] = ("photo", "bars", "curve", "map", "fill", "code")
+    controls: ClassVar[tuple[str, ...]] = (*View.controls, "paint", "fill", "score", "pin")
     options: ClassVar[tuple[str, ...]] = (*View.options, "size", "stride", "fill", "shape", "score", "sizes")
 
     size = synced(t.Int(32, help="the occluder's side in pixels of the model's input"))
     sizes = synced(t.List(t.Int(), help="the smallest size, the largest, the slider's step"))
     stride = synced(t.Int(16, help="the steps of the experiment in pixels"))
-    fill = synced(t.Enum(FILLS, "grey", help="what the occluder shows"))
+    fill = synced(t.Unicode("grey", help="what the occluder shows: a name, an input value, or a colour"))
+    fills = synced(t.List(t.Unicode(), help="the fills that this image has"))
+    fill_color = synced(t.Unicode("#808080", help="how a fill of one value looks"))
     shape = synced(t.Enum(SHAPES, "rectangle", help="which pixels of its window the occluder covers"))
     score = synced(t.Enum(("probability", "logit"), "probability", help="which score the map shows"))
     definition = synced(t.Enum(("position", "pixel"), "position", help="per occluder position, or per pixel"))
@@ -62,6 +68,7 @@ class OcclusionWidget(View):
 
     @property
     def _occlusion(self) -> Occlusion:
+        self._refresh(full=True)
         self.wait()
         sample, key = self._selection.sample, self._key
         if not self._complete(sample, key) and not (self._stopped and key in sample.occlusions):
@@ -72,6 +79,18 @@ class OcclusionWidget(View):
     @property
     def _key(self) -> Key:
         return self.size, self.stride, self.fill, self.shape
+
+    @t.validate("fill")
+    def _check_fill(self, proposal: Any) -> str:
+        name: str = proposal["value"]
+        given = self._selection.sample.input
+        try:
+            if isinstance(given.fill(name), str) and name not in FILLS:
+                known = f"one of {', '.join(FILLS)}, an input value, or a colour"
+                raise ValueError(f"fill must be {known}, got {name!r}{nearest(name, FILLS)}")
+        except ValueError as error:
+            raise t.TraitError(str(error)) from None
+        return name
 
     @t.validate("size", "stride")
     def _check_pixels(self, proposal: Any) -> int:
@@ -91,17 +110,19 @@ class OcclusionWidget(View):
         step = self.sizes[2]
         self.size = side(options.get("size"), "size", short, max(1, round(short / 4 / step) * step))
         self.stride = side(options.get("stride"), "stride", None, max(1, round(short / 14)))
-        fill, score = options.get("fill") or "grey", options.get("score") or "probability"
-        shape = options.get("shape") or "rectangle"
-        for name, value, known in (("fill", fill, FILLS), ("shape", shape, SHAPES)):
+        score, shape = options.get("score") or "probability", options.get("shape") or "rectangle"
+        for name, value, known in (("shape", shape, SHAPES), ("score", score, ("probability", "logit"))):
             if value not in known:
-                raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}")
-        if score not in ("probability", "logit"):
-            raise ValueError(f"score must be probability or logit, got {score!r}")
-        self.fill, self.shape, self.score = fill, shape, score
+                raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}{nearest(str(value), known)}")
+        self.fills = [name for name in FILLS if name != "background" or sample.input.background is not None]
+        try:
+            self.fill = _as_fill(options.get("fill"), sample)
+        except t.TraitError as error:
+            raise ValueError(str(error)) from None
+        self.shape, self.score = shape, score
         keep = options.get("sizes")
         self._sizes_to_keep = None if keep is None else [side(one, "sizes", short, 1) for one in keep]
-        self._stopped = False
+        self._stopped, self._moved = False, 0.0
         if self._key not in sample.occlusions:
             # The first positions at once, so that no view is ever empty.
             for result in self._grow(sample, self._key):
@@ -109,6 +130,7 @@ class OcclusionWidget(View):
                     break
 
     def _start(self) -> None:
+        self.observe(self._follow, "fill")
         self.observe(self._move, ["occluder", "size", "fill", "shape"])
         self.observe(self._hide_by_hand, ["mask", "fill"])
         self.observe(self._remap, ["size", "fill", "shape", "stride", "photo", "resume"])
@@ -119,8 +141,14 @@ class OcclusionWidget(View):
 
     def _payloads(self) -> dict[str, Any]:
         made = super()._payloads()
+        sample = self._selection.sample
+        if self._stale("fill_color", (sample, self.fill)):
+            made["fill_color"] = colour_of(sample, self.fill)
         if "photo" in made:
-            short = min(self._selection.sample.input.x.shape[2:])
+            short = min(sample.input.x.shape[2:])
+            made["fills"] = [name for name in FILLS if name != "background" or sample.input.background is not None]
+            if self.fill == "background" and sample.input.background is None:
+                made["fill"] = sample.input.usual_fill
             made.update(
                 occluder=None,
                 occluded=None,
@@ -153,7 +181,7 @@ class OcclusionWidget(View):
             stride=stride,
             fill=filling(sample, fill),
             shape=shape,
-            output=self._lens.output,
+            output=sample.scored(),
             known=sample.occlusions.get(key),
             prepared=self._lens.prepared(sample),
         )
@@ -173,9 +201,14 @@ class OcclusionWidget(View):
             self.busy = ""
             return
 
-        def steps() -> Generator[None, None, None]:
-            shown = 0.0
+        def steps() -> Generator[float | None, None, None]:
+            shown = stepped = 0.0
             while not self._complete(sample, key):
+                # A hand that moves is not to wait for a step of the map.
+                if (rest := self._moved + REST - time.monotonic()) > 0 and time.monotonic() < stepped + WHILE_MOVING:
+                    yield rest
+                    continue
+                stepped = time.monotonic()
                 if self._refresh():
                     return
                 # Views that show the same map take turns at one experiment.
@@ -185,7 +218,7 @@ class OcclusionWidget(View):
                 if time.monotonic() - shown > PUBLISH_EVERY:
                     self._show_map()
                     shown = time.monotonic()
-                yield
+                yield None
             self._show_map()
 
         self._lens.worker.submit(self, "map", lambda: self._steps("occlusion map", steps()))
@@ -194,8 +227,8 @@ class OcclusionWidget(View):
         known = sample.occlusions.get(key)
         return known is not None and known.complete
 
-    def _refresh(self) -> bool:
-        changed = super()._refresh()
+    def _refresh(self, *, full: bool = False) -> bool:
+        changed = super()._refresh(full=full)
         if changed:
             self._remap()
         return changed
@@ -216,29 +249,44 @@ class OcclusionWidget(View):
     def _move(self, change: Any = None) -> None:
         if self.occluder is None:
             self.occluded = self.curve = None
+            self._lens.worker.cancel(self, "curve")
             return
+        self._moved = time.monotonic()
         self._lens.worker.submit(self, "live", self._look_under_occluder)
+        self._lens.worker.submit(self, "curve", self._look_under_sizes)
 
     def _look_under_occluder(self) -> Generator[None, None, None]:
         # All that decides, taken once: the hand moves on while the model computes.
         sample, place, size, fill, shape = self._selection.sample, self.occluder, self.size, self.fill, self.shape
-        if place is None or self._refresh():
-            return
-        about = {"place": list(place), "size": size, "fill": fill, "shape": shape}
+        about = {"place": place, "size": size, "fill": fill, "shape": shape}
         try:
+            if place is None or self._refresh():
+                return
             begin = time.perf_counter()
             where = place[0], place[1], size, fill, shape
             scores = sample.once("occluded", *where, make=partial(self._under, sample, *where), most=1024)
             took = (time.perf_counter() - begin) * 1000
             self.occluded = {**about, **self.scored(sample, scores[None]), "ms": took}
-            yield
-            # The hand rests: the same place under other sizes.
-            sizes = _curve_sizes(self.sizes, size)
-            rows = sample.once("curve", *where, make=partial(self._around, sample, *where, sizes), most=256)
-            self.curve = {**about, "sizes": sizes, **self.scored(sample, rows)}
         except Exception as error:
             self._show_error(error)
         yield
+
+    def _look_under_sizes(self) -> Generator[float | None, None, None]:
+        """The scores at the occluder's place under other sizes, one after the other, once the hand rests."""
+        sample, place, size, fill, shape = self._selection.sample, self.occluder, self.size, self.fill, self.shape
+        yield REST
+        if place is None or sample is not self._selection.sample:
+            return
+        sizes, rows = _curve_sizes(self.sizes, size), []
+        try:
+            for other in sizes:
+                where = place[0], place[1], size, other, fill, shape
+                rows.append(sample.once("curve", *where, make=partial(self._around, sample, *where), most=2048))
+                yield None
+            about = {"place": place, "size": size, "fill": fill, "shape": shape}
+            self.curve = {**about, "sizes": sizes, **self.scored(sample, np.concatenate(rows))}
+        except Exception as error:
+            self._show_error(error)
 
     def _under(self, sample: Sample, top: int, left: int, size: int, fill: str, shape: str) -> np.ndarray:
         scores = occluded_scores(
@@ -248,24 +296,22 @@ class OcclusionWidget(View):
             size=size,
             fill=filling(sample, fill),
             shape=shape,
-            output=self._lens.output,
+            output=sample.scored(),
             prepared=self._lens.prepared(sample),
         )[0]
-        if not np.isfinite(scores).all():
-            raise ValueError(f"the model returned NaN or infinity with the occluder at ({top}, {left})")
+        if problem := sample.scored().problem(torch.from_numpy(scores)):
+            raise ValueError(f"the model returned {problem} with the occluder at ({top}, {left})")
         return scores
 
-    def _around(
-        self, sample: Sample, top: int, left: int, size: int, fill: str, shape: str, sizes: list[int]
-    ) -> np.ndarray:
+    def _around(self, sample: Sample, top: int, left: int, size: int, other: int, fill: str, shape: str) -> np.ndarray:
         return size_curve(
             self._lens.model,
             sample.input.x,
             (top + size / 2, left + size / 2),
-            sizes,
+            [other],
             fill=filling(sample, fill),
             shape=shape,
-            output=self._lens.output,
+            output=sample.scored(),
             prepared=self._lens.prepared(sample),
         )
 
@@ -279,7 +325,7 @@ class OcclusionWidget(View):
 
     def _look_under_mask(self) -> Generator[None, None, None]:
         sample, packed = self._selection.sample, self.mask
-        fill = "mean" if self.fill == "surround" else self.fill  # a mask has no window to be around of
+        fill = "mean" if self.fill == "surround" else self.fill  # a mask has no surround
         try:
             if packed is None or self._refresh():
                 return
@@ -294,7 +340,7 @@ class OcclusionWidget(View):
                     sample.input.x,
                     hidden[None],
                     fill=filling(sample, fill),
-                    output=self._lens.output,
+                    output=sample.scored(),
                     prepared=self._lens.prepared(sample),
                 )
                 # The number of hidden pixels and the sum of their places say which mask it was.
@@ -319,7 +365,8 @@ class OcclusionWidget(View):
         if result is None:
             return super().panels()
         change = result.change(self._selection.target, self.score)
-        largest = float(np.max(np.abs(change), where=np.isfinite(change), initial=0)) or 1.0
+        largest = float(np.max(np.abs(change), where=np.isfinite(change), initial=0))
+        largest = max(largest, result.floor(self._selection.target, self.score)) or 1.0
         picture = heat_over(self._selection.sample.input.shown, result, change, largest)
         title = f"change of {self.score} where {self.size} px are hidden"
         return [*super().panels(), Panel(title, picture, legend=(-largest, largest))]
@@ -369,6 +416,29 @@ def side(value: Any, name: str, limit: int | None, default: int) -> int:
     return pair(value, name, None if limit is None else (limit, limit))[0]
 
 
-def filling(sample: Sample, fill: str) -> str | Tensor:
-    """The kernel's fill for the widget's choice: mid-grey is a value of the model's input."""
-    return sample.input.grey if fill == "grey" else fill
+def filling(sample: Sample, fill: str) -> Fill:
+    """The kernel's fill for the widget's choice: grey, background and colours are values of the model's input."""
+    return named(sample.input.fill(fill), fill)
+
+
+def _as_fill(fill: Any, sample: Sample) -> str:
+    """The option `fill` as the trait has it: a name, a number or a colour in words."""
+    if fill is None:
+        return sample.input.usual_fill
+    if isinstance(fill, bool) or not isinstance(fill, (str, int, float)):
+        raise TypeError(f"fill must be a name, a number or a colour, got {type(fill).__name__}")
+    return fill if isinstance(fill, str) else f"{fill:g}"
+
+
+def colour_of(sample: Sample, fill: str) -> str:
+    """How a fill of one value looks, as a colour of CSS."""
+    values = sample.input.fill(fill)
+    if isinstance(values, str):
+        return "#808080"
+    given, scale = sample.input, sample.input.scale
+    levels = torch.as_tensor(values).float().cpu().reshape(-1).expand(given.x.shape[1])
+    shown = (
+        levels * torch.tensor(scale.std, dtype=torch.float32) + torch.tensor(scale.mean, dtype=torch.float32)
+    ).clamp(0, 1)
+    shown = shown if len(shown) == 3 else shown.mean().expand(3)
+    return "#" + "".join(f"{round(float(one) * 255):02x}" for one in shown)

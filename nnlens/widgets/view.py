@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Generator
 from functools import cache
 from importlib.resources import files
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,19 +15,32 @@ import numpy as np
 import torch
 import traitlets as t
 from PIL import Image
+from torch import nn
 
 from ..export.bundle import Response, mime_bundle, page
 from ..export.mode import is_static
+from ..files import replacing
 from ..inputs import read_image, redrawn
-from ..kernels import probabilities
-from ..render import Panel, color_tables, draw, encoded
+from ..labels import short
+from ..names import nearest
+from ..recording import version_of
+from ..render import Panel, color_tables, draw, encoded, finite
 from ..selection import SCALES, Sample, Selection
+from ..work import Steps
 
 if TYPE_CHECKING:
     from ..lens import Lens
 
 LINKED = ("target", "layer", "unit", "position", "grid", "scale")
 BUDGET = 2_000_000  # bytes of one output in a saved notebook
+
+
+def _path_of(model: nn.Module, module: nn.Module) -> str:
+    """The path of a module of the model, as a layer's name."""
+    for path, one in model.named_modules():
+        if one is module:
+            return path
+    raise ValueError(f"layer must be a module of the model, got a {type(module).__name__} that is not in it")
 
 
 @cache
@@ -43,7 +57,11 @@ class View(anywidget.AnyWidget):
     """One view of an image through a lens. Its numbers are `.result`, what it shows is `.selection`."""
 
     parts: ClassVar[tuple[str, ...]] = ()
+    # Parts that change what is shown, all of which `hide="controls"` leaves out.
+    controls: ClassVar[tuple[str, ...]] = ("open", "webcam", "search", "meaning", "code")
     options: ClassVar[tuple[str, ...]] = ("layer", "unit", "target", "grid", "scale")
+    needs_scores: ClassVar[bool] = True
+    needs_image: ClassVar[bool] = True
 
     # The selection, as the browser sees it; set `selection`, or these.
     target = synced(t.Int(0, help="class index"))
@@ -57,7 +75,13 @@ class View(anywidget.AnyWidget):
     labels = synced(t.List(t.Unicode(), help="the classes' names"))
     photo = synced(t.Dict(help="the picture: png bytes, width, height, name, how it is shown"))
     scores = synced(t.Dict(help="the classes that the bars show, with their clean probabilities and scores"))
+    meaning = synced(t.Dict(help="what the scores mean: task, logits, noun, unit, and in words"))
+    read_as = synced(
+        t.Dict(default_value=None, allow_none=True, help="the user reads them in another way: task, logits")
+    )
     hide = synced(t.List(t.Unicode(), help="parts that are left out"))
+    stale = synced(t.Bool(False, help="whether the model has changed since this was computed"))
+    refresh = synced(t.Int(0, help="counts up when the user wants the view of the model as it is now"))
     # Without an echo: the bytes would travel back.
     upload: Any = t.Dict(
         default_value=None, allow_none=True, help="a picture from the browser: name, data, drawn or not"
@@ -70,22 +94,26 @@ class View(anywidget.AnyWidget):
     _colors = synced(t.Dict(help="the colour tables, 768 bytes each"))
 
     def __init__(self, lens: Lens, image: Any = None, **options: Any):
-        unknown = [name for name in options if name not in (*self.options, "hide", "link")]
-        if unknown:
-            known = ", ".join((*self.options, "hide", "link"))
-            raise TypeError(f"{type(self).__name__} has no option {unknown[0]!r}; it takes {known}")
-        if isinstance(options.get("hide"), str):
-            raise TypeError(f"hide must be a list of parts, got {options['hide']!r}")
-        hide = list(options.get("hide") or ())
-        for part in hide:
-            if part not in self.parts:
-                raise ValueError(f"hide must name parts of {', '.join(self.parts)}, got {part!r}")
+        known = (*self.options, "hide", "show", "link")
+        for name in options:
+            if name not in known:
+                hint = nearest(name, known)
+                raise TypeError(f"{type(self).__name__} has no option {name!r}{hint}; it takes {', '.join(known)}")
+        hide = self._left_out(options.get("hide"), options.get("show"))
         choices = {name: options.get(name) for name in ("target", "layer", "unit", "grid", "scale")}
+        if isinstance(choices["layer"], nn.Module):
+            choices["layer"] = _path_of(lens.model, choices["layer"])
         if options.get("link", True):
-            selection = lens.select(image, **choices)
+            selection = lens.select(image, scores=self.needs_scores, **choices)
         else:
-            sample = lens.selection.sample if image is None else lens.look(image)
+            look = lens.look if self.needs_scores else lens.glance
+            sample = lens.selection.sample if image is None else look(image)
             selection = Selection(sample, **choices)
+        if self.needs_image and not selection.sample.input.is_image:
+            raise ValueError(
+                f"image must be an image for this view, got {selection.sample.input.shown_as}: lens.activations, "
+                "lens.summary and nnlens.record take any input"
+            )
         self._static = is_static()
         self._ready = False
         self._lens = lens
@@ -100,6 +128,9 @@ class View(anywidget.AnyWidget):
         selection.observe(self._follow, [*LINKED, "sample"])
         self.observe(self._lead, list(LINKED))
         self.observe(self._take_upload, "upload")
+        self.observe(self._read_as, "read_as")
+        self.observe(self._renew, "refresh")
+        lens.watch(self.look_for_changes)
         self._start()
 
     def open(self) -> None:
@@ -124,14 +155,53 @@ class View(anywidget.AnyWidget):
         """Wait until nothing is being computed; False if `timeout` seconds pass first."""
         return self._lens.worker.join(timeout)
 
-    def _refresh(self) -> bool:
-        """Look at the image again if the model's weights have changed; whether they had."""
+    def _left_out(self, hide: Any, show: Any) -> list[str]:
+        """The parts that are left out, from the options `hide` and `show`."""
+        every = tuple(dict.fromkeys((*self.parts, *self.controls)))
+        if hide is not None and show is not None:
+            raise ValueError("hide and show must not both be given: show names all that is left in")
+        given = show if hide is None else hide
+        names = [given] if isinstance(given, str) else list(given or ())
+        names = [one for name in names for one in (self.controls if name == "controls" else (name,))]
+        for name in names:
+            if name not in every:
+                which = "hide" if hide is not None else "show"
+                hint = nearest(str(name), every)
+                raise ValueError(f'{which} must name parts of {", ".join(every)}, or "controls", got {name!r}{hint}')
+        return [name for name in every if name not in names] if show is not None else names
+
+    def _refresh(self, *, full: bool = False) -> bool:
+        """Look at the image again if the model has changed; whether it had. `full` compares all of its weights."""
         sample = self._selection.sample
-        now = self._lens.current(sample)
+        now = self._lens.current(sample, full=full)
         if now is sample:
             return False
         self._selection.show(now)
         return True
+
+    def look_for_changes(self) -> None:
+        """Mark the view where the model has changed since it was computed: the user's code has run."""
+        sample = self._selection.sample
+        self.stale = version_of(self._lens.model) != sample.version
+
+    def _renew(self, change: Any = None) -> None:
+        def look() -> Generator[None, None, None]:
+            self._refresh(full=True)
+            yield
+
+        self._lens.worker.submit(self, "image", lambda: self._steps("looking at the model again", look()))
+
+    def _read_as(self, change: Any) -> None:
+        asked = change["new"]
+        if not asked:
+            return
+        try:
+            self._lens.read_as(asked.get("task"), asked.get("logits"))
+            self.error = None
+        except Exception as error:
+            self._show_error(error)
+        finally:
+            self.read_as = None
 
     # From the selection to the traits, and back.
 
@@ -153,33 +223,57 @@ class View(anywidget.AnyWidget):
                 "height": height,
                 "name": sample.input.name,
                 "path": sample.input.path,
-                "shown_as": sample.input.shown_as,
+                "shown_as": "; ".join((sample.input.shown_as, *sample.input.notes)),
+                "notes": list(sample.input.notes),
             }
-            made["labels"] = list(sample.names)
+            made["labels"] = [short(name) for name in sample.names]
+            made["stale"] = False
+            made["meaning"] = self._meaning_payload(sample)
         if self._stale("scores", (sample, self._selection.target)):
             shown = self.shown_classes()
-            made["scores"] = {
+            odds = sample.odds()
+            made["scores"] = finite({
                 "classes": shown,
                 "probability": [float(sample.probabilities[index]) for index in shown],
-                "logit": [float(sample.logits[index]) for index in shown],
-            }
+                "logit": [float(odds[index]) for index in shown],
+            })  # fmt: skip
         return made
+
+    def _meaning_payload(self, sample: Sample) -> dict[str, Any]:
+        meaning = sample.meaning
+        if meaning is None:
+            return {"problem": sample.problem}
+        kinds = ["multilabel", "regression"] + (
+            ["binary"] if len(sample.logits) == 1 or meaning.both else ["multiclass"]
+        )
+        return {
+            "task": meaning.task,
+            "tasks": sorted(kinds),
+            "logits": meaning.logits,
+            "noun": meaning.noun,
+            "unit": meaning.unit,
+            "words": meaning.describe(),
+            "why": meaning.why,
+        }
 
     def shown_classes(self) -> list[int]:
         """The five most probable classes, and the target where it is not among them."""
+        if not len(self._selection.sample.logits):
+            return []
         top = self._selection.sample.top(5)
         return top if self._selection.target in top else [*top, self._selection.target]
 
     def scored(self, sample: Sample, rows: np.ndarray, classes: list[int] | None = None) -> dict[str, Any]:
         """Class scores (n, classes) as the bars show them: lists of numbers for one row, else lists of lists."""
-        shares = probabilities(torch.from_numpy(rows), distribution=sample.distribution).numpy()
+        meaning = sample.scored()
+        shares, odds = (meaning.of(torch.from_numpy(rows), kind).numpy() for kind in ("probability", "logit"))
         shown, tops = self.shown_classes() if classes is None else classes, rows.argmax(1)
         made: dict[str, Any] = {
             "classes": shown,
-            "probability": shares[:, shown].T.tolist(),
-            "logit": rows[:, shown].T.tolist(),
+            "probability": finite(shares[:, shown].T.tolist()),
+            "logit": finite(odds[:, shown].T.tolist()),
             "top": tops.tolist(),
-            "top_probability": shares[np.arange(len(rows)), tops].tolist(),
+            "top_probability": finite(shares[np.arange(len(rows)), tops].tolist()),
         }
         if len(rows) > 1:
             return made
@@ -227,12 +321,12 @@ class View(anywidget.AnyWidget):
         trace = "".join(traceback.format_exception(error))
         self.error = {"message": str(error) or type(error).__name__, "traceback": trace}
 
-    def _steps(self, what: str, steps: Generator[None, None, None]) -> Generator[None]:
+    def _steps(self, what: str, steps: Steps) -> Steps:
         """A job's steps with its name in `busy` while they last, and its errors in the widget."""
         try:
-            for _ in steps:
+            for rest in steps:
                 self.busy = what
-                yield
+                yield rest
         except GeneratorExit:
             raise
         except Exception as error:
@@ -275,21 +369,33 @@ class View(anywidget.AnyWidget):
         """The parts of `picture`."""
         sample = self._selection.sample
         shown = self.shown_classes()
-        rows = [(sample.names[index], float(sample.probabilities[index])) for index in shown]
-        title = f"{sample.input.name} · {self._selection.label} {sample.probabilities[self._selection.target]:.2f}"
+        rows = [(short(sample.names[index]), float(sample.probabilities[index])) for index in shown]
+        title = sample.input.name
+        if rows:
+            title += f" · {short(self._selection.label)} {sample.words_of(self._selection.target)}"
         return [Panel(title, sample.input.shown, bars=rows)]
 
     def describe(self) -> str:
         """The view in words: the text alternative of its picture."""
         sample = self._selection.sample
-        best = ", ".join(f"{sample.names[index]} {sample.probabilities[index]:.2f}" for index in sample.top(3))
+        if sample.meaning is None:
+            return f"nnlens: {sample.input.name}. The model's output is not read as scores: {sample.problem}"
+        best = ", ".join(f"{short(sample.names[index])} {sample.words_of(index)}" for index in sample.top(3))
         return f"nnlens: {sample.input.name}. The model says {best}."
 
     def state(self) -> dict[str, Any]:
         """The synced traits that the page without a kernel starts from."""
         outside = {"layout", "tabbable", "tooltip", "_esm", "_css", "_anywidget_id", "_dom_classes"}
         names = [name for name in self.keys if name not in outside and not name.startswith(("_model", "_view"))]
-        moment = {"error": None, "upload": None, "busy": "", "occluder": None, "occluded": None}
+        moment = {
+            "stale": False,
+            "read_as": None,
+            "error": None,
+            "upload": None,
+            "busy": "",
+            "occluder": None,
+            "occluded": None,
+        }
         return {name: moment.get(name, getattr(self, name)) for name in names}
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -305,16 +411,33 @@ class View(anywidget.AnyWidget):
                 self._lens.worker.cancel(self, lane)
         super().close()
 
-    def save(self, path: str | Path) -> Path:
+    def save(self, path: str | Path, *, title: str = "", text: str = "") -> Path:
         """Write the view to `path`: a page that needs neither kernel nor network (.html), or a picture (.png).
 
         A page holds the whole occlusion experiment, which is computed first where it is missing.
+
+        Parameters
+        ----------
+        title : str
+            Of a page, shown as its heading too; the image's name and the model's answer by default.
+        text : str
+            Stands below the heading of a page: what readers are to look at. An empty line begins a new paragraph.
         """
         path = Path(path)
-        if path.suffix.lower() == ".html":
-            path.write_text(page(self, budget=BUDGET), "utf-8")
-        elif path.suffix.lower() == ".png":
-            self.picture().save(path)
-        else:
+        if path.suffix.lower() not in (".html", ".png"):
             raise ValueError(f"path must end in .html or .png, got {str(path)!r}")
+        if path.suffix.lower() == ".html":
+            made = page(self, budget=BUDGET, title=title or self.title(), heading=title, text=text).encode()
+        else:
+            buffer = BytesIO()
+            self.picture().save(buffer, "PNG")
+            made = buffer.getvalue()
+        with replacing(path) as file:
+            file.write(made)
         return path
+
+    def title(self) -> str:
+        """A short title: "coffee.jpg: espresso 0.83"."""
+        sample = self._selection.sample
+        answer = f": {short(self._selection.label)} {sample.words_of(self._selection.target)}" if sample.names else ""
+        return f"{sample.input.name}{answer}"

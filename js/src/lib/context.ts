@@ -19,6 +19,8 @@ export class Context {
   readonly live: boolean;
   /** Whether the view is gone. */
   stopped = false;
+  /** Whether the kernel is: it was restarted or shut down while the view was open. */
+  gone = false;
   private stops: (() => void)[] = [];
 
   constructor(
@@ -26,6 +28,27 @@ export class Context {
     readonly root: HTMLElement,
   ) {
     this.live = model.choices === undefined;
+    if (!this.live) return;
+    // ipywidgets' managers tell when a model loses its channel to the kernel, or has one again.
+    const lost = () => this.setGone(true);
+    model.on("comm:close", lost);
+    this.stops.push(() => model.off("comm:close", lost));
+    const changed = () => this.setGone((model as any).comm_live === false || !this.gone);
+    model.on("comm_live_update", changed);
+    this.stops.push(() => model.off("comm_live_update", changed));
+  }
+
+  private goneReactions: (() => void)[] = [];
+
+  private setGone(gone: boolean): void {
+    if (gone === this.gone) return;
+    this.gone = gone;
+    for (const react of this.goneReactions) react();
+  }
+
+  /** Call `react` when the kernel goes, or comes back. */
+  onGone(react: () => void): void {
+    this.goneReactions.push(react);
   }
 
   get<T = any>(name: string): T {
@@ -54,6 +77,11 @@ export class Context {
       this.stops.push(() => this.model.off(`change:${name}`, later));
     }
     react();
+  }
+
+  /** Whether the author of the view has left a part out. */
+  hides(part: string): boolean {
+    return (this.get<string[]>("hide") ?? []).includes(part);
   }
 
   listen<K extends keyof HTMLElementEventMap>(

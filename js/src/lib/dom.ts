@@ -76,6 +76,12 @@ export function pictured(bytes: Uint8Array, react: () => void): HTMLImageElement
   return image;
 }
 
+/** A row of controls; none where all of them are left out, so that no hole stays. */
+export function row(...controls: (HTMLElement | false)[]): HTMLElement | null {
+  const there = controls.filter((one): one is HTMLElement => Boolean(one));
+  return there.length ? h("div", { class: "nn-row" }, ...there) : null;
+}
+
 /** A button that stays pressed. */
 export function toggle(words: string, change: (on: boolean) => void): HTMLButtonElement & { on(state: boolean): void } {
   const button = h("button", { type: "button", "aria-pressed": "false" }, words);

@@ -14,6 +14,9 @@ export interface Heatmap {
   tops: number[];
   lefts: number[];
   targets: number[];
+  /** Changes below this are negligible. */
+  floor_probability?: number[];
+  floor_logit?: number[];
   clean_probability: number[];
   clean_logit: number[];
   probability: unknown;
@@ -51,6 +54,10 @@ export class OcclusionMap {
 
   clean(target: number, score: Score): number {
     return this.data[`clean_${score}`][this.data.targets.indexOf(target)];
+  }
+
+  floor(target: number, score: Score): number {
+    return this.data[`floor_${score}`]?.[this.data.targets.indexOf(target)] ?? 0;
   }
 
   /** The target's score at a position; NaN where it was not computed. */

@@ -2,7 +2,8 @@
 
 import { type Context, NEEDS_KERNEL } from "../lib/context.ts";
 import { choice, h, say } from "../lib/dom.ts";
-import { percent, share, signed } from "../lib/format.ts";
+import { percent, signed } from "../lib/format.ts";
+import { amount } from "../lib/meaning.ts";
 import type { Scene } from "../lib/scene.ts";
 import { heldWords } from "./links.ts";
 
@@ -61,7 +62,7 @@ export function ablationPane(context: Context, scene: Scene): HTMLElement {
           { class: "nn-bar" },
           h("span", { class: "nn-name", title: scene.label(index) }, scene.label(index)),
           h("span", { class: "nn-track" }, now, clean),
-          h("span", { class: "nn-number" }, `${share(before)} → ${share(after)}`),
+          h("span", { class: "nn-number" }, `${amount(context, before)} → ${amount(context, after)}`),
         );
       }),
     );

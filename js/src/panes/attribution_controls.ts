@@ -2,7 +2,7 @@
 
 import { type Context, NEEDS_KERNEL } from "../lib/context.ts";
 import { choice, h, say, uniqueId } from "../lib/dom.ts";
-import { share } from "../lib/format.ts";
+import { amount } from "../lib/meaning.ts";
 import type { Scene } from "../lib/scene.ts";
 
 const NUMBERS: [string, string, number, number, number][] = [
@@ -107,7 +107,7 @@ export function controlsPane(context: Context, scene: Scene): HTMLElement {
   const fill = () => {
     const { classes, probability } = context.get("scores");
     // The likely ones first.
-    const first = classes.map((index: number, at: number) => h("option", { value: scene.label(index) }, share(probability[at])));
+    const first = classes.map((index: number, at: number) => h("option", { value: scene.label(index) }, amount(context, probability[at])));
     const rest = context.get<string[]>("labels").map((value) => h("option", { value }));
     names.replaceChildren(...first, ...rest);
   };

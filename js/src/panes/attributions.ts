@@ -5,9 +5,10 @@ import { type AttributionMap, type MapLook, limitsFor, reachOf, shownValues } fr
 import type { Limits } from "../lib/colors.ts";
 import type { Context } from "../lib/context.ts";
 import { h, pictured, say, sized, textured } from "../lib/dom.ts";
-import { share, short } from "../lib/format.ts";
+import { short } from "../lib/format.ts";
 import { type Legend, legend } from "../lib/legend.ts";
 import { tabled } from "../lib/pixels.ts";
+import { amount } from "../lib/meaning.ts";
 import type { Scene } from "../lib/scene.ts";
 import { drawCurves, onWidth } from "./evidence.ts";
 import { partsOf } from "./superpixels.ts";
@@ -100,7 +101,7 @@ export function attributionsPane(context: Context, scene: Scene): HTMLElement {
   };
 
   const rowWords = (row: any, rows: any[]): string => {
-    const number = `${row.label} ${share(row.probability)}`;
+    const number = `${row.label} ${amount(context, row.probability)}`;
     return rows.some((one) => one.photo) ? `${row.image}: ${number}` : `why ${number}?`;
   };
 

@@ -1,9 +1,10 @@
 // The most probable classes, as they are and under the occluder. Click one to make it the target.
 
-import { type Context, NEEDS_KERNEL } from "../lib/context.ts";
-import { h, say, uniqueId } from "../lib/dom.ts";
-import { share } from "../lib/format.ts";
+import type { Context } from "../lib/context.ts";
+import { h, row as controls, say, uniqueId } from "../lib/dom.ts";
+import { amount, isProbability, meaningOf } from "../lib/meaning.ts";
 import type { Scene } from "../lib/scene.ts";
+import { meaningRow } from "./meaning.ts";
 
 export function barsPane(context: Context, scene: Scene): HTMLElement {
   const list = h("div", { class: "nn-bars" });
@@ -23,10 +24,6 @@ export function barsPane(context: Context, scene: Scene): HTMLElement {
     if (!search.reportValidity()) return;
     search.value = "";
   });
-  if (!context.live) {
-    search.disabled = true;
-    search.title = NEEDS_KERNEL;
-  }
   let rows: { button: HTMLButtonElement; clean: HTMLElement; now: HTMLElement; words: HTMLElement }[] = [];
 
   context.watch(["scores", "labels"], () => {
@@ -49,24 +46,30 @@ export function barsPane(context: Context, scene: Scene): HTMLElement {
     }
   });
   const under = ["occluder", "occluded", "mask", "masked", "heatmap", "size", "fill", "shape", "off", "switched", "row"];
-  context.watch(["scores", "target", ...under], () => {
+  context.watch(["scores", "target", "meaning", ...under], () => {
     const { classes, probability } = context.get("scores");
+    // Probabilities fill their bar at 1, quantities at the largest that is shown.
+    const most = isProbability(context) ? 1 : Math.max(1e-12, ...probability.map((one: number) => Math.abs(one ?? 0)));
+    const part = (value: number | null) => `${Math.min(1, Math.abs(value ?? 0) / most) * 100}%`;
     const under = scene.underOccluder;
     const waiting = Boolean(context.get("occluder") || context.get("mask") || (context.get("off")?.length && !context.get("rows")?.[context.get("row")]?.photo)) && !under;
     classes.forEach((index: number, place: number) => {
       const row = rows[place];
       if (!row) return;
       const now = under?.score(index, "probability") ?? probability[place];
-      row.clean.style.left = `${probability[place] * 100}%`;
-      row.now.style.width = `${now * 100}%`;
-      say(row.words, under ? `${share(probability[place])} → ${share(now)}` : share(now));
+      row.clean.style.left = part(probability[place]);
+      row.now.style.width = part(now);
+      const words = amount(context, now);
+      say(row.words, under ? `${amount(context, probability[place])} → ${words}` : words);
       row.button.setAttribute("aria-pressed", String(index === scene.target));
       row.button.classList.toggle("nn-stale", waiting);
     });
     say(
       top,
-      under && !classes.includes(under.top) ? `now: ${scene.label(under.top)} ${share(under.topShare)}` : "",
+      under && !classes.includes(under.top) ? `now: ${scene.label(under.top)} ${amount(context, under.topShare)}` : "",
     );
+    top.hidden = meaningOf(context).task === "regression";
   });
-  return h("div", {}, list, top, h("div", { class: "nn-row" }, search, names));
+  const searching = context.live && !context.hides("search") && context.get("labels").length > 1;
+  return h("div", {}, list, top, controls(searching && search, searching && names), meaningRow(context));
 }

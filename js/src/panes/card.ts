@@ -1,6 +1,6 @@
 // The unit card inside another view: unfolded on demand, its module comes with the first time.
 
-import { type Context, NEEDS_KERNEL } from "../lib/context.ts";
+import type { Context } from "../lib/context.ts";
 import { h, toggle } from "../lib/dom.ts";
 import type { Scene } from "../lib/scene.ts";
 
@@ -8,10 +8,7 @@ export function cardPane(context: Context, scene: Scene): HTMLElement {
   const body = h("div", { class: "nn-card-body" });
   const open = toggle("unit card", (on) => context.set({ card: on }));
   open.title = "back to the pixels, best images, synthesis, wiring and ablation of the selected unit";
-  if (!context.live && !context.get("card_module")) {
-    open.disabled = true;
-    open.title = NEEDS_KERNEL;
-  }
+  const opens = !context.hides("card") && (context.live || context.get("card_module"));
   let rendered = false;
   context.watch(["card", "card_module"], async () => {
     const on = context.get<boolean>("card");
@@ -32,5 +29,5 @@ export function cardPane(context: Context, scene: Scene): HTMLElement {
       URL.revokeObjectURL(url);
     }
   });
-  return h("div", { class: "nn-card" }, h("div", { class: "nn-row" }, open), body);
+  return h("div", { class: "nn-card" }, opens ? h("div", { class: "nn-row" }, open) : null, body);
 }

@@ -4,6 +4,7 @@ import type { Context } from "../lib/context.ts";
 import { h, say, sized } from "../lib/dom.ts";
 import { short } from "../lib/format.ts";
 import type { Score } from "../lib/occlusion.ts";
+import { isProbability, meaningOf } from "../lib/meaning.ts";
 import type { Scene } from "../lib/scene.ts";
 
 const [WIDTH, HEIGHT] = [232, 128];
@@ -32,8 +33,8 @@ export function curvePane(context: Context, scene: Scene): HTMLElement {
     const { classes, [kind]: clean } = context.get("scores");
     const before: number | undefined = clean[classes.indexOf(scene.target)];
     const all = before === undefined ? values : [...values, before];
-    const [low, high] =
-      kind === "probability" ? [0, 1] : [Math.min(...all), Math.max(...all, Math.min(...all) + 1e-6)];
+    const shares = kind === "probability" && isProbability(context);
+    const [low, high] = shares ? [0, 1] : [Math.min(...all), Math.max(...all, Math.min(...all) + 1e-6)];
     const [least, most] = [curve.sizes[0], curve.sizes[curve.sizes.length - 1]];
     const pen = sized(canvas, WIDTH, HEIGHT);
     const style = getComputedStyle(context.root);
@@ -54,7 +55,7 @@ export function curvePane(context: Context, scene: Scene): HTMLElement {
       pen.moveTo(EDGE.left, Math.round(y(tick)) + 0.5);
       pen.lineTo(WIDTH - EDGE.right, Math.round(y(tick)) + 0.5);
       pen.stroke();
-      pen.fillText(kind === "probability" ? tick.toFixed(1) : short(tick, 2), EDGE.left - 5, y(tick));
+      pen.fillText(shares ? tick.toFixed(1) : short(tick, 2), EDGE.left - 5, y(tick));
     }
     pen.textBaseline = "top";
     pen.textAlign = "center";
@@ -69,7 +70,7 @@ export function curvePane(context: Context, scene: Scene): HTMLElement {
     pen.textAlign = "right";
     pen.fillText("pixels", WIDTH - EDGE.right, HEIGHT - 12);
     pen.textAlign = "left";
-    pen.fillText(kind, 0, HEIGHT - 12);
+    pen.fillText(isProbability(context) ? kind : (meaningOf(context).noun ?? "value"), 0, HEIGHT - 12);
     if (before !== undefined) {
       pen.setLineDash([3, 3]);
       pen.strokeStyle = color("--nn-ink");
@@ -99,6 +100,6 @@ export function curvePane(context: Context, scene: Scene): HTMLElement {
     canvas.title = "the dashed line is the image as it is; the large dot is the chosen size";
   };
   context.listen(context.root, "nn-theme", draw);
-  context.watch(["curve", "occluder", "target", "score", "scores", "size", "fill", "shape", "labels"], draw);
+  context.watch(["curve", "occluder", "target", "score", "scores", "meaning", "size", "fill", "shape", "labels"], draw);
   return h("div", {}, title, canvas, empty);
 }

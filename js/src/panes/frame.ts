@@ -1,7 +1,7 @@
 // The frame around the panes: theme, errors, images from outside, the status line, help.
 
-import { Context, type Model, NEEDS_KERNEL } from "../lib/context.ts";
-import { h, say } from "../lib/dom.ts";
+import { Context, type Model } from "../lib/context.ts";
+import { h, row, say } from "../lib/dom.ts";
 import { Scene } from "../lib/scene.ts";
 
 export type Pane = (context: Context, scene: Scene) => HTMLElement;
@@ -9,7 +9,7 @@ export type Pane = (context: Context, scene: Scene) => HTMLElement;
 /** A pane with its name for `hide`. */
 export function part(name: string, title: string, pane: Pane): Pane {
   return (context, scene) => {
-    if (context.get<string[]>("hide").includes(name)) return h("div", { hidden: true });
+    if (context.hides(name)) return h("div", { hidden: true });
     const body = pane(context, scene);
     body.classList.add("nn-pane");
     body.dataset.part = name;
@@ -66,6 +66,7 @@ export function widget(name: string, method: string, columns: Pane[][], keys: [s
     context.listen(root, "keydown", (event: KeyboardEvent) => event.stopPropagation());
     root.append(
       errors(context),
+      changes(context),
       h(
         "div",
         { class: "nn-columns" },
@@ -135,6 +136,28 @@ function errors(context: Context): HTMLElement {
   return box;
 }
 
+/** Says that what is shown is old: of a model that has changed since, or of a kernel that is gone. */
+function changes(context: Context): HTMLElement {
+  const words = h("span", { class: "nn-grow" });
+  const button = h("button", { type: "button" }, "compute again");
+  context.listen(button, "click", () => context.set({ refresh: context.get<number>("refresh") + 1 }));
+  const box = h("div", { class: "nn-changed nn-row", role: "status", hidden: true }, words, button);
+  const tell = () => {
+    box.hidden = !context.gone && !(context.live && context.get("stale"));
+    button.hidden = context.gone;
+    say(
+      words,
+      context.gone
+        ? "The kernel is gone: this is what the view showed last. Run its cell again to go on."
+        : "The model has changed since this was computed.",
+    );
+    context.root.classList.toggle("nn-old", !box.hidden);
+  };
+  context.watch(["stale"], tell);
+  context.onGone(tell);
+  return box;
+}
+
 const LARGEST = 8_000_000;
 
 /** An image as bytes to send; a very large one is made smaller first. */
@@ -162,7 +185,7 @@ export async function send(context: Context, file: Blob, name: string): Promise<
 }
 
 function takeImages(context: Context, root: HTMLElement): void {
-  if (!context.live) return;
+  if (!context.live || context.hides("open")) return;
   context.listen(root, "dragover", (event: DragEvent) => {
     event.preventDefault();
     event.stopPropagation();
@@ -186,7 +209,8 @@ function takeImages(context: Context, root: HTMLElement): void {
 }
 
 /** The buttons that bring another image: a file, a frame of the webcam. */
-export function imageButtons(context: Context): HTMLElement {
+export function imageButtons(context: Context): HTMLElement | null {
+  if (!context.live) return null;
   const input = h("input", { type: "file", accept: "image/*", hidden: true });
   context.listen(input, "change", () => {
     if (input.files?.[0]) send(context, input.files[0], input.files[0].name);
@@ -194,18 +218,10 @@ export function imageButtons(context: Context): HTMLElement {
   });
   const open = h("button", { type: "button", onclick: () => input.click() }, "open image…");
   open.title = "or drop an image anywhere here, or paste one";
-  const row = h("div", { class: "nn-row" }, open, input);
-  if (navigator.mediaDevices && "getUserMedia" in navigator.mediaDevices) {
-    const camera = h("button", { type: "button", onclick: () => frame(context, camera) }, "webcam");
-    row.append(camera);
-  }
-  if (!context.live) {
-    for (const button of row.querySelectorAll("button")) {
-      button.disabled = true;
-      button.title = NEEDS_KERNEL;
-    }
-  }
-  return row;
+  const films = navigator.mediaDevices && "getUserMedia" in navigator.mediaDevices && !context.hides("webcam");
+  const camera = h("button", { type: "button", onclick: () => frame(context, camera) }, "webcam");
+  const opens = !context.hides("open");
+  return row(opens && open, opens && input, films && camera);
 }
 
 async function frame(context: Context, button: HTMLButtonElement): Promise<void> {
@@ -232,16 +248,19 @@ async function frame(context: Context, button: HTMLButtonElement): Promise<void>
 function footer(context: Context, scene: Scene, method: string, keys: [string, string][]): HTMLElement {
   const status = h("span", { class: "nn-grow", "aria-live": "off" });
   const note = h("div", { class: "nn-note", hidden: true });
-  context.watch(["layer", "unit", "busy", "occluded", "note", "photo"], () => {
+  const tell = () => {
     const parts = [context.get("photo")?.name];
     if (context.get("mosaic")?.layer) parts.push(context.get("layer"), `unit ${context.get("unit")}`);
     const took = context.get("occluded")?.ms;
     if (took) parts.push(`${took.toFixed(0)} ms`);
-    parts.push(context.live ? context.get("busy") || "kernel live" : "saved page, no kernel");
+    const now = context.gone ? "kernel gone" : context.get("busy") || "kernel live";
+    parts.push(context.live ? now : "saved page, no kernel");
     say(status, parts.filter(Boolean).join(" · "));
     say(note, context.get("note"));
     note.hidden = !context.get("note");
-  });
+  };
+  context.watch(["layer", "unit", "busy", "occluded", "note", "photo"], tell);
+  context.onGone(tell);
   const help = h("dl", { class: "nn-help", hidden: true });
   for (const [key, what] of keys) help.append(h("dt", {}, key), h("dd", {}, what));
   const ask = h("button", { type: "button", "aria-expanded": "false", "aria-label": "keys" }, "?");
@@ -253,10 +272,10 @@ function footer(context: Context, scene: Scene, method: string, keys: [string, s
   context.listen(context.root, "keydown", (event: KeyboardEvent) => {
     if (event.key === "?" && !(event.target instanceof HTMLInputElement)) toggle(help.hidden === true);
   });
-  const row = h("div", { class: "nn-row nn-status" }, status);
-  if (!context.get<string[]>("hide").includes("code")) row.append(copyButton(context, scene, method));
-  row.append(ask);
-  return h("div", { class: "nn-footer" }, note, row, help);
+  const line = h("div", { class: "nn-row nn-status" }, status);
+  if (!context.hides("code")) line.append(copyButton(context, scene, method));
+  line.append(ask);
+  return h("div", { class: "nn-footer" }, note, line, help);
 }
 
 /** The state as a line of Python. */

@@ -2,13 +2,15 @@
 
 import { colorOf, css, type Limits } from "../lib/colors.ts";
 import { type Context, NEEDS_KERNEL } from "../lib/context.ts";
-import { choice, h, say, sized } from "../lib/dom.ts";
-import { share, short, signed } from "../lib/format.ts";
+import { choice, h, row as controlRow, say, sized } from "../lib/dom.ts";
+import { short, signed } from "../lib/format.ts";
 import { legend } from "../lib/legend.ts";
+import { amount, difference, isProbability, meaningOf } from "../lib/meaning.ts";
 import type { OcclusionMap, Score } from "../lib/occlusion.ts";
 import type { Scene } from "../lib/scene.ts";
 
 const FILLS: [string, string][] = [
+  ["background", "background"],
   ["grey", "grey"],
   ["mean", "mean colour"],
   ["blur", "blur"],
@@ -29,12 +31,12 @@ export function heatmapPane(context: Context, scene: Scene): HTMLElement {
   const count = h("span", { class: "nn-soft" });
   const stop = h("button", { type: "button" }, "stop");
   const how = h("div", { class: "nn-soft" });
+  const slighter = h("div", { class: "nn-slight", hidden: true });
   const pin = h("button", { type: "button" }, "pin for comparison");
   const other = h("canvas", { class: "nn-photo", role: "img", "aria-label": "pinned occlusion map" });
   const otherTitle = h("div", { class: "nn-soft" });
   const beside = h("div", { class: "nn-pinned", hidden: true });
   let pinned: OcclusionMap | null = null;
-  const hidden = context.get<string[]>("hide");
 
   // The sizes that can be had: every step of the slider, or those that the page holds.
   const sizes = (): number[] => {
@@ -68,20 +70,24 @@ export function heatmapPane(context: Context, scene: Scene): HTMLElement {
     slider.disabled = true;
     slider.title = NEEDS_KERNEL;
   }
-  const fill = choice("fill", FILLS, (value) => context.set({ fill: value }));
-  for (const option of fill.select.options) {
+  const fill = choice("fill", [], (value) => context.set({ fill: value }));
+  /** The fills that this image has, and the one that was given as a number or a colour. */
+  const fills = (): string[] => {
+    const named = context.get<string[] | undefined>("fills") ?? FILLS.map(([value]) => value);
+    const given = context.get<string>("fill");
+    return named.includes(given) ? named : [...named, given];
+  };
+  const fillName = (value: string) => FILLS.find(([one]) => one === value)?.[1] ?? value;
+  context.watch(["fills", "fill"], () => {
     const have = baked("fill");
-    if (have && !have.includes(option.value)) {
-      option.disabled = true;
-      fill.title = NEEDS_KERNEL;
-    }
-  }
+    fill.select.replaceChildren(
+      ...fills().map((value) => h("option", { value, disabled: have !== null && !have.includes(value) }, fillName(value))),
+    );
+    fill.title = have && fills().some((value) => !have.includes(value)) ? NEEDS_KERNEL : "what the occluder shows";
+    fill.select.value = context.get("fill");
+  });
   const shape = choice("", SHAPES, (value) => context.set({ shape: value }));
   shape.select.setAttribute("aria-label", "shape");
-  if (!context.live) {
-    shape.select.disabled = true;
-    shape.title = NEEDS_KERNEL;
-  }
   const score = choice(
     "show",
     [
@@ -106,10 +112,20 @@ export function heatmapPane(context: Context, scene: Scene): HTMLElement {
     else context.set({ resume: context.get<number>("resume") + 1 });
   });
 
-  context.listen(pin, "click", () => {
-    pinned = pinned ? null : scene.map;
+  const keep = (map: OcclusionMap | null) => {
+    pinned = map;
     say(pin, pinned ? "unpin" : "pin for comparison");
     draw();
+  };
+  context.listen(pin, "click", () => keep(pinned ? null : scene.map));
+  // One click: this fill stays in sight, and the next one comes beside it.
+  const compare = h("button", { type: "button" }, "compare fills");
+  compare.title = "keeps this map in sight and shows that of another fill beside it: does the fill decide?";
+  context.listen(compare, "click", () => {
+    const all = (baked("fill") ?? fills()) as string[];
+    const now = all.indexOf(context.get("fill"));
+    keep(scene.map);
+    context.set({ fill: all[(now + 1) % all.length] });
   });
 
   const stale = (map: OcclusionMap | null) => !scene.isCurrent(map);
@@ -119,8 +135,14 @@ export function heatmapPane(context: Context, scene: Scene): HTMLElement {
       ? map.perPixel(scene.target, context.get<Score>("score"))
       : map.change(scene.target, context.get<Score>("score"));
 
+  const largestOf = (map: OcclusionMap): number =>
+    values(map).reduce((most, one) => (Math.abs(one) > most ? Math.abs(one) : most), 0);
+
+  /** What the colours must reach: negligible changes are not to look decisive. */
   const extent = (map: OcclusionMap | null): number =>
-    map?.has(scene.target) ? values(map).reduce((most, one) => (Math.abs(one) > most ? Math.abs(one) : most), 0) : 0;
+    map?.has(scene.target) ? Math.max(largestOf(map), map.floor(scene.target, context.get<Score>("score"))) : 0;
+
+  const noun = () => (isProbability(context) ? context.get<string>("score") : (meaningOf(context).noun ?? "value"));
 
   const draw = () => {
     const map = scene.map;
@@ -133,7 +155,7 @@ export function heatmapPane(context: Context, scene: Scene): HTMLElement {
       scale.show(
         limits,
         scene.table(limits),
-        `change of ${context.get("score")}; blue: hiding it costs ${scene.label(scene.target)}`,
+        `change of ${noun()}; blue: hiding it costs ${scene.label(scene.target)}`,
         true,
       );
     }
@@ -141,8 +163,7 @@ export function heatmapPane(context: Context, scene: Scene): HTMLElement {
     beside.replaceChildren(...(pinned ? [other, otherTitle] : []));
     if (!pinned) return;
     const { size, fill, shape: form } = pinned.data;
-    const name = (options: [string, string][], value: string) => options.find(([one]) => one === value)?.[1] ?? value;
-    const words = `${size[0]} px, ${name(FILLS, fill)}${form === "circle" ? ", circle" : ""}`;
+    const words = `${size[0]} px, ${fillName(fill)}${form === "circle" ? ", circle" : ""}`;
     say(otherTitle, pinned.has(scene.target) ? `pinned: ${words}` : `pinned: ${words}; not known for this class`);
     paint(other, pinned, limits);
     other.setAttribute("aria-label", `pinned occlusion map, ${words}`);
@@ -188,7 +209,6 @@ export function heatmapPane(context: Context, scene: Scene): HTMLElement {
     slider.max = String(sizes().length - 1);
     slider.value = String(nearest(context.get("size")));
     say(sizeWords, `${context.get("size")} px`);
-    fill.select.value = context.get("fill");
     shape.select.value = context.get("shape");
     score.select.value = context.get("score");
     definition.select.value = context.get("definition");
@@ -211,6 +231,11 @@ export function heatmapPane(context: Context, scene: Scene): HTMLElement {
     progress.hidden = !busy && (done >= total || !context.live);
     stop.hidden = !context.live || (!busy && (old || done >= total));
     say(stop, busy ? "stop" : "continue");
+    const kind = context.get<Score>("score");
+    const slight = map && !old && done >= total && map.has(scene.target) && largestOf(map) < map.floor(scene.target, kind);
+    say(slighter, slight ? `no position changes the ${noun()} by more than ${short(largestOf(map), 2)}` : "");
+    slighter.hidden = !slight;
+    how.hidden = !map?.data.how;
     say(how, old ? "" : (map?.data.how ?? ""));
     canvas.setAttribute("aria-label", summary());
   };
@@ -224,7 +249,7 @@ export function heatmapPane(context: Context, scene: Scene): HTMLElement {
       if (change[at] < (worst < 0 ? Number.POSITIVE_INFINITY : change[worst])) worst = at;
     if (worst < 0) return "occlusion map, not computed yet";
     const [row, column] = [Math.floor(worst / map.columns), worst % map.columns];
-    return `occlusion map: hiding ${map.data.size[0]} pixels at row ${map.data.tops[row]}, column ${map.data.lefts[column]} changes the probability of ${scene.label(scene.target)} the most, by ${signed(change[worst])}`;
+    return `occlusion map: hiding ${map.data.size[0]} pixels at row ${map.data.tops[row]}, column ${map.data.lefts[column]} changes the ${meaningOf(context).noun ?? "probability"} of ${scene.label(scene.target)} the most, by ${difference(context, change[worst])}`;
   };
 
   const describe = () => {
@@ -238,10 +263,12 @@ export function heatmapPane(context: Context, scene: Scene): HTMLElement {
     const kind = context.get<Score>("score");
     const [clean, now] = [map.clean(scene.target, kind), map.at(found.row, found.column, scene.target, kind)];
     const top = map.top(found.row, found.column);
-    const number = kind === "probability" ? share : short;
+    const number = kind === "probability" ? (value: number) => amount(context, value) : short;
+    const by = kind === "probability" ? difference(context, now - clean) : signed(now - clean);
+    const best = isProbability(context) ? `; most probable: ${scene.label(top.label)} ${amount(context, top.probability)}` : "";
     say(
       reading,
-      `hidden at (${place![0]}, ${place![1]}): ${number(clean)} → ${number(now)} (${signed(now - clean)}); most probable: ${scene.label(top.label)} ${share(top.probability)}`,
+      `hidden at (${place![0]}, ${place![1]}): ${number(clean)} → ${number(now)} (${by})${best}`,
     );
   };
 
@@ -282,22 +309,28 @@ export function heatmapPane(context: Context, scene: Scene): HTMLElement {
   });
   const chosen = ["heatmap", "target", "size", "fill", "shape", "score", "definition"];
   context.watch([...chosen, "photo"], draw);
-  context.watch([...chosen, "sizes", "busy", "labels"], tell);
+  context.watch([...chosen, "sizes", "busy", "labels", "meaning"], tell);
+  context.watch(["meaning"], () => {
+    score.hidden = !isProbability(context);
+  });
   context.watch([...chosen, "occluder"], describe);
   const controls = h(
     "div",
     { class: "nn-side" },
     h("label", { class: "nn-control" }, "size", slider, sizeWords),
   );
-  if (!hidden.includes("fill")) controls.append(h("div", { class: "nn-row" }, fill, shape));
-  controls.append(
-    h("div", { class: "nn-row" }, score, definition),
+  const [fillsShown, several] = [!context.hides("fill"), (baked("fill") ?? fills()).length > 1];
+  const parts = [
+    controlRow(fillsShown && fill, fillsShown && context.live && shape),
+    context.hides("score") ? null : controlRow(score, definition),
     scale.element,
+    slighter,
     h("div", { class: "nn-row nn-progress" }, count, progress, stop),
     how,
     reading,
-    h("div", { class: "nn-row" }, pin),
-  );
+    context.hides("pin") ? null : controlRow(pin, fillsShown && several && compare),
+  ];
+  controls.append(...parts.filter((one): one is HTMLElement => one !== null));
   return h("div", {}, title, h("div", { class: "nn-beside" }, canvas, beside, controls));
 }
 

@@ -1,8 +1,8 @@
 // What the network is shown: the picture with what the unit sees of it, and a pencil to change it.
 
-import { type Context, NEEDS_KERNEL } from "../lib/context.ts";
-import { h, say, sized, toggle } from "../lib/dom.ts";
-import { share } from "../lib/format.ts";
+import type { Context } from "../lib/context.ts";
+import { h, row, say, sized, toggle } from "../lib/dom.ts";
+import { amount } from "../lib/meaning.ts";
 import type { Scene } from "../lib/scene.ts";
 import { outlineField } from "./field.ts";
 import { imageButtons } from "./frame.ts";
@@ -18,6 +18,7 @@ export function inputPane(context: Context, scene: Scene): HTMLElement {
   let again = false;
 
   const picture = () => context.get("photo") as { width: number; height: number; name: string; shown_as: string };
+  const paints = context.live && !context.hides("paint");
   const draws = toggle("draw", (on) => begin(on));
   const eraser = toggle("erase", (on) => eraser.on(on));
   const blank = h("button", { type: "button" }, "empty");
@@ -25,8 +26,7 @@ export function inputPane(context: Context, scene: Scene): HTMLElement {
   const wide = h("input", { type: "range", min: 1, max: 12, step: 0.5, "aria-label": "the pencil's width" });
   const tools = h("div", { class: "nn-row" }, ink, wide, eraser, blank);
   tools.hidden = true;
-  draws.title = context.live ? "draw on the picture: the network looks at every stroke" : NEEDS_KERNEL;
-  draws.disabled = !context.live;
+  draws.title = "draw on the picture: the network looks at every stroke";
 
   const begin = (on: boolean) => {
     drawing = on;
@@ -147,7 +147,7 @@ export function inputPane(context: Context, scene: Scene): HTMLElement {
   const read = () => {
     const { classes, probability } = context.get("scores");
     const at = probability.indexOf(Math.max(...probability));
-    say(reading, `${scene.label(classes[at])} ${share(probability[at])}`);
+    say(reading, `${scene.label(classes[at])} ${amount(context, probability[at])}`);
     canvas.setAttribute("aria-label", `${picture().name}: ${picture().shown_as}`);
     canvas.title = drawing ? "draw; Escape ends it" : "click: the place on the unit's map that sees this";
   };
@@ -158,5 +158,5 @@ export function inputPane(context: Context, scene: Scene): HTMLElement {
   });
   context.watch(["photo", "position", "fields", "layer"], draw);
   context.watch(["scores", "labels", "photo"], read);
-  return h("div", {}, canvas, reading, seen, h("div", { class: "nn-row" }, draws, tools), imageButtons(context));
+  return h("div", {}, canvas, reading, seen, row(paints && draws, paints && tools), imageButtons(context));
 }

@@ -244,7 +244,7 @@ export function mosaicPane(context: Context, scene: Scene): HTMLElement {
     "div",
     {},
     title,
-    h("div", { class: "nn-row" }, sort, scaling, arrangement),
+    h("div", { class: "nn-row" }, !context.hides("sort") && sort, !context.hides("scale") && scaling, arrangement),
     stage,
     h("div", { class: "nn-row" }, scale.element, facts),
     reading,

@@ -1,9 +1,9 @@
 // The photograph with the occluder that follows the mouse, and what the model says then.
 
-import { type Context, NEEDS_KERNEL } from "../lib/context.ts";
+import type { Context } from "../lib/context.ts";
 import { Brush } from "../lib/brush.ts";
 import { h, say, sized } from "../lib/dom.ts";
-import { share } from "../lib/format.ts";
+import { amount } from "../lib/meaning.ts";
 import type { Scene } from "../lib/scene.ts";
 import { outlineField } from "./field.ts";
 import { imageButtons } from "./frame.ts";
@@ -14,15 +14,13 @@ export function photoPane(context: Context, scene: Scene): HTMLElement {
   const live = h("div", { class: "nn-sr", "aria-live": "polite" });
   let pinned = false;
   const brush = new Brush();
-  const hand = h("button", { type: "button", "aria-pressed": "false" }, "hide by hand");
+  const hand = h("button", { type: "button", "aria-pressed": "false" }, "paint a mask");
   const erase = h("button", { type: "button", "aria-pressed": "false", hidden: true }, "erase");
   const clear = h("button", { type: "button", hidden: true }, "clear");
-  const tools = h("div", { class: "nn-row" }, hand, erase, clear);
+  const paints = context.live && !context.hides("paint");
+  const tools = paints ? h("div", { class: "nn-row" }, hand, erase, clear) : null;
   hand.title = "paint over what the network is not to see";
-  if (!context.live) {
-    hand.disabled = true;
-    hand.title = NEEDS_KERNEL;
-  }
+  const notes = h("div", { class: "nn-soft" });
   const pressed = (button: HTMLElement) => button.getAttribute("aria-pressed") === "true";
   const press = (button: HTMLElement, on: boolean) => button.setAttribute("aria-pressed", String(on));
   const paint = () => {
@@ -124,7 +122,7 @@ export function photoPane(context: Context, scene: Scene): HTMLElement {
       over.scale(scale, scale);
       over.drawImage(brush.picture(), 0, 0);
       over.globalCompositeOperation = "source-in";
-      paintFill(over, context.get("fill"), photo, width, height, [0, 0, height, width]);
+      paintFill(over, context.get("fill"), context.get("fill_color"), photo, width, height, [0, 0, height, width]);
       pen.drawImage(layer, 0, 0, width, height);
       if (brush.at) outline(pen, "circle", brush.at[0] - size() / 2, brush.at[1] - size() / 2, size(), scale, false);
       return;
@@ -137,7 +135,7 @@ export function photoPane(context: Context, scene: Scene): HTMLElement {
     pen.save();
     path(pen, context.get("shape"), place[0], place[1], size());
     pen.clip();
-    paintFill(pen, context.get("fill"), photo, width, height, [place[0], place[1], size(), size()]);
+    paintFill(pen, context.get("fill"), context.get("fill_color"), photo, width, height, [place[0], place[1], size(), size()]);
     pen.restore();
     outline(pen, context.get("shape"), place[0], place[1], size(), scale, pinned);
   };
@@ -151,8 +149,8 @@ export function photoPane(context: Context, scene: Scene): HTMLElement {
     const under = scene.underOccluder;
     const now = under?.score(target, "probability");
     const name = scene.label(target);
-    const after = occluder || masked ? (now === null || now === undefined ? " → …" : ` → ${share(now)}`) : "";
-    const text = `${name} ${clean === undefined ? "…" : share(clean)}${after}`;
+    const after = occluder || masked ? (now === null || now === undefined ? " → …" : ` → ${amount(context, now)}`) : "";
+    const text = `${name} ${clean === undefined ? "…" : amount(context, clean)}${after}`;
     say(reading, text);
     reading.classList.toggle("nn-stale", Boolean(occluder || masked) && !under);
     const where = occluder
@@ -170,14 +168,17 @@ export function photoPane(context: Context, scene: Scene): HTMLElement {
   scene.onPhoto(draw);
   scene.onHover(draw);
   context.watch(["photo"], () => {
+    // How the image became the input: turned upright, converted, drawn at random.
+    say(notes, (context.get("photo").notes ?? []).join("; "));
+    notes.hidden = !notes.textContent;
     if (pressed(hand)) byHand(true); // another image: nothing of it is hidden
   });
-  context.watch(["photo", "occluder", "size", "fill", "shape", "position", "fields"], draw);
+  context.watch(["photo", "occluder", "size", "fill", "fill_color", "shape", "position", "fields"], draw);
   context.watch(
-    ["scores", "target", "occluder", "occluded", "mask", "masked", "heatmap", "size", "fill", "shape", "photo"],
+    ["scores", "meaning", "target", "occluder", "occluded", "mask", "masked", "heatmap", "size", "fill", "shape", "photo"],
     read,
   );
-  return h("div", {}, canvas, reading, live, tools, imageButtons(context));
+  return h("div", {}, canvas, reading, notes, live, tools, imageButtons(context));
 }
 
 function path(pen: CanvasRenderingContext2D, shape: string, top: number, left: number, size: number): void {
@@ -209,6 +210,7 @@ function outline(
 function paintFill(
   pen: CanvasRenderingContext2D,
   fill: string,
+  color: string,
   photo: HTMLImageElement | null,
   width: number,
   height: number,
@@ -229,7 +231,7 @@ function paintFill(
     pen.drawImage(photo, 0, 0, width, height);
     return;
   }
-  pen.fillStyle = (fill === "mean" || fill === "surround") && photo ? meanColor(photo) : "#808080";
+  pen.fillStyle = (fill === "mean" || fill === "surround") && photo ? meanColor(photo) : color || "#808080";
   pen.fillRect(0, 0, width, height);
 }
 

@@ -4,7 +4,8 @@ import { u8 } from "../lib/arrays.ts";
 import { borders, strongest, type Surrogate } from "../lib/attribution.ts";
 import { type Context, NEEDS_KERNEL } from "../lib/context.ts";
 import { h, pictured, say, sized, textured } from "../lib/dom.ts";
-import { share, short, signed } from "../lib/format.ts";
+import { short, signed } from "../lib/format.ts";
+import { amount } from "../lib/meaning.ts";
 import type { Scene } from "../lib/scene.ts";
 import { imageButtons } from "./frame.ts";
 
@@ -149,8 +150,8 @@ export function switchesPane(context: Context, scene: Scene): HTMLElement {
     const sameImage = !row?.photo && !context.get<any[]>("rows")[switched?.row]?.photo;
     const known = switched && String(switched.off) === String(off) && (sameImage || switched.row === context.get("row"));
     const now: number | undefined = known ? switched.probability[switched.classes.indexOf(row.target)] : undefined;
-    const after = off.length ? ` → ${now === undefined ? "…" : share(now)}` : "";
-    say(reading, row ? `${row.label} ${share(row.probability)}${after}` : "");
+    const after = off.length ? ` → ${now === undefined ? "…" : amount(context, now)}` : "";
+    say(reading, row ? `${row.label} ${amount(context, row.probability)}${after}` : "");
     reading.classList.toggle("nn-stale", off.length > 0 && !known);
     all.hidden = !off.length;
     const held = context.live ? null : context.choices("off");
@@ -158,7 +159,7 @@ export function switchesPane(context: Context, scene: Scene): HTMLElement {
       ? ""
       : held && !held.length
         ? `${parts.count} superpixels; switching them off ${NEEDS_KERNEL}`
-        : `${parts.count} superpixels${off.length ? `, ${off.length} off` : held ? ": click one to switch it off" : ": click any to switch them off"}`;
+        : `${context.get("superpixels").words || `${parts.count} superpixels`}${off.length ? `, ${off.length} off` : held ? ": click one to switch it off" : ": click any to switch them off"}`;
     say(words, what);
     canvas.style.cursor = parts && !(held && !held.length) ? "pointer" : "default";
     canvas.setAttribute("aria-label", `${row?.image ?? context.get("photo").name}: ${context.get("photo").shown_as}${what ? `, ${what}` : ""}`);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import torch
@@ -11,6 +12,8 @@ from torch import Tensor
 from ...recording import Operation, Recording
 from ..layout import places_of
 from ..receptive_field import token_grids
+from ..score_detection import way_to_scores
+from ..scores import Output
 from .gradients import guided_backprop
 from .result import Attribution
 from .subject import Subject
@@ -29,10 +32,10 @@ def grad_cam(
     relu : bool
         Whether what speaks against the class is cut off, as in the paper.
     upsample : "bilinear", "nearest" or "none"
-        To the input's rows and columns, or the map as it is.
+        To the input's rows and columns (linear along one axis, trilinear in three), or the map as it is.
     """
     name, maps, gradients = _maps(subject, layer)
-    alphas = gradients.mean((1, 2), keepdim=True)
+    alphas = gradients.flatten(1).mean(1).view(-1, *(1,) * (maps.ndim - 1))
     parameters = {"layer": name, "relu": relu, "upsample": upsample}
     values = _combined(subject, (alphas * maps).sum(0), relu, upsample)
     yield subject.result("grad_cam", values, contribution=True, layer=name, parameters=parameters)
@@ -46,9 +49,10 @@ def grad_cam_plus_plus(
     αₖ = g² / (2 g² + (Σ Aₖ) g³) at each place, wₖ = Σ α · ReLU(g). The factor exp(f), which all wₖ share, is left out.
     """
     name, maps, g = _maps(subject, layer)
-    below = 2 * g**2 + maps.sum((1, 2), keepdim=True) * g**3
+    axes = tuple(range(1, maps.ndim))
+    below = 2 * g**2 + maps.sum(axes, keepdim=True) * g**3
     alphas = torch.where(below != 0, g**2 / torch.where(below != 0, below, 1), 0)
-    weights = (alphas * g.clamp(min=0)).sum((1, 2), keepdim=True)
+    weights = (alphas * g.clamp(min=0)).sum(axes, keepdim=True)
     values = _combined(subject, (weights * maps).sum(0), True, upsample)
     parameters = {"layer": name, "upsample": upsample}
     yield subject.result("grad_cam_plus_plus", values, contribution=True, layer=name, parameters=parameters)
@@ -101,7 +105,7 @@ def attention_rollout(subject: Subject, *, discard: float = 0.0) -> Iterator[Att
         total = mixed / mixed.sum(1, keepdim=True) @ total
     first = tokens - grid[0] * grid[1]
     row = (total[0] if first else total.mean(0))[first:]
-    values = _upsampled(row.reshape(grid).float(), height, width, "bilinear")
+    values = _upsampled(row.reshape(grid).float(), (height, width), "bilinear")
     yield subject.result(
         "attention_rollout",
         values,
@@ -129,18 +133,25 @@ def map_layers(recording: Recording) -> list[str]:
     names = []
     for operation in recording:
         sizes = operation.shape
-        maps = len(sizes) == 4 and sizes[0] == 1 and min(sizes[2:]) > 1
-        tokens = len(sizes) == 3 and sizes[0] == 1 and sizes[1] in grids
-        if operation.number is not None and (maps or tokens) and operation.kind not in ("reshape", "attention"):
+        maps = len(sizes) in (4, 5) and sizes[0] == 1 and math.prod(sizes[2:]) > 1
+        line = len(sizes) == 3 and sizes[0] == 1 and (sizes[1] in grids or (sizes[2] > 1 and operation.kind in _LINES))
+        if operation.number is not None and (maps or line) and operation.kind not in ("reshape", "attention"):
             names.append(operation.name)
     return names
 
 
-def default_layer(recording: Recording, classes: int) -> str:
-    """The last layer with places; one whose units are the classes already only if there is no other."""
-    names = map_layers(recording)
+# What gives (1, channels, length) in a network on signals.
+_LINES = ("convolution", "activation", "normalisation", "pooling")
+
+
+def default_layer(recording: Recording, classes: int, meaning: Output = None) -> str:
+    """The last layer with places on the way to the scores; one whose units are the classes only for want of others."""
+    names, way = map_layers(recording), way_to_scores(recording, meaning)
+    names = [name for name in names if name in way] if way else names
     if not names:
-        raise ValueError("layer must have maps (rows and columns of the image), and no layer of this model has")
+        raise ValueError(
+            "layer must have maps (rows and columns of the image), and no layer between the input and the scores has"
+        )
     last = [name for name in names if _units(recording.operation(name)) != classes][-1:] or names[-1:]
     blocks = _attention(recording)
     if blocks and len(recording.operation(last[0]).shape) == 3:
@@ -153,31 +164,42 @@ def default_layer(recording: Recording, classes: int) -> str:
 
 
 def _units(operation: Operation) -> int:
-    return operation.shape[1] if len(operation.shape) == 4 else operation.shape[2]
+    return operation.shape[2] if len(operation.shape) == 3 else operation.shape[1]
 
 
 def _maps(subject: Subject, layer: str | None) -> tuple[str, Tensor, Tensor]:
-    """A layer's name, its maps (units, rows, columns) and the gradient of the score towards them."""
+    """A layer's name, its maps (units, …) along the input's axes, and the gradient of the score towards them."""
     recording = subject.recording
-    operation = recording.operation(default_layer(recording, len(subject.clean)) if layer is None else layer)
-    values, gradients = subject.at_layer(operation.name, subject.x)
-    places = places_of(recording, operation)
-    if min(places.shape[1:]) < 2:
+    if layer is None:
+        layer = default_layer(recording, len(subject.clean), subject.meaning)
+    operation = recording.operation(layer)
+    if len(operation.shape) < 3:
         raise ValueError(f"layer must have maps (rows and columns of the image), but {operation.name!r} has none")
-    at = torch.from_numpy(places).to(values.device)
+    values, gradients = subject.at_layer(operation.name, subject.x)
+    if len(operation.shape) == 5:  # a volume: the views' layout puts its slices side by side
+        return operation.name, values[0].float(), gradients[0].float()
+    at = torch.from_numpy(places_of(recording, operation)).to(values.device)
+    if subject.x.ndim == 3 and at.shape[1] == 1:
+        at = at[:, 0]
     return operation.name, values.reshape(-1)[at].float(), gradients.reshape(-1)[at].float()
 
 
 def _combined(subject: Subject, values: Tensor, relu: bool, upsample: str) -> Tensor:
-    height, width = subject.image().shape[1:]
-    return _upsampled(values.clamp(min=0) if relu else values, height, width, upsample)
+    return _upsampled(values.clamp(min=0) if relu else values, tuple(subject.x.shape[2:]), upsample)
 
 
-def _upsampled(values: Tensor, height: int, width: int, how: str) -> Tensor:
-    """A map (rows, columns) as (1, height, width)."""
+def _upsampled(values: Tensor, sizes: tuple[int, ...], how: str) -> Tensor:
+    """A map as (1, …) of the input's sizes along its axes."""
     if how == "none":
         return values[None]
     if how not in ("bilinear", "nearest"):
         raise ValueError(f'upsample must be "bilinear", "nearest" or "none", got {how!r}')
-    options = {"align_corners": False} if how == "bilinear" else {}
-    return F.interpolate(values[None, None], size=(height, width), mode=how, **options)[0]
+    if values.ndim != len(sizes):
+        raise ValueError(
+            f"layer must have maps along the input's {len(sizes)} axes, got {values.ndim}: upsample='none' leaves them "
+            "as they are"
+        )
+    if how == "nearest":
+        return F.interpolate(values[None, None], size=sizes, mode="nearest")[0]
+    mode = {1: "linear", 2: "bilinear", 3: "trilinear"}[len(sizes)]
+    return F.interpolate(values[None, None], size=sizes, mode=mode, align_corners=False)[0]

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ..scores import ScoreKind
 from .faithfulness import Deletion, Faithfulness, Yardstick
 from .methods import method_named
 from .randomisation import Randomisation, randomisation_steps
@@ -200,9 +201,11 @@ def evidence_cost(method: str, options: Mapping[str, Any], check: Check, image: 
     return own * {"randomisation": 2 * LEVELS, "seeds": SEEDS - 1, "sensitivity": SAMPLES}[check]
 
 
-def yardstick_steps(subject: Subject, **options: Any) -> Iterator[tuple[Deletion, Yardstick | None]]:
-    """What the faithfulness of all maps of one target is measured with; the last one is whole."""
-    deletion = Deletion(_of_probability(subject), **{"steps": STEPS, **options})
+def yardstick_steps(
+    subject: Subject, *, score: ScoreKind = "probability", **options: Any
+) -> Iterator[tuple[Deletion, Yardstick | None]]:
+    """What the faithfulness of all maps of one target is measured with, by this score; the last one is whole."""
+    deletion = Deletion(_by_score(subject, score), **{"steps": STEPS, **options})
     for yardstick in deletion.yardstick_steps(ORDERS):
         yield deletion, yardstick
 
@@ -281,14 +284,14 @@ def _edges(subject: Subject, found: Attribution) -> float:
     return 0.0 if np.isnan(correlation) else correlation
 
 
-def _of_probability(subject: Subject) -> Subject:
-    if subject.score == "probability":
+def _by_score(subject: Subject, score: ScoreKind) -> Subject:
+    if subject.score == score:
         return subject
     return Subject(
         subject.model,
         subject.x,
         target=subject.target,
-        score="probability",
+        score=score,
         output=subject.output,
         recording=subject.recording,
         prepared=subject.passes.prepared,

@@ -46,9 +46,9 @@ def extremal_perturbation(
     height, width = subject.image().shape[1:]
     under, words = standing(subject.x, fill, seed)
     mask_of = Bumps(height, width, subject.x.device)
-    grid = torch.full(mask_of.shape, 0.5, device=subject.x.device)
+    grid = torch.full(mask_of.shape, 0.5, device=subject.x.device, dtype=torch.float32)
     speed = torch.zeros_like(grid)
-    wanted = torch.zeros(height * width, device=subject.x.device)
+    wanted = torch.zeros(height * width, device=subject.x.device, dtype=torch.float32)
     wanted[round(height * width * (1 - area)) :] = 1
     # The score by its own size, so that logits and probabilities do alike. λ starts where both pull alike on a mask of
     # the wanted area, and ends thirty times as strong.

@@ -81,7 +81,7 @@ def smoothgrad(
         start, stop = stop, min(samples, stop + subject.passes.chunk)
         if noises is None:
             # One by one: what is drawn must not depend on how many go at once.
-            drawn = [torch.randn(x.shape[1:], generator=generator) for _ in range(start, stop)]
+            drawn = [torch.randn(x.shape[1:], generator=generator, dtype=torch.float32) for _ in range(start, stop)]
             some = (torch.stack(drawn) * deviation).to(x)
         else:
             some = noises[start:stop].to(x)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -34,8 +35,10 @@ class Switches:
         self.subject = subject
         subject.image()
         if segments is None or isinstance(segments, (int, np.integer)):
-            self.labels = superpixels(subject.x, segmentation, 50 if segments is None else int(segments))
-            self.words: str = segmentation
+            with warnings.catch_warnings(record=True) as told:
+                warnings.simplefilter("always")
+                self.labels = superpixels(subject.x, segmentation, 50 if segments is None else int(segments))
+            self.words: str = "; ".join([segmentation, *(str(one.message) for one in told)])
         else:
             self.labels, self.words = as_labels(segments, subject.x), "given"
         self.standing, self.fill = switched_off(subject.x, self.labels, fill, seed)

@@ -172,6 +172,6 @@ def attribution(
     (4, 4)
     """
     given = {name: options.pop(name) for name in _OF_SUBJECT if name in options}
-    subject = Subject(model, x, target=target, score=score or method_named(method).score, **given)
+    subject = Subject(model, x, target=target, score=score, usual=method_named(method).score, **given)
     *_, last = attribution_steps(subject, method, **options)
     return last

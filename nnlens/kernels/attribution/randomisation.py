@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
 
 from ...recording import Recording, borrow
 from ...recording.record import unwrapped
@@ -16,6 +21,10 @@ from .methods import attribution_steps
 from .result import Attribution
 from .similarity import Alike, alike
 from .subject import Subject, given_count
+
+_PARAMETRISED = re.compile(r"\.parametrizations(?:\.|$)|^parametrizations(?:\.|$)")
+# What a layer and its adapters are made of.
+_LINEAR = {"linear", "convolution", "arithmetic", "dropout", "reshape", "join"}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -65,24 +74,53 @@ class Randomisation:
 
 
 def weighted_layers(model: nn.Module, recording: Recording) -> list[str]:
-    """The modules that have parameters of their own, in the order in which these were first used in the pass."""
+    """The modules that have weights, in the order in which these were first used in the pass.
+
+    A weight that is computed from others (weight norm, any parametrisation) counts for the module that uses it. Modules
+    that make one linear layer together, a layer and its adapters say, are one: "head.*", all weights below `head`.
+    """
+    model = unwrapped(model)
     owners: dict[int, str] = {}
-    for path, module in unwrapped(model).named_modules():
+    for path, module in model.named_modules():
         for parameter in module.parameters(recurse=False):
             owners.setdefault(parameter.data_ptr(), path)
     found: dict[str, None] = {}
     for operation in recording:
         for source in operation.sources:
             if source.value is not None and source.value.data_ptr() in owners:
-                found[owners[source.value.data_ptr()]] = None
-    return list(found)
+                found[_PARAMETRISED.split(owners[source.value.data_ptr()])[0]] = None
+    kinds: dict[str, set[str]] = defaultdict(set)
+    for operation in recording:
+        for path in _and_above(operation.module):
+            kinds[path].add(operation.kind)
+    # Of several modules above each other that are one linear layer, the lowest: a chain of layers is not one.
+    merged: dict[str, None] = {}
+    for path in found:
+        group = next((above for above in _and_above(path)[1:] if _is_one_layer(model, above, kinds, found)), None)
+        merged[path if group is None else f"{group}.*"] = None
+    return list(merged)
+
+
+def _and_above(path: str) -> list[str]:
+    """A path and those of the modules that it is in, without the model itself."""
+    parts = path.split(".") if path else []
+    return [".".join(parts[:end]) for end in range(len(parts), 0, -1)]
+
+
+def _is_one_layer(model: nn.Module, path: str, kinds: Mapping[str, set[str]], found: Mapping[str, None]) -> bool:
+    """Whether several modules with weights do nothing but add up linear functions of one input."""
+    if isinstance(model.get_submodule(path), (nn.Sequential, nn.ModuleList, nn.ModuleDict)):
+        return False
+    inside = sum(one == path or one.startswith(f"{path}.") for one in found)
+    return inside > 1 and kinds[path] <= _LINEAR
 
 
 def randomised(model: nn.Module, layers: Sequence[str], seed: int = 0) -> nn.Module:
     """A copy of a model with the weights of these modules drawn anew.
 
-    From normal distributions of their own mean and deviation, tensor by tensor; running statistics stay. They are drawn
-    in the order of the layers: one more at the end leaves what the others drew.
+    From normal distributions of their own mean and deviation, tensor by tensor; running statistics stay. Weights that
+    are computed from others are drawn as the layer uses them. They are drawn in the order of the layers: one more at
+    the end leaves what the others drew. A name that ends in ".*" stands for all weights below.
 
     Raises ValueError for a model that cannot be copied.
     """
@@ -90,19 +128,43 @@ def randomised(model: nn.Module, layers: Sequence[str], seed: int = 0) -> nn.Mod
     try:
         with borrow(model):
             twin = copy.deepcopy(model)
+            _make_plain(twin)
     except Exception as error:
         raise ValueError(f"the model cannot be copied, and its own weights are left alone: {error}") from error
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for path in layers:
-            for parameter in twin.get_submodule(path).parameters(recurse=False):
+            every = path.endswith(".*")
+            for parameter in twin.get_submodule(path.removesuffix(".*")).parameters(recurse=every):
                 parameter.data = _drawn(parameter, generator)
     return twin
 
 
+def _make_plain(model: nn.Module) -> None:
+    """Turn weights that are computed from others into plain parameters of the same values."""
+    for module in model.modules():
+        if parametrize.is_parametrized(module):
+            # A copied module shares its class, made for this parametrisation, with the user's own: that is left alone.
+            own = {name: one for name, one in vars(type(module)).items() if name not in ("__dict__", "__weakref__")}
+            module.__class__ = type(type(module).__name__, type(module).__bases__, own)
+            assert isinstance(module.parametrizations, nn.ModuleDict)
+            for name in list(module.parametrizations):
+                parametrize.remove_parametrizations(module, name, leave_parametrized=True)
+                if name in module._buffers:  # which it becomes, where it was made of several parameters
+                    value = module._buffers.pop(name)
+                    assert value is not None
+                    module.register_parameter(name, nn.Parameter(value.detach().clone()))
+        for hook in list(module._forward_pre_hooks.values()):
+            # The older forms of the same, made by hooks.
+            if isinstance(hook, WeightNorm):
+                nn.utils.remove_weight_norm(module, hook.name)
+            elif isinstance(hook, SpectralNorm):
+                nn.utils.remove_spectral_norm(module, hook.name)
+
+
 def _drawn(like: Tensor, generator: torch.Generator) -> Tensor:
     own = like.detach().float()
-    drawn = torch.randn(like.shape, generator=generator).to(own)
+    drawn = torch.randn(like.shape, generator=generator, dtype=torch.float32).to(own)
     deviation = own.std() if own.numel() > 1 else own.abs().mean()
     return (own.mean() + drawn * deviation).to(like.dtype)
 

@@ -94,6 +94,9 @@ class Attribution:
         words = f"{self.method.replace('_', ' ')} of class {self.target} ({self.score} {self.value:.3g})"
         if self.layer:
             words += f" at {self.layer}"
+        for name in ("baseline", "fill", "upsample"):
+            if name in self.parameters:
+                words += f", {name} {self.parameters[name]}"
         if not self.complete:
             words += f", {self.done:.0%} done".replace("%", " %")
         cost = f"{self.forwards} forward" + (f" and {self.backwards} backward" if self.backwards else "")

@@ -86,7 +86,7 @@ def _ranked(a: np.ndarray, b: np.ndarray) -> float:
 def edges(x: Tensor) -> np.ndarray:
     """The strength of an image's edges, (height, width): Sobel's gradient, its norm over both axes and the channels."""
     image = x[0].detach().float().cpu()[:, None]
-    rise, smooth = torch.tensor([-1.0, 0.0, 1.0]), torch.tensor([1.0, 2.0, 1.0])
+    rise, smooth = (torch.tensor(one, dtype=torch.float32) for one in ([-1, 0, 1], [1, 2, 1]))
     padded = F.pad(image, (1, 1, 1, 1), mode="replicate")
     both = [F.conv2d(padded, torch.outer(*pair)[None, None]) for pair in ((rise, smooth), (smooth, rise))]
     return torch.stack(both).square().sum((0, 1, 2)).sqrt().numpy()

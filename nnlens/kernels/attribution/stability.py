@@ -129,7 +129,7 @@ def sensitivity_steps(
     norm = float(np.linalg.norm(original.values)) or 1.0
     changes: list[float] = []
     for _ in range(samples):
-        noise = (torch.rand(subject.x.shape, generator=generator) * 2 - 1) * radius
+        noise = (torch.rand(subject.x.shape, generator=generator, dtype=torch.float32) * 2 - 1) * radius
         other = Subject(
             subject.model,
             subject.x + noise.to(subject.x),

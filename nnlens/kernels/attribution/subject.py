@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any
 
@@ -15,7 +16,7 @@ from ...work import in_batches, out_of_memory
 from ..back_projection import Rule, rule_replacements
 from ..partial_pass import PartialPass
 from ..prepared import Prepared
-from ..scores import Pick, ScoreKind, class_scores, is_distribution, probabilities
+from ..scores import Output, ScoreKind
 from ..whole_passes import WholePasses
 from .result import Attribution
 
@@ -27,12 +28,12 @@ class Subject:
     ----------
     x : tensor (1, …)
     target : int, optional
-        The class; the most probable one if left out.
-    score : "logit" or "probability"
-        The model's own score, or its softmax (the sigmoid of a single score; the score itself where the scores are
-        a distribution already).
-    output : str, int or callable, optional
-        Which of several outputs holds the scores.
+        The class; the one with the largest score if left out.
+    score : "logit" or "probability", optional
+        See `ScoreMeaning.log_odds` and `.probabilities`. Where it is left out, `usual`; but the probability where the
+        model gives no logits.
+    output : str, int, callable or ScoreMeaning, optional
+        Which of several outputs holds the scores, or what they mean.
     recording, prepared : optional
         The whole pass on `x` and the model made ready for many passes, where they are at hand.
 
@@ -51,8 +52,9 @@ class Subject:
         x: Tensor,
         *,
         target: int | None = None,
-        score: ScoreKind = "logit",
-        output: Pick = None,
+        score: ScoreKind | None = None,
+        usual: ScoreKind = "logit",
+        output: Output = None,
         recording: Recording | None = None,
         prepared: Prepared | None = None,
     ):
@@ -61,24 +63,25 @@ class Subject:
             raise ValueError(f"x must be one input as a tensor (1, …), got {got}")
         if not torch.isfinite(x).all():
             raise ValueError("x must be finite, got NaN or infinity")
-        if score not in ("logit", "probability"):
+        if score not in ("logit", "probability", None):
             raise ValueError(f'score must be "logit" or "probability", got {score!r}')
         self.model, self.output = unwrapped(model), output
         self.x = x.detach()
         self.passes = WholePasses(self.model, self.x, output=output, prepared=prepared)
         self._recording = recording
-        if recording is not None:
-            scores = class_scores(recording.output, output)
-        elif self.passes.prepared is not None:
+        self.score: ScoreKind = self.passes.meaning.usual(usual) if score is None else score
+        self.meaning = self.passes.meaning.for_kind(self.score)
+        self.passes.reading(self.meaning)
+        if self.passes.prepared is not None:
             scores = self.passes.prepared.clean[None]
         else:
             with borrow(self.model):
-                scores = class_scores(self.model(self.x), output)
+                scores = self.meaning.read(self.model(self.x.clone()), 1)
         if len(scores) != 1:
             raise ValueError(f"the model must give one row of scores for one input, got {tuple(scores.shape)}")
         self.clean = scores[0].detach()
-        if not torch.isfinite(self.clean).all():
-            raise ValueError("the model must give finite scores, got NaN or infinity for x")
+        if problem := self.meaning.problem(self.clean):
+            raise ValueError(f"the model must give finite scores for x, got {problem}")
         classes = len(self.clean)
         if target is None:
             target = int(self.clean.argmax())
@@ -86,11 +89,12 @@ class Subject:
             raise TypeError(f"target must be a class index, got {type(target).__name__}")
         if not 0 <= target < classes:
             raise ValueError(f"target must be 0…{classes - 1}, got {target}")
-        self.distribution = is_distribution(self.clean)
-        # Where the scores are probabilities already, there are no others.
-        self.target, self.score = int(target), "probability" if self.distribution else score
+        self.target = int(target)
         self.value = float(self.of(self.clean[None])[0])
+        if not np.isfinite(self.value):
+            raise ValueError(f"target must be a class with a finite score, got {self.target}, whose {self.score} is −∞")
         self.forwards, self.backwards = 0, 0
+        self.how = ""  # how a layer's gradient was had, where it was not the fast way
 
     @property
     def recording(self) -> Recording:
@@ -102,9 +106,7 @@ class Subject:
 
     def of(self, scores: Tensor) -> Tensor:
         """The explained score of each row of class scores, (n,)."""
-        if self.score == "probability":
-            scores = probabilities(scores, distribution=self.distribution)
-        return scores[:, self.target]
+        return self.meaning.of(scores, self.score)[:, self.target]
 
     def image(self) -> Tensor:
         """The input (channels, height, width), for methods that need one with rows and columns."""
@@ -133,16 +135,26 @@ class Subject:
         instead = rule_replacements(self.recording, rule, None, None)[0] if modified else None
         self.passes.check()
 
+        def follow(part: Tensor) -> tuple[Tensor, Tensor]:
+            score = self.of(self.passes.with_gradient(part, instead))
+            (gradient,) = torch.autograd.grad(score.sum(), part, allow_unused=True)
+            return gradient, score
+
         def run(start: int, stop: int) -> tuple[Tensor, Tensor]:
             part = batch[start:stop].detach().clone().requires_grad_()
             try:
-                score = self.of(self.passes.with_gradient(part, instead))
-                (gradient,) = torch.autograd.grad(score.sum(), part, allow_unused=True)
+                try:
+                    gradient, score = follow(part)
+                except RuntimeError as error:
+                    if out_of_memory(error) or not self.passes.follow_the_model(error):
+                        raise
+                    gradient, score = follow(part)
             except RuntimeError as error:
                 raise self._without_gradient(error) from error
             if gradient is None:
                 raise self._without_gradient(
-                    "between the input and the score is an operation that is not differentiable"
+                    "between the input and the score is an operation that is not differentiable, or a part that runs "
+                    "under torch.no_grad()"
                 )
             return gradient.detach(), score.detach()
 
@@ -154,8 +166,10 @@ class Subject:
 
     def _without_gradient(self, why: Exception | str, towards: str = "") -> Exception:
         """What is raised where no gradient can be had; what says something else already, as it is."""
-        if isinstance(why, Exception) and (out_of_memory(why) or isinstance(why, OtherPathError)):
+        if isinstance(why, Exception) and out_of_memory(why):
             return why
+        if isinstance(why, OtherPathError):
+            why = f"the rule needs the operations of the recorded pass, but {why}"
         return ValueError(f"the model has no gradient from class {self.target}{towards}: {why}")
 
     def at_layer(self, layer: str, batch: Tensor) -> tuple[Tensor, Tensor]:
@@ -167,24 +181,37 @@ class Subject:
         prepared = self.passes.prepared if self.passes.level == 1 else None
         forward = PartialPass(self.model, recording, [layer], prepared=prepared, to_end=True)
         name = recording.resolve(layer)
+
+        def follow(run: Callable[[Tensor], tuple[dict[str, Tensor], Any]]) -> tuple[Tensor, Tensor | None]:
+            kept, given = run(batch.detach().clone().requires_grad_() * 1)
+            score = self.of(self.meaning.read(given, len(batch)))
+            return kept[name], torch.autograd.grad(score.sum(), kept[name], allow_unused=True)[0]
+
         with torch.inference_mode(False), borrow(self.model), torch.enable_grad():
             try:
-                kept, given = forward(batch.detach().clone().requires_grad_() * 1)
-                score = self.of(class_scores(given, self.output))
-                (gradient,) = torch.autograd.grad(score.sum(), kept[name], allow_unused=True)
+                try:
+                    value, gradient = follow(forward)
+                except RuntimeError as error:
+                    if out_of_memory(error):
+                        raise
+                    value, gradient = follow(forward.recorded)
+                    forward.how = f"recorded from the model itself, for {error}"
             except RuntimeError as error:
                 raise self._without_gradient(error, f" to {name}") from error
+        self.how = forward.how
         if gradient is None:
             raise ValueError(f"layer must be one that the scores are computed from, got {layer!r}")
         self.forwards += len(batch)
         self.backwards += len(batch)
-        return kept[name].detach(), gradient.detach()
+        return value.detach(), gradient.detach()
 
     def result(self, method: str, values: Tensor | np.ndarray, *, contribution: bool, **about: Any) -> Attribution:
         """An `Attribution` of this subject with the cost so far."""
         if isinstance(values, Tensor):
             values = values.detach().float().cpu().numpy()
         parameters = MappingProxyType(about.pop("parameters", {}))
+        how = self.how or self.passes.how
+        about["notes"] = (*about.get("notes", ()), *((how,) if how else ()))
         return Attribution(
             method=method,
             values=np.ascontiguousarray(values, dtype=np.float32),

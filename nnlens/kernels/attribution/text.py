@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from ...recording import borrow
-from ..scores import Pick, ScoreKind, class_scores, is_distribution, probabilities
+from ..score_detection import meaning_of
+from ..scores import Output, ScoreKind, ScoreMeaning, class_scores
 from .lime import check_kernel, proximity
 from .subject import given_count
 from .surrogate import Fit, Surrogate
@@ -80,7 +81,7 @@ def lime_text(
     ridge: float = 1.0,
     seed: int = 0,
     once: bool = False,
-    output: Pick = None,
+    output: Output = None,
     batch_size: int = 32,
 ) -> TextAttribution:
     """Take words out of a text at random, and fit a linear model to the scores.
@@ -133,7 +134,9 @@ def lime_text(
     if not 0 <= target < rows.shape[1]:
         raise ValueError(f"target must be 0…{rows.shape[1] - 1}, got {target}")
     if score == "probability":
-        rows = probabilities(rows, distribution=is_distribution(rows[0]))
+        # Behind a function nothing can be recorded: the values of the text as it is decide.
+        meaning = output if isinstance(output, ScoreMeaning) else meaning_of(None, rows[:1])
+        rows = meaning.probabilities(rows)
     values = rows[:, target].double().numpy()
     fit = Fit(on.shape[1], ridge)
     fit.add(on, values, proximity(on, width))
@@ -167,7 +170,7 @@ def _drawn(samples: int, words: int, seed: int) -> np.ndarray:
     return on
 
 
-def _predictor(model: Any, encode: Any, output: Pick) -> Callable[[list[str]], Any]:
+def _predictor(model: Any, encode: Any, output: Output) -> Callable[[list[str]], Any]:
     if not isinstance(model, nn.Module):
         return model
 

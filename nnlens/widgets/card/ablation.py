@@ -49,7 +49,7 @@ class AblationPart(CardPart):
                 layer,
                 unit,
                 instead=instead,
-                output=self._lens.output,
+                output=sample.scored(),
                 recording=sample.recording,
                 prepared=self._lens.prepared(sample),
             )
@@ -111,7 +111,7 @@ class AblationPart(CardPart):
                         layer,
                         unit,
                         instead=instead,
-                        output=self._lens.output,
+                        output=sample.scored(),
                         recording=recording,
                         prepared=prepared,
                     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator
-from typing import Any
+from typing import Any, ClassVar
 
 import traitlets as t
 
@@ -16,6 +16,9 @@ from ..view import synced
 
 class CardPart(ActivationsWidget):
     """A view with a card of the selected unit, which follows the selection while it is open."""
+
+    needs_scores: ClassVar[bool] = True
+    needs_image: ClassVar[bool] = True
 
     card = synced(t.Bool(False, help="whether the unit card is open"))
     fields = synced(t.Dict(help="the pixels that the rows and the columns of the layer's maps see: rows, columns"))

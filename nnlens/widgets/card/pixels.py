@@ -88,7 +88,7 @@ class PixelsPart(CardPart):
                 of,
                 rule=rule,  # type: ignore[arg-type]
                 at=at,
-                output=self._lens.output,
+                output=sample.scored(),
                 recording=sample.recording,
                 prepared=self._lens.prepared(sample),
             )

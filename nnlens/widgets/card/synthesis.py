@@ -73,7 +73,7 @@ class SynthesisPart(CardPart):
                 seed=self.seed,
                 mean=scale.mean,
                 std=scale.std,
-                output=self._lens.output,
+                output=sample.scored(),
                 recording=sample.recording,
                 prepared=self._lens.prepared(sample),
             )

@@ -1,0 +1,40 @@
+// What the scores mean, in words, and the choice to read them in another way.
+
+import type { Context } from "../lib/context.ts";
+import { h, say } from "../lib/dom.ts";
+import { meaningOf } from "../lib/meaning.ts";
+
+const TASKS: Record<string, string> = {
+  multiclass: "one class of many",
+  multilabel: "each label by itself",
+  binary: "yes or no",
+  regression: "a quantity",
+};
+
+export function meaningRow(context: Context): HTMLElement {
+  const words = h("span", { class: "nn-soft" });
+  const task = h("select", { "aria-label": "what the scores mean" });
+  const given = h("input", { type: "checkbox" });
+  const label = h("label", { class: "nn-control" }, given, "gives probabilities");
+  label.title = "the model has applied its softmax or sigmoid already";
+  const choices = h("span", { class: "nn-row" }, task, label);
+  choices.hidden = !context.live || context.hides("meaning");
+  context.listen(task, "change", () => context.set({ read_as: { task: task.value, logits: null } }));
+  context.listen(given, "change", () =>
+    context.set({ read_as: { task: meaningOf(context).task, logits: !given.checked } }),
+  );
+  context.watch(["meaning", "read_as"], () => {
+    const meaning = meaningOf(context);
+    const tasks = meaning.tasks ?? [];
+    if ([...task.options].map((one) => one.value).join() !== tasks.join())
+      task.replaceChildren(...tasks.map((value) => h("option", { value }, TASKS[value] ?? value)));
+    task.value = meaning.task ?? "";
+    given.checked = meaning.logits === false;
+    label.hidden = meaning.task === "regression";
+    const text = (meaning.words ?? "").replace(/^\w+: /, "");
+    say(words, choices.hidden && meaning.task !== "multiclass" ? text : "");
+    choices.title = `${meaning.words ?? ""} (${meaning.why ?? ""})`;
+    words.title = choices.title;
+  });
+  return h("div", { class: "nn-row nn-meaning" }, choices, words);
+}

@@ -1,0 +1,48 @@
+"""Files that are written whole, or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[IO[bytes]]:
+    """A file opened for bytes that takes the place of `path` when the block ends well.
+
+    Until then it has another name in the same folder. A full disk, an error in the block or the end of the process
+    leave what was there before; the unfinished file is removed, but for the end of the process.
+    """
+    path = Path(os.path.realpath(path))
+    handle, part = tempfile.mkstemp(prefix=f".{path.name[:40]}-", suffix=".part", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        if path.exists():
+            shutil.copymode(path, part)
+        else:
+            mask = os.umask(0)
+            os.umask(mask)
+            os.chmod(part, 0o666 & ~mask)
+        os.replace(part, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(part)
+        raise
+
+
+def remove_parts(folder: Path, older: float = 3600) -> None:
+    """Remove the unfinished files of processes that ended in the middle: those not touched for `older` seconds."""
+    for part in (*folder.glob(".*.part"), *folder.glob("*.part")):
+        with contextlib.suppress(OSError):
+            if time.time() - part.stat().st_mtime > older:
+                part.unlink()

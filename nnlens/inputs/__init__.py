@@ -1,0 +1,22 @@
+"""Images in: whatever a user has becomes the model's input, and the picture that is shown."""
+
+from .input import Input, any_input, model_input, prepare, redrawn
+from .opening import Opened, open_image, read_image, to_rgb
+from .preprocessing import Normalisation, Preprocess, Resize, as_preprocess, probe_normalisation
+
+__all__ = [
+    "Input",
+    "Normalisation",
+    "Opened",
+    "Preprocess",
+    "Resize",
+    "any_input",
+    "as_preprocess",
+    "model_input",
+    "open_image",
+    "prepare",
+    "probe_normalisation",
+    "read_image",
+    "redrawn",
+    "to_rgb",
+]

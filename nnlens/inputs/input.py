@@ -1,0 +1,329 @@
+"""One image on its way into the model: its input values, and the picture that shows them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageColor
+from torch import Tensor
+
+from .opening import Opened, as_pil, open_image, ready_input, scaled, to_rgb
+from .preprocessing import Normalisation, Preprocess, Resize, probe_normalisation
+
+BACKGROUND = 0.4  # the share of an image from which on its most frequent colour counts as its background
+
+
+@dataclass(frozen=True, eq=False)
+class Input:
+    """One image on its way into the model.
+
+    Attributes
+    ----------
+    name : str
+    path : str or None
+        The file it came from, where it came from one.
+    x : tensor (1, channels, height, width)
+        The model's input. For an input that is no image the first tensor of what the model is given.
+    shown : PIL image
+        The same pixels as a picture.
+    shown_as : str
+        In words, how the values became colours.
+    grey : tensor (channels, 1, 1)
+        The input value of mid-grey.
+    scale : Normalisation
+        How pixels and input values belong together.
+    notes : tuple of str
+        What a reader should know of how the image became the input.
+    given : (tuple, dict) or None
+        What the model is called with, where that is more or other than `x`.
+    """
+
+    name: str
+    path: str | None
+    x: Tensor
+    shown: Image.Image
+    shown_as: str
+    grey: Tensor
+    scale: Normalisation
+    notes: tuple[str, ...] = ()
+    given: tuple[tuple[Any, ...], dict[str, Any]] | None = None
+
+    def __repr__(self) -> str:
+        return f"Input({self.name!r}, {' × '.join(map(str, self.x.shape))}, {self.shown_as})"
+
+    @property
+    def is_image(self) -> bool:
+        return self.given is None
+
+    @property
+    def call(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments and keywords of the model's forward."""
+        return ((self.x,), {}) if self.given is None else self.given
+
+    @cached_property
+    def background(self) -> Tensor | None:
+        """The input value (channels, 1, 1) of the colour that most of the image has; None where none dominates."""
+        values = self.x[0].float().cpu()
+        pixels = np.asarray(self.shown).reshape(-1, 3).astype(np.int64) // 8
+        codes = pixels[:, 0] * 1024 + pixels[:, 1] * 32 + pixels[:, 2]
+        if len(codes) != values[0].numel():
+            return None
+        found, counts = np.unique(codes, return_counts=True)
+        if counts.max() < BACKGROUND * len(codes):
+            return None
+        own = values.flatten(1)[:, torch.from_numpy(codes == found[counts.argmax()])]
+        # The very value where the background is even, else what is in the middle of it.
+        return own.median(1).values.view(-1, 1, 1).to(self.x)
+
+    @property
+    def usual_fill(self) -> str:
+        """What stands where something is hidden, unless told: the "background" where there is one, else "grey"."""
+        return "grey" if self.background is None else "background"
+
+    def fill(self, name: str) -> Any:
+        """A view's fill as kernels take it: input values for "grey", "background", a number or a colour; else the name.
+
+        Raises ValueError for a name that is none of these.
+        """
+        if name == "grey":
+            return self.grey
+        if name == "background":
+            if self.background is None:
+                raise ValueError("fill must not be 'background': no colour covers 40 % of this image")
+            return self.background
+        try:
+            return float(name)
+        except ValueError:
+            pass
+        try:
+            red, green, blue = ImageColor.getrgb(name)[:3]
+        except ValueError:
+            return name
+        levels = torch.tensor([red, green, blue], dtype=torch.float32) / 255
+        if self.x.shape[1] != 3:
+            levels = levels.mean().expand(self.x.shape[1])
+        mean, std = (
+            torch.tensor(self.scale.mean, dtype=torch.float32),
+            torch.tensor(self.scale.std, dtype=torch.float32),
+        )
+        return ((levels - mean) / std).view(-1, 1, 1).to(self.x)
+
+
+def prepare(
+    image: Any,
+    preprocess: Preprocess | None,
+    *,
+    device: torch.device,
+    dtypes: Sequence[torch.dtype],
+    name: str | None = None,
+    bands: Sequence[int] | None = None,
+    convert: bool = False,
+    check: bool = False,
+) -> Input:
+    """`image` as the model's input and as a picture; see `open_image` for what it may be.
+
+    A floating tensor (c, h, w) or (1, c, h, w) is taken as a ready input, whatever `preprocess` is.
+
+    Parameters
+    ----------
+    dtypes : sequence of dtypes
+        Those of the model's parameters: the input is of the first, unless it has another of them already.
+    bands : three int, optional
+        Which channels are shown as red, green and blue.
+    convert : bool
+        Convert a picture to RGB first, whatever mode it has.
+    check : bool
+        Call `preprocess` twice, and note it where the results differ.
+    """
+    path = str(image) if isinstance(image, (str, Path)) else None
+    name = name or (Path(path).name if path is not None else "image")
+    x, opened, notes = _model_input(image, preprocess, name, convert)
+    normalisation = None
+    if opened is not None and preprocess is not None:
+        with _undisturbed():
+            normalisation = probe_normalisation(preprocess, opened)
+        if check and not isinstance(preprocess, Resize):
+            with _undisturbed():
+                again = ready_input(preprocess(opened))
+            if again.shape != x.shape or not torch.equal(again, x):
+                notes = (
+                    *notes,
+                    "preprocess draws random numbers: this is one of its results, the next call gives another",
+                )
+    x = x.to(device, x.dtype if x.dtype in dtypes else dtypes[0])
+    return _input(name, path, x, normalisation, bands, notes)
+
+
+def _input(
+    name: str,
+    path: str | None,
+    x: Tensor,
+    normalisation: Normalisation | None,
+    bands: Sequence[int] | None,
+    notes: tuple[str, ...],
+) -> Input:
+    shown, shown_as, scale = _show(x, normalisation, bands)
+    if normalisation is not None and len(normalisation.mean) == x.shape[1]:
+        grey = normalisation.value(0.5)
+    else:
+        grey = ((x.amin((0, 2, 3)) + x.amax((0, 2, 3))) / 2).view(-1, 1, 1)
+    return Input(name, path, x, shown, shown_as, grey.to(x), scale, notes)
+
+
+def any_input(args: tuple[Any, ...], keywords: dict[str, Any], device: torch.device) -> Input:
+    """Whatever a model takes, for what needs no picture: shown as a grey square."""
+
+    def there(value: Any) -> Any:
+        if isinstance(value, Tensor):
+            return value.detach().to(device)
+        if isinstance(value, (tuple, list)) and type(value) in (tuple, list):
+            return type(value)(map(there, value))
+        if isinstance(value, dict):
+            return {key: there(one) for key, one in value.items()}
+        return value
+
+    given = tuple(map(there, args)), {key: there(value) for key, value in keywords.items()}
+    tensors = [one for one in (*given[0], *given[1].values()) if isinstance(one, Tensor)]
+    if not tensors:
+        raise TypeError(
+            f"image must be an image, or tensors that the model takes, got {[type(one).__name__ for one in args]}"
+        )
+    shape = " × ".join(map(str, tensors[0].shape))
+    flat = Normalisation((0.5,), (1.0,))
+    words = f"not an image: a tensor of {shape}"
+    return Input("input", None, tensors[0], Image.new("RGB", (32, 32), (128,) * 3), words, torch.zeros(1, 1, 1), flat,
+                 given=given)  # fmt: skip
+
+
+def _model_input(
+    image: Any, preprocess: Preprocess | None, name: str, convert: bool = False
+) -> tuple[Tensor, Any, tuple[str, ...]]:
+    """The model's input (1, c, h, w), what the transform was given for it (None for a ready input), and notes."""
+    if isinstance(image, Tensor) and image.is_floating_point():
+        return ready_input(image), None, ()
+    if preprocess is None:
+        if isinstance(image, Tensor):
+            return ready_input(image), None, ()
+        raise ValueError(
+            "image must be a ready tensor where the lens has no preprocess, got "
+            f"{type(image).__name__}; give Lens(…, preprocess=…) to open photographs (for a text see kernels.lime_text)"
+        )
+    opened = open_image(image, name)
+    if min(_sides(opened)) < 2:
+        raise ValueError(f"image must be at least 2 × 2 pixels, got {' × '.join(map(str, _sides(opened)))}")
+    if isinstance(preprocess, Resize):
+        extra: tuple[str, ...] = ()
+        if not isinstance(opened.image, Image.Image):
+            extra = tuple(filter(None, [scaled(np.asarray(opened.image))[1]]))
+        return ready_input(preprocess(opened.image)), opened.image, (*opened.notes, *extra)
+    problem: Exception | None = None
+    for form, notes in _forms(opened, convert):
+        try:
+            x = preprocess(form)
+        except Exception as error:
+            problem = problem or error
+            continue
+        if not isinstance(x, Tensor):
+            raise TypeError(f"preprocess must return a tensor, got {type(x).__name__}")
+        return ready_input(x), form, (*opened.notes, *notes)
+    width, height = _sides(opened)
+    raise ValueError(f"preprocess failed on a {width} × {height} photograph: {problem}") from problem
+
+
+def _forms(opened: Opened, convert: bool) -> Iterator[tuple[Any, tuple[str, ...]]]:
+    """What a user's transform is given: the image as it was opened, and where it does not take that, as a picture."""
+    image = opened.image
+    if not convert:
+        yield image, ()
+    try:
+        picture, notes = as_pil(image)
+    except ValueError:
+        return
+    if picture is not image and not convert:
+        yield picture, notes
+    if picture.mode != "RGB" or convert:
+        yield to_rgb(picture), (*notes, f"converted from {picture.mode} to RGB, for as it is it was not taken")
+
+
+def _sides(opened: Opened) -> tuple[int, int]:
+    """Width and height."""
+    if isinstance(opened.image, Image.Image):
+        return opened.image.size
+    shape = tuple(opened.image.shape)
+    if len(shape) == 2:
+        return shape[1], shape[0]
+    last = shape[-1] <= 4 and not isinstance(opened.image, Tensor)
+    return (shape[-2], shape[-3]) if last and len(shape) > 2 else (shape[-1], shape[-2])
+
+
+def model_input(image: Any, preprocess: Preprocess | None) -> Tensor:
+    """`image`, whatever `prepare` takes, as the model's input (1, c, h, w) alone."""
+    return _model_input(image, preprocess, "the bytes given")[0]
+
+
+def redrawn(picture: Image.Image, like: Input, name: str) -> Input:
+    """A picture of the size of `like.shown`, pixel by pixel, as the model's input: what somebody drew on it."""
+    channels, height, width = like.x.shape[1:]
+    if channels not in (1, 3):
+        raise ValueError(f"drawing needs an input of 1 or 3 channels, this one has {channels}")
+    if picture.size != (width, height):
+        raise ValueError(f"drawing must have {width} × {height} pixels, got {picture.width} × {picture.height}")
+    pixels = np.array(picture.convert("L" if channels == 1 else "RGB"), dtype=np.float32).reshape(height, width, -1)
+    levels = torch.from_numpy(pixels).permute(2, 0, 1) / 255
+    mean, std = (torch.tensor(one, dtype=torch.float32).view(-1, 1, 1) for one in (like.scale.mean, like.scale.std))
+    x = ((levels - mean) / std)[None].to(like.x.device, like.x.dtype)
+    return replace(like, name=name, path=None, x=x, shown=to_rgb(picture), shown_as="a drawing", notes=())
+
+
+def _show(
+    x: Tensor, normalisation: Normalisation | None, bands: Sequence[int] | None
+) -> tuple[Image.Image, str, Normalisation]:
+    image = x[0].float().cpu()
+    channels = image.shape[0]
+    if normalisation is not None and len(normalisation.mean) == channels:
+        words = "the model's input, its normalisation undone"
+    else:
+        low, high = float(image.min()), float(image.max())
+        span = high - low if high > low else 1.0
+        normalisation = Normalisation((-low / span if high > low else 0.5 - low,) * channels, (1 / span,) * channels)
+        words = f"the model's input, stretched from {low:.3g} … {high:.3g}"
+    mean, std = (
+        torch.tensor(normalisation.mean, dtype=torch.float32),
+        torch.tensor(normalisation.std, dtype=torch.float32),
+    )
+    image = image * std.view(-1, 1, 1) + mean.view(-1, 1, 1)
+    if bands is not None:
+        if len(bands) != 3 or not all(isinstance(one, (int, np.integer)) and 0 <= one < channels for one in bands):
+            raise ValueError(
+                f"bands must be three channels 0…{channels - 1} for red, green and blue, got {tuple(bands)}"
+            )
+        image, words = image[list(bands)], f"{words}, channels {', '.join(map(str, bands))} as red, green and blue"
+        if channels > 4:
+            # Bands of a satellite have ranges of their own.
+            least, most = (torch.quantile(image.flatten(1), share, dim=1).view(-1, 1, 1) for share in (0.02, 0.98))
+            image, words = (image - least) / (most - least).clamp(min=1e-6), f"{words}, each stretched from 2 % to 98 %"
+    elif channels not in (1, 3):
+        image, words = image.mean(0, keepdim=True), f"{words}, mean of {channels} channels"
+    pixels = (image.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
+    picture = Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels).convert("RGB")
+    return picture, words, normalisation
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Whatever the block draws, the random numbers after it are as if it had not run."""
+    python, numpy = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng(devices=[]):
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(numpy)
