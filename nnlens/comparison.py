@@ -52,6 +52,8 @@ class Settings:
         Of Grad-CAM and its kin; "" is the last one with places.
     score : "logit" or "probability", optional
         What is explained; what suits the method if None.
+    upsample : "bilinear" or "nearest"
+        How Grad-CAM and its kin are brought to the image's size.
     """
 
     samples: int = 1000
@@ -61,6 +63,7 @@ class Settings:
     seed: int = 0
     layer: str = ""
     score: ScoreKind | None = None
+    upsample: str = "bilinear"
 
     def options(self, method: str) -> dict[str, Any]:
         """The options of a method that are set here."""
@@ -74,6 +77,8 @@ class Settings:
             found["width"] = self.width
         if self.layer and "layer" in known:
             found["layer"] = self.layer
+        if "upsample" in known:
+            found["upsample"] = self.upsample
         return found
 
 

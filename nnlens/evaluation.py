@@ -14,6 +14,7 @@ from .comparison import Comparison, Settings
 from .kernels import CHECKS, METHODS
 from .kernels.attribution.evidence import Check
 from .kernels.attribution.methods import method_named
+from .names import nearest
 
 if TYPE_CHECKING:
     from .lens import Lens
@@ -158,12 +159,13 @@ def evaluate_steps(
     for name in settings:
         if name not in known:
             raise TypeError(
-                f"evaluate has no option {name!r}; it takes count, checks, most, progress, {', '.join(known)}"
+                f"evaluate has no option {name!r}{nearest(name, known)}; it takes count, checks, most, progress, "
+                f"{', '.join(known)}"
             )
     names = tuple(dict.fromkeys(method_named(name).name for name in methods))
     for check in checks:
         if check not in CHECKS:
-            raise ValueError(f"checks must be of {', '.join(CHECKS)}, got {check!r}")
+            raise ValueError(f"checks must be of {', '.join(CHECKS)}, got {check!r}{nearest(str(check), CHECKS)}")
     data = lens.dataset(dataset)
     if count is not None and count < 1:
         raise ValueError(f"count must be at least 1, got {count}")

@@ -144,6 +144,8 @@ class Lens:
         self._task, self._logits, self._meaning = task, logits, None
         try:
             shown = [(one, self.current(one.sample)) for one in self._selections]
+            for _, sample in shown:
+                sample.scored()  # raises where they cannot be read so
         except Exception:
             self._task, self._logits, self._meaning = before
             raise
@@ -235,7 +237,7 @@ class Lens:
         empty = np.empty(0, np.float32)
         try:
             meaning = self._meant(recording).at(place)
-            scores = meaning.read(recording.output, 1)
+            scores = meaning.read(recording.output, 1).detach()
             if scores.shape[0] != 1:
                 raise ValueError(
                     f"the model must give one row of scores for one image, got {tuple(scores.shape)}: choose what to "

@@ -25,6 +25,8 @@ from .kernels import (
     token_grids,
     way_to_scores,
 )
+from .kernels.scores import pick_output
+from .names import nearest
 from .recording import Recording
 
 SCALES = ("unit", "layer", "locked")
@@ -56,6 +58,26 @@ class Sample:
     def __repr__(self) -> str:
         words = "" if not self.names else f": {self.names[self.top_class()]} {self.words_of(self.top_class())}"
         return f"Sample({self.input.name!r}{words})"
+
+    def class_of(self, layer: str, unit: int) -> str:
+        """The class that a unit stands for, where the layer's units are the classes' scores; else ""."""
+        named = self.once("class layers", make=self._class_layers)
+        return self.names[unit] if layer in named and unit < len(self.names) else ""
+
+    def _class_layers(self) -> set[str]:
+        """The operations at the end of the pass that hold a number for each class."""
+        pick = None if self.meaning is None else self.meaning.output
+        try:
+            operation = self.recording.maker_of(pick_output(self.recording.output, pick))
+        except (TypeError, ValueError):
+            return set()
+        found = set()
+        while operation is not None and operation.shape[1:2] == (len(self.names),):
+            found.add(operation.name)
+            inputs = [name for name in operation.inputs if name in self.recording]
+            ends = operation.kind not in ("reshape", "activation") or len(inputs) != 1
+            operation = None if ends else self.recording.operation(inputs[0])
+        return found
 
     def once(self, *key: Any, make: Callable[[], Any], most: int = 8) -> Any:
         """What `make` gives of this image, made once and kept for a while; see `Kept`."""
@@ -213,7 +235,7 @@ class Selection(t.HasTraits):
     def __setattr__(self, name: str, value: Any) -> None:
         if not name.startswith("_") and not hasattr(type(self), name):
             known = ", ".join(("target", "layer", "unit", "position", "grid", "scale"))
-            raise AttributeError(f"a selection has {known}, not {name!r}")
+            raise AttributeError(f"a selection has {known}, not {name!r}{nearest(name, known.split(', '))}")
         if name == "unit" and (isinstance(value, bool) or not isinstance(value, (int, np.integer))):
             raise TypeError(f"unit must be a whole number, got {value!r}")
         if name == "target":

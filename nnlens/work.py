@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import math
 import threading
 import time
 import traceback
@@ -50,118 +51,169 @@ def in_batches(count: int, run: Callable[[int, int], Chunk], *, size: int) -> It
 
 
 class Worker:
-    """One thread that does the jobs of a lens, the most urgent lane first.
+    """Does the jobs of a lens in the background, the most urgent lane first.
 
     An owner has one job in each lane: a newer one replaces an older one, waiting or running, so a dragged
-    slider never queues work. A running job gives way to more urgent lanes between its steps, then goes on.
+    slider never queues work. A running job gives way to more urgent lanes between its steps, then goes on. One thread
+    serves all workers.
     """
 
     def __init__(self, lanes: tuple[str, ...]):
         self.lanes = lanes
+        self.beside_user_code = False  # whether the user's own code may run meanwhile
         self._waiting: dict[tuple[str, int], Steps] = {}
         self._resting: dict[tuple[str, int], float] = {}  # until when, in the clock of `time.monotonic`
-        self._lock = threading.Condition()
-        self._thread: threading.Thread | None = None
-        self._running: tuple[str, int] | None = None
         self._held = False
-        self.beside_user_code = False  # whether the user's own code may run meanwhile
+        self._served = 0.0  # when a step of it was begun last: workers take turns
         _workers.add(self)
 
     def submit(self, owner: object, lane: str, job: Job) -> None:
         """Do `job` in `lane`, in place of what the owner had going on there."""
         if lane not in self.lanes:
             raise ValueError(f"lane must be one of {self.lanes}, got {lane!r}")
-        with self._lock:
+        with _lock:
             self._waiting[lane, id(owner)] = job()
             self._resting.pop((lane, id(owner)), None)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="nnlens-worker", daemon=True)
-                self._thread.start()
-            self._lock.notify_all()
+            _thread.start()
+            _lock.notify_all()
 
     def cancel(self, owner: object, lane: str) -> None:
         """Drop the owner's job in `lane`, at the end of its current step if it is running. What it has done stays."""
-        with self._lock:
+        with _lock:
             self._waiting.pop((lane, id(owner)), None)
-            self._lock.notify_all()
+            _lock.notify_all()
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait until nothing is left to do, held or not; False if `timeout` seconds pass first.
 
         False at once in the worker's own thread (an observer of what it publishes), which cannot wait for itself.
         """
-        if threading.current_thread() is self._thread:
+        if _thread.is_current:
             return False
-        with self._lock:
+        with _lock:
             held, self._held = self._held, False
-            self._lock.notify_all()
+            self._wake()
             try:
-                return self._lock.wait_for(lambda: not self._waiting and self._running is None, timeout)
+                return _lock.wait_for(lambda: not self._waiting and not self._is_running, timeout)
             finally:
                 self._held = held
                 if held:
-                    self._lock.wait_for(lambda: self._running is None)
+                    _lock.wait_for(lambda: not self._is_running)
 
     def hold(self) -> None:
         """Start no further step until `release`, and return when the current one has ended."""
-        if threading.current_thread() is self._thread:
+        if _thread.is_current:
             return
-        with self._lock:
+        with _lock:
             self._held = True
-            self._lock.wait_for(lambda: self._running is None)
+            _lock.wait_for(lambda: not self._is_running)
 
     def release(self) -> None:
-        with self._lock:
+        with _lock:
             self._held = False
-            self._lock.notify_all()
+            self._wake()
 
-    def _ready(self) -> list[tuple[str, int]]:
-        """The jobs that have something to do now."""
+    def _wake(self) -> None:
+        if self._waiting:
+            _thread.start()
+        _lock.notify_all()
+
+    @property
+    def _is_running(self) -> bool:
+        return _thread.running is self
+
+    def ready(self) -> list[tuple[int, tuple[str, int]]]:
+        """The jobs that have something to do now, with the places of their lanes."""
         now = time.monotonic()
-        return [job for job in self._waiting if self._resting.get(job, 0) <= now]
+        there = () if self._held else self._waiting
+        return [(self.lanes.index(job[0]), job) for job in there if self._resting.get(job, 0) <= now]
 
-    def _patience(self) -> float:
-        """How long to wait for something to do: until the first job has rested, or a while."""
+    def rests_until(self) -> float:
+        """When the first job that rests goes on."""
         ends = [self._resting[job] for job in self._waiting if job in self._resting]
-        return 10 if not ends or self._held else max(0.0, min(ends) - time.monotonic())
+        return math.inf if self._held or not ends else min(ends)
 
-    def _work(self) -> None:
+    def step(self, job: tuple[str, int]) -> None:
+        """One step of a job, in the thread of all workers."""
+        with _lock:
+            steps = self._waiting.get(job)
+        if steps is None:
+            return
         alone.here = not self.beside_user_code
+        rest: float | None = None
+        try:
+            step = next(steps, steps)
+            done = step is steps
+            rest = step if isinstance(step, (int, float)) else None
+        except Exception:
+            traceback.print_exc()  # a job shows its own errors: this is ours, and the next job must run
+            done = True
+        with _lock:
+            wanted = self._waiting.get(job) is steps
+            if wanted:
+                del self._waiting[job]
+                self._resting.pop(job, None)
+                if not done:
+                    self._waiting[job] = steps  # behind the others of its lane: they take turns
+                    if rest is not None:
+                        self._resting[job] = time.monotonic() + rest
+        if not wanted:
+            steps.close()  # cancelled or replaced: what it has to put in order, it does now
+
+
+class _Thread:
+    """The one thread of all workers, which ends when there has been nothing to do for a while."""
+
+    def __init__(self) -> None:
+        self.running: Worker | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def is_current(self) -> bool:
+        return threading.current_thread() is self._thread
+
+    def start(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="nnlens-worker", daemon=True)
+            self._thread.start()
+
+    def _run(self) -> None:
         while True:
-            with self._lock:
-                if not self._lock.wait_for(lambda: bool(self._ready()) and not self._held, timeout=self._patience()):
-                    if self._waiting:
+            with _lock:
+                if not _lock.wait_for(lambda: self._next() is not None, timeout=self._patience()):
+                    if any(worker.ready() or worker.rests_until() < math.inf for worker in list(_workers)):
                         continue
-                    self._thread = None  # an idle thread would keep the lens alive
+                    self._thread = None  # an idle thread would keep what its last job knew alive
                     return
-                job = min(self._ready(), key=lambda key: self.lanes.index(key[0]))
-                steps = self._waiting[job]
-                self._running = job
-            rest: float | None = None
+                chosen = self._next()
+                assert chosen is not None
+                worker, job = chosen
+                worker._served, self.running = time.monotonic(), worker
+            del chosen
             try:
-                step = next(steps, steps)
-                done = step is steps
-                rest = step if isinstance(step, (int, float)) else None
-            except Exception:
-                traceback.print_exc()  # a job shows its own errors: this is ours, and the next job must run
-                done = True
-            with self._lock:
-                wanted = self._waiting.get(job) is steps
-                if wanted:
-                    del self._waiting[job]
-                    self._resting.pop(job, None)
-                    if not done:
-                        self._waiting[job] = steps  # behind the others of its lane: they take turns
-                        if rest is not None:
-                            self._resting[job] = time.monotonic() + rest
-            if not wanted:
-                steps.close()  # cancelled or replaced: what it has to put in order, it does now
-            with self._lock:
-                self._running = None
-                self._lock.notify_all()
+                worker.step(job)
+            finally:
+                with _lock:
+                    self.running = None
+                    _lock.notify_all()
+            del worker
+
+    @staticmethod
+    def _next() -> tuple[Worker, tuple[str, int]] | None:
+        """The most urgent job; among equals that of the worker which was served longest ago."""
+        ready = [(lane, worker._served, worker, job) for worker in list(_workers) for lane, job in worker.ready()]
+        return min(ready, key=lambda one: one[:2])[2:] if ready else None
+
+    @staticmethod
+    def _patience() -> float:
+        """How long to wait for something to do: until the first job has rested, or a while."""
+        until = min((worker.rests_until() for worker in list(_workers)), default=math.inf)
+        return min(10.0, max(0.0, until - time.monotonic()))
 
 
+_lock = threading.Condition()
 _workers: WeakSet[Worker] = WeakSet()
+_thread = _Thread()
 
 
 @atexit.register

@@ -130,6 +130,6 @@ def ablation(
             given = x.detach().clone()  # the forward may write into it
             with substituting(model, recording.calls, replacements):
                 given = model(given)
-            rows.append(meaning.read(given, len(x)).cpu())
+            rows.append(meaning.read(given, len(x)).detach().cpu())
     clean, ablated = (one.numpy() for one in rows)
     return Ablation(operation.name, unit, instead, clean, ablated, meaning)

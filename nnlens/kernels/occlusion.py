@@ -135,7 +135,7 @@ def occlusion_steps(
         with borrow(model):
             if draws(model):
                 draw_alike()  # as every position does
-            clean = meaning.read(model(x.clone()), 1)[0].cpu().numpy()
+            clean = meaning.read(model(x.clone()), 1)[0].detach().cpu().numpy()
     else:
         clean = prepared.clean.cpu().numpy()
     if np.isnan(clean).any():

@@ -78,7 +78,7 @@ class Engine:
         while True:
             self.seen.clear()
             try:
-                scores = self._compute(rows, columns).cpu().numpy()
+                scores = self._compute(rows, columns).detach().cpu().numpy()
                 if len(scores) != len(rows):
                     raise ValueError(f"the model gave {len(scores)} rows of scores for {len(rows)} images")
                 return scores
@@ -135,7 +135,7 @@ class Engine:
         """Whether these scores are the model's own, position by position; if not, the level falls."""
         with borrow(self.model):
             images = self.window.cover(self.tops[rows], self.lefts[columns])
-            own = torch.cat([self.own(image[None]) for image in images]).cpu().numpy()
+            own = torch.cat([self.own(image[None]) for image in images]).detach().cpu().numpy()
         with np.errstate(invalid="ignore"):
             off = np.nan_to_num(np.abs(own - scores), nan=0.0).max()
         bound = self._bound(float(np.nan_to_num(np.abs(own)).max()))
@@ -154,7 +154,7 @@ class Engine:
         """The model's own scores of one input; the model must be borrowed."""
         if self.draws:
             draw_alike()
-        return self.meaning.read(self.model(image), 1)
+        return self.meaning.read(self.model(image), 1).detach()
 
     def unchecked(self, places: np.ndarray) -> list[np.ndarray]:
         """Which of these places (n, 2) are still to be checked: all for a model and a kind of input, then the first
@@ -188,7 +188,7 @@ class Engine:
         with borrow(self.model):
             alone = [self.own(image.clone()) for image in (x, other)]
             try:
-                both = self.meaning.read(self.model(torch.cat([x, other])), 2)
+                both = self.meaning.read(self.model(torch.cat([x, other])), 2).detach()
             except Exception:
                 return True
         if len(both) != 2:

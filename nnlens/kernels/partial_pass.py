@@ -88,13 +88,21 @@ class PartialPass:
         values: dict[str, Tensor] = {}
         output = None
 
+        wanted = torch.is_grad_enabled()
+
         def keep(name: str, value: Tensor) -> Tensor | None:
+            if wanted and not value.requires_grad and value.is_floating_point():
+                # Computed under `no_grad`: a gradient can still be had from here on.
+                values[name] = value.detach().clone().requires_grad_()
+                if len(values) == len(self.operations) and not self.to_end:
+                    raise Reached
+                return values[name]
             if len(values) == len(self.operations) - 1 and not self.to_end:
                 values[name] = value
                 raise Reached
             values[name] = value.clone()  # the next operation may write into it
             # A gradient towards the layer must pass through what is kept.
-            return values[name].clone() if torch.is_grad_enabled() else None
+            return values[name].clone() if wanted else None
 
         replacements = dict(self.base)
         for operation in self.operations:

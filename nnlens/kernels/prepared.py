@@ -74,7 +74,7 @@ class Prepared:
         scores = self.meaning.read(self.recording.output, 1)
         if len(scores) != 1:
             raise ValueError(f"the model must give one row of scores for one image, got {tuple(scores.shape)}")
-        self.clean = scores[0]
+        self.clean = scores[0].detach()
         # What a score is rounded to, relatively.
         kept = self.x.dtype, pick_output(self.recording.output, self.meaning.output).dtype
         self.eps = max(torch.finfo(one).eps for one in kept if one.is_floating_point)
@@ -145,7 +145,7 @@ class Prepared:
             return self
         twin = copy.copy(self)
         twin.meaning = twin.output = meaning
-        twin.clean = meaning.read(self.recording.output, 1)[0]
+        twin.clean = meaning.read(self.recording.output, 1)[0].detach()
         twin.onnx = None if self.onnx is None else self.onnx.reading(meaning)
         return twin
 

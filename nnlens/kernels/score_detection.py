@@ -53,7 +53,8 @@ def detect_meaning(
         pick = _by_names(output, names)
     raw = pick_output(output, pick)
     # As far as it can be looked at; `read` says what is wrong with it.
-    scores = raw.detach().float() if raw.layout is torch.strided and not raw.is_complex() else torch.zeros(1, 2)
+    strange = raw.layout is not torch.strided or raw.is_complex() or raw.device.type == "meta" or not raw.numel()
+    scores = torch.zeros(1, 2) if strange else (raw.dequantize() if raw.is_quantized else raw).detach().float()
     scores = scores.reshape(1, -1) if scores.ndim < 2 else scores
     single, axes = scores.shape[1] == 1, max(0, scores.ndim - 2)
     end = None if recording is None else _end(recording, raw)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..recording import Replacement, borrow, draw_alike, draws, substituting
-from ..recording.record import unwrapped
+from ..recording.record import as_written, unwrapped
 from ..work import in_batches, out_of_memory
 from .occlusion_engine import current_passes, meaning_for
 from .prepared import Prepared, channels_last
@@ -81,7 +81,7 @@ class WholePasses:
             parts = in_batches(len(batch), lambda start, stop: self._sure(batch[start:stop]), size=self.size)
             found = torch.cat([part for _, _, part in parts])
         self._pace = (time.perf_counter() - begin) / len(batch)
-        return found
+        return found.detach()  # a forward may turn gradients on
 
     @property
     def _on_onnx(self) -> bool:
@@ -129,7 +129,8 @@ class WholePasses:
             with substituting(self.model, self.prepared.recording.calls, instead):
                 found = self.model(batch)
             return self.meaning.read(found, len(batch))
-        return self.meaning.read(self.model(batch), len(batch))
+        with as_written(self.model):
+            return self.meaning.read(self.model(batch), len(batch))
 
     def trust(self, other: WholePasses) -> None:
         """Go by what was found for `other`, unchecked: for its network without sense, whose numbers may be huge."""
@@ -147,11 +148,11 @@ class WholePasses:
         noise = torch.randn(self.x.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float32).to(self.x)
         both = torch.cat([self.x, self.x.flip(-1) * 0.5 + noise * self.x.std()])
         with borrow(self.model):
-            alone = torch.cat([self._alone_scores(one.clone()) for one in both.split(1)])
+            alone = torch.cat([self._alone_scores(one.clone()) for one in both.split(1)]).detach()
             bound = max(1e-4, 16 * torch.finfo(self.x.dtype).eps * float(alone.abs().nan_to_num().max()))
             while self.level < 3:
                 with contextlib.suppress(Exception):
-                    found = self._plain(both)
+                    found = self._plain(both).detach()
                     if found.shape == alone.shape and not ((found - alone).abs().nan_to_num() > bound).any():
                         break
                 self._rise()

@@ -16,6 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from .checkpoints import without_checkpoints
+
 Mode = Literal["eval", "as is"]
 
 # Models of which a pass has drawn random numbers.
@@ -291,7 +293,7 @@ def borrow(
         try:
             if mode == "eval":
                 modules.set_eval()
-            with torch.inference_mode(False), torch.no_grad():
+            with torch.inference_mode(False), torch.no_grad(), without_checkpoints():
                 yield model
         finally:
             modules.restore(before_writing)

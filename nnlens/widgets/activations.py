@@ -9,6 +9,7 @@ import traitlets as t
 
 from ..export.bundle import Response, packed_size, within_budget
 from ..kernels import Activations
+from ..labels import short
 from ..render import Panel, mosaic_texture, unit_texture
 from ..render.picture import color_map, mosaic_image
 from .view import View, built, synced
@@ -36,6 +37,7 @@ class ActivationsWidget(View):
     @property
     def result(self) -> Any:
         """The selected layer's maps and statistics."""
+        self._refresh(full=True)
         return self._activations
 
     @property
@@ -68,15 +70,20 @@ class ActivationsWidget(View):
             layer = self._activations
             made["mosaic"] = sample.once("texture", layer.layer, layer.grid, make=lambda: mosaic_texture(layer))
         if self._stale("unit_map", (sample, selection.layer, selection.unit, selection.grid)):
-            made["unit_map"] = unit_texture(self._activations, selection.unit)
+            named = short(sample.class_of(selection.layer, selection.unit))
+            made["unit_map"] = {**unit_texture(self._activations, selection.unit), "class": named}
         return made
 
     def describe(self) -> str:
         layer = self._activations
         return (
             f"{super().describe()} Layer {layer.layer} ({layer.label}), {len(layer)} units, "
-            f"{layer.sparsity:.0%} zeros; {layer.describe(self._selection.unit)}."
+            f"{layer.sparsity:.0%} zeros; {layer.describe(self._selection.unit)}{self._class_words()}."
         )
+
+    def _class_words(self) -> str:
+        name = self._selection.sample.class_of(self._selection.layer, self._selection.unit)
+        return f" (the class {short(name)})" if name else ""
 
     def panels(self) -> list[Panel]:
         layer, unit = self._activations, self._selection.unit

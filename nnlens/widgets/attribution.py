@@ -21,6 +21,7 @@ from ..kernels.attribution.evidence import ORDERS, STEPS, Check
 from ..kernels.attribution.lime import Switches
 from ..kernels.attribution.methods import method_named
 from ..kernels.attribution.superpixels import Segmentation
+from ..names import nearest
 from ..render import (
     Panel,
     attribution_over,
@@ -61,6 +62,7 @@ class AttributionWidget(View):
     controls: ClassVar[tuple[str, ...]] = (*View.controls, "controls")
     options: ClassVar[tuple[str, ...]] = (
         *("layer", "target", "methods", "score", "look", "maps_scale", "opacity", "checks", "most"),
+        "upsample",
         *SETTINGS[:-1],
     )
 
@@ -132,7 +134,14 @@ class AttributionWidget(View):
     @property
     def _settings(self) -> Settings:
         return Settings(
-            self.samples, self.segments, self.segmentation, self.width, self.seed, self.cam_layer, self._score
+            self.samples,
+            self.segments,
+            self.segmentation,
+            self.width,
+            self.seed,
+            self.cam_layer,
+            self._score,
+            self._upsample,
         )
 
     @property
@@ -202,6 +211,9 @@ class AttributionWidget(View):
         self._score = options.get("score")
         if self._score not in (None, "logit", "probability"):
             raise ValueError(f'score must be "logit" or "probability", got {self._score!r}')
+        self._upsample = options.get("upsample") or "bilinear"
+        if self._upsample not in ("bilinear", "nearest"):
+            raise ValueError(f'upsample must be "bilinear" or "nearest", got {self._upsample!r}')
         checks = options.get("checks")
         if isinstance(checks, (str, bool)):
             raise TypeError(f"checks must be a list of names, got {checks!r}")
@@ -213,7 +225,7 @@ class AttributionWidget(View):
         self._agreed: dict[tuple[int, ...], dict[str, Any]] = {}
         for name in self._checks:
             if name not in CHECKS:
-                raise ValueError(f"checks must be of {', '.join(CHECKS)}, got {name!r}")
+                raise ValueError(f"checks must be of {', '.join(CHECKS)}, got {name!r}{nearest(str(name), CHECKS)}")
         try:
             self._take(options)
         except t.TraitError as error:

@@ -94,6 +94,7 @@ class Explorer(Card, OcclusionWidget):
     @property
     def result(self) -> Exploration:
         """The selection with its layer's activations and its occlusion map (waits until the map is there)."""
+        self._refresh(full=True)  # everything below is of one state of the model
         selection = self._selection
         sample, target = selection.sample, selection.target
         return Exploration(

@@ -120,6 +120,7 @@ class UnitWidget(Card):
     @property
     def result(self) -> Any:
         """The numbers of the selected unit."""
+        self._refresh(full=True)
         return self.unit_card()
 
     def _prepare(self, options: dict[str, Any]) -> None:

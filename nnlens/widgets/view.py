@@ -27,11 +27,13 @@ from ..recording import version_of
 from ..render import Panel, color_tables, draw, encoded, finite
 from ..selection import SCALES, Sample, Selection
 from ..work import Steps
+from .reruns import replaces_earlier_runs
 
 if TYPE_CHECKING:
     from ..lens import Lens
 
 LINKED = ("target", "layer", "unit", "position", "grid", "scale")
+MOST_LABELS = 5000
 BUDGET = 2_000_000  # bytes of one output in a saved notebook
 
 
@@ -72,7 +74,8 @@ class View(anywidget.AnyWidget):
     scale = synced(t.Enum(SCALES, "layer"))
     limits = synced(t.List(t.Float(), default_value=None, allow_none=True, help="what the colours are locked to"))
 
-    labels = synced(t.List(t.Unicode(), help="the classes' names"))
+    labels = synced(t.List(t.Unicode(), help="the classes' names; empty where there are too many to send"))
+    names = synced(t.Dict(help="then the names of the classes that are shown: index → name"))
     photo = synced(t.Dict(help="the picture: png bytes, width, height, name, how it is shown"))
     scores = synced(t.Dict(help="the classes that the bars show, with their clean probabilities and scores"))
     meaning = synced(t.Dict(help="what the scores mean: task, logits, noun, unit, and in words"))
@@ -131,6 +134,7 @@ class View(anywidget.AnyWidget):
         self.observe(self._read_as, "read_as")
         self.observe(self._renew, "refresh")
         lens.watch(self.look_for_changes)
+        replaces_earlier_runs(self)
         self._start()
 
     def open(self) -> None:
@@ -226,11 +230,13 @@ class View(anywidget.AnyWidget):
                 "shown_as": "; ".join((sample.input.shown_as, *sample.input.notes)),
                 "notes": list(sample.input.notes),
             }
-            made["labels"] = [short(name) for name in sample.names]
+            made["labels"] = [short(name) for name in sample.names] if len(sample.names) <= MOST_LABELS else []
             made["stale"] = False
             made["meaning"] = self._meaning_payload(sample)
         if self._stale("scores", (sample, self._selection.target)):
             shown = self.shown_classes()
+            if len(sample.names) > MOST_LABELS:
+                made["names"] = {str(index): short(sample.names[index]) for index in shown}
             odds = sample.odds()
             made["scores"] = finite({
                 "classes": shown,
@@ -409,6 +415,7 @@ class View(anywidget.AnyWidget):
             self._selection.unobserve(self._follow, [*LINKED, "sample"])
             for lane in self._lens.worker.lanes:
                 self._lens.worker.cancel(self, lane)
+            self.layout.close()
         super().close()
 
     def save(self, path: str | Path, *, title: str = "", text: str = "") -> Path:

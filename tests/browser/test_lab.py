@@ -302,7 +302,7 @@ def test_the_occluders_size_is_dragged(lab, page, errors, tmp_path):
             own = float(book.python(f"print(float(hidden(x, {top}, {left}, {one})[{target}]))"))
             assert share == pytest.approx(own, abs=1e-5)
     page.screenshot(path=tmp_path / "sizes.png")
-    pane(page, "photo").get_by_role("button", name="hide by hand").click()
+    pane(page, "photo").get_by_role("button", name="paint a mask").click()
     box = pane(page, "photo").locator("canvas").bounding_box()
     page.mouse.move(box["x"] + 60, box["y"] + 70)
     page.mouse.down()

@@ -276,7 +276,9 @@ export class Scene {
   }
 
   label(index: number): string {
-    return this.context.get<string[]>("labels")[index] ?? `class ${index}`;
+    // Of a great many classes only the names of those that are shown are sent.
+    const sent = this.context.get<Record<string, string> | undefined>("names");
+    return this.context.get<string[]>("labels")[index] ?? sent?.[index] ?? `class ${index}`;
   }
 
   /** The scores with what is hidden now, if they are known: by hand, or by the occluder (from the map, or the kernel). */

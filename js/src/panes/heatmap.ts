@@ -57,15 +57,19 @@ export function heatmapPane(context: Context, scene: Scene): HTMLElement {
       0,
     );
   };
-  const slider = h("input", {
-    type: "range",
-    min: 0,
-    max: sizes().length - 1,
-    step: 1,
-    "aria-label": "occluder's size",
-  });
+  const slider = h("input", { type: "range", "aria-label": "occluder's size" });
   const sizeWords = h("output", { class: "nn-number" });
-  context.listen(slider, "input", () => context.set({ size: sizes()[Number(slider.value)] }));
+  // A page's few sizes lie unevenly: there the slider counts them. Else its value is the size itself.
+  const place = () => {
+    const kept = baked("size");
+    const [least, most, step] = kept ? [0, kept.length - 1, 1] : context.get<[number, number, number]>("sizes");
+    [slider.min, slider.max, slider.step] = [least, most, step].map(String);
+    slider.value = String(kept ? nearest(context.get("size")) : context.get("size"));
+    slider.setAttribute("aria-valuetext", `${context.get("size")} pixels`);
+  };
+  context.listen(slider, "input", () =>
+    context.set({ size: baked("size") ? sizes()[Number(slider.value)] : Number(slider.value) }),
+  );
   if (sizes().length < 2) {
     slider.disabled = true;
     slider.title = NEEDS_KERNEL;
@@ -206,8 +210,7 @@ export function heatmapPane(context: Context, scene: Scene): HTMLElement {
   const tell = () => {
     const map = scene.map;
     say(title, `occlusion · ${scene.label(scene.target)}`);
-    slider.max = String(sizes().length - 1);
-    slider.value = String(nearest(context.get("size")));
+    place();
     say(sizeWords, `${context.get("size")} px`);
     shape.select.value = context.get("shape");
     score.select.value = context.get("score");

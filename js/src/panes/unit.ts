@@ -122,10 +122,12 @@ export function unitPane(context: Context, scene: Scene): HTMLElement {
     overlay.checked = context.get("overlay");
     over.hidden = map.rows === 1; // a line has no place on a photograph
     const [row, column] = [mosaic.peak[2 * unit], mosaic.peak[2 * unit + 1]];
+    const sent = context.get("unit_map");
+    const of = sent?.class && sent.layer === mosaic.layer && sent.unit === unit ? ` (${sent.class})` : "";
     const text =
       mosaic.zeros[unit] === 1
-        ? `unit ${unit}: 0 everywhere on this image`
-        : `unit ${unit}: max ${short(mosaic.high[unit])} at (${row}, ${column}), mean ${short(mosaic.mean[unit])}, ${percent(mosaic.zeros[unit])} zeros`;
+        ? `unit ${unit}${of}: 0 everywhere on this image`
+        : `unit ${unit}${of}: max ${short(mosaic.high[unit])} at (${row}, ${column}), mean ${short(mosaic.mean[unit])}, ${percent(mosaic.zeros[unit])} zeros`;
     say(words, text);
     canvas.setAttribute("aria-label", `${mosaic.layer}, ${text}`);
     const position = context.get<[number, number] | null>("position");

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ...names import nearest
 from ..scores import ScoreKind
 from .faithfulness import Deletion, Faithfulness, Yardstick
 from .methods import method_named
@@ -237,7 +238,7 @@ def evidence_steps(
     """
     for name in checks:
         if name not in CHECKS:
-            raise ValueError(f"checks must be of {', '.join(CHECKS)}, got {name!r}")
+            raise ValueError(f"checks must be of {', '.join(CHECKS)}, got {name!r}{nearest(str(name), CHECKS)}")
     wanted = [name for name in CHECKS if name in checks]
     if not method_named(found.method).random or found.parameters.get("exact"):
         wanted = [name for name in wanted if name != "seeds"]

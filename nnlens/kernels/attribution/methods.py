@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ...names import nearest
 from ..occluder import pair
 from ..scores import ScoreKind
 from . import class_maps, gradients
@@ -118,7 +119,8 @@ def method_named(name: Any) -> Method:
         plain = name.strip().lower().replace("++", "_plus_plus").replace("×", "x").replace("-", "_").replace(" ", "_")
         if plain in METHODS:
             return METHODS[plain]
-    raise ValueError(f"method must be one of {', '.join(METHODS)}, got {name!r}")
+    hint = nearest(str(name), METHODS)
+    raise ValueError(f"method must be one of {', '.join(METHODS)}, got {name!r}{hint}")
 
 
 def attribution_steps(subject: Subject, method: str, **options: Any) -> Iterator[Attribution]:
@@ -127,7 +129,8 @@ def attribution_steps(subject: Subject, method: str, **options: Any) -> Iterator
     unknown = [name for name in options if name not in one.options]
     if unknown:
         known = ", ".join(one.options) or "none"
-        raise TypeError(f"{one.name} has no option {unknown[0]!r}; it takes {known}")
+        hint = nearest(unknown[0], one.options)
+        raise TypeError(f"{one.name} has no option {unknown[0]!r}{hint}; it takes {known}")
     subject.forwards = subject.backwards = 0
     return one.steps(subject, **options)
 

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ...names import nearest
 from ..occluder import Fill, standing
 
 Segmentation = Literal["quickshift", "slic", "felzenszwalb", "grid"]
@@ -35,7 +36,8 @@ def superpixels(x: Tensor, how: Segmentation = "slic", count: int | None = 50, *
         scikit-image's.
     """
     if how not in get_args(Segmentation):
-        raise ValueError(f"segmentation must be one of {', '.join(get_args(Segmentation))}, got {how!r}")
+        known = get_args(Segmentation)
+        raise ValueError(f"segmentation must be one of {', '.join(known)}, got {how!r}{nearest(str(how), known)}")
     if not isinstance(x, Tensor) or x.ndim != 4 or len(x) != 1:
         got = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
         raise ValueError(f"x must be one image as a tensor (1, channels, height, width), got {got}")

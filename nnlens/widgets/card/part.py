@@ -59,7 +59,7 @@ class CardPart(ActivationsWidget):
 
     def fill_card(self) -> None:
         """Bring all parts up to date now."""
-        self._refresh()
+        self._refresh(full=True)
         with self._filling:
             for show in self._card_shows():
                 show()
