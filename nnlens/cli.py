@@ -85,13 +85,26 @@ def _freeze(notebooks: list[Path], output: Path | None) -> int:
     failed = 0
     for path in notebooks:
         try:
+            saved = path.is_file() and _has_state(path)
             changed = freeze(path, output)
+            kept = "" if changed == 0 or saved else _UNSAVED
         except (OSError, ValueError) as error:
             print(f"{path}: {error}", file=sys.stderr)
             failed = 1
         else:
-            print(f"{path}: {changed} output{'' if changed == 1 else 's'} frozen")
+            print(f"{path}: {changed} output{'' if changed == 1 else 's'} frozen{kept}")
     return failed
+
+
+def _has_state(path: Path) -> bool:
+    """Whether a notebook has been saved with its widgets' state."""
+    return "application/vnd.jupyter.widget-state+json" in path.read_text("utf-8", errors="replace")
+
+
+_UNSAVED = (
+    " as they were when their cells ran (to keep what the views showed last, save the notebook with its widgets' state "
+    "before freezing: Settings, Save Widget State Automatically)"
+)
 
 
 _NEEDED = ("torch", "anywidget", "ipywidgets", "numpy", "pillow", "plotly")

@@ -33,6 +33,8 @@ def class_names(labels: Any) -> tuple[str, ...] | dict[int, str] | None:
 
 def _of_mapping(labels: Mapping[Any, Any]) -> dict[int, str]:
     indices = [_index(key) for key in labels]
+    if all(isinstance(key, str) for key in labels) and all(type(value) is int for value in labels.values()):
+        indices = [None]  # class_to_idx, whose folders may have numbers for names
     if all(index is not None for index in indices):
         pairs = [(index, _name(value)) for index, value in zip(indices, labels.values(), strict=True)]
     else:

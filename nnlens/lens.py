@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from .inputs import Input, any_input, as_preprocess, prepare
 from .kernels import Prepared, ScoreMeaning, detect_meaning, prepare_passes, summary
 from .kernels.scores import Pick, Place, Task
 from .labels import class_names, how_many, names_of
-from .recording import ForwardError, Recording, device_of, dtypes_of, record, version_of
+from .recording import ForwardError, Recording, changed_by_a_pass, device_of, dtypes_of, record, version_of
 from .render import SummaryTable
 from .selection import Sample, Selection
 from .work import Worker, hold_during_user_code
@@ -82,7 +83,8 @@ class Lens:
         self.labels = class_names(labels)
         self._pick, self._task, self._logits, self._unit = output, task, logits, unit
         self.bands = bands
-        self._meaning: tuple[Any, ScoreMeaning] | None = None
+        self._meanings: dict[Any, ScoreMeaning] = {}
+        self._meaning: ScoreMeaning | None = None  # of the latest image
         self.worker = Worker(("live", "hand", "image", "curve", "card", "map", "synthesis", "data"))
         self.collection = Collection(model, self.worker)
         self._watching: set[WeakMethod[Callable[[], None]]] = set()
@@ -93,7 +95,7 @@ class Lens:
         self._like: Prepared | None = None  # the latest one, whose weights the next takes over
 
     def __repr__(self) -> str:
-        words = "" if self._meaning is None else f", {self._meaning[1].describe()}"
+        words = "" if self._meaning is None else f", {self._meaning.describe()}"
         return f"Lens({type(self.model).__name__}, on {device_of(self.model)}{words})"
 
     @property
@@ -108,17 +110,17 @@ class Lens:
         """What the model's scores mean, as it was given or found out; known once an image was looked at."""
         if self._meaning is None:
             raise ValueError("what the scores mean is not known yet: look at an image first, lens.explore(image) say")
-        return self._meaning[1]
+        return self._meaning
 
     @property
     def output(self) -> Pick | ScoreMeaning:
         """What kernels take as `output`: what the scores mean, or before that is known, which output holds them."""
-        return self._pick if self._meaning is None else self._meaning[1]
+        return self._pick if self._meaning is None else self._meaning
 
     @property
     def task(self) -> Task | None:
         """What the scores mean: set it, and all views follow; None finds out."""
-        return self._task if self._meaning is None else self._meaning[1].task
+        return self._task if self._meaning is None else self._meaning.task
 
     @task.setter
     def task(self, task: Task | None) -> None:
@@ -128,7 +130,7 @@ class Lens:
     @property
     def logits(self) -> bool | None:
         """Whether a softmax or sigmoid has yet to be applied to the scores: set it, and all views follow."""
-        return self._logits if self._meaning is None else self._meaning[1].logits
+        return self._logits if self._meaning is None else self._meaning.logits
 
     @logits.setter
     def logits(self, logits: bool | None) -> None:
@@ -141,9 +143,13 @@ class Lens:
         """
         _check_meaning(task, logits)
         before = self._task, self._logits, self._meaning
-        self._task, self._logits, self._meaning = task, logits, None
+        self._task, self._logits = task, logits
+        open_now = {id(one): one for one in self._selections}
+        for known in self._watching:
+            if (look := known()) is not None:
+                open_now |= {id(one): one for one in [look.__self__.selection]}  # type: ignore[attr-defined]
         try:
-            shown = [(one, self.current(one.sample)) for one in self._selections]
+            shown = [(one, self.current(one.sample)) for one in open_now.values()]
             for _, sample in shown:
                 sample.scored()  # raises where they cannot be read so
         except Exception:
@@ -212,12 +218,9 @@ class Lens:
         `full` compares all weights: see `recording.version_of`.
         """
         version = version_of(self.model, full=full)
-        place = None if sample.meaning is None else sample.meaning.place
-        asked = self._meaning is not None and self._meaning[0] == self._asked(sample.recording)
-        if version == sample.version and (
-            sample.meaning is None or (asked and sample.meaning == self.meaning.at(place))
-        ):
+        if version == sample.version and sample.asked == self._asked:
             return sample
+        place = None if sample.meaning is None else sample.meaning.place
         return self._sample(sample.input, version, place, like=sample if version == sample.version else None)
 
     def _sample(self, given: Input, version: int, place: Place, like: Sample | None = None) -> Sample:
@@ -227,6 +230,9 @@ class Lens:
         if key not in self._samples:
             args, keywords = given.call
             recording = record(self.model, *args, **keywords) if like is None else like.recording
+            if like is None and changed_by_a_pass(self.model, version):
+                warnings.warn("each pass changes the model: changes of yours cannot be noticed", stacklevel=2)
+                version = version_of(self.model)
             made = self._scored(given, recording, version, place)
             while len(self._samples) >= _SAMPLES_KEPT:
                 self._samples.pop(next(iter(self._samples)))
@@ -249,21 +255,24 @@ class Lens:
                 raise ValueError(f"the model returned {problem}{where}")
             names = names_of(self.labels, scores.shape[1])
         except (TypeError, ValueError, IndexError, KeyError, AttributeError) as error:
-            return Sample(given, recording, empty, empty, (), None, version, problem=str(error))
+            return Sample(given, recording, empty, empty, (), None, version, self._asked, problem=str(error))
         shares = meaning.probabilities(scores)[0].cpu().numpy()
-        return Sample(given, recording, scores[0].cpu().numpy(), shares, names, meaning, version)
+        return Sample(given, recording, scores[0].cpu().numpy(), shares, names, meaning, version, self._asked)
 
-    def _asked(self, recording: Recording) -> Any:
-        """What decides how scores are read, but for the image: found out once, for all of them."""
-        return self._task, self._logits, recording.returned, len(recording)
+    @property
+    def _asked(self) -> tuple[Task | None, bool | None]:
+        """What somebody has said of the scores' meaning."""
+        return self._task, self._logits
 
     def _meant(self, recording: Recording) -> ScoreMeaning:
-        asked = self._asked(recording)
-        if self._meaning is None or self._meaning[0] != asked:
+        """What the scores mean: found out once, for all images on which the same operations give them."""
+        key = *self._asked, recording.returned
+        if key not in self._meanings:
             names = how_many(self.labels)
             about: Any = {"pick": self._pick, "task": self._task, "logits": self._logits, "names": names}
-            self._meaning = asked, detect_meaning(recording.output, recording, unit=self._unit, **about)
-        return self._meaning[1]
+            self._meanings[key] = detect_meaning(recording.output, recording, unit=self._unit, **about)
+        self._meaning = self._meanings[key]
+        return self._meaning
 
     def prepared(self, sample: Sample) -> Prepared | None:
         """The model made ready for many passes on variations of an image, once for each; see `kernels.Prepared`."""
@@ -281,17 +290,13 @@ class Lens:
 
         Without `scores` it may be one of a model whose scores cannot be read.
         """
-        target, place = _with_place(choices.pop("target", None))
-        choices["target"] = target
-        if image is None:
-            sample = self.current(self.selection.sample, full=True)
-            if place is not None:
-                sample = self.look(sample.input, place=place)
-            elif sample is not self.selection.sample:
-                self.selection.show(sample)
-        else:
-            look = self.look if scores else self.glance
-            sample = look(image, place=place)
+        sample = self._chosen(image, scores, choices)
+        if (
+            image is None
+            and sample.input is self.selection.sample.input
+            and sample.meaning == self.selection.sample.meaning
+        ):
+            self.selection.show(sample)
         known = next((one for one in self._selections if one.sample is sample), None)
         if known is None:
             return self._remember(Selection(sample, **choices))
@@ -299,6 +304,19 @@ class Lens:
             if value is not None:
                 setattr(known, name, value)
         return self._remember(known)
+
+    def separate(self, image: Any, *, scores: bool = True, **choices: Any) -> Selection:
+        """A selection of its own for one view; see `select`."""
+        return Selection(self._chosen(image, scores, choices), **choices)
+
+    def _chosen(self, image: Any, scores: bool, choices: dict[str, Any]) -> Sample:
+        """The image looked at, at the place that the target among `choices` names; the target is then a class."""
+        choices["target"], place = _with_place(choices.get("target"))
+        look = self.look if scores else self.glance
+        if image is not None:
+            return look(image, place=place)
+        sample = self.current(self.selection.sample, full=True)
+        return sample if place is None else look(sample.input, place=place)
 
     def watch(self, look: Callable[[], None]) -> None:
         """Call a view's method after each cell of the user's, as long as the view lives."""

@@ -25,7 +25,7 @@ from .kernels import (
     token_grids,
     way_to_scores,
 )
-from .kernels.scores import pick_output
+from .kernels.scores import pick_output, plain_index
 from .names import nearest
 from .recording import Recording
 
@@ -46,6 +46,7 @@ class Sample:
     names: tuple[str, ...]
     meaning: ScoreMeaning | None
     version: int  # of the model
+    asked: tuple[Any, ...] = ()  # task and logits, as they were given
     problem: str = ""
     occlusions: dict[tuple[Any, ...], Occlusion] = field(default_factory=dict, repr=False)
     growing: dict[tuple[Any, ...], Iterator[Any]] = field(default_factory=dict, repr=False)
@@ -264,9 +265,10 @@ def resolve_target(target: Any, names: tuple[str, ...]) -> int:
 
     The index may be a NumPy integer or a tensor of one number; a label may be in any case, with spaces or underscores.
     """
-    if isinstance(target, (np.ndarray, torch.Tensor)) and target.ndim == 0:
-        target = target.item()
+    target = plain_index(target)
     if isinstance(target, str):
+        if names.count(target) == 1:
+            return names.index(target)
         plain = [name.lower().replace("_", " ") for name in names]
         wanted = target.lower().replace("_", " ")
         if wanted in plain:

@@ -14,7 +14,7 @@ import torch
 import nnlens
 from nnlens.cli import main
 from nnlens.export.bundle import pack, within_budget
-from nnlens.export.freeze import freeze_notebook
+from nnlens.export.freeze import freeze, freeze_notebook
 from nnlens.export.preprocessor import FreezePreprocessor
 
 VIEW = "application/vnd.jupyter.widget-view+json"
@@ -217,3 +217,93 @@ def test_modes_are_checked(mode, monkeypatch):
     monkeypatch.setenv("NNLENS_MODE", str(mode))
     with pytest.raises(ValueError, match="NNLENS_MODE must be"):
         nnlens.export.mode.is_static()
+
+
+def test_notebooks_that_are_malformed_are_named_and_left_alone(tmp_path):
+    for text, message in (
+        ('{"cells": 3}', "cells must be a list"),
+        ('{"cells": [4]}', r"cells\[0\] must be a dict"),
+        ('{"cells": [{"outputs": {}}]}', r"cells\[0\].outputs must be a list"),
+        ('{"cells": [{"outputs": [null]}]}', r"cells\[0\].outputs\[0\] must be a dict"),
+        ('{"cells": [{"outputs": [{"data": []}]}]}', r"outputs\[0\].data must be a dict"),
+        ('{"cells": [], "metadata": []}', "metadata must be a dict"),
+        ("[]", "has no cells"),
+        ("{", "is not valid JSON"),
+        ("[" * 100_000, "is not valid JSON"),
+    ):
+        path = tmp_path / "a.ipynb"
+        path.write_text(text)
+        with pytest.raises(ValueError, match=message):
+            freeze(path)
+        assert path.read_text() == text
+    with pytest.raises(ValueError, match="is a folder"):
+        freeze(tmp_path)
+
+
+def test_half_of_a_surrogate_pair_does_no_harm(tmp_path):
+    still = {"application/vnd.jupyter.widget-view+json": {"model_id": "m"}, "text/html": '<div class="nnlens-still">'}
+    cells = [{"outputs": [{"data": still}, {"name": "stdout", "text": "\ud83d"}]}]
+    path = tmp_path / "a.ipynb"
+    path.write_text(json.dumps({"cells": cells, "metadata": {}}))
+    assert freeze(path) == 1
+    assert json.loads(path.read_text())["cells"][0]["outputs"][1]["text"] == "\ud83d"
+
+
+def test_state_that_colab_wrote_gets_the_standard_form_and_keeps_other_widgets(tmp_path):
+    key = "application/vnd.jupyter.widget-state+json"
+    other = {"model_module": "anywidget", "model_name": "AnyModel", "state": {"_anywidget_id": "other.Counter", "n": 7}}
+    ours = {**other, "state": {"_anywidget_id": "nnlens.widgets.explorer.Explorer"}}
+    path = tmp_path / "c.ipynb"
+    path.write_text(json.dumps({"cells": [], "metadata": {"widgets": {key: {"f1": other, "f2": ours}}}}))
+    freeze(path)
+    kept = json.loads(path.read_text())["metadata"]["widgets"][key]
+    assert kept["state"] == {"f1": other}
+    assert kept["version_major"] == 2
+
+
+def test_freezing_keeps_what_the_author_saw_last(lens, photo, tmp_path):
+    nnlens.set_mode("live")
+    view = lens.explore(photo, size=8, stride=4)
+    data, metadata = view._repr_mimebundle_()  # as it is displayed: a sketch
+    assert view.wait(60)
+    view.selection.layer = "stem"
+    view.selection.target = 3
+    state, buffers, paths = view.get_state(), [], []
+    plain = _without_buffers(
+        {key: value for key, value in state.items() if key not in ("_esm", "_css")}, [], paths, buffers
+    )
+    saved = [
+        {"encoding": "base64", "path": path, "data": base64.b64encode(buffer).decode()}
+        for path, buffer in zip(paths, buffers, strict=True)
+    ]
+    model = {"model_module": "anywidget", "state": plain, "buffers": saved}
+    key = "application/vnd.jupyter.widget-state+json"
+    output = {"output_type": "display_data", "data": data, "metadata": metadata}
+    notebook = {
+        "cells": [{"cell_type": "code", "outputs": [output]}],
+        "metadata": {"widgets": {key: {"state": {view.model_id: model}}}},
+    }
+    before = unpack(data["text/html"])["state"]
+    assert before["heatmap"]["done"] < view.heatmap["done"]
+    path = tmp_path / "a.ipynb"
+    path.write_text(json.dumps(notebook))
+    assert freeze(path) == 1
+    frozen = json.loads(path.read_text())
+    assert "widgets" not in frozen["metadata"]
+    state = unpack(frozen["cells"][0]["outputs"][0]["data"]["text/html"])["state"]
+    assert (state["layer"], state["target"], state["heatmap"]["done"]) == ("stem", 3, view.heatmap["done"])
+    assert state["heatmap"]["probability"] == bytes(view.heatmap["probability"])
+    assert state["photo"]["data"] == bytes(view.photo["data"])
+
+
+def _without_buffers(value, path, paths, buffers):
+    """As ipywidgets takes bytes out of a state."""
+    if isinstance(value, (bytes, memoryview)):
+        paths.append(path)
+        buffers.append(bytes(value))
+        return None
+    if isinstance(value, dict):
+        return {key: _without_buffers(one, [*path, key], paths, buffers) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_buffers(one, [*path, place], paths, buffers) for place, one in enumerate(value)]
+    return value

@@ -321,3 +321,58 @@ def test_the_random_state_comes_back_whoever_did_the_work(method):
     assert torch.equal(before[0], torch.get_rng_state())
     assert before[1] == random.getstate()
     assert before[2] == np.random.get_state()[1].tolist()
+
+
+@pytest.mark.parametrize("change", [lambda g: g.clamp(-1e-4, 1e-4), torch.sign, lambda g: g * (g > 0)])
+def test_hooks_that_change_gradients_do_so_in_every_pass(change):
+    """Also on a convolution that the prepared pass folds a normalisation into."""
+    model = Base().eval()
+    model.body[1].weight.data.mul_(5)
+
+    def note(module, args, output):
+        if output.requires_grad:
+            output.register_hook(change)
+
+    model.body[0].register_forward_hook(note)
+    right = right_gradient(model, 1)
+    np.testing.assert_allclose(kernels.gradient(model, X, target=1).values, right, atol=1e-6)
+    lens = nnlens.Lens(model)
+    grid = lens.attribution(X, methods=["gradient"], target=1, checks=[]).result["gradient"]
+    np.testing.assert_allclose(grid.values, right, atol=1e-6)
+    back = kernels.back_projection(model, X, 1, prepared=prepare_passes(model, X))
+    np.testing.assert_allclose(back.values, right, atol=1e-6)
+
+
+@pytest.mark.parametrize("masked", [float("-inf"), -1e9])
+def test_masked_scores_switch_no_check_off(masked):
+    class Mixing(nn.Module):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(1)
+            self.conv, self.head = nn.Conv2d(3, 6, 3), nn.Linear(6, 4)
+
+        def forward(self, x):
+            h = self.conv(x).relu().mean((2, 3))
+            h = (h - h.mean(0)) / (h.std(0) + 1e-3) if len(h) > 1 else h
+            return (self.head(h) * 5).masked_fill(torch.tensor([0, 0, 1, 0]).bool(), masked)
+
+    model = Mixing().eval()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = kernels.occlusion(model, X, size=8, stride=8, target=0)
+    z = X.clone()
+    z[..., 8:16, :8] = 0
+    with torch.no_grad():
+        np.testing.assert_allclose(found.score(0)[1, 0], model(z).softmax(1)[0, 0], atol=1e-5)
+        images = torch.cat([X, z])
+        values = kernels.Subject(model, X, target=0, score="probability").values(images)
+        right = torch.cat([model(image).softmax(1)[:, 0] for image in images.split(1)])
+    np.testing.assert_allclose(values, right, atol=1e-5)
+
+
+def test_what_a_drawing_model_is_explained_by_is_one_draw():
+    model = Drawing().eval()
+    subject = kernels.Subject(model, X, target=1)
+    assert subject.value == pytest.approx(float(subject.values(X)[0]), abs=1e-6)
+    found = kernels.integrated_gradients(model, X, target=1, steps=100)
+    assert abs(found.delta) < 0.02 * abs(found.promised) + 1e-3

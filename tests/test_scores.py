@@ -356,3 +356,66 @@ def test_class_scores_of_kernels_without_a_meaning():
     assert class_scores(torch.ones(5), count=5).shape == (5, 1)
     meaning = ScoreMeaning("multiclass", axes=2)
     assert meaning.read(torch.zeros(2, 4, 3, 3)).tolist() == [[0.25] * 4] * 2
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda y: y / 2,
+        lambda y: y * torch.tensor(0.5) + torch.zeros(4),
+        lambda y: F.dropout(y, training=False),
+        lambda y: torch.stack([y, y]).mean(0),
+    ],
+)
+def test_logits_that_lie_between_0_and_1_by_chance_are_logits(end):
+    model = Ending(end).eval()
+    model.head.bias.data = torch.tensor([0.05, 0.06, 0.04, 0.07])
+    model.head.weight.data.mul_(0.01)
+    scores = plain(model)
+    assert ((scores >= 0) & (scores <= 1)).all()
+    lens = nnlens.Lens(model)
+    np.testing.assert_allclose(lens.look(X).probabilities, scores.softmax(1)[0], atol=1e-6)
+    lens.task = "multilabel"
+    np.testing.assert_allclose(lens.look(X).probabilities, scores.sigmoid()[0], atol=1e-6)
+
+
+def test_a_meaning_that_was_wrong_can_be_put_right():
+    model = Ending().eval()
+    lens = nnlens.Lens(model, logits=False)
+    view = lens.activations(X)
+    assert "give logits=True" in view.meaning["problem"]
+    lens.logits = True
+    np.testing.assert_allclose(view.selection.sample.probabilities, plain(model).softmax(1)[0], atol=1e-6)
+
+
+def test_every_open_view_follows_another_meaning():
+    lens = nnlens.Lens(Ending().eval())
+    views = [lens.explore(torch.rand(1, 3, 12, 12), size=6, stride=6) for _ in range(6)]
+    views.append(lens.explore(X, link=False))
+    lens.task = "multilabel"
+    assert {view.meaning["task"] for view in views} == {"multilabel"}
+
+
+def test_a_place_is_no_list_of_classes():
+    model = Places().eval()
+    lens = nnlens.Lens(model)
+    right = float(plain(model).softmax(1)[0, 1, 2, 3])
+    for make in (lens.explore, lens.attribution, lens.occlusion):
+        for options in ({}, {"link": False}):
+            view = make(X, target=(1, 2, 3), **options)
+            assert view.selection.sample.probabilities[1] == pytest.approx(right, abs=1e-6)
+            assert view.target == 1
+    several = nnlens.Lens(Ending().eval()).attribution(X, methods=["gradient"], target=(1, 2, 3), checks=[])
+    assert [row["target"] for row in several.rows] == [1, 2, 3]
+    with pytest.raises(ValueError, match="score must be 'probability' for the mean over a map"):
+        lens.occlusion(X, score="logit")
+
+
+def test_both_sides_of_a_region_are_opposite():
+    region = np.zeros((16, 16), bool)
+    region[2:5, 3:9] = True
+    for end, whole in ((lambda y: y, 0.0), (torch.sigmoid, float(region.sum()))):
+        model = Places(end, 1).eval()
+        right = float(plain(model)[0, 0][torch.from_numpy(region)].sum())
+        found = nnlens.Lens(model, labels=["no", "yes"]).look(X, place=region)
+        np.testing.assert_allclose(found.logits, [whole - right, right], atol=1e-3)

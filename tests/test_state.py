@@ -251,3 +251,132 @@ def test_another_default_dtype_changes_no_result():
         torch.set_default_dtype(torch.float32)
     for name in options["methods"]:
         np.testing.assert_allclose(found[name].values, expected[name].values, atol=1e-4)
+
+
+def test_changes_inside_objects_lists_and_tuples_are_noticed():
+    class Inside(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = [nn.Conv2d(3, 4, 3)]  # not registered
+            self.config = types.SimpleNamespace(scale=[1.0], sub=types.SimpleNamespace(k=1.0))
+            self.pair = ({"a": 1.0}, torch.ones(2))
+
+        def forward(self, x):
+            y = self.layers[0](x).mean((2, 3)) * self.config.scale[0] * self.config.sub.k
+            return y * self.pair[0]["a"] * self.pair[1][0]
+
+    for change in (
+        lambda m: m.config.scale.__setitem__(0, -3.0),
+        lambda m: setattr(m.config.sub, "k", -2.0),
+        lambda m: m.layers[0].weight.data.mul_(-2),
+        lambda m: m.pair[0].__setitem__("a", 5.0),
+        lambda m: m.pair[1].mul_(2),
+    ):
+        model, x = Inside().eval(), torch.randn(1, 3, 12, 12)
+        view = nnlens.Lens(model).occlusion(x, size=6, stride=6)
+        view.result  # noqa: B018
+        change(model)
+        with torch.no_grad():
+            np.testing.assert_allclose(view.result.clean, model(x)[0], atol=1e-5)
+
+
+def test_a_pass_that_counts_anywhere_ends():
+    class Counts(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(3, 4, 3)
+            self.state, self.history = types.SimpleNamespace(n=0), np.zeros(3)
+
+        def forward(self, x):
+            self.state.n += 1
+            self.history[0] += 1
+            return self.conv(x).mean((2, 3))
+
+    model, x = Counts().eval(), torch.randn(1, 3, 12, 12)
+    view = nnlens.Lens(model).occlusion(x, size=4, stride=2)
+    assert view.wait(30)
+    assert view.result.complete
+    assert (model.state.n, model.history[0]) == (0, 0)
+
+    class Slotted:
+        __slots__ = ("n",)
+
+    class Hidden(Counts):
+        """Counts where nothing looks, and computes something else each time."""
+
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.ones(4))
+
+        def forward(self, x):
+            with torch.no_grad():
+                self.weight.data = self.weight.data + 0.1
+            return self.conv(x).mean((2, 3))
+
+    assert nnlens.Lens(Hidden().eval()).occlusion(x, size=4, stride=2).wait(30)
+
+
+def test_views_of_inputs_that_take_different_paths_end():
+    class Paths(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(3, 4, 3)
+
+        def forward(self, x):
+            for _ in range(int(x[0, 0, 0, 0])):
+                x = x + 0.0
+            return self.conv(x).mean((2, 3))
+
+    lens = nnlens.Lens(Paths().eval())
+    views = []
+    for count in range(1, 7):
+        x = torch.rand(1, 3, 10, 10)
+        x[0, 0, 0, 0] = count
+        views.append(lens.explore(x, size=5, stride=5))
+    assert views[-1].wait(60)
+
+
+@pytest.mark.parametrize(
+    "tie",
+    [
+        lambda m: m.net.stem.register_forward_hook(lambda *given: m.net and None),
+        lambda m: setattr(m.net.stem, "parent", [m]),
+        lambda m: setattr(m, "forward", lambda x: m.net(x)),
+        lambda m: setattr(m.config, "owner", m),
+    ],
+)
+def test_a_model_that_refers_to_itself_is_not_kept_alive(tie):
+    model = Many().eval()
+    tie(model)
+    before = version_of(model)
+    assert version_of(model) == before
+    model.net.head.bias.data += 1
+    assert version_of(model) != before
+    known = weakref.ref(model)
+    del model
+    gc.collect()
+    assert known() is None
+
+
+@pytest.mark.parametrize("method", ["explore", "occlusion", "activations"])
+def test_a_saved_page_is_of_one_state_of_the_model(method, tmp_path):
+    model, x = Many().eval(), torch.rand(1, 3, 16, 16)
+    view = getattr(nnlens.Lens(model), method)(x)
+    view.wait()
+    model.net.head.weight.data.mul_(-1.7)
+    view.save(tmp_path / "a.html")
+    with torch.no_grad():
+        right = model(x)[0]
+    sample = view.selection.sample
+    np.testing.assert_allclose(sample.logits, right, atol=1e-4)
+    for found in sample.occlusions.values():
+        np.testing.assert_allclose(found.clean, right, atol=1e-4)
+
+
+def test_an_explanation_is_given_up_where_the_model_changes_in_the_middle():
+    model, x = Many().eval(), torch.rand(1, 3, 16, 16)
+    steps = kernels.attribution_steps(kernels.Subject(model, x), "smoothgrad", samples=400)
+    next(steps)
+    model.net.head.weight.data.mul_(-1.5)
+    with pytest.raises(ValueError, match="the model has changed while it was explained"):
+        list(steps)

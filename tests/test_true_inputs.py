@@ -214,6 +214,7 @@ def test_what_the_views_do_not_take_is_named_and_layers_need_no_image():
         (np.array(["a", "b", "c"]), ("a", "b", "c")),
         (["crane", "b", "crane"], ("crane (0)", "b", "crane (2)")),
         ((7, 8, 9), ("7", "8", "9")),
+        ({"0": 0, "10": 2, "1": 1}, ("0", "1", "10")),
         (None, ("class 0", "class 1", "class 2")),
     ],
 )
@@ -249,3 +250,36 @@ def test_targets_in_any_form_and_long_names(net, photo):
     view.picture()
     with pytest.raises(ValueError, match="target must be one of the 5 labels, got 'crane'; did you mean 'crane"):
         lens.explore(photo, target="crane")
+
+
+def test_labels_that_differ_in_case_and_indices_of_one_number():
+    from nnlens.selection import resolve_target
+
+    assert resolve_target("bass", ("Bass", "bass")) == 1
+    assert resolve_target("BASS", ("Bass", "bass")) == 0
+    for target in (torch.tensor([2]), np.array([2]), torch.tensor(2)):
+        assert resolve_target(target, ("a", "b", "c")) == 2
+    net = nn.Sequential(nn.Flatten(), nn.Linear(12, 3)).eval()
+    found = nnlens.kernels.gradient(net, torch.rand(1, 3, 2, 2), target=torch.tensor(2))
+    assert found.target == 2
+
+
+def test_numbers_of_any_dtype_are_not_stretched():
+    resize = Resize(20, 24, 20, (0.0,) * 3, (1.0,) * 3)
+    pixels = RANDOM.integers(60, 119, (20, 24, 3)).astype(np.uint8)
+    expected = prepare(pixels, resize, **CPU).x
+    for dtype in (np.int64, np.int32, np.uint16):
+        torch.testing.assert_close(prepare(pixels.astype(dtype), resize, **CPU).x, expected, atol=2e-3, rtol=0)
+    values = RANDOM.random((20, 24, 3)) * 1.2 - 0.5
+    found = prepare(values, resize, **CPU)
+    torch.testing.assert_close(found.x[0], torch.from_numpy(values).permute(2, 0, 1).float(), atol=1e-4, rtol=0)
+    assert "taken as they are" in found.notes[0]
+
+
+def test_a_file_that_was_read_in_part_is_read_from_its_start():
+    data = encoded(made("RGB"))
+    file = io.BytesIO(data)
+    file.read(40)
+    assert prepare(file, Resize(8, 8, 8, (0.5,), (0.5,)), **CPU).name
+    with pytest.raises(TypeError, match=r"preprocess must return a floating tensor, got torch\.uint8"):
+        prepare(made("RGB"), lambda image: torch.zeros(3, 4, 4, dtype=torch.uint8), **CPU)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..widgets.view import View
 
 MARK = "nnlens-still"
+BUDGET = 2_000_000  # bytes of one output in a saved notebook
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,18 @@ def pack(content: Any) -> bytes:
 
     header = json.dumps(plain(content), separators=(",", ":"), allow_nan=False).encode()
     return zlib.compress(len(header).to_bytes(4, "little") + header + b"".join(blobs), 6)
+
+
+def unpack(packed: bytes) -> Any:
+    """What `pack` was given."""
+    data = zlib.decompress(packed)
+    start = 4 + int.from_bytes(data[:4], "little")
+
+    def whole(value: dict[str, Any]) -> Any:
+        place = value.get("$bytes")
+        return data[start + place[0] : start + place[0] + place[1]] if isinstance(place, list) else value
+
+    return json.loads(data[4:start], object_hook=whole)
 
 
 def packed_size(content: Any) -> int:

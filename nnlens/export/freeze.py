@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
+import re
+import zlib
 from pathlib import Path
 from typing import Any
 
 from ..files import replacing
-from .bundle import MARK
+from .bundle import BUDGET, MARK, pack, unpack
 
 _VIEW = "application/vnd.jupyter.widget-view+json"
 _STATE = "application/vnd.jupyter.widget-state+json"
+_PACKED = re.compile(r'(<script type="text/plain">)([A-Za-z0-9+/=]+)(</script>)')
+# What was of the moment, or is the page's own.
+_LEFT = {"error", "upload", "busy", "stale", "read_as", "cancel", "resume", "refresh", "progress", "stopped", "check"}
 
 
 def freeze_notebook(notebook: dict[str, Any]) -> int:
     """Freeze the notebook (as JSON) in place: nnlens's outputs lose their live view, and its models their state.
 
+    Where the notebook was saved with its widgets' state, each page takes over what its view showed last: the selection,
+    the map as far as it was computed, the examples that were found. Else it stays as it was when the cell ran.
     Other packages' widgets keep both. Widget state that Colab wrote, one level short, gets the standard form. Returns
     how many outputs changed; a second time it is 0.
 
@@ -25,6 +34,7 @@ def freeze_notebook(notebook: dict[str, Any]) -> int:
         Where the notebook is not built as format 4 says, with the place.
     """
     changed, ours = 0, set()
+    states = _models(_expect(notebook.get("metadata", {}), dict, "metadata"))
     for number, cell in enumerate(_expect(notebook.get("cells", []), list, "cells")):
         _expect(cell, dict, f"cells[{number}]")
         outputs = _expect(cell.get("outputs", []), list, f"cells[{number}].outputs")
@@ -35,8 +45,11 @@ def freeze_notebook(notebook: dict[str, Any]) -> int:
             page = "".join(map(str, page)) if isinstance(page, list) else page
             if _VIEW in data and isinstance(page, str) and f'class="{MARK}"' in page:
                 view = data.pop(_VIEW)
-                ours.add(view.get("model_id") if isinstance(view, dict) else None)
+                model = view.get("model_id") if isinstance(view, dict) else None
+                ours.add(model)
                 changed += 1
+                if model in states:
+                    data["text/html"] = _renewed(page, states[model])
     _forget_models(_expect(notebook.get("metadata", {}), dict, "metadata"), ours)
     return changed
 
@@ -45,6 +58,40 @@ def _expect(value: Any, kind: type, where: str) -> Any:
     if not isinstance(value, kind):
         raise ValueError(f"{where} must be a {kind.__name__} in a notebook of format 4, got {type(value).__name__}")
     return value
+
+
+def _models(metadata: dict[str, Any]) -> dict[str, Any]:
+    """The saved models of all widgets, by their ids."""
+    widgets = metadata.get("widgets")
+    bundle = widgets.get(_STATE) if isinstance(widgets, dict) else None
+    state = bundle.get("state", bundle) if isinstance(bundle, dict) else None
+    return {key: model for key, model in state.items() if _is_model(model)} if isinstance(state, dict) else {}
+
+
+def _renewed(page: str, model: dict[str, Any]) -> str:
+    """A page with the state that its view had when the notebook was saved; as it is where that does not fit."""
+    found = _PACKED.search(page)
+    if found is None:
+        return page
+    try:
+        content = unpack(base64.b64decode(found[2]))
+        saved = {key: value for key, value in model["state"].items() if key in content["state"] and key not in _LEFT}
+        for buffer in model.get("buffers") or ():
+            first, *path = buffer["path"]
+            if first in saved:
+                _put(saved, [first, *path], base64.b64decode(buffer["data"]))
+        content["state"] |= saved
+        packed = base64.b64encode(pack(content)).decode()
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, zlib.error, binascii.Error):
+        return page
+    renewed = page[: found.start(2)] + packed + page[found.end(2) :]
+    return renewed if len(renewed) <= max(BUDGET, len(page)) else page
+
+
+def _put(nest: Any, path: list[Any], value: Any) -> None:
+    for step in path[:-1]:
+        nest = nest[step]
+    nest[path[-1]] = value
 
 
 def _forget_models(metadata: dict[str, Any], ours: set[Any]) -> None:

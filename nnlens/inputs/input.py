@@ -223,6 +223,8 @@ def _model_input(
         extra: tuple[str, ...] = ()
         if not isinstance(opened.image, Image.Image):
             extra = tuple(filter(None, [scaled(np.asarray(opened.image))[1]]))
+        elif opened.image.mode.startswith("I") or opened.image.mode == "F":
+            extra = (f"its values ({opened.image.mode}) were scaled to 8 bits",)
         return ready_input(preprocess(opened.image)), opened.image, (*opened.notes, *extra)
     problem: Exception | None = None
     for form, notes in _forms(opened, convert):
@@ -233,6 +235,8 @@ def _model_input(
             continue
         if not isinstance(x, Tensor):
             raise TypeError(f"preprocess must return a tensor, got {type(x).__name__}")
+        if not x.is_floating_point():
+            raise TypeError(f"preprocess must return a floating tensor, got {x.dtype}")
         return ready_input(x), form, (*opened.notes, *notes)
     width, height = _sides(opened)
     raise ValueError(f"preprocess failed on a {width} × {height} photograph: {problem}") from problem

@@ -70,7 +70,14 @@ def open_image(image: Any, name: str = "the bytes given") -> Opened:
         if not given and callable(getattr(image, "seek", None)):
             image.seek(0)  # it was read before
             given = image.read()
-        return _decoded(given, Path(str(getattr(image, "name", name))).name)
+        called = Path(str(getattr(image, "name", name))).name
+        try:
+            return _decoded(given, called)
+        except ValueError:
+            if not callable(getattr(image, "seek", None)):
+                raise
+            image.seek(0)  # it was read in part before
+            return _decoded(image.read(), called)
     if isinstance(image, np.ndarray):
         return Opened(_checked(image))
     if isinstance(image, Tensor):
@@ -159,8 +166,8 @@ def channels_first(image: np.ndarray | Tensor) -> np.ndarray:
 def scaled(array: np.ndarray) -> tuple[np.ndarray, str]:
     """Numbers of any dtype as brightness, float32, and in words what their range was taken for.
 
-    8-bit integers are divided by 255. Floats stay where they lie in 0…1, and are divided by 255 where they lie in
-    0…255; all others, of satellites and detectors, stay as they are.
+    8-bit integers are divided by 255, and so are other numbers that lie in 0…255; floats in 0…1 stay. All others, of
+    satellites and detectors, stay as they are.
     """
     values = array.astype(np.float32)
     low, high = float(values.min()), float(values.max())
@@ -170,7 +177,7 @@ def scaled(array: np.ndarray) -> tuple[np.ndarray, str]:
         return values, ""
     if array.dtype.kind == "f" and low >= 0 and high <= 1:
         return values, "its values were taken as 0…1"
-    if array.dtype.kind == "f" and low >= 0 and high <= 255:
+    if low >= 0 and high <= 255:
         return values / 255, "its values were taken as 0…255"
     return values, f"its values, {low:.4g} … {high:.4g}, were taken as they are"
 
@@ -186,7 +193,10 @@ def as_pil(image: Image.Image | np.ndarray | Tensor) -> tuple[Image.Image, tuple
     if bands.dtype != np.uint8:
         low, high = float(values.min()), float(values.max())
         if low < 0 or high > 1:
-            values = (values - low) / (high - low or 1)
+            values, words = (
+                (values - low) / (high - low or 1),
+                f"its values, {low:.4g} … {high:.4g}, were stretched to 0…1",
+            )
         values = (values * 255).round()
     else:
         values = bands

@@ -50,10 +50,12 @@ class Resize:
     resample: Image.Resampling = Image.Resampling.BILINEAR
 
     def __call__(self, image: Image.Image | np.ndarray | Tensor) -> Tensor:
-        if isinstance(image, Image.Image) or (len(channels_first(image)) <= 4 and self.channels in (1, 3)):
+        if isinstance(image, Image.Image):
+            tensor = self._of_picture(image)
+        elif len(bands := channels_first(image)) <= 4 and self.channels in (1, 3) and bands.dtype == np.uint8:
             tensor = self._of_picture(as_pil(image)[0])
         else:
-            tensor = self._of_bands(channels_first(image))
+            tensor = self._of_bands(bands)
         mean, std = (
             torch.tensor(numbers, device="cpu", dtype=torch.float32).view(-1, 1, 1) for numbers in (self.mean, self.std)
         )
@@ -72,6 +74,8 @@ class Resize:
         return torch.from_numpy(pixels.reshape(self.height, self.width, -1)).permute(2, 0, 1) / 255
 
     def _of_bands(self, bands: np.ndarray) -> Tensor:
+        if len(bands) == 1 and self.channels == 3:
+            bands = bands.repeat(3, 0)
         if len(bands) != self.channels:
             raise ValueError(f"image must have {self.channels} bands for this preprocess, got {len(bands)}")
         size = self._size(*bands.shape[1:])

@@ -30,7 +30,7 @@ from .layout import unit_places
 from .partial_pass import PartialPass
 from .prepared import Prepared
 from .score_detection import meaning_of
-from .scores import Output
+from .scores import Output, plain_index
 
 Rule = Literal["gradient", "input × gradient", "deconvnet", "guided backprop"]
 # Zero on one side and rising on the other. A clamp is one if it cuts at 0.
@@ -170,6 +170,7 @@ def back_projection(
         raise ValueError(f"x must be one input (1, …), got the shape {tuple(x.shape)}")
     model = unwrapped(model)
     recording = record(model, x) if recording is None else recording
+    of = plain_index(of)
     places, words = _objective(of, recording)
     whole = isinstance(of, tuple) and of[2:] == ("map",)
     source = recording.operation(of[0]) if isinstance(of, tuple) else None

@@ -24,7 +24,7 @@ from .occluder import Fill, Shape, occluder, pair
 from .occlusion_engine import Engine, current_passes, meaning_for, prepare_passes
 from .occlusion_map import Occlusion
 from .prepared import Prepared
-from .scores import Output
+from .scores import Output, plain_index
 
 STEP = 0.25  # seconds that a step of whole passes is to take at most
 Unit = tuple[str, int] | tuple[str, int, tuple[int, int]]
@@ -140,7 +140,7 @@ def occlusion_steps(
         clean = prepared.clean.cpu().numpy()
     if np.isnan(clean).any():
         raise ValueError(f"the model returned NaN for x ({np.isnan(clean).sum()} of {clean.size} scores)")
-    top = int(clean.argmax()) if target is None else target
+    top = int(clean.argmax()) if target is None else plain_index(target)
     if isinstance(top, bool) or not isinstance(top, (int, np.integer)) or not 0 <= top < clean.size:
         raise ValueError(f"target must be a class index 0…{clean.size - 1}, got {target!r}")
     if known is None:

@@ -25,7 +25,7 @@ from .occluder import Occluder
 from .onnx_runtime import OnnxPasses
 from .prepared import Prepared, channels_last
 from .score_detection import meaning_of
-from .scores import Output, ScoreMeaning
+from .scores import Output, ScoreMeaning, apart, largest
 
 BLOCK = 16  # positions at once on a CPU: more fall out of its caches
 
@@ -136,9 +136,8 @@ class Engine:
         with borrow(self.model):
             images = self.window.cover(self.tops[rows], self.lefts[columns])
             own = torch.cat([self.own(image[None]) for image in images]).detach().cpu().numpy()
-        with np.errstate(invalid="ignore"):
-            off = np.nan_to_num(np.abs(own - scores), nan=0.0).max()
-        bound = self._bound(float(np.nan_to_num(np.abs(own)).max()))
+        off = float(apart(torch.from_numpy(own), torch.from_numpy(scores)).max())
+        bound = self._bound(largest(torch.from_numpy(own)))
         if off <= bound and np.array_equal(np.isnan(own), np.isnan(scores)):
             return True
         if self.level == 3:
@@ -193,14 +192,14 @@ class Engine:
                 return True
         if len(both) != 2:
             return True
-        bound = self._bound(float(torch.cat(alone).abs().nan_to_num().max()))
+        bound = self._bound(largest(torch.cat(alone)))
         bound *= 10 if bound > 1e-3 else 1  # in half precision the order of a sum shows
-        return bool(((both - torch.cat(alone)).abs().nan_to_num() > bound).any())
+        return bool((apart(both, torch.cat(alone)) > bound).any())
 
-    def _bound(self, largest: float) -> float:
-        """How far scores may differ: what rounding makes of them."""
+    def _bound(self, size: float) -> float:
+        """How far scores up to this size may differ: what rounding makes of them."""
         eps = torch.finfo(self.window.x.dtype).eps if self.prepared is None else self.prepared.eps
-        return max(1e-4, eps, 16 * eps * largest)
+        return max(1e-4, eps, 16 * eps * size)
 
     def _fall_back(self, level: int) -> None:
         self.level = level

@@ -56,6 +56,8 @@ class PartialPass:
         first = next(given, None)
         self.shape = None if first is None else first[1:]
         usable = prepared is not None and all(prepared.can_watch(operation.name) for operation in self.operations)
+        self.prepared = prepared if usable else None
+        self.own = dict(replacements or {})
         self.ruled = bool(replacements)
         self.how = ""  # in words, where it is not the fast way
         self.base = {**(prepared.replacements if prepared is not None and usable else {}), **(replacements or {})}
@@ -104,7 +106,8 @@ class PartialPass:
             # A gradient towards the layer must pass through what is kept.
             return values[name].clone() if wanted else None
 
-        replacements = dict(self.base)
+        trusted = self.prepared is None or not wanted or self.prepared.has_gradients()
+        replacements = dict(self.base if trusted else self.own)
         for operation in self.operations:
             number, name = operation.number or 0, operation.name
 

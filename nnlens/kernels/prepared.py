@@ -13,7 +13,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..recording import Operation, Recording, Replacement, Source, observed, record, substituting, version_of
+from ..recording import (
+    Operation,
+    Recording,
+    Replacement,
+    Source,
+    borrow,
+    observed,
+    record,
+    substituting,
+    version_of,
+)
 from ..recording.record import unwrapped
 from . import strided
 from .onnx_runtime import OnnxPasses
@@ -93,6 +103,7 @@ class Prepared:
         self.patient = False  # whether there is time for what only pays in the long run
         self.checked, self.level = False, 0  # of the occlusion engine: see there
         self.batches_checked = False  # of `WholePasses`: see there
+        self._differentiable: bool | None = None
         self.onnx: OnnxPasses | None = None  # what runs whole passes instead, where that was asked for
         if like is not None and (like.model, like.version) == (self.model, self.version):
             if like.recording.calls == self.recording.calls:
@@ -100,7 +111,7 @@ class Prepared:
                 self._strided = like._strided
             if like.x.shape == self.x.shape:
                 self.checked, self.level, self.onnx = like.checked, like.level, like.onnx
-                self.batches_checked = like.batches_checked
+                self.batches_checked, self._differentiable = like.batches_checked, like._differentiable
         # Of `Incremental`: kept from plan to plan, and from experiment to experiment.
         self.memory: dict[str, Tensor] = {}
         self.plans: dict[Any, Any] = {}
@@ -138,6 +149,30 @@ class Prepared:
     def whole(self, batch: Tensor) -> Tensor:
         """The scores of a batch by a whole pass, on ONNX Runtime where that was asked for."""
         return self(batch) if self.onnx is None else self.onnx(batch)
+
+    def has_gradients(self) -> bool:
+        """Whether the gradients of this pass are the model's own: compared once, on `x`.
+
+        Not so where a hook changes the gradient of what is folded into another operation, say.
+        """
+        if self._differentiable is None:
+            weights = torch.linspace(1, 2, self.clean.numel(), device=self.x.device)
+
+            def gradient(run: Callable[[Tensor], Tensor]) -> Tensor | None:
+                start = self.x.clone().requires_grad_()
+                scores = run(start * 1)[0]
+                known = torch.where(torch.isfinite(scores), scores, 0)
+                return torch.autograd.grad((known * weights).sum(), start, allow_unused=True)[0]
+
+            with borrow(self.model), torch.enable_grad():
+                try:
+                    found = gradient(self)
+                    own = gradient(lambda batch: self.meaning.read(self.model(batch), 1))
+                except RuntimeError:
+                    self._differentiable = False
+                else:
+                    self._differentiable = found is not None and own is not None and _alike(found, own, self.eps)
+        return self._differentiable
 
     def reading(self, meaning: ScoreMeaning) -> Prepared:
         """The same, but its scores are read in another way."""
@@ -284,6 +319,11 @@ class Prepared:
             scale = scale * weight.double()
         shift = -mean.double() * scale
         return scale, shift if bias is None else shift + bias.double()
+
+
+def _alike(found: Tensor, own: Tensor, eps: float) -> bool:
+    """Whether two gradients are the same but for rounding, which may turn a rectifier here and there."""
+    return bool((found - own).norm() <= max(1e-2, 64 * eps) * own.norm() + 1e-12)
 
 
 def pair(value: Any) -> tuple[int, int]:

@@ -8,15 +8,16 @@ from typing import Any, get_args
 import torch
 from torch import Tensor
 
-from ..recording import Operation, Recording
+from ..recording import Operation, Recording, Source
 from .scores import Output, Pick, ScoreMeaning, Task, is_distribution, pick_output
 
 _SIGMOIDS = {"sigmoid", "hardsigmoid", "expit"}
 _SOFTMAXES = {"softmax", "softmin", "gumbel_softmax"}
 # They leave the meaning of each number as it is.
-_FOLLOWED = {"mean", "clamp", "clip", "nan_to_num", "avg_pool2d", "adaptive_avg_pool2d", "avg_pool1d",
+_FOLLOWED = {"mean", "dropout", "clamp", "clip", "nan_to_num", "avg_pool2d", "adaptive_avg_pool2d", "avg_pool1d",
              "adaptive_avg_pool1d", "adaptive_avg_pool3d", "interpolate"}  # fmt: skip
 _UNBOUNDED = {"linear", "convolution", "normalisation", "recurrent"}
+_DIVISIONS = {"div", "true_divide", "reciprocal"}
 
 
 def detect_meaning(
@@ -32,8 +33,9 @@ def detect_meaning(
     """What the scores in a model's `output` for one input mean.
 
     A softmax, log-softmax or sigmoid at the end of the recorded pass is known for certain. Else several scores are
-    logits of one right class, unless they add up to one or, not coming from a linear operation, all lie between 0 and
-    1; one score is a quantity, unless two names say that it decides between them.
+    logits of one right class, unless they add up to one, or come from a division by something computed, as a
+    hand-written sigmoid does, and lie between 0 and 1; one score is a quantity, unless two names say that it decides
+    between them.
 
     Parameters
     ----------
@@ -60,8 +62,9 @@ def detect_meaning(
     end = None if recording is None else _end(recording, raw)
     certain = None if end is None else _from_end(end, single)
     # What a linear operation gives has no bounds, though it may happen to look like probabilities.
-    bounded = end is None or end.kind not in _UNBOUNDED
-    inside = bounded and bool(((scores >= 0) & (scores <= 1)).all())
+    source = None if end is None else _behind_constants(recording, end)
+    bounded = source is None or source.kind not in _UNBOUNDED
+    inside = (source is None or _divides(source)) and bool(((scores >= 0) & (scores <= 1)).all())
     adds_up = bounded and not single and is_distribution(scores.movedim(1, -1))
     found, known, why = certain or _from_values(single, axes, names, inside, adds_up, end)
     if task is not None:
@@ -94,7 +97,7 @@ def _from_values(
         return "binary", not inside, "one score and two names" if names == 2 else "one score for each place"
     if single:
         return "regression", False, "one score, with no sigmoid behind it"
-    if inside and end is not None and end.kind != "activation":
+    if inside and end is not None:
         return "multilabel", False, "the scores lie between 0 and 1 and do not add up to 1"
     return "multiclass", True, "several scores, with no softmax or sigmoid behind them"
 
@@ -127,6 +130,34 @@ def _end(recording: Recording, scores: Tensor) -> Operation | None:
             return operation
         operation = recording.operation(sources[0])
     return operation
+
+
+def _of_input(operation: Operation) -> list[str]:
+    """The operations that an operation is given, but for parameters and constants."""
+    return [source.name for source in operation.sources if source.name is not None]
+
+
+def _behind_constants(recording: Recording | None, operation: Operation) -> Operation:
+    """The operation behind scalings and shifts by constants, `x / temperature + bias` say."""
+    scaling = ("add", "sub", "mul", "div", "true_divide", "neg", "sum")
+    while recording is not None and operation.op in scaling and not _divides(operation):
+        sources = _of_input(operation)
+        if len(sources) != 1 or sources[0] not in recording:
+            break
+        operation = recording.operation(sources[0])
+        while operation.kind == "reshape" and len(inputs := _of_input(operation)) == 1 and inputs[0] in recording:
+            operation = recording.operation(inputs[0])
+    return operation
+
+
+def _divides(operation: Operation) -> bool:
+    """Whether an operation divides by something computed from the input, as hand-written sigmoids and softmaxes do."""
+    if operation.op not in _DIVISIONS:
+        return False
+    # `1 / x` is called with x first.
+    turned = operation.op == "reciprocal" or getattr(operation.function, "__name__", "") in ("__rdiv__", "__rtruediv__")
+    below = operation.argument(0 if turned else 1, "input" if turned else "other")
+    return isinstance(below, Source) and below.name is not None
 
 
 def _from_end(end: Operation, single: bool) -> tuple[Task, bool, str] | None:

@@ -79,10 +79,14 @@ class ScoreMeaning:
         return isinstance(self.place, np.ndarray)
 
     @property
+    def averaged(self) -> bool:
+        """Whether the scores are means over the places of a map of each place's probabilities."""
+        return self.axes > 0 and self.place is None and self.average == "probabilities" and self.task != "regression"
+
+    @property
     def transform(self) -> Literal["softmax", "sigmoid", ""]:
         """What is still to be done to the scores of `read`."""
-        averaged = self.axes > 0 and self.place is None and self.average == "probabilities"
-        if not self.logits or self.sums or averaged:
+        if not self.logits or self.sums or self.averaged:
             return ""
         return "softmax" if self.task == "multiclass" else "sigmoid"
 
@@ -100,8 +104,16 @@ class ScoreMeaning:
         if scores.ndim > 2:
             scores = self._of_map(scores)
         if self.both:
-            scores = torch.cat([-scores if self.transform else 1 - scores, scores], 1)
+            whole = (
+                float(self.place.sum()) if isinstance(self.place, np.ndarray) else 1.0
+            )  # what probabilities of both sides add up to
+            scores = torch.cat([-scores if self._gives_logits else whole - scores, scores], 1)
         return scores
+
+    @property
+    def _gives_logits(self) -> bool:
+        """Whether the rows that `read` makes are logits, or sums of logits."""
+        return self.logits if self.sums else bool(self.transform)
 
     def _of_map(self, scores: Tensor) -> Tensor:
         if self.place is None:
@@ -177,6 +189,21 @@ class ScoreMeaning:
 
 
 Output = Pick | ScoreMeaning
+_MASK = 1e6  # scores of this size stand for "impossible", and are not computed
+
+
+def largest(scores: Tensor) -> float:
+    """The largest score in size, by which rounding is judged: masked ones, of −∞ or −1e9, do not count."""
+    size = scores.detach().abs()
+    ordinary = size[torch.isfinite(size) & (size < _MASK)]
+    return float(ordinary.max()) if len(ordinary) else 0.0
+
+
+def apart(one: Tensor, other: Tensor) -> Tensor:
+    """How far scores lie apart, class by class; masked ones that are alike not at all."""
+    with torch.no_grad():
+        same = (one == other) | ((one.abs() >= _MASK) & (other.abs() >= _MASK) & (one.sign() == other.sign()))
+        return torch.where(same, 0.0, (one - other).abs()).nan_to_num(nan=0.0, posinf=torch.finfo(one.dtype).max)
 
 
 def pick_output(output: Any, pick: Pick = None) -> Tensor:
@@ -269,6 +296,13 @@ def _probabilities(scores: Tensor, task: Task, logits: bool, axis: int) -> Tenso
     if not logits or task == "regression":
         return scores
     return scores.softmax(axis) if task == "multiclass" else scores.sigmoid()
+
+
+def plain_index(target: Any) -> Any:
+    """A class index as a number of Python, where it is an array or tensor of one number; else as it is."""
+    if isinstance(target, (np.ndarray, np.integer, Tensor)) and np.prod(tuple(target.shape)) == 1:
+        return target.item()
+    return target
 
 
 def is_distribution(scores: Tensor) -> bool:

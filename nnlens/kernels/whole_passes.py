@@ -14,7 +14,7 @@ from ..recording.record import as_written, unwrapped
 from ..work import in_batches, out_of_memory
 from .occlusion_engine import current_passes, meaning_for
 from .prepared import Prepared, channels_last
-from .scores import Output, ScoreMeaning
+from .scores import Output, ScoreMeaning, apart, largest
 
 _PIXELS = 4 * 224 * 224  # at once on a CPU: more fall out of its caches
 _BATCHES, _STEP = 12, 0.25  # how many of these make one step at most, and about how long one takes (seconds)
@@ -89,7 +89,8 @@ class WholePasses:
 
     def laid_out(self, batch: Tensor) -> Tensor:
         """The inputs in the memory format that the passes are fastest with: what is made of them has it too."""
-        return batch.contiguous() if self._on_onnx else channels_last(batch)
+        # Random numbers are drawn in the order of the memory.
+        return batch.contiguous() if self._on_onnx or draws(self.model) else channels_last(batch)
 
     def many(self, count: int, images: Callable[[int, int], Tensor]) -> Tensor:
         """The scores (count, classes) of inputs that are made step by step."""
@@ -124,7 +125,9 @@ class WholePasses:
         batch = batch * 1  # the forward may write into it
         self._draw()
         if self.prepared is not None and self.level == 1 and not self.how:
-            return self.prepared(channels_last(batch), instead)
+            if self.prepared.has_gradients():
+                return self.prepared(channels_last(batch), instead)
+            self.how = "gradients of the model itself: those of the prepared pass are others"
         if instead and self.prepared is not None:
             with substituting(self.model, self.prepared.recording.calls, instead):
                 found = self.model(batch)
@@ -149,11 +152,11 @@ class WholePasses:
         both = torch.cat([self.x, self.x.flip(-1) * 0.5 + noise * self.x.std()])
         with borrow(self.model):
             alone = torch.cat([self._alone_scores(one.clone()) for one in both.split(1)]).detach()
-            bound = max(1e-4, 16 * torch.finfo(self.x.dtype).eps * float(alone.abs().nan_to_num().max()))
+            bound = max(1e-4, 16 * torch.finfo(self.x.dtype).eps * largest(alone))
             while self.level < 3:
                 with contextlib.suppress(Exception):
                     found = self._plain(both).detach()
-                    if found.shape == alone.shape and not ((found - alone).abs().nan_to_num() > bound).any():
+                    if found.shape == alone.shape and not (apart(found, alone) > bound).any():
                         break
                 self._rise()
         self._checked = True

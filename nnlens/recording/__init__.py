@@ -3,7 +3,7 @@
 from .borrow import Mode, borrow, device_of, draw_alike, draws, dtypes_of
 from .record import ForwardError, Recorder, record
 from .recording import Operation, Recording
-from .state import expect_changes, version_of
+from .state import changed_by_a_pass, expect_changes, version_of
 from .substitute import OtherPathError, Reached, Replacement, observed, substituting
 from .tape import Source
 
@@ -18,6 +18,7 @@ __all__ = [
     "Replacement",
     "Source",
     "borrow",
+    "changed_by_a_pass",
     "device_of",
     "draw_alike",
     "draws",

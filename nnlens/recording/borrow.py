@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections import OrderedDict, defaultdict, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain
@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from .attributes import attribute_tables, contents
 from .checkpoints import without_checkpoints
 
 Mode = Literal["eval", "as is"]
@@ -126,9 +127,6 @@ class _Switches:
             torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = self.cudnn
 
 
-_TABLES = {dict, OrderedDict, defaultdict, list, deque, set}
-
-
 class _Modules:
     """All that is attached to a model: flags, attributes, hooks, parameters and their gradients, buffers."""
 
@@ -141,12 +139,14 @@ class _Modules:
             modules = [one for one in modules if not isinstance(one, torch.jit.ScriptModule)]
         self.attributes: list[dict[str, Any]] = list(map(vars, modules))
         self.training = [module.training for module in modules]
-        # What the attributes contain too: a forward may replace a buffer, add a hook, or keep its outputs in a list.
-        values = list(_values(self.attributes))
-        tables = tables_in(values)
+        # What the attributes contain too: a forward may replace a buffer, add a hook, keep its outputs in a list, or
+        # count in an object.
+        every = attribute_tables(modules)
+        values, tables = list(contents(every)), [table for table in every if type(table) is not tuple]
         self.empty = [table for table in tables if not table]
-        self.tables = [*self.attributes, *(table for table in tables if table)]
+        self.tables = [table for table in tables if table]
         self.before = [table.copy() for table in self.tables]
+        self.arrays = [(one, one.copy()) for one in values if type(one) is np.ndarray and one.dtype != object]
         self.generators = [(one, one.get_state()) for one in values if type(one) is torch.Generator]
         parameters = {id(one): one for one in _values(module._parameters for module in modules) if one is not None}
         parameters |= {id(one): one for module, _ in self.scripted for one in module.parameters(recurse=False)}
@@ -187,6 +187,9 @@ class _Modules:
                     (table.extend if isinstance(table, (list, deque)) else table.update)(before)
         for table in self.empty if any(self.empty) else ():
             table.clear()
+        for array, numbers in self.arrays:
+            if array.shape == numbers.shape and array.flags.writeable:
+                np.copyto(array, numbers)
         for module, training in self.scripted:
             module.training = training
         for generator, state in self.generators:
@@ -203,22 +206,6 @@ class _Modules:
                 copies.restore(before_writing)
             for tensor, value in self.sparse:
                 tensor.copy_(value)
-
-
-def tables_in(values: Iterable[Any]) -> list[Any]:
-    """The lists, dictionaries and sets among the values, and those inside them."""
-    level = [value for value in values if type(value) in _TABLES]
-    found = level
-    seen: set[int] = set()
-    # Level by level, in as few steps as can be: there are thousands, and hardly one holds another.
-    while level := [value for value in contents(level) if type(value) in _TABLES and id(value) not in seen]:
-        seen.update(map(id, level))
-        found = found + level
-    return found
-
-
-def contents(tables: Iterable[Any]) -> Iterator[Any]:
-    return chain.from_iterable([one.values() if isinstance(one, dict) else one for one in tables if one])
 
 
 def _values(tables: Iterable[dict[str, Any]]) -> Iterator[Any]:

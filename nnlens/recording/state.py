@@ -5,17 +5,17 @@ from __future__ import annotations
 import itertools
 import zlib
 from collections.abc import Iterable
-from functools import lru_cache
 from itertools import chain
-from types import BuiltinFunctionType, FunctionType, MethodType
+from types import BuiltinFunctionType, FunctionType
 from typing import Any
-from weakref import WeakKeyDictionary, ref
+from weakref import WeakKeyDictionary, WeakSet, ref
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .borrow import lock_of, tables_in
+from .attributes import PLAIN, TABLES, attribute_tables, contents
+from .borrow import lock_of
 
 _STRIDED = torch.strided
 _WHOLE = 8192  # bytes: tensors up to this size are always compared as a whole
@@ -23,7 +23,21 @@ _PIECE = 256  # bytes: of each of the four pieces that are compared of a larger 
 
 _numbers = itertools.count(1)
 _known: WeakKeyDictionary[nn.Module, _Snapshot] = WeakKeyDictionary()
+# Models that each pass changes in a way that cannot be undone: their changes mean nothing.
+_restless: WeakSet[nn.Module] = WeakSet()
 _epoch = 0
+
+
+def changed_by_a_pass(model: nn.Module, before: int) -> bool:
+    """Whether a pass has changed the model, whose version was `before`; then its changes count no longer.
+
+    Else every look at it would be at another model, for ever.
+    """
+    if version_of(model) == before or before == 0:
+        return False
+    with lock_of(model):
+        _restless.add(model)
+    return True
 
 
 def expect_changes() -> None:
@@ -36,8 +50,9 @@ def version_of(model: nn.Module, *, full: bool = False) -> int:
     """A number that stays the same exactly as long as what the model computes cannot have changed.
 
     Compared are the values of parameters, buffers and other tensors and arrays among the attributes; which modules
-    there are, with their classes, hooks and attributes, down to lists, dictionaries and the attributes of
-    configuration objects. Flags of training mode do not count, for passes run in eval mode.
+    there are, with their classes, `forward`, hooks and attributes, down to lists, dictionaries, tuples and the
+    attributes of objects among them, a configuration say. Objects with slots and other methods than `forward` are
+    not looked into. Flags of training mode do not count, for passes run in eval mode.
 
     A quick look compares small tensors and four pieces of each larger one; it takes 1 to 2 % of a forward pass. A
     whole look reads all weights (4 GB a second) and is made with `full`, after `expect_changes`, and where torch's own
@@ -47,6 +62,8 @@ def version_of(model: nn.Module, *, full: bool = False) -> int:
     Two threads may ask; a thread that has borrowed the model is waited for.
     """
     with lock_of(model):
+        if model in _restless:
+            return 0
         snapshot = _known.get(model)
         if snapshot is None or not snapshot.holds(model, full=full):
             before, snapshot = snapshot, _Snapshot(model)
@@ -66,7 +83,7 @@ class _Snapshot:
         tables = _tables(model)
         self.settings = _settings(tables)
         self._take_attributes(tables, model)
-        values = list(chain.from_iterable(self.contents))
+        values = list(contents(tables))
         scripted = (one for module in model.modules() if isinstance(module, torch.jit.ScriptModule)
                     for one in (*module.parameters(), *module.buffers()))  # fmt: skip
         tensors = {id(one): one for one in (*values, *scripted) if isinstance(one, Tensor)}
@@ -78,34 +95,46 @@ class _Snapshot:
         with torch.inference_mode(False), torch.no_grad():
             rows = list(map(_row, self.tensors))
             self.bits = [one if row is None else _bits(row) for one, row in zip(self.tensors, rows, strict=True)]
-            self.some = [
-                part for one, row in zip(self.bits, rows, strict=True) if row is not None for part in _some(one)
-            ]
+            parts = zip(self.bits, rows, strict=True)
+            self.some = [part for one, row in parts if row is not None for part in _some(one)]
             self.sampled, self.checksums = self._sample(), list(map(_checksum, self.bits))
         self.array_sums = list(map(_array_sum, self.arrays))
 
     def _take_attributes(self, tables: list[Any], model: nn.Module) -> None:
-        # Views: what is added to a table later is seen in them. Most tables, hooks say, are empty.
-        self.empty = [table for table in tables if not table]
-        self.contents = [table.values() if isinstance(table, dict) else table for table in tables if table]
-        values = list(chain.from_iterable(self.contents))
+        values = list(contents(tables))
         self.ids = list(map(id, values))
-        # An object's id is good as long as the object lives. A strong reference to the model itself would keep it.
-        self.alive = [value for value in values if isinstance(value, _HELD) and value is not model]
-        self.others = [ref(value) for value in values if not isinstance(value, _HELD) and _takes_reference(value)]
+        self.tensor_ids = {id(value) for value in values if isinstance(value, Tensor)}
+        # Kept, the tables are compared without a walk through the model. Where they hold more than weights, children
+        # and settings, a hook say, they may lead back to the model, which would live for ever: then each look walks.
+        self.tables: list[Any] | None = None
+        if not any(map(_may_lead_back, values)) and not any(value is model for value in values):
+            # Views: what is added to a table later is seen in them. Most tables, hooks say, are empty.
+            self.tables = [table.values() if isinstance(table, dict) else table for table in tables if table]
+            self.empty = [table for table in tables if not table]
+        # An object's id is good as long as the object lives.
+        self.alive = values if self.tables is not None else [one for one in values if isinstance(one, PLAIN)]
+        loose = () if self.tables is not None else values
+        self.others = [ref(one) for one in loose if not isinstance(one, PLAIN) and _takes_reference(one)]
+
+    def _same_attributes(self, model: nn.Module) -> bool:
+        """Whether all attributes are the very objects that they were."""
+        if any(one() is None for one in self.others):
+            return False
+        if self.tables is None:
+            return list(map(id, contents(_tables(model)))) == self.ids
+        return not any(self.empty) and list(map(id, chain.from_iterable(self.tables))) == self.ids
 
     def holds(self, model: nn.Module, *, full: bool) -> bool:
         """Whether the model is still as it was."""
         if [getattr(one, "forward", None) for one in self.classes] != self.forwards:
             return False
-        same = not any(self.empty) and list(map(id, chain.from_iterable(self.contents))) == self.ids
-        if not same or any(one() is None for one in self.others):
+        if not self._same_attributes(model):
             # Mostly a flag of training mode, or an attribute that was set to what it was.
-            tables = _tables(model)
+            tables, before = _tables(model), self.tensor_ids
             if _settings(tables) != self.settings:
                 return False
             self._take_attributes(tables, model)
-            if not {id(one) for one in self.tensors} >= set(self._tensor_ids()):
+            if self.tensor_ids != before:
                 return False
         if list(map(_place, self.tensors)) != self.places or list(map(_array_sum, self.arrays)) != self.array_sums:
             return False
@@ -127,40 +156,25 @@ class _Snapshot:
         mine = self.classes, self.forwards, self.settings, self.checksums, self.array_sums
         return mine == (other.classes, other.forwards, other.settings, other.checksums, other.array_sums)
 
-    def _tensor_ids(self) -> Iterable[int]:
-        return (id(value) for value in chain.from_iterable(self.contents) if isinstance(value, Tensor))
-
     def _sample(self) -> list[Any]:
         return list(map(_checksum, self.some))
-
-
-_PLAIN = (bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device, torch.Size)
-_FUNCTIONS = (FunctionType, BuiltinFunctionType, MethodType, type)
-_NESTS = (tuple, list, set, frozenset)
-_HELD = (*_PLAIN, *_NESTS, dict, Tensor, nn.Module, np.ndarray, FunctionType, type)
 
 
 def _takes_reference(value: Any) -> bool:
     return getattr(type(value), "__weakrefoffset__", 0) != 0
 
 
-def _tables(model: nn.Module) -> list[Any]:
-    """The attributes of all modules, the lists and dictionaries in them, and the attributes of configurations."""
-    own: list[Any] = [vars(one) for one in model.modules() if not isinstance(one, torch.jit.ScriptModule)]
-    values = list(chain.from_iterable(one.values() for one in own))
-    kinds = set(map(type, values))
-    # Which classes hold attributes of their own is asked once for each class, not for each of thousands of values.
-    objects = {kind for kind in kinds if _is_configuration(kind)}
-    inside = {id(one): vars(one) for one in values if type(one) in objects} if objects else {}
-    return [*own, *tables_in(values), *inside.values()]
-
-
-@lru_cache(maxsize=1024)
-def _is_configuration(kind: type) -> bool:
-    """Whether an attribute of this class is an object with plain attributes, a Hugging Face config say."""
-    if issubclass(kind, (Tensor, nn.Module, np.ndarray, torch.Generator, *_PLAIN, *_FUNCTIONS, *_NESTS, dict)):
+def _may_lead_back(value: Any) -> bool:
+    """Whether a value may refer to the model that it is an attribute of."""
+    if isinstance(value, (*PLAIN, Tensor, nn.Module, np.ndarray, BuiltinFunctionType, type)) or type(value) in TABLES:
         return False
-    return getattr(kind, "__dictoffset__", 0) != 0 and not kind.__module__.startswith("torch.")
+    if isinstance(value, tuple):
+        return any(map(_may_lead_back, value))
+    return not (isinstance(value, FunctionType) and value.__closure__ is None)
+
+
+def _tables(model: nn.Module) -> list[Any]:
+    return attribute_tables([one for one in model.modules() if not isinstance(one, torch.jit.ScriptModule)])
 
 
 def _settings(tables: Iterable[Any]) -> list[Any]:
@@ -171,12 +185,12 @@ def _settings(tables: Iterable[Any]) -> list[Any]:
             found.append([(key, _setting(value)) for key, value in table.items() if key != "training"])
         else:
             items = [_setting(value) for value in table]
-            found.append(sorted(items, key=repr) if isinstance(table, (set, frozenset)) else items)
+            found.append(sorted(items, key=repr) if isinstance(table, set) else items)
     return found
 
 
 def _setting(value: Any) -> Any:
-    if isinstance(value, _PLAIN):
+    if isinstance(value, PLAIN):
         return type(value), repr(value) if isinstance(value, float) else value  # NaN is equal to itself
     if isinstance(value, Tensor):
         return "tensor", tuple(value.shape) if value.layout is _STRIDED else id(value), value.dtype
@@ -184,7 +198,7 @@ def _setting(value: Any) -> Any:
         return tuple(_setting(item) for item in value)
     if isinstance(value, np.ndarray):
         return "array", value.shape, value.dtype
-    if isinstance(value, (list, dict, set, frozenset)):
+    if type(value) in TABLES:
         return type(value), len(value)  # a table of its own
     return type(value), id(value)
 

@@ -103,7 +103,11 @@ class AttributionWidget(View):
             raise ValueError(f"image must be one or up to {ROWS} images, got {len(images)}")
         self._asked_layer = options.pop("layer", None)
         targets = options.pop("target", None)
-        several = list(targets) if isinstance(targets, (list, tuple)) else [targets]
+        if isinstance(targets, tuple) and images[0] is not None:
+            # Of a model that gives a map, a class and a place in it; else several classes.
+            looked = lens.look(images[0])
+            targets = targets if looked.scored().axes else list(targets)
+        several = targets if isinstance(targets, list) else [targets]
         if not several or len(several) > ROWS:
             raise ValueError(f"target must be one or up to {ROWS} classes, got {len(several)}")
         if len(images) > 1 and len(several) > 1:

@@ -114,6 +114,11 @@ class OcclusionWidget(View):
         for name, value, known in (("shape", shape, SHAPES), ("score", score, ("probability", "logit"))):
             if value not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}{nearest(str(value), known)}")
+        if score == "logit" and sample.scored().averaged:
+            raise ValueError(
+                "score must be 'probability' for the mean over a map: choose a place for its logit, "
+                "target=(class, row, column)"
+            )
         self.fills = [name for name in FILLS if name != "background" or sample.input.background is not None]
         try:
             self.fill = _as_fill(options.get("fill"), sample)
@@ -174,6 +179,8 @@ class OcclusionWidget(View):
     def _grow(self, sample: Sample, key: Key) -> Iterator[Occlusion]:
         """The map of one size, stride, fill and shape as it grows; what there is stays with the sample."""
         size, stride, fill, shape = key
+        if sample.version != version_of(self._lens.model):
+            raise ValueError("the model has changed since this image was looked at: look at it again")
         steps = occlusion_steps(
             self._lens.model,
             sample.input.x,

@@ -17,7 +17,7 @@ import traitlets as t
 from PIL import Image
 from torch import nn
 
-from ..export.bundle import Response, mime_bundle, page
+from ..export.bundle import BUDGET, Response, mime_bundle, page
 from ..export.mode import is_static
 from ..files import replacing
 from ..inputs import read_image, redrawn
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 LINKED = ("target", "layer", "unit", "position", "grid", "scale")
 MOST_LABELS = 5000
-BUDGET = 2_000_000  # bytes of one output in a saved notebook
 
 
 def _path_of(model: nn.Module, module: nn.Module) -> str:
@@ -109,9 +108,7 @@ class View(anywidget.AnyWidget):
         if options.get("link", True):
             selection = lens.select(image, scores=self.needs_scores, **choices)
         else:
-            look = lens.look if self.needs_scores else lens.glance
-            sample = lens.selection.sample if image is None else look(image)
-            selection = Selection(sample, **choices)
+            selection = lens.separate(image, scores=self.needs_scores, **choices)
         if self.needs_image and not selection.sample.input.is_image:
             raise ValueError(
                 f"image must be an image for this view, got {selection.sample.input.shown_as}: lens.activations, "
@@ -254,6 +251,7 @@ class View(anywidget.AnyWidget):
         )
         return {
             "task": meaning.task,
+            "averaged": meaning.averaged,
             "tasks": sorted(kinds),
             "logits": meaning.logits,
             "noun": meaning.noun,
@@ -433,6 +431,9 @@ class View(anywidget.AnyWidget):
         path = Path(path)
         if path.suffix.lower() not in (".html", ".png"):
             raise ValueError(f"path must end in .html or .png, got {str(path)!r}")
+        self.wait()
+        if self._refresh(full=True):  # a page is of one state of the model
+            self.wait()
         if path.suffix.lower() == ".html":
             made = page(self, budget=BUDGET, title=title or self.title(), heading=title, text=text).encode()
         else:

@@ -7,6 +7,8 @@ import { share, short, signed } from "./format.ts";
 export interface Meaning {
   task: string;
   tasks: string[];
+  /** The mean over the places of a map. */
+  averaged?: boolean;
   logits: boolean;
   noun: string;
   unit: string;

@@ -314,7 +314,7 @@ export function heatmapPane(context: Context, scene: Scene): HTMLElement {
   context.watch([...chosen, "photo"], draw);
   context.watch([...chosen, "sizes", "busy", "labels", "meaning"], tell);
   context.watch(["meaning"], () => {
-    score.hidden = !isProbability(context);
+    score.hidden = !isProbability(context) || Boolean(meaningOf(context).averaged);
   });
   context.watch([...chosen, "occluder"], describe);
   const controls = h(

@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...recording import ForwardError, OtherPathError, Recording, borrow, record
+from ...recording import ForwardError, OtherPathError, Recording, borrow, draw_alike, draws, record, version_of
 from ...recording.record import unwrapped
 from ...work import in_batches, out_of_memory
 from ..back_projection import Rule, rule_replacements
 from ..partial_pass import PartialPass
 from ..prepared import Prepared
-from ..scores import Output, ScoreKind
+from ..scores import Output, ScoreKind, plain_index
 from ..whole_passes import WholePasses
 from .result import Attribution
 
@@ -70,19 +70,22 @@ class Subject:
         self.passes = WholePasses(self.model, self.x, output=output, prepared=prepared)
         self._recording = recording
         self.score: ScoreKind = self.passes.meaning.usual(usual) if score is None else score
+        self._version = version_of(self.model)
         self.meaning = self.passes.meaning.for_kind(self.score)
         self.passes.reading(self.meaning)
-        if self.passes.prepared is not None:
+        if self.passes.prepared is not None and not draws(self.model):
             scores = self.passes.prepared.clean[None]
         else:
             with borrow(self.model):
+                if draws(self.model):
+                    draw_alike()  # as every other pass does
                 scores = self.meaning.read(self.model(self.x.clone()), 1)
         if len(scores) != 1:
             raise ValueError(f"the model must give one row of scores for one input, got {tuple(scores.shape)}")
         self.clean = scores[0].detach()
         if problem := self.meaning.problem(self.clean):
             raise ValueError(f"the model must give finite scores for x, got {problem}")
-        classes = len(self.clean)
+        classes, target = len(self.clean), plain_index(target)
         if target is None:
             target = int(self.clean.argmax())
         if isinstance(target, bool) or not isinstance(target, (int, np.integer)):
@@ -108,6 +111,10 @@ class Subject:
         """The explained score of each row of class scores, (n,)."""
         return self.meaning.of(scores, self.score)[:, self.target]
 
+    def _check_model(self) -> None:
+        if version_of(self.model) != self._version:
+            raise ValueError("the model has changed while it was explained: begin anew")
+
     def image(self) -> Tensor:
         """The input (channels, height, width), for methods that need one with rows and columns."""
         if self.x.ndim != 4:
@@ -118,6 +125,7 @@ class Subject:
 
     def values(self, batch: Tensor) -> Tensor:
         """The explained score of each input of a batch, float64 on the CPU, without a gradient."""
+        self._check_model()
         self.forwards += len(batch)
         found = self.of(self.passes.scores(batch)).cpu().double()
         if not torch.isfinite(found).all():
@@ -131,6 +139,7 @@ class Subject:
 
         Raises ValueError if there is none, with the reason.
         """
+        self._check_model()
         modified = rule in ("deconvnet", "guided backprop")
         instead = rule_replacements(self.recording, rule, None, None)[0] if modified else None
         self.passes.check()
