@@ -100,10 +100,10 @@ OCCLUDER = """async ([x, y]) => {
 }"""
 SIZE = """async place => {
     const slider = part('map').querySelector('input[type=range]'), canvas = part('map').querySelector('canvas');
-    const output = part('map').querySelector('output'), size = `${4 * (+place + 1)} px`;
+    const output = part('map').querySelector('output'), size = 4 * (+place + 1);
     return await timed(
-        () => { slider.value = place; slider.dispatchEvent(new Event('input')); },
-        () => !canvas.classList.contains('nn-stale') && output.textContent === size);
+        () => { slider.value = size; slider.dispatchEvent(new Event('input')); },
+        () => !canvas.classList.contains('nn-stale') && output.textContent === `${size} px`);
 }"""
 FIELD = """async ([x, y]) => {
     const canvas = part('unit').querySelector('canvas'), line = part('input').querySelector('.nn-line');

@@ -238,7 +238,7 @@ def test_a_forward_that_writes_into_its_input_changes_nothing():
 def test_nan_under_the_occluder_is_computed_and_says_so():
     class NanWhenDark(nn.Module):
         def forward(self, x):
-            scores = x.mean((2, 3))
+            scores = x.mean((2, 3)) * torch.tensor([1.0, 2.0, 3.0])
             return torch.where(x[:, :1, 0, 0] < 0, torch.nan, scores)
 
     result = occlusion(NanWhenDark(), torch.ones(1, 3, 8, 8), size=4, stride=4, fill=-1.0)
@@ -246,6 +246,7 @@ def test_nan_under_the_occluder_is_computed_and_says_so():
     assert np.isnan(result.score()[0, 0])
     assert not np.isnan(result.score()[1:]).any()
     assert "changes the probability the most" in result.describe()
+    assert "4 of 4 positions, 1 of them NaN" in result.describe()
 
 
 def test_half_precision_softmax_is_not_softmaxed_again():

@@ -162,7 +162,7 @@ def test_a_drawn_digit_is_read(tmp_path):
     one.paste(255, (13, 4, 16, 24))
     view.set_state({"upload": {"name": "drawing", "drawn": True, "data": png(one)}})
     view.wait()
-    assert lens.selection.label == "1"
+    assert lens.selection.label == "digit 1"
 
 
 def test_the_best_images_come_while_they_are_found(lens, net, pictures, photo):

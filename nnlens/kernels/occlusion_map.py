@@ -109,6 +109,8 @@ class Occlusion:
             return "no position has been computed to a number"
         noun, unit = self.meaning.noun, f" {self.meaning.unit}" if self.meaning.unit else ""
         positions = f"{self.computed.sum()} of {change.size} positions"
+        if broken := int((np.isnan(change) & self.computed).sum()):
+            positions += f", {broken} of them NaN"
         largest = float(np.nanmax(np.abs(change)))
         if largest < self.floor(target):
             return f"no position changes the {noun} by more than {largest:.2g}{unit} ({positions})"

@@ -29,5 +29,5 @@ export function cardPane(context: Context, scene: Scene): HTMLElement {
       URL.revokeObjectURL(url);
     }
   });
-  return h("div", { class: "nn-card" }, opens ? h("div", { class: "nn-row" }, open) : null, body);
+  return h("div", { class: "nn-card", hidden: !opens && !context.get("card") }, opens ? h("div", { class: "nn-row" }, open) : null, body);
 }

@@ -23,6 +23,7 @@ export function meaningRow(context: Context): HTMLElement {
   context.listen(given, "change", () =>
     context.set({ read_as: { task: meaningOf(context).task, logits: !given.checked } }),
   );
+  const row = h("div", { class: "nn-row" }, choices, words);
   context.watch(["meaning", "read_as"], () => {
     const meaning = meaningOf(context);
     const tasks = meaning.tasks ?? [];
@@ -32,9 +33,10 @@ export function meaningRow(context: Context): HTMLElement {
     given.checked = meaning.logits === false;
     label.hidden = meaning.task === "regression";
     const text = (meaning.words ?? "").replace(/^\w+: /, "");
-    say(words, choices.hidden && meaning.task !== "multiclass" ? text : "");
+    say(words, choices.hidden && meaning.task !== "multiclass" ? `${TASKS[meaning.task ?? ""] ?? ""}: ${text}` : "");
     choices.title = `${meaning.words ?? ""} (${meaning.why ?? ""})`;
     words.title = choices.title;
+    row.hidden = choices.hidden && !words.textContent;
   });
-  return h("div", { class: "nn-row nn-meaning" }, choices, words);
+  return row;
 }
