@@ -531,7 +531,9 @@ def test_bad_input_is_told():
             attribution(model, X, "gradient", **options)
     with pytest.raises(ValueError, match=r"method must be one of gradient, input_x_gradient.*got 'shap'"):
         attribution(model, X, "shap")
-    with pytest.raises(TypeError, match="lime has no option 'sample'; did you mean 'samples'.; it takes samples, segments"):
+    with pytest.raises(
+        TypeError, match=r"lime has no option 'sample'; did you mean 'samples'\?; it takes samples, segments"
+    ):
         attribution(model, X, "lime", sample=3)
     with pytest.raises(ValueError, match=r"x must be one input as a tensor \(1, …\), got \(2, 3, 16, 16\)"):
         attribution(model, X.repeat(2, 1, 1, 1), "gradient")

@@ -87,7 +87,11 @@ def test_bad_input_is_told(lens, images):
         ({"methods": ["shap"]}, ValueError, "method must be one of gradient"),
         ({"methods": ["lime"], "checks": ["luck"]}, ValueError, "checks must be of"),
         ({"methods": ["lime"], "count": 0}, ValueError, "count must be at least 1"),
-        ({"methods": ["lime"], "sample": 3}, TypeError, "evaluate has no option 'sample'; did you mean 'samples'.; it takes count, checks"),
+        (
+            {"methods": ["lime"], "sample": 3},
+            TypeError,
+            r"evaluate has no option 'sample'; did you mean 'samples'\?; it takes count, checks",
+        ),
     ):
         with pytest.raises(error, match=words):
             nnlens.evaluate(lens, images, **options)

@@ -82,7 +82,9 @@ def open_image(image: Any, name: str = "the bytes given") -> Opened:
         return Opened(_checked(image))
     if isinstance(image, Tensor):
         return Opened(image.detach())
-    raise TypeError(f"image must be {_KNOWN}, got {type(image).__name__}")
+    several = isinstance(image, (tuple, list, dict))
+    hint = "; for models of several inputs see nnlens.record and lens.activations" if several else ""
+    raise TypeError(f"image must be {_KNOWN}, got {type(image).__name__}{hint}")
 
 
 def _decoded(data: bytes, name: str) -> Opened:

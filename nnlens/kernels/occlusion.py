@@ -129,6 +129,7 @@ def occlusion_steps(
         raise ValueError(f"batch_size must be a whole number of at least 1, got {batch_size!r}")
     tops = np.arange(-(-(image[0] - height) // step[0]) + 1) * step[0]
     lefts = np.arange(-(-(image[1] - width) // step[1]) + 1) * step[1]
+    version = version_of(model, full=True)
     prepared = current_passes(model, x, output, prepared)
     meaning = meaning_for(model, x, output, prepared)
     if prepared is None or draws(model):
@@ -171,7 +172,6 @@ def occlusion_steps(
     order = _missing(levels.pop(0), result.computed)
 
     checking = engine.unchecked(checks)
-    version = version_of(model)
     if draws(model) or (prepared is None and engine.mixes()):
         engine.level = 3
 

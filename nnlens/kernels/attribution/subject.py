@@ -67,10 +67,10 @@ class Subject:
             raise ValueError(f'score must be "logit" or "probability", got {score!r}')
         self.model, self.output = unwrapped(model), output
         self.x = x.detach()
+        self._version = version_of(self.model, full=True)
         self.passes = WholePasses(self.model, self.x, output=output, prepared=prepared)
         self._recording = recording
         self.score: ScoreKind = self.passes.meaning.usual(usual) if score is None else score
-        self._version = version_of(self.model)
         self.meaning = self.passes.meaning.for_kind(self.score)
         self.passes.reading(self.meaning)
         if self.passes.prepared is not None and not draws(self.model):
