@@ -274,10 +274,12 @@ export function state(): Record<string, any> {
 }
 
 export function liveModel(values = state()): Model & { values: Record<string, any>; saved: number } {
-  const listeners = new Map<string, Set<() => void>>();
+  const listeners = new Map<string, Set<(content?: any) => void>>();
   const model = {
     values,
     saved: 0,
+    sent: [] as unknown[],
+    send: (content: unknown) => void model.sent.push(content),
     get: (name: string) => values[name],
     set(name: string, value: unknown) {
       values[name] = value;
@@ -286,12 +288,12 @@ export function liveModel(values = state()): Model & { values: Record<string, an
     save_changes() {
       model.saved += 1;
     },
-    on(event: string, react: () => void) {
+    on(event: string, react: (content?: any) => void) {
       if (!listeners.has(event)) listeners.set(event, new Set());
       listeners.get(event)!.add(react);
     },
-    off: (event: string, react: () => void) => void listeners.get(event)?.delete(react),
-    fire: (event: string) => [...(listeners.get(event) ?? [])].forEach((react) => react()),
+    off: (event: string, react: (content?: any) => void) => void listeners.get(event)?.delete(react),
+    fire: (event: string, content?: any) => [...(listeners.get(event) ?? [])].forEach((react) => react(content)),
     listening: () => [...listeners.values()].reduce((sum, all) => sum + all.size, 0),
   };
   return model as any;

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { asCode } from "../src/panes/frame.ts";
 import { Context } from "../src/lib/context.ts";
 import { Scene } from "../src/lib/scene.ts";
@@ -220,13 +220,27 @@ describe("the explorer", () => {
     expect(model.values.refresh).toBe(1);
   });
 
-  it("says that the kernel is gone", async () => {
-    const model = liveModel();
+  it("says that the kernel does not answer, where it has answered before", () => {
+    vi.useFakeTimers();
+    const model = liveModel() as any;
     explorer.render({ model, el });
-    (model as any).fire("comm_live_update");
-    await settled();
-    expect(el.querySelector(".nn-changed")!.textContent).toContain("The kernel is gone");
-    expect(el.querySelector(".nn-status")!.textContent).toContain("kernel gone");
+    const box = el.querySelector<HTMLElement>(".nn-changed")!;
+    vi.advanceTimersByTime(60_000);
+    expect(box.hidden).toBe(true);
+    model.fire("msg:custom", { heard: true });
+    el.querySelectorAll<HTMLButtonElement>(".nn-bar")[1].click();
+    vi.advanceTimersByTime(60_000);
+    expect(box.hidden).toBe(true);
+    el.querySelectorAll<HTMLButtonElement>(".nn-bar")[0].click();
+    expect(model.sent).toEqual([{ heard: true }, { heard: true }]);
+    vi.advanceTimersByTime(60_000);
+    expect(box.textContent).toContain("The kernel does not answer");
+    expect(el.querySelector(".nn-status")!.textContent).toContain("no answer");
+    model.fire("msg:custom", { heard: true });
+    expect(box.hidden).toBe(true);
+    model.fire("comm:close");
+    expect(box.hidden).toBe(false);
+    vi.useRealTimers();
   });
 
   it("says where no position changes the score, on a scale that does not make it look decisive", async () => {

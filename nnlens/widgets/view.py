@@ -130,6 +130,7 @@ class View(anywidget.AnyWidget):
         self.observe(self._take_upload, "upload")
         self.observe(self._read_as, "read_as")
         self.observe(self._renew, "refresh")
+        self.on_msg(self._answer)
         lens.watch(self.look_for_changes)
         replaces_earlier_runs(self)
         self._start()
@@ -138,6 +139,11 @@ class View(anywidget.AnyWidget):
         """Open the channel to the browser: once the state is whole, and unless nobody is there."""
         if self._ready and not self._static:
             super().open()
+
+    def _answer(self, _: Any, content: Any, buffers: Any) -> None:
+        """Tell the browser that the kernel has heard it: a view whose kernel is gone must not look alive."""
+        if content == {"heard": True}:
+            self.send(content)
 
     def __repr__(self) -> str:
         ready = getattr(self, "_ready", False)

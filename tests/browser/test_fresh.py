@@ -43,7 +43,10 @@ def test_a_view_of_an_older_model_says_so(lab, page, errors, tmp_path):
     expect(pane(page, "photo").locator(".nn-reading")).to_have_text(re.compile(right.lstrip("0") + "$"), timeout=30_000)
     assert book.python("print(lens.task)") == "multilabel"
 
-    # The kernel is restarted: nothing pretends to compute.
+    # The kernel is restarted: with the next change the view says that nobody answers.
     page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.restartKernel()")
-    expect(old).to_contain_text("The kernel is gone", timeout=30_000)
-    expect(widget(page).locator(".nn-status")).to_contain_text("kernel gone")
+    page.wait_for_timeout(3000)
+    pane(page, "bars").locator(".nn-bar").nth(1).click()
+    expect(old).to_contain_text("The kernel does not answer", timeout=30_000)
+    expect(widget(page).locator(".nn-status")).to_contain_text("no answer")
+    page.screenshot(path=str(tmp_path / "silent.png"))

@@ -5,8 +5,10 @@ export interface Model {
   get(name: string): any;
   set(name: string, value: unknown): void;
   save_changes(): void;
-  on(event: string, callback: () => void): void;
-  off(event: string, callback: () => void): void;
+  on(event: string, callback: (content?: any) => void): void;
+  off(event: string, callback: (content?: any) => void): void;
+  /** A message to the kernel that is no trait; not without one. */
+  send?(content: unknown): void;
   /** Only without a kernel: the values of `name` that the page has answers for; null if any will do. */
   choices?(name: string): string[] | null;
   /** Only without a kernel: the page's answers for `name`, each the traits that change with it. */
@@ -15,12 +17,16 @@ export interface Model {
 
 export const NEEDS_KERNEL = "needs a running kernel: this is a saved page";
 
+/** Milliseconds after which a view says that the kernel does not answer, and between two questions. */
+const PATIENCE = 3000;
+const ASK_EVERY = 1000;
+
 export class Context {
   readonly live: boolean;
   /** Whether the view is gone. */
   stopped = false;
-  /** Whether the kernel is: it was restarted or shut down while the view was open. */
-  gone = false;
+  /** Whether the kernel does not answer: it runs a cell, or was restarted or shut down while the view was open. */
+  silent = false;
   private stops: (() => void)[] = [];
 
   constructor(
@@ -29,26 +35,53 @@ export class Context {
   ) {
     this.live = model.choices === undefined;
     if (!this.live) return;
-    // ipywidgets' managers tell when a model loses its channel to the kernel, or has one again.
-    const lost = () => this.setGone(true);
-    model.on("comm:close", lost);
-    this.stops.push(() => model.off("comm:close", lost));
-    const changed = () => this.setGone((model as any).comm_live === false || !this.gone);
-    model.on("comm_live_update", changed);
-    this.stops.push(() => model.off("comm_live_update", changed));
+    const closed = () => this.setSilent(true);
+    const heard = (content: any) => content?.heard && this.answered();
+    model.on("comm:close", closed);
+    model.on("msg:custom", heard);
+    this.stops.push(() => {
+      model.off("comm:close", closed);
+      model.off("msg:custom", heard);
+      clearTimeout(this.patience);
+    });
+    this.askKernel();
   }
 
-  private goneReactions: (() => void)[] = [];
+  // No notebook says in a way that all share when a kernel goes, so the view asks: with a change that it sends, and
+  // not more than once in a while. A notebook that has never carried an answer is not believed to carry one later.
+  private patience: ReturnType<typeof setTimeout> | undefined;
+  private heardAt = -Infinity;
+  private silenceReactions: (() => void)[] = [];
 
-  private setGone(gone: boolean): void {
-    if (gone === this.gone) return;
-    this.gone = gone;
-    for (const react of this.goneReactions) react();
+  private askKernel(): void {
+    if (!this.live || !this.model.send || this.patience || Date.now() - this.heardAt < ASK_EVERY) return;
+    this.patience = setTimeout(() => {
+      this.patience = undefined;
+      if (this.heardAt > 0) this.setSilent(true);
+    }, PATIENCE);
+    try {
+      this.model.send({ heard: true });
+    } catch {
+      // A closed channel: no answer comes, and the wait says so.
+    }
   }
 
-  /** Call `react` when the kernel goes, or comes back. */
-  onGone(react: () => void): void {
-    this.goneReactions.push(react);
+  private answered(): void {
+    this.heardAt = Date.now();
+    clearTimeout(this.patience);
+    this.patience = undefined;
+    this.setSilent(false);
+  }
+
+  private setSilent(silent: boolean): void {
+    if (silent === this.silent) return;
+    this.silent = silent;
+    for (const react of this.silenceReactions) react();
+  }
+
+  /** Call `react` when the kernel stops answering, and when it answers again. */
+  onSilence(react: () => void): void {
+    this.silenceReactions.push(react);
   }
 
   get<T = any>(name: string): T {
@@ -59,6 +92,7 @@ export class Context {
   set(values: Record<string, unknown>): void {
     for (const [name, value] of Object.entries(values)) this.model.set(name, value);
     this.model.save_changes();
+    this.askKernel();
   }
 
   /** Call `react` now and whenever one of the traits changes; once for changes that come together. */

@@ -136,25 +136,25 @@ function errors(context: Context): HTMLElement {
   return box;
 }
 
-/** Says that what is shown is old: of a model that has changed since, or of a kernel that is gone. */
+/** Says that what is shown is old: of a model that has changed since, or of a kernel that does not answer. */
 function changes(context: Context): HTMLElement {
   const words = h("span", { class: "nn-grow" });
   const button = h("button", { type: "button" }, "compute again");
   context.listen(button, "click", () => context.set({ refresh: context.get<number>("refresh") + 1 }));
   const box = h("div", { class: "nn-changed nn-row", role: "status", hidden: true }, words, button);
   const tell = () => {
-    box.hidden = !context.gone && !(context.live && context.get("stale"));
-    button.hidden = context.gone;
+    box.hidden = !context.silent && !(context.live && context.get("stale"));
+    button.hidden = context.silent;
     say(
       words,
-      context.gone
-        ? "The kernel is gone: this is what the view showed last. Run its cell again to go on."
+      context.silent
+        ? "The kernel does not answer. It may be running a cell; if it was restarted, run the cell of this view again."
         : "The model has changed since this was computed.",
     );
     context.root.classList.toggle("nn-old", !box.hidden);
   };
   context.watch(["stale"], tell);
-  context.onGone(tell);
+  context.onSilence(tell);
   return box;
 }
 
@@ -253,14 +253,14 @@ function footer(context: Context, scene: Scene, method: string, keys: [string, s
     if (context.get("mosaic")?.layer) parts.push(context.get("layer"), `unit ${context.get("unit")}`);
     const took = context.get("occluded")?.ms;
     if (took) parts.push(`${took.toFixed(0)} ms`);
-    const now = context.gone ? "kernel gone" : context.get("busy") || "kernel live";
+    const now = context.silent ? "no answer" : context.get("busy") || "kernel live";
     parts.push(context.live ? now : "saved page, no kernel");
     say(status, parts.filter(Boolean).join(" · "));
     say(note, context.get("note"));
     note.hidden = !context.get("note");
   };
   context.watch(["layer", "unit", "busy", "occluded", "note", "photo"], tell);
-  context.onGone(tell);
+  context.onSilence(tell);
   const help = h("dl", { class: "nn-help", hidden: true });
   for (const [key, what] of keys) help.append(h("dt", {}, key), h("dd", {}, what));
   const ask = h("button", { type: "button", "aria-expanded": "false", "aria-label": "keys" }, "?");
