@@ -86,9 +86,10 @@ class Worker:
     def join(self, timeout: float | None = None) -> bool:
         """Wait until nothing is left to do, held or not; False if `timeout` seconds pass first.
 
-        False at once in the worker's own thread (an observer of what it publishes), which cannot wait for itself.
+        False at once in the worker's own thread (an observer of what it publishes), which cannot wait for itself, and
+        when Python ends.
         """
-        if _thread.is_current:
+        if _thread.is_current or _thread.ended:
             return False
         with _lock:
             held, self._held = self._held, False
@@ -125,12 +126,12 @@ class Worker:
     def ready(self) -> list[tuple[int, tuple[str, int]]]:
         """The jobs that have something to do now, with the places of their lanes."""
         now = time.monotonic()
-        there = () if self._held else self._waiting
+        there = () if self._held else list(self._waiting)  # a view that is thrown away meanwhile cancels its jobs
         return [(self.lanes.index(job[0]), job) for job in there if self._resting.get(job, 0) <= now]
 
     def rests_until(self) -> float:
         """When the first job that rests goes on."""
-        ends = [self._resting[job] for job in self._waiting if job in self._resting]
+        ends = [self._resting[job] for job in list(self._waiting) if job in self._resting]
         return math.inf if self._held or not ends else min(ends)
 
     def step(self, job: tuple[str, int]) -> None:
@@ -167,23 +168,34 @@ class _Thread:
     def __init__(self) -> None:
         self.running: Worker | None = None
         self._thread: threading.Thread | None = None
+        self.ended = False
 
     @property
     def is_current(self) -> bool:
         return threading.current_thread() is self._thread
 
     def start(self) -> None:
-        if self._thread is None:
+        if self._thread is None and not self.ended:
             self._thread = threading.Thread(target=self._run, name="nnlens-worker", daemon=True)
             self._thread.start()
+
+    def end(self) -> None:
+        """Let the current step end, and begin no other."""
+        with _lock:
+            self.ended, thread = True, self._thread
+            _lock.notify_all()
+        if thread is not None:
+            thread.join()
 
     def _run(self) -> None:
         while True:
             with _lock:
-                if not _lock.wait_for(lambda: self._next() is not None, timeout=self._patience()):
+                if not _lock.wait_for(lambda: self.ended or self._next() is not None, timeout=self._patience()):
                     if any(worker.ready() or worker.rests_until() < math.inf for worker in list(_workers)):
                         continue
                     self._thread = None  # an idle thread would keep what its last job knew alive
+                    return
+                if self.ended:
                     return
                 chosen = self._next()
                 assert chosen is not None
@@ -216,11 +228,9 @@ _workers: WeakSet[Worker] = WeakSet()
 _thread = _Thread()
 
 
-@atexit.register
-def _rest() -> None:
-    """A thread that is inside torch when Python ends takes the process down with it: let each step end first."""
-    for worker in list(_workers):
-        worker.hold()
+# A thread that is inside torch when Python ends takes the process down with it, and one that holds the lock then holds
+# it for ever, while views that are thrown away still ask for it.
+atexit.register(_thread.end)
 
 
 def hold_during_user_code(worker: Worker, after_cell: Callable[[], None], *, free: bool = False) -> None:

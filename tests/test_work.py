@@ -157,6 +157,21 @@ time.sleep(0.3)
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_no_thread_outlives_python():
+    # It could hold the lock for ever that views ask for when they are thrown away behind it.
+    script = """
+import atexit, threading
+atexit.register(lambda: print([one.name for one in threading.enumerate() if one.name == "nnlens-worker"]))
+from nnlens.work import Worker
+worker = Worker(("map",))
+worker.submit(worker, "map", lambda: iter(range(3)))
+worker.join()
+print([one.name for one in threading.enumerate() if one.name == "nnlens-worker"])
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout) == (0, "['nnlens-worker']\n[]\n"), done.stderr
+
+
 def test_unknown_lanes_are_named(worker):
     with pytest.raises(ValueError, match="lane must be one of"):
         worker.submit(object(), "slow", lambda: iter(()))
