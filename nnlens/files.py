@@ -20,7 +20,9 @@ def replacing(path: str | Path) -> Iterator[IO[bytes]]:
     Until then it has another name in the same folder. A full disk, an error in the block or the end of the process
     leave what was there before; the unfinished file is removed, but for the end of the process.
     """
-    path = Path(os.path.realpath(path))
+    given, path = path, Path(os.path.realpath(path))
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"path must lie in a folder that exists, got {str(given)!r}")
     handle, part = tempfile.mkstemp(prefix=f".{path.name[:40]}-", suffix=".part", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:

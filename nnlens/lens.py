@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import sys
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakMethod
@@ -17,9 +18,9 @@ from torch import Tensor, nn
 from .collection import Collection, store_folder
 from .datasets import ImageDataset
 from .export.mode import chosen_mode, is_static
-from .inputs import Input, any_input, as_preprocess, prepare
+from .inputs import Input, Preprocess, any_input, as_preprocess, prepare
 from .kernels import Prepared, ScoreMeaning, detect_meaning, prepare_passes, summary
-from .kernels.scores import Pick, Place, Task
+from .kernels.scores import Pick, Place, Task, plain_index
 from .labels import class_names, how_many, names_of
 from .recording import ForwardError, Recording, changed_by_a_pass, device_of, dtypes_of, record, version_of
 from .render import SummaryTable
@@ -78,9 +79,11 @@ class Lens:
         if not isinstance(model, nn.Module):
             raise TypeError(f"model must be a torch.nn.Module, got {type(model).__name__}")
         _check_meaning(task, logits)
+        if unit and task not in (None, "regression"):
+            raise ValueError(f"unit must be left out for the task {task!r}: only quantities have one")
         self.model = model
-        self.preprocess = as_preprocess(preprocess)
-        self.labels = class_names(labels)
+        self._preprocess = as_preprocess(preprocess)
+        self._labels = class_names(labels)
         self._pick, self._task, self._logits, self._unit = output, task, logits, unit
         self.bands = bands
         self._meanings: dict[Any, ScoreMeaning] = {}
@@ -116,6 +119,30 @@ class Lens:
     def output(self) -> Pick | ScoreMeaning:
         """What kernels take as `output`: what the scores mean, or before that is known, which output holds them."""
         return self._pick if self._meaning is None else self._meaning
+
+    @property
+    def preprocess(self) -> Preprocess | None:
+        """From a photograph to the model's input; what is set holds for the images that are opened from then on."""
+        return self._preprocess
+
+    @preprocess.setter
+    def preprocess(self, preprocess: Any) -> None:
+        self._preprocess = as_preprocess(preprocess)
+
+    @property
+    def labels(self) -> tuple[str, ...] | dict[int, str] | None:
+        """The classes' names: set them, and all views follow. See `labels.class_names`."""
+        return self._labels
+
+    @labels.setter
+    def labels(self, labels: Any) -> None:
+        before = self._labels
+        self._labels = class_names(labels)
+        try:
+            self.read_as(self._task, self._logits)
+        except Exception:
+            self._labels = before
+            raise
 
     @property
     def task(self) -> Task | None:
@@ -224,7 +251,7 @@ class Lens:
         return self._sample(sample.input, version, place, like=sample if version == sample.version else None)
 
     def _sample(self, given: Input, version: int, place: Place, like: Sample | None = None) -> Sample:
-        about = [given.name, given.shown_as, version, self._task, self._logits, self._pick if like is None else ""]
+        about = [given.name, given.shown_as, version, hash(self._asked), self._pick if like is None else ""]
         about.append((place.shape, place.tobytes()) if isinstance(place, np.ndarray) else place)
         key = f"{_digest(given)} {about}"
         if key not in self._samples:
@@ -260,9 +287,10 @@ class Lens:
         return Sample(given, recording, scores[0].cpu().numpy(), shares, names, meaning, version, self._asked)
 
     @property
-    def _asked(self) -> tuple[Task | None, bool | None]:
-        """What somebody has said of the scores' meaning."""
-        return self._task, self._logits
+    def _asked(self) -> tuple[Any, ...]:
+        """What somebody has said of the scores' meaning, and the names of the classes."""
+        names = tuple(self.labels.items()) if isinstance(self.labels, dict) else self.labels
+        return self._task, self._logits, names
 
     def _meant(self, recording: Recording) -> ScoreMeaning:
         """What the scores mean: found out once, for all images on which the same operations give them."""
@@ -330,6 +358,19 @@ class Lens:
             else:
                 look()
 
+    @contextmanager
+    def _keeping_selections(self) -> Iterator[None]:
+        """Where the block raises, what the open views show is what it was before."""
+        current, selections = self._current, list(self._selections)
+        before = [(one, dict(one.trait_values())) for one in selections]
+        try:
+            yield
+        except BaseException:
+            self._current, self._selections = current, selections
+            for selection, values in before:
+                selection.put_back(values)
+            raise
+
     def _remember(self, selection: Selection) -> Selection:
         self._current = selection
         others = [one for one in self._selections if one is not selection]
@@ -360,19 +401,34 @@ class Lens:
 
     def _anything(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> Input:
         """An image, or whatever else the model takes."""
-        if len(args) == 1 and not keywords:
-            if isinstance(args[0], Input):
-                return args[0]
-            tensor = args[0] if isinstance(args[0], Tensor) else None
-            ready = tensor is not None and tensor.is_floating_point() and tensor.ndim in (3, 4)
-            pixels = tensor is not None and self.preprocess is not None and tensor.dtype == torch.uint8
-            if ready or pixels or (tensor is None and not isinstance(args[0], (Mapping, tuple, list))):
-                return self._prepare(args[0], None)
-            if isinstance(args[0], Mapping):
-                return any_input((), dict(args[0]), device_of(self.model))
-            if isinstance(args[0], (tuple, list)):
-                return any_input(tuple(args[0]), {}, device_of(self.model))
-        return any_input(args, keywords, device_of(self.model))
+        device, only = device_of(self.model), args[0] if len(args) == 1 and not keywords else None
+        if isinstance(only, Input):
+            return only
+        if isinstance(only, Mapping):
+            return any_input((), dict(only), device)
+        if isinstance(only, (tuple, list)):
+            return any_input(tuple(only), {}, device)
+        if only is None or (isinstance(only, Tensor) and not only.is_floating_point()):
+            pixels = only is not None and only.dtype == torch.uint8 and self.preprocess is not None
+            return self._prepare(only, None) if pixels else any_input(args, keywords, device)
+        if not isinstance(only, Tensor) or only.ndim == 4:
+            return self._prepare(only, None)
+        given = any_input(args, keywords, device)
+        if only.ndim != 3:
+            return given
+        # Three axes: one image, or signals or sequences (n, channels, time). The model says which it takes; one with
+        # weights of four axes is for images.
+        forms = [lambda: given, lambda: self._prepare(only, None)]
+        if any(weight.ndim == 4 for weight in self.model.parameters()):
+            forms.reverse()
+        for form in forms:
+            try:
+                made = form()
+                self.glance(made)
+                return made
+            except (ForwardError, ValueError):
+                continue
+        return given
 
     def explore(self, image: Any = None, **options: Any) -> Explorer:
         """The explorer: photograph, occluder, layers, mosaic and unit, all linked.
@@ -387,7 +443,8 @@ class Lens:
         """
         from .widgets import Explorer
 
-        return Explorer(self, image, **options)
+        with self._keeping_selections():
+            return Explorer(self, image, **options)
 
     def activations(self, image: Any = None, **options: Any) -> ActivationsWidget:
         """The layer picker, the mosaic of a layer's maps and one unit at large; options as for `explore`.
@@ -397,13 +454,15 @@ class Lens:
         """
         from .widgets import ActivationsWidget
 
-        return ActivationsWidget(self, image if image is None else self._anything((image,), {}), **options)
+        with self._keeping_selections():
+            return ActivationsWidget(self, image if image is None else self._anything((image,), {}), **options)
 
     def occlusion(self, image: Any = None, **options: Any) -> OcclusionWidget:
         """The photograph with the occluder under the mouse and the map of the whole experiment; see `explore`."""
         from .widgets import OcclusionWidget
 
-        return OcclusionWidget(self, image, **options)
+        with self._keeping_selections():
+            return OcclusionWidget(self, image, **options)
 
     def unit(self, image: Any = None, **options: Any) -> UnitWidget:
         """One unit under the microscope: where it fires, back to the pixels, its images, its wiring, what it matters.
@@ -417,7 +476,8 @@ class Lens:
         """
         from .widgets import UnitWidget
 
-        return UnitWidget(self, image, **options)
+        with self._keeping_selections():
+            return UnitWidget(self, image, **options)
 
     def attribution(self, image: Any = None, **options: Any) -> AttributionWidget:
         """Attributions side by side, a column for each method, and under each the evidence that could refute it.
@@ -436,7 +496,8 @@ class Lens:
         """
         from .widgets import AttributionWidget
 
-        return AttributionWidget(self, image, **options)
+        with self._keeping_selections():
+            return AttributionWidget(self, image, **options)
 
     def examples(
         self,
@@ -507,9 +568,18 @@ def _with_place(target: Any) -> tuple[Any, Place]:
     """A target that may be (class, row, column) or (class, region), as a class and a place."""
     if isinstance(target, tuple) and len(target) == 2 and getattr(target[1], "ndim", 0) >= 1:
         region = target[1].cpu().numpy() if isinstance(target[1], Tensor) else np.asarray(target[1])
+        if not np.isin(region, (0, 1)).all():
+            raise ValueError("target's region must hold 0 and 1, or False and True, got other numbers")
+        if not region.any():
+            raise ValueError("target's region must hold at least one place, got none")
         return target[0], region.astype(bool)
     if isinstance(target, tuple) and len(target) > 1:
-        return target[0], tuple(int(one) for one in target[1:])
+        place = tuple(map(plain_index, target[1:]))
+        if any(isinstance(one, bool) or not isinstance(one, int) for one in place):
+            raise TypeError(
+                f"target must be a class, (class, row, column) or (class, region as an array), got {target!r}"
+            )
+        return target[0], place
     return target, None
 
 

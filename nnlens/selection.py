@@ -197,6 +197,13 @@ class Selection(t.HasTraits):
             self.unit = sample.default_unit(layer) if unit is None else unit
             self.position = None
 
+    def put_back(self, values: dict[str, Any]) -> None:
+        """Set all of these at once to what they were."""
+        changed = {name: value for name, value in values.items() if getattr(self, name) is not value}
+        with self.hold_trait_notifications():
+            for name, value in changed.items():
+                super().__setattr__(name, value)
+
     @t.validate("unit")
     def _check_unit(self, proposal: Any) -> int:
         units = len(self.sample.activations(self.layer))

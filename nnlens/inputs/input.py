@@ -216,6 +216,11 @@ def _model_input(
             "image must be a ready tensor where the lens has no preprocess, got "
             f"{type(image).__name__}; give Lens(…, preprocess=…) to open photographs (for a text see kernels.lime_text)"
         )
+    if isinstance(image, Tensor) and image.ndim == 2 and image.dtype in (torch.int32, torch.int64):
+        raise ValueError(
+            f"image must be an image, got whole numbers (a tensor of {tuple(image.shape)}, {image.dtype}), which look "
+            "like token ids: for these there are lens.activations, lens.summary and nnlens.record"
+        )
     opened = open_image(image, name)
     if min(_sides(opened)) < 2:
         raise ValueError(f"image must be at least 2 × 2 pixels, got {' × '.join(map(str, _sides(opened)))}")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import torch
 
-from .scores import ScoreKind, ScoreMeaning
+from .scores import ScoreKind, ScoreMeaning, plain_index
 from .windows import Share
 
 FLOOR = 0.01  # the share of a score that a change must have to count
@@ -81,13 +82,19 @@ class Occlusion:
 
     def clean_score(self, target: int | None = None, kind: ScoreKind = "probability") -> float:
         """The target's score without an occluder."""
-        target = self.target if target is None else target
-        return float(self.meaning.of(torch.from_numpy(self.clean), kind)[target])
+        return float(self.meaning.of(torch.from_numpy(self.clean), kind)[self._class(target)])
 
     def score(self, target: int | None = None, kind: ScoreKind = "probability") -> np.ndarray:
         """The target's score with the occluder at each position (Zeiler & Fergus), (rows, columns)."""
-        target = self.target if target is None else target
-        return self.meaning.of(torch.from_numpy(self.logits), kind).numpy()[..., target]
+        return self.meaning.of(torch.from_numpy(self.logits), kind).numpy()[..., self._class(target)]
+
+    def _class(self, target: Any) -> int:
+        target = self.target if target is None else plain_index(target)
+        if isinstance(target, bool) or not isinstance(target, int):
+            raise TypeError(f"target must be a class index, got {target!r}")
+        if not 0 <= target < len(self.clean):
+            raise ValueError(f"target must be 0…{len(self.clean) - 1}, got {target}")
+        return target
 
     def change(self, target: int | None = None, kind: ScoreKind = "probability") -> np.ndarray:
         """`score` minus the clean score: negative where hiding the place costs the target its score."""

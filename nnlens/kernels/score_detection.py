@@ -47,7 +47,7 @@ def detect_meaning(
         Which of several outputs holds the scores; by default see `pick_output`, and where `names` fits only one of
         them, that one.
     task, logits, unit : optional
-        What is known of it already: see `ScoreMeaning`.
+        What is known of it already: see `ScoreMeaning`. Scores with a unit are quantities, unless `task` says other.
     names : int, optional
         How many classes have a name.
     """
@@ -67,6 +67,8 @@ def detect_meaning(
     inside = (source is None or _divides(source)) and bool(((scores >= 0) & (scores <= 1)).all())
     adds_up = bounded and not single and is_distribution(scores.movedim(1, -1))
     found, known, why = certain or _from_values(single, axes, names, inside, adds_up, end)
+    if unit and task is None:
+        found, known, why = "regression", False, "the scores have a unit"
     if task is not None:
         _check_task(task, scores.shape[1])
         if certain is None:
@@ -75,6 +77,7 @@ def detect_meaning(
     if logits is not None:
         known, why = bool(logits), "given"
     both = found == "binary" and single and names == 2
+    unit = unit if found == "regression" else ""
     return ScoreMeaning(found, known and found != "regression", pick, both=both, axes=axes, unit=unit, why=why)
 
 

@@ -44,7 +44,7 @@ class ScoreMeaning:
         What the mean over all places is of, where there is a softmax or sigmoid: by default of each place's
         probabilities; or of the scores, as gradients are usually taken.
     unit : str
-        Of quantities: "years".
+        Of quantities: "years". Only a regression has one.
     why : str
         How this was found out, in words.
     """
@@ -69,6 +69,8 @@ class ScoreMeaning:
             raise ValueError(
                 f"both must be False for the task {self.task!r}: it is for the one score of a binary model"
             )
+        if self.unit and self.task != "regression":
+            raise ValueError(f"unit must be left out for the task {self.task!r}: only quantities have one")
         # An array has no equality of its own.
         known = self.place if not isinstance(self.place, np.ndarray) else (self.place.shape, self.place.tobytes())
         object.__setattr__(self, "_place", known)
@@ -143,6 +145,7 @@ class ScoreMeaning:
 
     def of(self, scores: Tensor, kind: ScoreKind) -> Tensor:
         """The scores as probabilities or as logits; see there."""
+        check_kind(kind)
         return self.probabilities(scores) if kind == "probability" else self.log_odds(scores)
 
     def usual(self, kind: ScoreKind) -> ScoreKind:
@@ -186,6 +189,12 @@ class ScoreMeaning:
             of = ", of the scores," if self.transform else ""
             words += f", the mean{of} over all places" if self.place is None else f", at {self.place}"
         return f"{self.task}: {words}"
+
+
+def check_kind(kind: Any) -> None:
+    """ValueError unless `kind` is "probability" or "logit"."""
+    if kind not in get_args(ScoreKind):
+        raise ValueError(f'score must be "logit" or "probability", got {kind!r}')
 
 
 Output = Pick | ScoreMeaning

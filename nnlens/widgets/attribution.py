@@ -21,6 +21,7 @@ from ..kernels.attribution.evidence import ORDERS, STEPS, Check
 from ..kernels.attribution.lime import Switches
 from ..kernels.attribution.methods import method_named
 from ..kernels.attribution.superpixels import Segmentation
+from ..kernels.scores import check_kind
 from ..names import nearest
 from ..render import (
     Panel,
@@ -213,8 +214,8 @@ class AttributionWidget(View):
         self._comparison = Comparison(self._lens.model, self._lens.prepared)
         self._errors: dict[tuple[str, int], str] = {}
         self._score = options.get("score")
-        if self._score not in (None, "logit", "probability"):
-            raise ValueError(f'score must be "logit" or "probability", got {self._score!r}')
+        if self._score is not None:
+            check_kind(self._score)
         self._upsample = options.get("upsample") or "bilinear"
         if self._upsample not in ("bilinear", "nearest"):
             raise ValueError(f'upsample must be "bilinear" or "nearest", got {self._upsample!r}')

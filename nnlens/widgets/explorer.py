@@ -102,7 +102,7 @@ class Explorer(Card, OcclusionWidget):
             target=target,
             label=selection.label,
             probability=float(sample.probabilities[target]),
-            logit=float(sample.logits[target]),
+            logit=float(sample.odds()[target]),
             layer=selection.layer,
             unit=selection.unit,
             activations=self._activations,

@@ -432,8 +432,10 @@ def _as_fill(fill: Any, sample: Sample) -> str:
     """The option `fill` as the trait has it: a name, a number or a colour in words."""
     if fill is None:
         return sample.input.usual_fill
+    if isinstance(fill, (tuple, list)) and len(fill) == 3 and all(type(one) is int and 0 <= one < 256 for one in fill):
+        return "#" + "".join(f"{one:02x}" for one in fill)
     if isinstance(fill, bool) or not isinstance(fill, (str, int, float)):
-        raise TypeError(f"fill must be a name, a number or a colour, got {type(fill).__name__}")
+        raise TypeError(f"fill must be a name, a number or a colour ('red', '#ff0000', (255, 0, 0)), got {fill!r}")
     return fill if isinstance(fill, str) else f"{fill:g}"
 
 

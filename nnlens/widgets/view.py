@@ -434,6 +434,11 @@ class View(anywidget.AnyWidget):
         text : str
             Stands below the heading of a page: what readers are to look at. An empty line begins a new paragraph.
         """
+        for name, value in (("title", title), ("text", text)):
+            if not isinstance(value, str):
+                raise TypeError(f"{name} must be a text, got {type(value).__name__}")
+        if not isinstance(path, (str, Path)):
+            raise TypeError(f"path must be a text or a Path, got {type(path).__name__}")
         path = Path(path)
         if path.suffix.lower() not in (".html", ".png"):
             raise ValueError(f"path must end in .html or .png, got {str(path)!r}")

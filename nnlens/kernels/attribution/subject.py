@@ -16,7 +16,7 @@ from ...work import in_batches, out_of_memory
 from ..back_projection import Rule, rule_replacements
 from ..partial_pass import PartialPass
 from ..prepared import Prepared
-from ..scores import Output, ScoreKind, plain_index
+from ..scores import Output, ScoreKind, check_kind, plain_index
 from ..whole_passes import WholePasses
 from .result import Attribution
 
@@ -63,8 +63,8 @@ class Subject:
             raise ValueError(f"x must be one input as a tensor (1, …), got {got}")
         if not torch.isfinite(x).all():
             raise ValueError("x must be finite, got NaN or infinity")
-        if score not in ("logit", "probability", None):
-            raise ValueError(f'score must be "logit" or "probability", got {score!r}')
+        if score is not None:
+            check_kind(score)
         self.model, self.output = unwrapped(model), output
         self.x = x.detach()
         self._version = version_of(self.model, full=True)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ...recording import borrow
 from ..score_detection import meaning_of
-from ..scores import Output, ScoreKind, ScoreMeaning, class_scores
+from ..scores import Output, ScoreKind, ScoreMeaning, check_kind, class_scores
 from .lime import check_kernel, proximity
 from .subject import given_count
 from .surrogate import Fit, Surrogate
@@ -102,8 +102,7 @@ def lime_text(
     if not isinstance(text, str):
         raise TypeError(f"text must be a str, got {type(text).__name__}")
     given_count(samples, "samples", 2)
-    if score not in ("logit", "probability"):
-        raise ValueError(f'score must be "logit" or "probability", got {score!r}')
+    check_kind(score)
     check_kernel(width, ridge)
     spans = tuple(match.span() for match in _WORD.finditer(text))
     if not spans:
