@@ -177,10 +177,12 @@ def test_parts_and_controls_can_be_left_out_and_left_in(lens, photo):
     assert every.hide == []
     bare = lens.explore(photo, hide="controls")
     assert {"open", "webcam", "paint", "search", "fill", "card", "code", "meaning"} <= set(bare.hide)
+    assert {"size", "filter", "number", "overlay"} <= set(bare.hide)
     assert "map" not in bare.hide
     only = lens.explore(photo, show=["photo", "bars"])
     assert not {"photo", "bars"} & set(only.hide)
-    assert {"map", "mosaic", "paint", "search"} <= set(only.hide)
+    assert {"map", "mosaic", "paint", "search", "size"} <= set(only.hide)
+    assert {"size", "filter"}.isdisjoint(lens.explore(photo, show=["map", "layers"]).hide)
     grid = lens.attribution(photo, methods=["gradient"], checks=[], hide="controls")
     assert {"controls", "open", "code"} <= set(grid.hide)
 

@@ -176,11 +176,14 @@ describe("the explorer", () => {
 
   it("leaves no row of controls behind where all of them are left out", () => {
     const hide = ["open", "webcam", "search", "meaning", "code", "paint", "fill", "score", "pin", "sort", "scale", "card"];
+    hide.push("size", "filter", "number", "overlay");
     explorer.render({ model: liveModel({ ...state(), hide }), el });
     for (const row of el.querySelectorAll<HTMLElement>(".nn-row:not(.nn-progress)"))
       expect(row.hidden || row.childElementCount > 0, row.outerHTML).toBe(true);
     const there = [...el.querySelectorAll<HTMLElement>("button:not([hidden]), select, input")];
     const words = there.filter((one) => !one.closest("[hidden]")).map((one) => one.getAttribute("aria-label") ?? one.textContent);
+    const fields = there.filter((one) => one.matches("input, select") && !one.closest("[hidden]"));
+    expect(fields.map((one) => one.outerHTML)).toEqual([]);
     for (const gone of ["paint a mask", "open image…", "another class as the target", "unit card", "compare fills"])
       expect(words).not.toContain(gone);
   });

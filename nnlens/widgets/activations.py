@@ -25,7 +25,7 @@ class ActivationsWidget(View):
     parts: ClassVar[tuple[str, ...]] = ("layers", "mosaic", "unit", "code")
     needs_scores: ClassVar[bool] = False
     needs_image: ClassVar[bool] = False
-    controls: ClassVar[tuple[str, ...]] = ("sort", "scale", "code")
+    controls: ClassVar[tuple[str, ...]] = ("filter", "sort", "scale", "number", "overlay", "code")
     options: ClassVar[tuple[str, ...]] = (*View.options, "sort", "layers")
 
     tree = synced(t.List(help="the operations of the pass: name, label, kind, shape; modules that never ran"))

@@ -63,7 +63,10 @@ class Explorer(Card, OcclusionWidget):
         *Card.card_parts,
         "code",
     )
-    controls: ClassVar[tuple[str, ...]] = (*OcclusionWidget.controls, "sort", "scale", "card")
+    controls: ClassVar[tuple[str, ...]] = (
+        *OcclusionWidget.controls,
+        *("filter", "sort", "scale", "number", "overlay", "card"),
+    )
     options: ClassVar[tuple[str, ...]] = (
         *View.options,
         *ActivationsWidget.options[len(View.options) :],

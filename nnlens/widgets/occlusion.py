@@ -39,7 +39,7 @@ class OcclusionWidget(View):
     _esm = built("occlusion.js")
     _css = built("nnlens.css")
     parts: ClassVar[tuple[str, ...]] = ("photo", "bars", "curve", "map", "fill", "code")
-    controls: ClassVar[tuple[str, ...]] = (*View.controls, "paint", "fill", "score", "pin")
+    controls: ClassVar[tuple[str, ...]] = (*View.controls, "paint", "size", "fill", "score", "pin")
     options: ClassVar[tuple[str, ...]] = (*View.options, "size", "stride", "fill", "shape", "score", "sizes")
 
     size = synced(t.Int(32, help="the occluder's side in pixels of the model's input"))

@@ -60,6 +60,8 @@ class View(anywidget.AnyWidget):
     parts: ClassVar[tuple[str, ...]] = ()
     # Parts that change what is shown, all of which `hide="controls"` leaves out.
     controls: ClassVar[tuple[str, ...]] = ("open", "webcam", "search", "meaning", "code")
+    # Controls that a part is of little use without: `show` leaves them in with it.
+    needed: ClassVar[dict[str, str]] = {"size": "map", "filter": "layers", "number": "unit", "overlay": "unit"}
     options: ClassVar[tuple[str, ...]] = ("layer", "unit", "target", "grid", "scale")
     needs_scores: ClassVar[bool] = True
     needs_image: ClassVar[bool] = True
@@ -175,7 +177,9 @@ class View(anywidget.AnyWidget):
                 which = "hide" if hide is not None else "show"
                 hint = nearest(str(name), every)
                 raise ValueError(f'{which} must name parts of {", ".join(every)}, or "controls", got {name!r}{hint}')
-        return [name for name in every if name not in names] if show is not None else names
+        if show is None:
+            return names
+        return [name for name in every if name not in names and self.needed.get(name) not in names]
 
     def _refresh(self, *, full: bool = False) -> bool:
         """Look at the image again if the model has changed; whether it had. `full` compares all of its weights."""

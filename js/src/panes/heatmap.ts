@@ -320,7 +320,7 @@ export function heatmapPane(context: Context, scene: Scene): HTMLElement {
   const controls = h(
     "div",
     { class: "nn-side" },
-    h("label", { class: "nn-control" }, "size", slider, sizeWords),
+    !context.hides("size") && h("label", { class: "nn-control" }, "size", slider, sizeWords),
   );
   const [fillsShown, several] = [!context.hides("fill"), (baked("fill") ?? fills()).length > 1];
   const parts = [

@@ -158,7 +158,7 @@ export function layersPane(context: Context, _scene: Scene): HTMLElement {
     render();
     revealSelected();
   });
-  return h("div", {}, title, filter, list);
+  return h("div", {}, title, !context.hides("filter") && filter, list);
 }
 
 function count(node: Node): number {

@@ -120,7 +120,7 @@ export function unitPane(context: Context, scene: Scene): HTMLElement {
     if (!mosaic || !map) return;
     const { unit } = map;
     overlay.checked = context.get("overlay");
-    over.hidden = map.rows === 1; // a line has no place on a photograph
+    over.hidden = map.rows === 1 || context.hides("overlay"); // a line has no place on a photograph
     const [row, column] = [mosaic.peak[2 * unit], mosaic.peak[2 * unit + 1]];
     const sent = context.get("unit_map");
     const of = sent?.class && sent.layer === mosaic.layer && sent.unit === unit ? ` (${sent.class})` : "";
@@ -185,7 +185,7 @@ export function unitPane(context: Context, scene: Scene): HTMLElement {
   return h(
     "div",
     {},
-    unitField(context, scene),
+    !context.hides("number") && unitField(context, scene),
     canvas,
     scale.element,
     words,

@@ -12,7 +12,7 @@ export default {
       [part("layers", "layer picker", layersPane)],
       [part("examples", "images of the unit", (context, scene) => {
         const pane = examplesPane(context, scene);
-        pane.prepend(unitField(context, scene));
+        if (!context.hides("number")) pane.prepend(unitField(context, scene));
         return pane;
       })],
     ],
