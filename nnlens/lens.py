@@ -20,11 +20,11 @@ from .datasets import ImageDataset
 from .export.mode import chosen_mode, is_static
 from .inputs import Input, Preprocess, any_input, as_preprocess, prepare
 from .kernels import Prepared, ScoreMeaning, detect_meaning, prepare_passes, summary
-from .kernels.scores import Pick, Place, Task, plain_index
+from .kernels.scores import Pick, Place, Task
 from .labels import class_names, how_many, names_of
 from .recording import ForwardError, Recording, changed_by_a_pass, device_of, dtypes_of, record, version_of
 from .render import SummaryTable
-from .selection import Sample, Selection
+from .selection import Sample, Selection, class_and_place
 from .work import Worker, hold_during_user_code
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class Lens:
         self._meaning: ScoreMeaning | None = None  # of the latest image
         self.worker = Worker(("live", "hand", "image", "curve", "card", "map", "synthesis", "data"))
         self.collection = Collection(model, self.worker)
-        self._watching: set[WeakMethod[Callable[[], None]]] = set()
+        self._watching: set[WeakMethod[Any]] = set()  # methods of open views
         hold_during_user_code(self.worker, self._cell_has_run, free=chosen_mode() == "live" or _in_marimo())
         self._samples: dict[str, Sample] = {}
         self._selections: list[Selection] = []
@@ -171,10 +171,9 @@ class Lens:
         _check_meaning(task, logits)
         before = self._task, self._logits, self._meaning
         self._task, self._logits = task, logits
-        open_now = {id(one): one for one in self._selections}
-        for known in self._watching:
-            if (look := known()) is not None:
-                open_now |= {id(one): one for one in [look.__self__.selection]}  # type: ignore[attr-defined]
+        # Views may have a selection of their own: `separate`.
+        views = [look.__self__ for known in self._watching if (look := known()) is not None]
+        open_now = {id(one): one for one in (*self._selections, *(view.selection for view in views))}
         try:
             shown = [(one, self.current(one.sample)) for one in open_now.values()]
             for _, sample in shown:
@@ -258,7 +257,7 @@ class Lens:
             args, keywords = given.call
             recording = record(self.model, *args, **keywords) if like is None else like.recording
             if like is None and changed_by_a_pass(self.model, version):
-                warnings.warn("each pass changes the model: changes of yours cannot be noticed", stacklevel=2)
+                warnings.warn("each pass changes the model, so your own changes to it cannot be noticed", stacklevel=2)
                 version = version_of(self.model)
             made = self._scored(given, recording, version, place)
             while len(self._samples) >= _SAMPLES_KEPT:
@@ -339,7 +338,7 @@ class Lens:
 
     def _chosen(self, image: Any, scores: bool, choices: dict[str, Any]) -> Sample:
         """The image looked at, at the place that the target among `choices` names; the target is then a class."""
-        choices["target"], place = _with_place(choices.get("target"))
+        choices["target"], place = class_and_place(choices.get("target"))
         look = self.look if scores else self.glance
         if image is not None:
             return look(image, place=place)
@@ -562,25 +561,6 @@ def _check_meaning(task: Any, logits: Any) -> None:
         raise ValueError(f'task must be "multiclass", "multilabel", "binary" or "regression", got {task!r}')
     if logits is not None and not isinstance(logits, (bool, np.bool_)):
         raise TypeError(f"logits must be True or False, got {logits!r}")
-
-
-def _with_place(target: Any) -> tuple[Any, Place]:
-    """A target that may be (class, row, column) or (class, region), as a class and a place."""
-    if isinstance(target, tuple) and len(target) == 2 and getattr(target[1], "ndim", 0) >= 1:
-        region = target[1].cpu().numpy() if isinstance(target[1], Tensor) else np.asarray(target[1])
-        if not np.isin(region, (0, 1)).all():
-            raise ValueError("target's region must hold 0 and 1, or False and True, got other numbers")
-        if not region.any():
-            raise ValueError("target's region must hold at least one place, got none")
-        return target[0], region.astype(bool)
-    if isinstance(target, tuple) and len(target) > 1:
-        place = tuple(map(plain_index, target[1:]))
-        if any(isinstance(one, bool) or not isinstance(one, int) for one in place):
-            raise TypeError(
-                f"target must be a class, (class, row, column) or (class, region as an array), got {target!r}"
-            )
-        return target[0], place
-    return target, None
 
 
 def _digest(given: Input) -> str:

@@ -25,7 +25,7 @@ from .kernels import (
     token_grids,
     way_to_scores,
 )
-from .kernels.scores import pick_output, plain_index
+from .kernels.scores import Place, pick_output, plain_index
 from .names import nearest
 from .recording import Recording
 
@@ -291,3 +291,22 @@ def resolve_target(target: Any, names: tuple[str, ...]) -> int:
     if not 0 <= target < len(names):
         raise ValueError(f"target must be 0…{len(names) - 1}, got {target}")
     return int(target)
+
+
+def class_and_place(target: Any) -> tuple[Any, Place]:
+    """A target that may be (class, row, column) or (class, region), as a class and a place."""
+    if isinstance(target, tuple) and len(target) == 2 and getattr(target[1], "ndim", 0) >= 1:
+        region = target[1].cpu().numpy() if isinstance(target[1], torch.Tensor) else np.asarray(target[1])
+        if not np.isin(region, (0, 1)).all():
+            raise ValueError("target's region must hold 0 and 1, or False and True, got other numbers")
+        if not region.any():
+            raise ValueError("target's region must hold at least one place, got none")
+        return target[0], region.astype(bool)
+    if isinstance(target, tuple) and len(target) > 1:
+        place = tuple(map(plain_index, target[1:]))
+        if any(isinstance(one, bool) or not isinstance(one, int) for one in place):
+            raise TypeError(
+                f"target must be a class, (class, row, column) or (class, region as an array), got {target!r}"
+            )
+        return target[0], place
+    return target, None
