@@ -28,7 +28,7 @@ import nnlens
 from nnlens.inputs import model_input
 from nnlens.kernels import Prepared, prepare_passes
 from nnlens.kernels.attribution.superpixels import switched_off
-from nnlens.kernels.whole_passes import WholePasses
+from nnlens.passes.whole_passes import WholePasses
 
 warnings.simplefilter("ignore")
 TARGET = 281

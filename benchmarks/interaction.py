@@ -52,7 +52,7 @@ window.until = async (test, limit = 20000) => {
         await new Promise(requestAnimationFrame);
     }
 };
-window.part = (name) => document.querySelector(`.nnlens [data-part="${name}"]`);
+window.pane = (name) => document.querySelector(`.nnlens [data-pane="${name}"]`);
 window.at = (element, type, x, y) => {
     const box = element.getBoundingClientRect();
     const [clientX, clientY] = [box.left + x * box.width, box.top + y * box.height];
@@ -73,57 +73,59 @@ window.run = code => {
 }"""
 
 HOVER = """async ([x, y]) => {
-    const canvas = part('mosaic').querySelector('canvas'), line = part('mosaic').querySelector('.nn-line');
+    const canvas = pane('mosaic').querySelector('canvas'), line = pane('mosaic').querySelector('.nn-line');
     const before = line.textContent;
     return await timed(() => at(canvas, 'pointermove', x, y), () => line.textContent !== before);
 }"""
 SELECT = """async ([x, y]) => {
-    const canvas = part('mosaic').querySelector('canvas'), words = () => part('unit').textContent;
+    const canvas = pane('mosaic').querySelector('canvas'), words = () => pane('unit').textContent;
     const before = words();
     return await timed(() => at(canvas, 'pointerdown', x, y), () => words() !== before);
 }"""
 LAYER = """async name => {
-    const filter = part('layers').querySelector('input');
+    const filter = pane('layers').querySelector('input');
     filter.value = name;
     filter.dispatchEvent(new Event('input'));
     await frame();
-    const row = part('layers').querySelector('.nn-node');
-    const title = part('mosaic').querySelector('h4'), canvas = part('mosaic').querySelector('canvas');
+    const row = pane('layers').querySelector('.nn-node');
+    const title = pane('mosaic').querySelector('h4'), canvas = pane('mosaic').querySelector('canvas');
     const painted = () => title.textContent.includes(name) && !canvas.classList.contains('nn-stale');
     return await timed(() => row.click(), painted);
 }"""
 OCCLUDER = """async ([x, y]) => {
-    const canvas = part('photo').querySelector('canvas'), line = part('photo').querySelector('.nn-reading');
+    const canvas = pane('photo').querySelector('canvas'), line = pane('photo').querySelector('.nn-reading');
     at(canvas, 'pointerleave', 0, 0);
     await until(() => !line.textContent.includes('→'));
     return await timed(() => at(canvas, 'pointermove', x, y), () => /→ \\d?\\.\\d/.test(line.textContent));
 }"""
 SIZE = """async place => {
-    const slider = part('map').querySelector('input[type=range]'), canvas = part('map').querySelector('canvas');
-    const output = part('map').querySelector('output'), size = 4 * (+place + 1);
+    const map = pane('occlusion_map');
+    const slider = map.querySelector('input[type=range]'), canvas = map.querySelector('canvas');
+    const output = map.querySelector('output'), size = 4 * (+place + 1);
     return await timed(
         () => { slider.value = size; slider.dispatchEvent(new Event('input')); },
         () => !canvas.classList.contains('nn-stale') && output.textContent === `${size} px`);
 }"""
 FIELD = """async ([x, y]) => {
-    const canvas = part('unit').querySelector('canvas'), line = part('input').querySelector('.nn-line');
+    const canvas = pane('unit').querySelector('canvas'), line = pane('input').querySelector('.nn-line');
     const before = line.textContent;
     return await timed(() => at(canvas, 'pointermove', x, y), () => line.textContent !== before);
 }"""
 PLACE = """async ([x, y]) => {
-    const canvas = part('unit').querySelector('canvas'), words = () => part('pixels').querySelector('canvas').ariaLabel;
+    const canvas = pane('unit').querySelector('canvas');
+    const words = () => pane('back_projection').querySelector('canvas').ariaLabel;
     const before = words();
     return await timed(() => at(canvas, 'pointerdown', x, y), () => words() !== before);
 }"""
 STROKE = """async ([x, y]) => {
-    const canvas = part('input').querySelector('canvas'), bars = () => part('bars').textContent;
-    [...part('input').querySelectorAll('button')].find(one => one.textContent === 'empty').click();
+    const canvas = pane('input').querySelector('canvas'), bars = () => pane('bars').textContent;
+    [...pane('input').querySelectorAll('button')].find(one => one.textContent === 'empty').click();
     await new Promise(done => setTimeout(done, 400));
     const before = bars();
     return await timed(() => at(canvas, 'pointerdown', x, y), () => bars() !== before);
 }"""
 OURS = """async name => {
-    const title = part('mosaic').querySelector('h4');
+    const title = pane('mosaic').querySelector('h4');
     const code = `lens.selection.layer = ${JSON.stringify(name)}`;
     return await timed(() => run(code), () => title.textContent.includes(name));
 }"""

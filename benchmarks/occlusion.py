@@ -29,7 +29,7 @@ from networks import NETS, build
 from torch import Tensor, nn
 
 from nnlens.kernels import Incremental, Prepared, occluded_scores, occlusion, occlusion_steps, summary
-from nnlens.kernels.occluder import occluder
+from nnlens.kernels.occlusion.occluder import occluder
 from nnlens.recording import borrow
 
 warnings.simplefilter("ignore")

@@ -18,7 +18,7 @@ from hosts import CHROMIUM, QUIET, Lab, Server, jupyter  # noqa: E402
 
 import nnlens  # noqa: E402
 from nnlens.kernels import Incremental, Prepared  # noqa: E402
-from nnlens.kernels.occluder import occluder  # noqa: E402
+from nnlens.kernels.occlusion.occluder import occluder  # noqa: E402
 from nnlens.recording import record  # noqa: E402
 from nnlens.render.colormaps import color_tables  # noqa: E402
 
@@ -34,7 +34,7 @@ def windows() -> None:
     """What one occluder changes, layer by layer, and the window that is computed for it."""
     model, transform, names = nnlens.zoo.efficientnet_lite0()
     lens = nnlens.Lens(model, preprocess=transform, labels=names)
-    sample = lens.look(nnlens.zoo.photo("coffee"))
+    sample = lens.sample(nnlens.zoo.photo("coffee"))
     x, size, place = sample.input.x, 32, (96, 80)
     places = np.arange(0, 224 - size + 1, 16)
     plan = Incremental(Prepared(model, x), (size, size), places, places)
@@ -87,7 +87,7 @@ def unit(page: Page, server: Server) -> None:
     book = Lab(page, server, server.notebook("unit.ipynb", ["import nnlens", UNIT]), "JupyterLab Light")
     book.run_all()
     page.locator(".nnlens").wait_for(timeout=60_000)
-    book.python("found.wait(); view.several = 2; view.synthesise = 1; view.wait()")
+    book.python("found.wait(); view.count = 2; view.synthesis_run = 1; view.wait()")
     canvas = pane(page, "unit").locator("canvas")
     canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()

@@ -1,12 +1,14 @@
-// Builds what the package ships: one ES module per widget, the static host, and the style sheet.
+// Builds what the package ships: one ES module per view, the host of saved pages, and the style sheet.
+import { readdirSync } from "node:fs";
 import { build } from "esbuild";
 
 const to = "../nnlens/static";
 const common = { bundle: true, minify: true, target: "es2022", legalComments: "none", logLevel: "warning" };
+const views = readdirSync("src/views");
 
 await build({
   ...common,
-  entryPoints: ["explorer", "activations", "occlusion", "unit", "examples", "attribution"].map((name) => `src/widgets/${name}.ts`),
+  entryPoints: Object.fromEntries(views.map((name) => [name, `src/views/${name}/index.ts`])),
   format: "esm",
   outdir: to,
 });

@@ -1,12 +1,12 @@
 """nnlens: look inside a neural network from a notebook."""
 
 from . import inputs, kernels, zoo
-from .evaluation import Report, evaluate
 from .export import set_mode
 from .lens import Lens
 from .recording import ForwardError, Recorder, Recording, record
 from .render import show_in_notebooks
-from .selection import Selection
+from .session.evaluation import Report, evaluate
+from .session.selection import Selection
 
 __version__ = "0.1.0"
 show_in_notebooks()

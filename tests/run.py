@@ -55,12 +55,14 @@ def main() -> None:
     run(PYTHON, "-m", "ruff", "check")
     run(PYTHON, "-m", "ruff", "format", "--check")
     run(PYTHON, "-m", "mypy")
+    run(PYTHON.with_name("lint-imports"))
     run("npm", "ci", "--no-audit", "--no-fund", cwd=ROOT / "js")
     run("npm", "run", "--silent", "check", cwd=ROOT / "js")
     run("npm", "test", "--silent", cwd=ROOT / "js")
     run("npm", "run", "--silent", "build", cwd=ROOT / "js")
-    # The built files are committed, so that a checkout works without Node: they must be those of the sources.
+    # The built and the generated files are committed: they must be those of the sources.
     run("git", "diff", "--exit-code", "--stat", "--", "nnlens/static")
+    run(PYTHON, "js/contract.py", "--check")
     run(PYTHON, "-m", "pytest", "-q", "-m", "not browser")
     run(PYTHON, "-m", "pytest", "-q", "-m", "browser")
 

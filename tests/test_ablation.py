@@ -55,7 +55,7 @@ def test_mean_and_numbers():
             changed = maps.clone()
             changed[:, 2] = maps[:, 2].mean((1, 2), keepdim=True) if instead == "mean" else instead
             np.testing.assert_allclose(
-                ablation(model, x, "1", 2, instead=instead).ablated, model[2:](changed), atol=1e-5
+                ablation(model, x, "1", 2, replacement=instead).ablated, model[2:](changed), atol=1e-5
             )
 
 
@@ -78,8 +78,8 @@ def test_bad_arguments(net):
     x = torch.randn(2, 3, 32, 32)
     for wrong, message in (
         (lambda: ablation(net, x, "bn", 8), r"unit must be 0…7 in layer 'bn', got 8"),
-        (lambda: ablation(net, x, "bn", 0, instead="none"), "instead must be"),
-        (lambda: ablation(net, x, "bn", 0, instead=float("nan")), "finite number, got nan"),
+        (lambda: ablation(net, x, "bn", 0, replacement="none"), "replacement must be"),
+        (lambda: ablation(net, x, "bn", 0, replacement=float("nan")), "finite number, got nan"),
         (lambda: ablation(net, x, "unused", 0), "did not run"),
     ):
         with pytest.raises(ValueError, match=message):
@@ -122,6 +122,6 @@ def test_all_tokens_of_a_unit_go_the_class_token_too():
 
 def test_in_words(net):
     words = repr(ablation(net, torch.randn(4, 3, 32, 32), "bn", 1))
-    assert words.startswith("Ablation(without bn · 1 (0 in its place) another class is on top in ")
+    assert words.startswith("Ablation(without bn · 1 (replaced with 0) another class is on top in ")
     with pytest.raises(ValueError, match="at least one input, got an empty batch"):
         ablation(net, torch.randn(0, 3, 32, 32), "bn", 1)

@@ -16,7 +16,7 @@ from zoo import ZOO, ViT
 
 from nnlens import kernels, record
 from nnlens.kernels import METHODS, Prepared, Subject, attribution, attribution_steps
-from nnlens.kernels.attribution.rise import drawn_cells, soft_masks
+from nnlens.kernels.attribution.methods.rise import drawn_cells, soft_masks
 
 X = torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(1))
 QUICK = {  # options that keep the tests short
@@ -200,7 +200,7 @@ def test_rise_is_brute_force_with_given_masks():
 
 
 def test_a_growing_rise_is_the_mean_of_the_masks_so_far(monkeypatch):
-    from nnlens.kernels.whole_passes import WholePasses
+    from nnlens.passes.whole_passes import WholePasses
 
     monkeypatch.setattr(WholePasses, "chunk", property(lambda self: 10))
     model, masks = network(), torch.rand(40, 16, 16)
@@ -349,7 +349,7 @@ def test_one_seed_one_result(name):
 
 @pytest.mark.parametrize("name", OF_IMAGES)
 def test_the_size_of_the_batches_changes_nothing(name, monkeypatch):
-    from nnlens.kernels.whole_passes import WholePasses
+    from nnlens.passes.whole_passes import WholePasses
 
     model = network()
     whole = of(model, X, name, target=1)

@@ -11,6 +11,7 @@ from torch import nn
 
 import nnlens
 from nnlens.kernels import METHODS, attribution, superpixels
+from nnlens.widgets.attribution.settings import SettingsPart
 
 QUICK = {"samples": 40, "segments": 9, "segmentation": "grid"}
 
@@ -28,7 +29,7 @@ def test_the_quick_maps_are_there_from_the_first_moment(lens, photo):
     assert "data" in view.map_grad_cam["0"]
     (row,) = view.rows
     assert (row["target"], row["label"]) == (view.target, lens.selection.label)
-    assert {one["name"]: one["passes"] for one in view.known}["lime"] == 40
+    assert {one["name"]: one["passes"] for one in view.known_methods}["lime"] == 40
     assert view.wait(60)
     assert "data" in view.map_lime["0"]
 
@@ -41,7 +42,7 @@ def test_what_the_browser_gets_is_what_the_kernels_give(lens, net, photo):
     assert same_state(before, state_of(net))
     x, grey = view.selection.sample.input.x, view.selection.sample.input.grey
     for name in view.methods:
-        options = view._comparison.options(view.selection.sample, name, view._settings)
+        options = view.session.attributions.options(view.selection.sample, name, view.part(SettingsPart).settings)
         for row, label in enumerate(("cat", "dog")):
             payload = getattr(view, f"map_{name}")[str(row)]
             expected = attribution(net, x, name, target=LABELS.index(label), **options)
@@ -50,11 +51,16 @@ def test_what_the_browser_gets_is_what_the_kernels_give(lens, net, photo):
             if not expected.contribution:
                 np.testing.assert_allclose(shown[1], expected.magnitude(), atol=payload["largest"] / 200)
             evidence = getattr(view, f"evidence_{name}")[str(row)]
-            assert evidence["statements"]
+            assert evidence["findings"]
             assert evidence["curves"]["deletion"]["own"][0] == pytest.approx(
                 float(view.selection.sample.probabilities[LABELS.index(label)]), abs=1e-4
             )
-    assert torch.equal(view._comparison.options(view.selection.sample, "rise", view._settings)["fill"].values, grey)
+    assert torch.equal(
+        view.session.attributions.options(view.selection.sample, "rise", view.part(SettingsPart).settings)[
+            "fill"
+        ].values,
+        grey,
+    )
     result = view.result
     assert result["lime", 1].target == LABELS.index("dog")
     assert len(result.table()) == 2 * len(view.methods)
@@ -72,13 +78,13 @@ def test_it_follows_the_target_and_other_classes(lens, photo):
     assert view.wait(60)
     assert view.rows[0]["label"] == "bee"
     assert view.map_gradient["0"]["target"] == 1
-    view.set_state({"others": [3, 3, 4]})
+    view.set_state({"other_targets": [3, 3, 4]})
     assert view.wait(60)
     assert [row["label"] for row in view.rows] == ["bee", "dog", "elk"]
     assert view.map_gradient["2"]["target"] == 4
-    view.set_state({"others": [9]})
+    view.set_state({"other_targets": [9]})
     assert "target must be 0…4, got 9" in view.error["message"]
-    assert view.others == [3, 4]
+    assert view.other_targets == [3, 4]
 
 
 def test_images_are_rows_too(lens, net, photo):
@@ -87,12 +93,12 @@ def test_images_are_rows_too(lens, net, photo):
     assert view.wait(60)
     assert len(view.rows) == 2
     assert view.rows[1]["photo"]["width"] == 32
-    x = lens.look(other).input.x
+    x = lens.sample(other).input.x
     expected = attribution(net, x, "input_x_gradient", target=2)
     payload = view.map_input_x_gradient["1"]
     np.testing.assert_allclose(codes(payload)[0], expected.signed(), atol=payload["largest"] / 200)
     own = lens.attribution([photo, other], methods=["gradient"], link=False)
-    assert [row["target"] for row in own.rows] == [lens.look(one).top(1)[0] for one in (photo, other)]
+    assert [row["target"] for row in own.rows] == [lens.sample(one).top(1)[0] for one in (photo, other)]
 
 
 def test_a_cell_shows_why_it_has_no_map(photo):
@@ -127,7 +133,7 @@ def test_an_all_zero_map_is_told(photo):
     view = lens.attribution(photo, methods=["gradient", "lime", "occlusion", "rise"], **QUICK)
     assert view.wait(60)
     assert view.map_gradient["0"]["zero"]
-    assert view.evidence_gradient["0"]["statements"] == [
+    assert view.evidence_gradient["0"]["findings"] == [
         ["map", "bad", "The map is all zero: it tells nothing about this image."]
     ]
     assert view.error is None
@@ -142,7 +148,7 @@ def test_superpixels_are_switched_off_by_hand(lens, net, photo):
     np.testing.assert_array_equal(
         np.frombuffer(view.superpixels["data"], np.uint16).reshape(32, 32), labels.astype(np.uint16)
     )
-    view.set_state({"off": [4, 1]})
+    view.set_state({"switched_off": [4, 1]})
     assert view.wait(60)
     x = sample.input.x.clone()
     for part in (1, 4):
@@ -150,13 +156,15 @@ def test_superpixels_are_switched_off_by_hand(lens, net, photo):
         x[0][:, at] = x[0][:, at].mean(1, keepdim=True)
     with torch.no_grad():
         expected = net(x).softmax(-1)[0]
-    assert view.switched["off"] == [1, 4]
-    np.testing.assert_allclose(view.switched["probability"], expected[view.switched["classes"]], atol=1e-4)
-    view.set_state({"off": [99]})
-    assert "off must name superpixels 0…8, got 99" in view.error["message"]
-    view.set_state({"off": []})
+    assert view.switched_scores["off"] == [1, 4]
+    np.testing.assert_allclose(
+        view.switched_scores["probability"], expected[view.switched_scores["classes"]], atol=1e-4
+    )
+    view.set_state({"switched_off": [99]})
+    assert "switched_off must name superpixels 0…8, got 99" in view.error["message"]
+    view.set_state({"switched_off": []})
     assert view.wait(60)
-    assert view.switched is None
+    assert view.switched_scores is None
 
 
 def test_settings_make_new_maps_and_old_ones_come_back_at_once(lens, photo):
@@ -199,7 +207,7 @@ def test_it_can_be_stopped_and_goes_on(lens, net, photo):
     view.set_state({"resume": 1})
     assert view.wait(60)
     assert view.map_rise["0"]["done"] == view.map_lime["0"]["done"] == 1
-    assert view.progress == {}
+    assert view.progress is None
     assert same_state(before, state_of(net))
 
 
@@ -209,26 +217,26 @@ def test_costly_checks_wait_until_they_are_asked_for(lens, photo):
     skipped = view.evidence_lime["0"]["skipped"]
     assert skipped == {"randomisation": 3000, "seeds": 600, "sensitivity": 1500}
     assert view.evidence_lime["0"]["curves"] is not None
-    view.set_state({"check": {"method": "lime", "row": 0, "check": "seeds"}})
+    view.set_state({"check_request": {"method": "lime", "row": 0, "check": "seeds"}})
     assert view.wait(120)
     found = view.evidence_lime["0"]
     assert set(found["skipped"]) == {"randomisation", "sensitivity"}
-    assert "seeds" in [check for check, *_ in found["statements"]]
+    assert "seeds" in [check for check, *_ in found["findings"]]
     assert view.result.evidence["lime", 0].seeds is not None
-    view.set_state({"check": {"method": "lime", "row": 7, "check": "seeds"}})
-    assert "check must name a method, a row and one of" in view.error["message"]
+    view.set_state({"check_request": {"method": "lime", "row": 7, "check": "seeds"}})
+    assert "check_request must name a method, a row and one of" in view.error["message"]
 
 
 def test_a_check_that_is_asked_for_stops_nothing(lens, photo):
     view = lens.attribution(photo, methods=["lime", "rise"], **{**QUICK, "samples": 300})
     view.wait(0.2)
     for check in ("seeds", "sensitivity"):
-        view.set_state({"check": {"method": "lime", "row": 0, "check": check}})
+        view.set_state({"check_request": {"method": "lime", "row": 0, "check": check}})
     assert view.wait(120)
     assert view.map_lime["0"]["done"] == view.map_rise["0"]["done"] == 1
-    checks = [check for check, *_ in view.evidence_lime["0"]["statements"]]
+    checks = [check for check, *_ in view.evidence_lime["0"]["findings"]]
     assert {"seeds", "sensitivity", "faithfulness"} <= set(checks)
-    assert "faithfulness" in str(view.evidence_rise["0"]["statements"])
+    assert "faithfulness" in str(view.evidence_rise["0"]["findings"])
 
 
 def test_what_an_earlier_wish_brings_is_not_shown_under_a_later_one(lens, photo):
@@ -265,14 +273,14 @@ def test_weights_that_change_under_way_begin_it_anew(lens, net, photo):
     view = lens.attribution(photo, methods=["rise"], **{**QUICK, "samples": 20_000}, checks=[])
     while not view.map_rise:
         view.wait(0.01)
-    lens.worker.hold()
+    lens.session.worker.hold()
     assert view.map_rise["0"]["done"] < 1
     with torch.no_grad():
         net.head.weight.mul_(-1.5)
-    lens.worker.release()
+    lens.session.worker.release()
     assert view.wait(120)
     sample = view.selection.sample
-    options = {**view._settings.options("rise"), "fill": sample.input.grey}
+    options = {**view.part(SettingsPart).settings.options("rise"), "fill": sample.input.grey}
     expected = attribution(net, sample.input.x, "rise", target=view.rows[0]["target"], **options)
     np.testing.assert_allclose(
         codes(view.map_rise["0"])[0], expected.signed(), atol=view.map_rise["0"]["largest"] / 200
@@ -297,7 +305,7 @@ def test_saving_waits_for_all_maps(lens, photo, tmp_path):
     view = lens.attribution(photo, methods=["lime", "gradient"], target=["cat", "dog"], **{**QUICK, "samples": 400})
     state = unpack(view.save(tmp_path / "maps.html").read_text())["state"]
     assert state["map_lime"]["1"]["done"] == 1
-    assert set(state["agreements"]) == {"0", "1"}
+    assert set(state["agreement"]) == {"0", "1"}
     picture = view.save(tmp_path / "maps.png")
     assert picture.stat().st_size > 1000
     assert len(view.panels()) == 5
@@ -324,7 +332,8 @@ def test_bad_options_are_told(lens, photo):
         ({"target": "wolf"}, ValueError, "target must be one of the 5 labels, got 'wolf'"),
         ({"target": ["cat", 9]}, ValueError, "target must be 0…4, got 9"),
         ({"target": []}, ValueError, "target must be one or up to 6 classes"),
-        ({"layer": "nothing"}, ValueError, "layer must be one of"),
+        ({"cam_layer": "nothing"}, ValueError, "cam_layer must be one of"),
+        ({"layer": "relu"}, TypeError, "has no option 'layer'; did you mean 'cam_layer'"),
         ({"score": "odds"}, ValueError, 'score must be "logit" or "probability"'),
         ({"checks": ["luck"]}, ValueError, "checks must be of"),
         ({"checks": "seeds"}, TypeError, "checks must be a list of names"),
@@ -351,15 +360,15 @@ def test_a_page_keeps_methods_targets_scales_and_the_evidence(lens, net, photo):
     for name in state["methods"]:
         for row in "01":
             assert state[f"map_{name}"][row]["done"] == 1
-            assert state[f"evidence_{name}"][row]["statements"]
-    (off,) = [one for one in content["responses"] if one["on"] == ["off"]]
+            assert state[f"evidence_{name}"][row]["findings"]
+    (off,) = [one for one in content["responses"] if one["on"] == ["switched_off"]]
     assert set(off["table"]) == {str(part) for part in range(9)}
-    assert off["table"]["3"]["switched"]["off"] == [3]
+    assert off["table"]["3"]["switched_scores"]["off"] == [3]
     assert "Grad-CAM: " in data["text/plain"]
 
 
 def test_maps_that_are_too_much_for_a_page_are_reduced(monkeypatch, lens, photo):
-    from nnlens.widgets import attribution as module
+    from nnlens.widgets.attribution import grid as module
 
     view = lens.attribution(photo, methods=["gradient", "guided_backprop"])
     assert view.wait(60)
@@ -377,4 +386,4 @@ def test_a_vision_transformer_shows_its_rollout(photo):
     view = lens.attribution(photo, segmentation="grid", samples=20)
     assert "attention_rollout" in view.methods
     assert view.wait(60)
-    assert "same for every class" in str(view.evidence_attention_rollout["0"]["statements"])
+    assert "same for every class" in str(view.evidence_attention_rollout["0"]["findings"])

@@ -16,7 +16,7 @@ from zoo import ZOO
 
 from nnlens import record
 from nnlens.kernels import Prepared, back_projection
-from nnlens.kernels.strided import Strided
+from nnlens.passes.strided import Strided
 
 RULES = ("gradient", "input × gradient", "deconvnet", "guided backprop")
 

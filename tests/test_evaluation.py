@@ -8,8 +8,8 @@ import torch
 from nets import same_state, state_of
 
 import nnlens
-from nnlens.evaluation import evaluate_steps
 from nnlens.kernels import Subject, attribution_steps, evidence_steps
+from nnlens.session.evaluation import evaluate_steps
 
 OPTIONS = {"samples": 30, "segments": 9, "segmentation": "grid", "progress": False}
 
@@ -26,7 +26,7 @@ def test_the_report_is_the_evidence_of_each_image(lens, net, images):
     assert report.complete
     assert (report.images, report.total, len(report.rows)) == (3, 3, 6)
     assert {row["image"] for row in report.rows} == {"image 0", "image 2", "image 5"}
-    sample = lens.look(images[2])
+    sample = lens.sample(images[2])
     subject = Subject(net, sample.input.x)
     *_, found = attribution_steps(subject, "grad_cam")
     *_, evidence = evidence_steps(subject, found, {}, checks=["randomisation"])

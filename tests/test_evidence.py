@@ -25,11 +25,12 @@ from nnlens.kernels import (
     Deletion,
     Subject,
     agreement,
-    alike,
     attribution,
     attribution_steps,
+    baseline_curves_steps,
     evidence_cost,
     evidence_steps,
+    map_similarity,
     mass_inside,
     pointing_game,
     randomisation_steps,
@@ -38,14 +39,13 @@ from nnlens.kernels import (
     sensitivity_steps,
     spearman,
     structural_similarity,
-    yardstick_steps,
 )
-from nnlens.kernels.attribution.evidence import Evidence
-from nnlens.kernels.attribution.faithfulness import Curves, Faithfulness, Yardstick
-from nnlens.kernels.attribution.randomisation import Randomisation, _again, weighted_layers
-from nnlens.kernels.attribution.similarity import Alike
-from nnlens.kernels.attribution.stability import SeedSpread, Sensitivity
-from nnlens.kernels.occluder import blurred
+from nnlens.kernels.attribution.evidence.evidence import Evidence
+from nnlens.kernels.attribution.evidence.faithfulness import BaselineCurves, Curves, Faithfulness
+from nnlens.kernels.attribution.evidence.randomisation import Randomisation, _again, weighted_layers
+from nnlens.kernels.attribution.evidence.similarity import MapSimilarity
+from nnlens.kernels.attribution.evidence.stability import SeedSpread, Sensitivity
+from nnlens.kernels.occlusion.occluder import blurred
 
 
 def last(steps):
@@ -70,8 +70,8 @@ def test_what_does_not_vary_has_no_rank():
     assert np.isnan(spearman(np.ones((3, 3)), np.eye(3)))
     flat = kernels.gradient(network(), X)
     zero = replace(flat, values=np.zeros_like(flat.values))
-    assert alike(flat, zero).absolute == 0
-    assert np.isnan(alike(zero, zero).absolute)
+    assert map_similarity(flat, zero).absolute == 0
+    assert np.isnan(map_similarity(zero, zero).absolute)
 
 
 @pytest.mark.parametrize("signed", [False, True])
@@ -266,7 +266,7 @@ def test_the_check_tells_gradient_from_guided_backprop_on_trained_networks(netwo
         evidence = last(evidence_steps(subject, found, {}, checks=["randomisation"]))
         first = evidence.randomisation.cascading[0]
         kept[name] = first.signed
-        verdict = next(one for one in evidence.statements() if one.check == "randomisation").verdict
+        verdict = next(one for one in evidence.findings() if one.check == "randomisation").verdict
         assert verdict == {"gradient": "good", "guided_backprop": "bad"}[name], (name, evidence.randomisation.cascading)
     assert abs(kept["gradient"]) < 0.3
     assert kept["guided_backprop"] > 0.75
@@ -423,7 +423,7 @@ def test_evidence_comes_in_and_says_what_it_left_out():
     assert done.failed == {}
     for part in ("faithfulness", "randomisation", "seeds", "sensitivity"):
         assert getattr(done, part) is not None, part
-    checks = {one.check for one in done.statements()}
+    checks = {one.check for one in done.findings()}
     assert {"linearity", "faithfulness", "randomisation", "seeds", "sensitivity"} <= checks
     assert same_state(before, state_of(model))
     less = last(evidence_steps(subject, found, options, most=100))
@@ -432,19 +432,19 @@ def test_evidence_comes_in_and_says_what_it_left_out():
     plain = last(attribution_steps(Subject(model, x), "gradient"))
     quick = last(evidence_steps(Subject(model, x), plain, {}, checks=["seeds", "faithfulness"]))
     assert quick.seeds is None
-    assert quick.faithfulness.yardstick.block == 4
+    assert quick.faithfulness.baselines.block == 4
     with pytest.raises(ValueError, match="checks must be of faithfulness, randomisation"):
         next(evidence_steps(subject, found, options, checks=["luck"]))
 
 
 def test_a_yardstick_is_shared():
     subject = Subject(network(), X, target=1)
-    whole = last(yardstick_steps(subject))
-    again = last(yardstick_steps(subject))
+    whole = last(baseline_curves_steps(subject))
+    again = last(baseline_curves_steps(subject))
     assert [one.deletion_area for one in whole[1].random] == [one.deletion_area for one in again[1].random]
     found = last(attribution_steps(subject, "gradient"))
-    evidence = last(evidence_steps(subject, found, {}, checks=["faithfulness"], yardstick=whole))
-    assert evidence.faithfulness.yardstick is whole[1]
+    evidence = last(evidence_steps(subject, found, {}, checks=["faithfulness"], baselines=whole))
+    assert evidence.faithfulness.baselines is whole[1]
     assert evidence.faithfulness.own.deletion_area == whole[0].of(found.magnitude()).deletion_area
 
 
@@ -454,11 +454,11 @@ def flat_curves(deletion: float, insertion: float) -> Curves:
 
 def test_a_score_that_does_not_move_tells_nothing():
     still = flat_curves(0.24, 0.241)
-    yard = Yardstick((flat_curves(0.241, 0.24), still), still, 4, 28, "0", "blur")
+    yard = BaselineCurves((flat_curves(0.241, 0.24), still), still, 4, 28, "0", "blur")
     evidence = Evidence(
         kernels.gradient(network(), X), 0.1, faithfulness=Faithfulness(flat_curves(0.23999, 0.2411), yard)
     )
-    (statement,) = evidence.statements()
+    (statement,) = evidence.findings()
     assert (statement.verdict, statement.words[:23]) == ("plain", "The score hardly moves,")
 
 
@@ -473,10 +473,10 @@ def test_a_score_that_does_not_move_tells_nothing():
     ],
 )
 def test_what_the_curves_say(own, edge, verdict, words):
-    yard = Yardstick((flat_curves(0.4, 0.3), flat_curves(0.42, 0.28)), flat_curves(*edge), 8, 28, "0", "blur")
+    yard = BaselineCurves((flat_curves(0.4, 0.3), flat_curves(0.42, 0.28)), flat_curves(*edge), 8, 28, "0", "blur")
     found = kernels.gradient(network(), X)
     evidence = Evidence(found, 0.1, faithfulness=Faithfulness(flat_curves(*own), yard))
-    (statement,) = evidence.statements()
+    (statement,) = evidence.findings()
     assert statement.verdict == verdict
     assert words in statement.words
 
@@ -485,11 +485,11 @@ def test_what_the_other_checks_say():
     found = kernels.integrated_gradients(network(), X, steps=2)
 
     def said(**parts) -> list[tuple[str, str]]:
-        return [(one.check, one.verdict) for one in Evidence(found, **{"edges": 0.1, **parts}).statements()]
+        return [(one.check, one.verdict) for one in Evidence(found, **{"edges": 0.1, **parts}).findings()]
 
     assert said(edges=0.7)[-1][0] in ("edges", "completeness")
     for kept, verdict in ((0.1, "good"), (0.6, "doubtful"), (0.9, "bad")):
-        randomisation = Randomisation(("8",), (Alike(kept, 0.0, 0.0),), (), True)
+        randomisation = Randomisation(("8",), (MapSimilarity(kept, 0.0, 0.0),), (), True)
         assert ("randomisation", verdict) in said(randomisation=randomisation)
     for mean, verdict in ((0.95, "good"), (0.6, "doubtful"), (0.1, "bad")):
         assert ("seeds", verdict) in said(seeds=SeedSpread((0, 1), np.array([mean]), None, 0))
@@ -497,9 +497,9 @@ def test_what_the_other_checks_say():
         assert ("sensitivity", verdict) in said(sensitivity=Sensitivity(0.02, np.array([change])))
     for delta, verdict in ((0.01, "good"), (0.1, "doubtful"), (0.9, "bad")):
         whole = replace(found, promised=float(found.values.sum()) / (1 + delta))
-        assert ("completeness", verdict) in [(one.check, one.verdict) for one in Evidence(whole, 0.1).statements()]
+        assert ("completeness", verdict) in [(one.check, one.verdict) for one in Evidence(whole, 0.1).findings()]
     zero = replace(found, values=np.zeros_like(found.values), promised=None)
-    assert [one.words for one in Evidence(zero, 0.0).statements()] == [
+    assert [one.words for one in Evidence(zero, 0.0).findings()] == [
         "The map is all zero: it tells nothing about this image."
     ]
     x = torch.randn(1, 3, 12, 16)
@@ -526,8 +526,8 @@ def test_what_is_no_number_is_no_evidence():
     with pytest.raises(ValueError, match="the model returned NaN or infinity for a variation of x"):
         kernels.integrated_gradients(Standardising(), X)
     found = kernels.gradient(network(), X)
-    nothing = Randomisation(("8",), (Alike(float("nan"), float("nan"), float("nan")),), (), True)
-    (statement,) = Evidence(found, 0.1, randomisation=nothing).statements()
+    nothing = Randomisation(("8",), (MapSimilarity(float("nan"), float("nan"), float("nan")),), (), True)
+    (statement,) = Evidence(found, 0.1, randomisation=nothing).findings()
     assert statement.verdict == "plain"
 
 

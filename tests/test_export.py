@@ -62,7 +62,7 @@ def test_a_still_page_holds_units_layers_sizes_and_targets(lens, photo):
         mosaic = table["mosaic"]
         assert len(mosaic["data"]) == mosaic["units"] * mosaic["rows"] * mosaic["columns"], "every unit of the layer"
     for table in sizes.values():
-        heatmap = table["heatmap"]
+        heatmap = table["occlusion_map"]
         assert heatmap["done"] == len(heatmap["tops"]) * len(heatmap["lefts"]), "the whole experiment"
         assert len(heatmap["targets"]) == 5
     assert "export default" in content["esm"] or "as default" in content["esm"]
@@ -88,7 +88,7 @@ def test_a_page_saved_live_holds_the_whole_experiment(lens, photo, tmp_path):
     sizes = next(one["table"] for one in content["responses"] if one["on"] == ["size", "fill"])
     assert set(sizes) == {"8|grey", "4|grey"}
     for table in sizes.values():
-        assert table["heatmap"]["done"] == len(table["heatmap"]["tops"]) ** 2
+        assert table["occlusion_map"]["done"] == len(table["occlusion_map"]["tops"]) ** 2
     assert content["state"]["error"] is None
 
 
@@ -216,7 +216,7 @@ def test_modes_are_checked(mode, monkeypatch):
         nnlens.set_mode(mode)
     monkeypatch.setenv("NNLENS_MODE", str(mode))
     with pytest.raises(ValueError, match="NNLENS_MODE must be"):
-        nnlens.export.mode.is_static()
+        nnlens.session.mode.is_static()
 
 
 def test_notebooks_that_are_malformed_are_named_and_left_alone(tmp_path):
@@ -284,15 +284,15 @@ def test_freezing_keeps_what_the_author_saw_last(lens, photo, tmp_path):
         "metadata": {"widgets": {key: {"state": {view.model_id: model}}}},
     }
     before = unpack(data["text/html"])["state"]
-    assert before["heatmap"]["done"] < view.heatmap["done"]
+    assert before["occlusion_map"]["done"] < view.occlusion_map["done"]
     path = tmp_path / "a.ipynb"
     path.write_text(json.dumps(notebook))
     assert freeze(path) == 1
     frozen = json.loads(path.read_text())
     assert "widgets" not in frozen["metadata"]
     state = unpack(frozen["cells"][0]["outputs"][0]["data"]["text/html"])["state"]
-    assert (state["layer"], state["target"], state["heatmap"]["done"]) == ("stem", 3, view.heatmap["done"])
-    assert state["heatmap"]["probability"] == bytes(view.heatmap["probability"])
+    assert (state["layer"], state["target"], state["occlusion_map"]["done"]) == ("stem", 3, view.occlusion_map["done"])
+    assert state["occlusion_map"]["probability"] == bytes(view.occlusion_map["probability"])
     assert state["photo"]["data"] == bytes(view.photo["data"])
 
 

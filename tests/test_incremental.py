@@ -26,8 +26,8 @@ from nnlens.kernels import (
     prepare_passes,
     size_curve,
 )
-from nnlens.kernels.occluder import occluder
-from nnlens.kernels.winograd import Winograd, padded
+from nnlens.kernels.occlusion.occluder import occluder
+from nnlens.passes.winograd import Winograd, padded
 from nnlens.recording import borrow, record
 
 

@@ -10,7 +10,7 @@ import nnlens
 
 
 def test_what_a_sample_holds_is_plain_torch(lens, net, photo):
-    sample = lens.look(photo)
+    sample = lens.sample(photo)
     with torch.no_grad():
         logits = net(sample.input.x)[0]
     np.testing.assert_allclose(sample.logits, logits, atol=1e-6)
@@ -19,11 +19,11 @@ def test_what_a_sample_holds_is_plain_torch(lens, net, photo):
 
 
 def test_an_image_is_looked_at_once_and_again_when_the_weights_change(lens, net, photo):
-    sample = lens.look(photo)
-    assert lens.look(photo.copy()) is sample
+    sample = lens.sample(photo)
+    assert lens.sample(photo.copy()) is sample
     with torch.no_grad():
         net.head.bias += 1
-    assert lens.look(photo) is not sample
+    assert lens.sample(photo) is not sample
 
 
 def test_views_of_one_image_share_a_selection_others_do_not(lens, photo):
@@ -119,9 +119,9 @@ def test_a_model_that_returns_nan_names_the_first_operation(net, photo):
 
 
 def test_labels_may_be_missing_or_a_mapping(net, photo):
-    assert nnlens.Lens(net, preprocess={"size": 32}).look(photo).names[2] == "class 2"
+    assert nnlens.Lens(net, preprocess={"size": 32}).sample(photo).names[2] == "class 2"
     lens = nnlens.Lens(net, preprocess={"size": 32}, labels={0: "zero", 4: "four"})
-    assert lens.look(photo).names == ("zero", "class 1", "class 2", "class 3", "four")
+    assert lens.sample(photo).names == ("zero", "class 1", "class 2", "class 3", "four")
 
 
 @pytest.mark.parametrize(
@@ -144,13 +144,13 @@ def test_outputs_of_any_layout(photo, net, wrap, output):
         def forward(self, x):
             return wrap(self.net(x))
 
-    sample = nnlens.Lens(Wrapped(), preprocess={"size": 32}, output=output).look(photo)
-    plain = nnlens.Lens(net, preprocess={"size": 32}).look(photo)
+    sample = nnlens.Lens(Wrapped(), preprocess={"size": 32}, output=output).sample(photo)
+    plain = nnlens.Lens(net, preprocess={"size": 32}).sample(photo)
     np.testing.assert_allclose(sample.probabilities, plain.probabilities, atol=1e-6)
 
 
 def test_a_model_in_training_is_seen_in_eval_and_stays_in_training(lens, net, photo):
-    expected = lens.look(photo).logits
+    expected = lens.sample(photo).logits
     net.train()
     before = state_of(net)
     again = nnlens.Lens(net, preprocess={"size": 32, "mean": 0.5, "std": 0.25}).explore(photo)

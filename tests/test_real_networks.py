@@ -26,7 +26,7 @@ from nnlens.kernels import (
     prepare_passes,
     synthesis,
 )
-from nnlens.kernels.occluder import occluder
+from nnlens.kernels.occlusion.occluder import occluder
 
 DATA = Path(os.environ.get("NNLENS_DATA", Path(__file__).parents[2] / "shared" / "data"))
 pytestmark = pytest.mark.skipif(not (DATA / "networks.py").is_file(), reason="no trained networks beside the checkout")
@@ -49,7 +49,7 @@ def squeezenet(networks):
 
 
 def test_hiding_the_dog_leaves_the_cat(squeezenet):
-    sample = squeezenet.look(DATA / "photos" / "dog_and_cat.jpg")
+    sample = squeezenet.sample(DATA / "photos" / "dog_and_cat.jpg")
     assert sample.names[sample.top(1)[0]] == "bull_mastiff"
 
     def says(top: int, height: int) -> str:
@@ -64,7 +64,7 @@ def test_hiding_the_dog_leaves_the_cat(squeezenet):
 def test_our_preprocessing_is_the_networks_own(squeezenet, networks):
     path = DATA / "photos" / "zebra.jpg"
     expected = networks.image(path)
-    found = squeezenet.look(path).input.x
+    found = squeezenet.sample(path).input.x
     assert found.shape == expected.shape
     assert float((found - expected).abs().mean()) < 0.02
 
@@ -217,7 +217,7 @@ def test_synthesised_images_answer_at_least_twice_as_much(networks):
 
 def test_methods_put_their_mass_on_the_animal_that_they_are_asked_about(squeezenet, capsys):
     """The dog is in the upper half, the cat in the lower one."""
-    sample = squeezenet.look(DATA / "photos" / "dog_and_cat.jpg")
+    sample = squeezenet.sample(DATA / "photos" / "dog_and_cat.jpg")
     prepared = prepare_passes(squeezenet.model, sample.input.x, engine="onnx")
     upper = np.zeros((224, 224), bool)
     upper[:112] = True

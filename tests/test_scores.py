@@ -78,7 +78,7 @@ def test_scores_that_look_like_probabilities_by_chance_are_logits_behind_a_linea
     nn.init.zeros_(model[1].weight)
     model[1].bias.data = torch.tensor([0.3, 0.7])
     x = torch.rand(1, 3, 4, 4)
-    sample = nnlens.Lens(model).look(x)
+    sample = nnlens.Lens(model).sample(x)
     assert sample.meaning.logits
     np.testing.assert_allclose(sample.probabilities, torch.tensor([0.3, 0.7]).softmax(0), atol=1e-6)
 
@@ -86,13 +86,13 @@ def test_scores_that_look_like_probabilities_by_chance_are_logits_behind_a_linea
 def test_names_tell_a_decision_from_a_quantity():
     model = Ending(classes=1).eval()
     score = float(plain(model))
-    two = nnlens.Lens(model, labels=["benign", "malignant"]).look(X)
+    two = nnlens.Lens(model, labels=["benign", "malignant"]).sample(X)
     np.testing.assert_allclose(two.probabilities, [1 - 1 / (1 + np.exp(-score)), 1 / (1 + np.exp(-score))], atol=1e-6)
     np.testing.assert_allclose(two.odds(), [-score, score], atol=1e-5)
-    one = nnlens.Lens(model, labels=["age"], unit="years").look(X)
+    one = nnlens.Lens(model, labels=["age"], unit="years").sample(X)
     assert one.probabilities[0] == pytest.approx(score, abs=1e-5)
     assert one.words_of(0).endswith("years")
-    sided = nnlens.Lens(Ending(torch.sigmoid, 1).eval(), labels=["no", "yes"]).look(X)
+    sided = nnlens.Lens(Ending(torch.sigmoid, 1).eval(), labels=["no", "yes"]).sample(X)
     share = float(plain(Ending(torch.sigmoid, 1).eval()))
     np.testing.assert_allclose(sided.probabilities, [1 - share, share], atol=1e-6)
 
@@ -108,16 +108,16 @@ def test_names_tell_a_decision_from_a_quantity():
 )
 def test_meanings_that_cannot_be_are_refused(given, message):
     with pytest.raises((TypeError, ValueError), match=message):
-        nnlens.Lens(Ending().eval(), **given).look(X)
+        nnlens.Lens(Ending().eval(), **given).sample(X)
     with pytest.raises(ValueError, match="task must not be 'multiclass' for a model with one score"):
-        nnlens.Lens(Ending(classes=1).eval(), task="multiclass").look(X)
+        nnlens.Lens(Ending(classes=1).eval(), task="multiclass").sample(X)
 
 
 def test_what_is_given_goes_before_what_is_found():
     model = Ending().eval()
     scores = plain(model)[0]
     for task, expected in (("multilabel", scores.sigmoid()), ("regression", scores), ("multiclass", scores.softmax(0))):
-        sample = nnlens.Lens(model, task=task).look(X)
+        sample = nnlens.Lens(model, task=task).sample(X)
         np.testing.assert_allclose(sample.probabilities, expected, atol=1e-6)
 
 
@@ -214,7 +214,7 @@ def test_masked_scores_are_exact_zeros():
     with pytest.raises(ValueError, match="target must be a class with a finite score, got 1"):
         kernels.gradient(model, X, target=1)
     with pytest.raises(ValueError, match=r"the model returned NaN or infinity in 4 of 4 scores; the first NaN is in"):
-        nnlens.Lens(Ending(lambda y: y * torch.nan).eval()).look(X)
+        nnlens.Lens(Ending(lambda y: y * torch.nan).eval()).sample(X)
 
 
 @pytest.mark.parametrize(
@@ -236,7 +236,7 @@ def test_outputs_that_are_no_scores_are_named(end, message):
 def test_sparse_scalar_and_flat_outputs_are_read():
     right = plain(Ending().eval()).softmax(1)[0]
     for end in (lambda y: y.to_sparse(), lambda y: y.squeeze(), lambda y: {"one": y}, lambda y: (y, y * 2)):
-        np.testing.assert_allclose(nnlens.Lens(Ending(end).eval()).look(X).probabilities, right, atol=1e-6)
+        np.testing.assert_allclose(nnlens.Lens(Ending(end).eval()).sample(X).probabilities, right, atol=1e-6)
     model = Ending(lambda y: y.squeeze(), 1).eval()
     found = nnlens.Lens(model).explore(X, size=6, stride=5).result.occlusion
     assert found.clean_score() == pytest.approx(float(plain(model)), abs=1e-5)
@@ -248,7 +248,7 @@ def test_sparse_scalar_and_flat_outputs_are_read():
 
 def test_names_choose_the_output_that_they_fit():
     model = Ending(lambda y: {"features": y, "scores": y[:, :3]}).eval()
-    sample = nnlens.Lens(model, labels=["a", "b", "c"]).look(X)
+    sample = nnlens.Lens(model, labels=["a", "b", "c"]).sample(X)
     np.testing.assert_allclose(sample.probabilities, plain(Ending().eval())[:, :3].softmax(1)[0], atol=1e-6)
 
 
@@ -258,11 +258,11 @@ def test_names_choose_the_output_that_they_fit():
 def test_a_map_is_the_mean_of_its_places_probabilities():
     model = Places().eval()
     shares = plain(model).softmax(1)
-    sample = nnlens.Lens(model).look(X)
+    sample = nnlens.Lens(model).sample(X)
     np.testing.assert_allclose(sample.probabilities, shares.mean((2, 3))[0], atol=1e-6)
-    mask = nnlens.Lens(Places(torch.sigmoid, 1).eval()).look(X)
+    mask = nnlens.Lens(Places(torch.sigmoid, 1).eval()).sample(X)
     np.testing.assert_allclose(mask.probabilities, plain(Places(torch.sigmoid, 1).eval()).mean((2, 3))[0], atol=1e-6)
-    raw = nnlens.Lens(Places(classes=1).eval()).look(X)
+    raw = nnlens.Lens(Places(classes=1).eval()).sample(X)
     np.testing.assert_allclose(raw.probabilities, plain(Places(classes=1).eval()).sigmoid().mean((2, 3))[0], atol=1e-6)
 
 
@@ -374,9 +374,9 @@ def test_logits_that_lie_between_0_and_1_by_chance_are_logits(end):
     scores = plain(model)
     assert ((scores >= 0) & (scores <= 1)).all()
     lens = nnlens.Lens(model)
-    np.testing.assert_allclose(lens.look(X).probabilities, scores.softmax(1)[0], atol=1e-6)
+    np.testing.assert_allclose(lens.sample(X).probabilities, scores.softmax(1)[0], atol=1e-6)
     lens.task = "multilabel"
-    np.testing.assert_allclose(lens.look(X).probabilities, scores.sigmoid()[0], atol=1e-6)
+    np.testing.assert_allclose(lens.sample(X).probabilities, scores.sigmoid()[0], atol=1e-6)
 
 
 def test_a_meaning_that_was_wrong_can_be_put_right():
@@ -417,5 +417,5 @@ def test_both_sides_of_a_region_are_opposite():
     for end, whole in ((lambda y: y, 0.0), (torch.sigmoid, float(region.sum()))):
         model = Places(end, 1).eval()
         right = float(plain(model)[0, 0][torch.from_numpy(region)].sum())
-        found = nnlens.Lens(model, labels=["no", "yes"]).look(X, place=region)
+        found = nnlens.Lens(model, labels=["no", "yes"]).sample(X, place=region)
         np.testing.assert_allclose(found.logits, [whole - right, right], atol=1e-3)

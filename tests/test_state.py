@@ -164,7 +164,7 @@ def test_a_model_is_not_kept_alive():
     model = Many().eval()
     model.bound = model.net.forward
     version_of(model)
-    nnlens.Lens(model).look(torch.randn(1, 3, 16, 16))
+    nnlens.Lens(model).sample(torch.randn(1, 3, 16, 16))
     known = weakref.ref(model)
     del model
     gc.collect()
@@ -369,7 +369,7 @@ def test_a_saved_page_is_of_one_state_of_the_model(method, tmp_path):
         right = model(x)[0]
     sample = view.selection.sample
     np.testing.assert_allclose(sample.logits, right, atol=1e-4)
-    for found in sample.occlusions.values():
+    for found in sample.cache.of_kind("occlusion map").values():
         np.testing.assert_allclose(found.clean, right, atol=1e-4)
 
 

@@ -1,52 +1,44 @@
-"""The arrows of the house go one way."""
+"""The structure of the code: what import-linter and the other tools do not check."""
 
 from __future__ import annotations
 
 import ast
 import re
+import statistics
+import subprocess
+import sys
 from pathlib import Path
+from typing import get_args
 
-PACKAGE = Path(__file__).parent.parent / "nnlens"
-# Each room may import from those before it, and from itself.
-ORDER = ["files", "names", "labels", "kept", "recording", "work", "kernels", "inputs", "datasets", "selection"]
-ORDER += ["collection", "comparison", "zoo"]
-ORDER += ["render", "export", "widgets", "lens", "evaluation", "cli"]
-# The door opens the widgets, when it is asked to; a widget knows its lens by name only.
-LATE = {("lens", "widgets"), ("widgets", "lens"), ("export", "widgets")}
+import pytest
 
+from nnlens.kernels import METHODS
+from nnlens.kernels.attribution.registry import MethodName
 
-def imports(path: Path, *, top_level: bool) -> set[str]:
-    """The rooms of nnlens that a file imports."""
-    depth = len(path.relative_to(PACKAGE).parts) - 1
-    found = set()
-    tree = ast.parse(path.read_text())
-    for node in tree.body if top_level else ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            parts = (node.module or "").split(".")
-            if node.level == depth + 1:
-                found |= {parts[0]} if parts[0] else {alias.name for alias in node.names}
-            elif node.level == 1 and depth == 1:
-                found.add(path.parent.name)
-    return found & set(ORDER)
-
-
-def test_nothing_later_is_imported_by_anything_earlier():
-    for path in PACKAGE.rglob("*.py"):
-        room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-        if room == "__init__":
-            continue
-        for other in imports(path, top_level=True):
-            assert ORDER.index(other) <= ORDER.index(room), f"{path.name} ({room}) imports {other}"
-        for other in imports(path, top_level=False):
-            allowed = ORDER.index(other) <= ORDER.index(room) or (room, other) in LATE
-            assert allowed, f"{path.name} ({room}) imports {other}"
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "nnlens"
+FILES = sorted(PACKAGE.rglob("*.py"))
 
 
 def test_no_device_and_no_network_is_wired_in():
-    for path in PACKAGE.rglob("*.py"):
+    for path in FILES:
         text = path.read_text()
         assert not re.search(r"\.cuda\(|\.to\(.cuda|urllib|import requests|http\.client", text), path
         assert not re.search(r"(?<![.\w])eval\(|(?<![.\w])exec\(|pickle", text), path
+
+
+def test_files_functions_and_folders_stay_small():
+    lengths = {path: len(path.read_text().splitlines()) for path in FILES}
+    assert {path.name: length for path, length in lengths.items() if length > 400} == {}
+    assert 100 <= statistics.median(lengths.values()) <= 170
+    folders = {path.parent for path in FILES}
+    crowded = {folder.name: len(list(folder.glob("*.py"))) for folder in folders if len(list(folder.glob("*.py"))) > 14}
+    assert crowded == {}
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                statements = sum(isinstance(part, ast.stmt) for part in ast.walk(node)) - 1
+                assert statements <= 60, f"{path.name}: {node.name} has {statements} statements"
 
 
 def test_what_is_built_stays_small():
@@ -55,3 +47,14 @@ def test_what_is_built_stays_small():
     assert sizes.pop("unit.js") < 60_000  # all parts of the card
     assert sizes.pop("attribution.js") < 48_000
     assert all(size < 42_000 for size in sizes.values()), sizes
+
+
+def test_every_method_is_in_the_contract_with_the_browser():
+    assert set(get_args(MethodName)) == set(METHODS)
+
+
+def test_the_contract_with_the_browser_is_up_to_date():
+    if not (ROOT / "js" / "contract.py").exists():
+        pytest.skip("not a checkout")
+    done = subprocess.run([sys.executable, ROOT / "js" / "contract.py", "--check"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

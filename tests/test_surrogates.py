@@ -16,7 +16,7 @@ from torch import nn
 
 from nnlens import kernels
 from nnlens.kernels import lime_text, superpixels
-from nnlens.kernels.attribution.kernel_shap import coalitions
+from nnlens.kernels.attribution.methods.kernel_shap import coalitions
 from nnlens.kernels.attribution.surrogate import Fit
 
 with warnings.catch_warnings():
@@ -302,7 +302,7 @@ def test_words_with_the_references_samples_have_its_coefficients():
     theirs = LimeTextExplainer(bow=False, random_state=3, feature_selection="none")
     theirs.base = Base(theirs.base.kernel_fn, random_state=theirs.random_state)
     explained = theirs.explain_instance(TEXT, score_of, num_samples=120, labels=(1,), num_features=50)
-    from nnlens.kernels.attribution.lime import proximity
+    from nnlens.kernels.attribution.methods.lime import proximity
 
     fit = Fit(drawn["data"].shape[1], 1.0)
     on = drawn["data"].astype(bool)

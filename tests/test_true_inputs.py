@@ -12,7 +12,7 @@ from torch import nn
 
 import nnlens
 from nnlens.inputs import Resize, as_preprocess, prepare
-from nnlens.labels import class_names, names_of, short
+from nnlens.inputs.labels import class_names, names_of, short
 
 CPU = {"device": torch.device("cpu"), "dtypes": (torch.float32,)}
 RANDOM = np.random.default_rng(0)
@@ -253,7 +253,7 @@ def test_targets_in_any_form_and_long_names(net, photo):
 
 
 def test_labels_that_differ_in_case_and_indices_of_one_number():
-    from nnlens.selection import resolve_target
+    from nnlens.session.selection import resolve_target
 
     assert resolve_target("bass", ("Bass", "bass")) == 1
     assert resolve_target("BASS", ("Bass", "bass")) == 0

@@ -35,6 +35,11 @@ def codes(payload: dict) -> np.ndarray:
     return planes.reshape(payload["planes"], payload["rows"], payload["columns"])
 
 
+def step(payload: dict) -> float:
+    """Half a step of the 8-bit codes."""
+    return max(1e-9, payload["largest"] / 250)
+
+
 def png(picture: Image.Image) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, "PNG")
@@ -44,10 +49,10 @@ def png(picture: Image.Image) -> bytes:
 def test_everything_is_there_from_the_first_moment(lens, photo):
     view = lens.unit(photo, layer="block", channel=3)
     assert (view.layer, view.unit) == ("block.1", 3)
-    for name in ("pixels", "wiring", "ablated", "fields"):
+    for name in ("back_projection", "connections", "ablation", "receptive_fields"):
         payload = getattr(view, name)
         assert (payload["layer"], "error" in payload) == ("block.1", False), name
-    assert view.collection == {}
+    assert view.search is None
     assert view.card
 
 
@@ -55,17 +60,19 @@ def test_what_the_browser_gets_is_what_the_kernels_give(lens, net, photo):
     view = lens.unit(photo, layer="relu:2", unit=2, rule="guided backprop")
     x, recording = view.selection.sample.input.x, view.selection.sample.recording
     expected = back_projection(net, x, ("relu:2", 2), rule="guided backprop")
-    np.testing.assert_allclose(codes(view.pixels), expected.values, atol=view.pixels["largest"] / 250)
-    assert view.pixels["words"].startswith("guided backprop of relu:2 · 2: 3 of 3 rectifiers, 1 pool by its")
+    np.testing.assert_allclose(codes(view.back_projection), expected.values, atol=view.back_projection["largest"] / 250)
+    assert view.back_projection["words"].startswith("guided backprop of relu:2 · 2: 3 of 3 rectifiers, 1 pool by its")
     wiring = connections(recording, x, "relu:2", 2)
-    assert view.wiring["total"] == pytest.approx(wiring.total)
-    assert [part["unit"] for part in view.wiring["feeds"]] == [p.unit for p in wiring.feeds if p.value][:8]
-    parts = sum(part["value"] for part in view.wiring["feeds"]) + view.wiring["others"] + view.wiring["rest"]
-    assert parts == pytest.approx(view.wiring["total"], abs=1e-5)
+    assert view.connections["total"] == pytest.approx(wiring.total)
+    assert [part["unit"] for part in view.connections["feeds"]] == [p.unit for p in wiring.feeds if p.value][:8]
+    parts = (
+        sum(part["value"] for part in view.connections["feeds"]) + view.connections["others"] + view.connections["rest"]
+    )
+    assert parts == pytest.approx(view.connections["total"], abs=1e-5)
     without = ablation(net, x, "relu:2", 2)
     before, after = (rows[0] for rows in without.probabilities())
-    assert view.ablated["clean"] == pytest.approx(before[view.ablated["classes"]].tolist(), abs=1e-5)
-    assert view.ablated["probability"] == pytest.approx(after[view.ablated["classes"]].tolist(), abs=1e-5)
+    assert view.ablation["clean"] == pytest.approx(before[view.ablation["classes"]].tolist(), abs=1e-5)
+    assert view.ablation["probability"] == pytest.approx(after[view.ablation["classes"]].tolist(), abs=1e-5)
 
 
 def test_it_follows_the_selection_and_what_is_asked(lens, net, photo):
@@ -74,17 +81,22 @@ def test_it_follows_the_selection_and_what_is_asked(lens, net, photo):
     lens.selection.layer = "bn"
     lens.selection.unit = 5
     view.wait()
-    assert {view.pixels["layer"], view.wiring["layer"], view.ablated["layer"], view.fields["layer"]} == {"bn"}
-    assert view.pixels["unit"] == 5
+    assert {
+        view.back_projection["layer"],
+        view.connections["layer"],
+        view.ablation["layer"],
+        view.receptive_fields["layer"],
+    } == {"bn"}
+    assert view.back_projection["unit"] == 5
     view.set_state({"rule": "deconvnet", "start": "map"})
     view.wait()
     expected = back_projection(net, x, ("bn", 5, "map"), rule="deconvnet")
-    np.testing.assert_allclose(codes(view.pixels), expected.values, atol=view.pixels["largest"] / 250)
-    view.set_state({"instead": "mean"})
+    np.testing.assert_allclose(codes(view.back_projection), expected.values, atol=view.back_projection["largest"] / 250)
+    view.set_state({"replacement": "mean"})
     view.wait()
-    assert view.ablated["instead"] == "mean"
+    assert view.ablation["replacement"] == "mean"
     np.testing.assert_allclose(
-        view.result.ablation.ablated, ablation(net, x, "bn", 5, instead="mean").ablated, atol=1e-5
+        view.result.ablation.ablated, ablation(net, x, "bn", 5, replacement="mean").ablated, atol=1e-5
     )
 
 
@@ -95,15 +107,15 @@ def test_a_chosen_place_is_what_is_followed_back(lens, net, photo):
     view.wait()
     assert view.start == "position"
     expected = back_projection(net, view.selection.sample.input.x, ("block.1", 1, (3, 9)))
-    np.testing.assert_allclose(codes(view.pixels), expected.values, atol=max(1e-9, view.pixels["largest"] / 250))
-    assert view.wiring["place"] == [3, 9]
+    np.testing.assert_allclose(codes(view.back_projection), expected.values, atol=step(view.back_projection))
+    assert view.connections["place"] == (3, 9)
     # What it sees: a 3 × 3 convolution behind a pool of 2 and a 3 × 3 convolution.
-    assert view.fields["rows"][3] == [3 * 2 - 3, 3 * 2 + 4]
+    assert view.receptive_fields["rows"][3] == [3 * 2 - 3, 3 * 2 + 4]
     view.set_state({"position": None})
     view.wait()
     assert view.start == "maximum"
     other = lens.unit(photo, layer="block", unit=1, position=(2, 2))
-    assert (other.start, other.wiring["place"]) == ("position", [2, 2])
+    assert (other.start, other.connections["place"]) == ("position", (2, 2))
 
 
 def test_a_kept_unit_is_seen_at_other_layers(lens, net, photo):
@@ -113,18 +125,18 @@ def test_a_kept_unit_is_seen_at_other_layers(lens, net, photo):
     lens.selection.unit = 2
     view.wait()
     expected = back_projection(net, view.selection.sample.input.x, ("relu:3", 4), at="pool").values
-    np.testing.assert_allclose(codes(view.pixels)[0], expected[2], atol=max(1e-9, view.pixels["largest"] / 250))
-    assert view.pixels["words"] == "gradient of relu:3 · 4, at pool · 2"
+    np.testing.assert_allclose(codes(view.back_projection)[0], expected[2], atol=step(view.back_projection))
+    assert view.back_projection["words"] == "gradient of relu:3 · 4, at pool · 2"
     leaning = (expected * view.selection.activations.values).sum((1, 2))
     best = int(np.abs(leaning).argmax())
-    assert view.pixels["leaning"][0] == [best, pytest.approx(float(leaning[best]), abs=1e-5)]
+    assert view.back_projection["leaning"][0] == (best, pytest.approx(float(leaning[best]), abs=1e-5))
     # A layer that comes later has no part in it, and the card says so.
     lens.selection.layer = "head"
     view.wait()
-    assert view.pixels["error"] == "relu:3 · 4 is not computed from head: choose a layer before it"
+    assert view.back_projection["error"] == "relu:3 · 4 is not computed from head: choose a layer before it"
     view.set_state({"origin": None})
     view.wait()
-    assert "error" not in view.pixels
+    assert "error" not in view.back_projection
     view.set_state({"origin": {"layer": "head", "unit": 99}})
     assert "origin must have a unit 0…4" in view.error["message"]
     assert view.origin is None
@@ -169,12 +181,12 @@ def test_the_best_images_come_while_they_are_found(lens, net, pictures, photo):
     view = lens.unit(photo, layer="block", unit=3)
     before = state_of(net)
     shown = lens.examples(pictures, layers=["block", "bn"])
-    assert shown.collection["total"] == 40
+    assert shown.search["total"] == 40
     assert shown.wait(30)
     assert view.wait(30)
-    assert lens.collection.complete
+    assert lens.session.search.complete
     assert same_state(before, state_of(net))
-    x = torch.stack([lens.collection.data[item] for item in range(40)])
+    x = torch.stack([lens.session.search.data[item] for item in range(40)])
     with torch.no_grad():
         maxima = net.block(net.pool(net.relu(net.bn(net.stem(x)))))[:, 3].amax((1, 2)).numpy()
     order = np.argsort(-maxima, kind="stable")[:9]
@@ -194,7 +206,7 @@ def test_the_best_images_come_while_they_are_found(lens, net, pictures, photo):
     assert [item["item"] for item in view.examples["items"]] == np.argsort(maxima, kind="stable")[:9].tolist()
     lens.selection.layer = "pool"
     view.wait()
-    assert view.examples["absent"] == "block.1, bn"
+    assert view.examples["searched"] == "block.1, bn"
     assert set(shown.result) == {"block.1", "bn"}
     assert view.result.examples is None
 
@@ -212,19 +224,19 @@ class Slow:
 
 
 def test_stopped_and_gone_on_with(lens, pictures, photo):
-    lens.look(photo)
+    lens.sample(photo)
     shown = lens.examples(Slow(pictures * 5), layers=["block"])
-    shown.set_state({"collect": "stop"})
+    shown.set_state({"search_request": "stop"})
     assert shown.wait(20)
-    done = shown.collection["done"]
+    done = shown.search["done"]
     assert 0 < done < 200
-    assert not shown.collection["running"]
+    assert not shown.search["running"]
     again = lens.examples(Slow(pictures * 5), layers=["block"])
-    assert lens.collection.found.done >= done
-    again.set_state({"collect": "run"})
+    assert lens.session.search.found.done >= done
+    again.set_state({"search_request": "run"})
     assert again.wait(60)
-    assert lens.collection.complete
-    assert again.collection["done"] == 200
+    assert lens.session.search.complete
+    assert again.search["done"] == 200
     # All of it is on disk when the search is over, not when somebody cleans up.
     (file,) = Path(os.environ["NNLENS_CACHE"]).rglob("*.npz")
     assert LayerExamples.restored(dict(np.load(file))).done == 200
@@ -235,7 +247,7 @@ def test_other_weights_stop_it(lens, net, pictures):
     with torch.no_grad():
         net.head.bias += 1
     shown.wait(20)
-    assert "weights have changed" in lens.collection.progress["error"] or lens.collection.complete
+    assert "weights have changed" in lens.session.search.progress["error"] or lens.session.search.complete
 
 
 def test_a_folder_with_a_broken_file(lens, pictures, tmp_path):
@@ -247,8 +259,8 @@ def test_a_folder_with_a_broken_file(lens, pictures, tmp_path):
     (tmp_path / "notes.txt").write_text("no image")
     shown = lens.examples(tmp_path, layers=["block"], unit=2)
     shown.wait(20)
-    assert shown.collection["done"] == 7
-    assert [words for _, words in shown.collection["skipped"]] == [
+    assert shown.search["done"] == 7
+    assert [words for _, words in shown.search["skipped"]] == [
         "image must be a picture that Pillow can read, but broken.png is none"
     ]
     item = shown.examples["items"][0]
@@ -274,7 +286,7 @@ def test_bad_data_sets(lens, dataset, message):
 def test_bad_options(lens, photo, pictures):
     for wrong, message in (
         (lambda: lens.unit(photo, rule="magic"), "rule must be one of gradient"),
-        (lambda: lens.unit(photo, layer="block", unit=1, channel=2), "unit and channel must be one"),
+        (lambda: lens.unit(photo, layer="block", unit=1, channel=2), "unit and channel must be equal"),
         (lambda: lens.unit(photo, layer="block", channel=8), r"unit must be 0…7"),
         (lambda: lens.unit(photo, layer="block", channel="3"), "unit must be a whole number, got '3'"),
         (lambda: lens.unit(photo, layer="block", position=(99, 0)), "position must be inside"),
@@ -289,8 +301,8 @@ def test_bad_options(lens, photo, pictures):
 
 def test_synthesis_grows_stops_and_is_that_of_the_kernel(lens, net, photo):
     view = lens.unit(photo, layer="block", unit=2)
-    view.set_state({"steps": 16, "several": 2, "seed": 3})
-    view.set_state({"synthesise": 1})
+    view.set_state({"steps": 16, "count": 2, "seed": 3})
+    view.set_state({"synthesis_run": 1})
     assert view.wait(60)
     scale = view.selection.sample.input.scale
     expected = synthesis(
@@ -304,36 +316,36 @@ def test_synthesis_grows_stops_and_is_that_of_the_kernel(lens, net, photo):
         std=scale.std,
     )
     np.testing.assert_allclose(view.result.synthesis.pixels, expected.pixels, atol=1e-3)
-    assert view.synthesised["step"] == 16
-    assert not view.synthesised["running"]
-    assert Image.open(io.BytesIO(view.synthesised["pictures"][1])).size == (32, 32)
-    view.set_state({"steps": 1024, "synthesise": 2})
+    assert view.synthesis["frame"]["step"] == 16
+    assert not view.synthesis["running"]
+    assert Image.open(io.BytesIO(view.synthesis["frame"]["pictures"][1])).size == (32, 32)
+    view.set_state({"steps": 1024, "synthesis_run": 2})
     time.sleep(0.3)
     view.set_state({"synthesis_stop": 1})
     assert view.wait(20)
-    assert not view.synthesised["running"]
-    assert 0 < view.synthesised["step"] < 1024
+    assert not view.synthesis["running"]
+    assert 0 < view.synthesis["frame"]["step"] < 1024
     view.set_state({"steps": 5})
     assert "steps must be 8…1024, got 5" in view.error["message"]
     assert view.steps == 1024
-    view.set_state({"goal": "class", "steps": 8, "synthesise": 3})
+    view.set_state({"goal": "class", "steps": 8, "synthesis_run": 3})
     view.wait()
-    assert view.synthesised["objective"] == f"class {view.target}"
+    assert view.synthesis["frame"]["objective"] == f"class {view.target}"
 
 
 def test_ablation_over_the_data_set(lens, net, photo, pictures):
     view = lens.unit(photo, layer="bn", unit=3)
-    view.set_state({"ablate_all": 1})
-    assert "lens.examples(dataset, layers=[…]) brings one" in view.error["message"]
+    view.set_state({"ablation_run": 1})
+    assert "open one with lens.examples(dataset)" in view.error["message"]
     lens.examples(pictures, layers=["bn"]).wait(20)
-    view.set_state({"ablate_all": 2})
+    view.set_state({"ablation_run": 2})
     assert view.wait(30)
-    x = torch.stack([lens.collection.data[item] for item in range(40)])
+    x = torch.stack([lens.session.search.data[item] for item in range(40)])
     expected = ablation(net, x, "bn", 3)
-    assert (view.ablated_all["seen"], view.ablated_all["turned"]) == (40, int(expected.turned().sum()))
+    assert (view.dataset_ablation["seen"], view.dataset_ablation["turned"]) == (40, int(expected.turned().sum()))
     change = expected.change()
     most = int(np.abs(change).argmax())
-    assert view.ablated_all["classes"][0] == [most, pytest.approx(float(change[most]), abs=1e-5)]
+    assert view.dataset_ablation["classes"][0] == (most, pytest.approx(float(change[most]), abs=1e-5))
 
 
 class Recurrent(nn.Module):
@@ -349,15 +361,15 @@ class Recurrent(nn.Module):
 def test_what_a_layer_cannot_show_is_said_in_its_part():
     lens = nnlens.Lens(Recurrent())
     view = lens.unit(torch.randn(1, 3, 8, 8), layer="lstm.forget_gate_l0")
-    for name in ("pixels", "ablated"):
+    for name in ("back_projection", "ablation"):
         assert "computed inside another operation" in getattr(view, name)["error"], name
     assert view.error is None
-    view.synthesise = 1
+    view.synthesis_run = 1
     view.wait()
-    assert "computed inside another operation" in view.synthesised["error"]
+    assert "computed inside another operation" in view.synthesis["error"]
     lens.selection.layer = "lstm"
     view.wait()
-    assert "error" not in view.pixels
+    assert "error" not in view.back_projection
 
 
 def test_a_model_that_was_trained_meanwhile_is_looked_at_again(lens, net, photo, pictures):
@@ -368,34 +380,36 @@ def test_a_model_that_was_trained_meanwhile_is_looked_at_again(lens, net, photo,
         for parameter in net.parameters():
             parameter.mul_(-1.5).add_(0.05)
     x = view.selection.sample.input.x
-    view.set_state({"rule": "deconvnet", "instead": "mean"})
+    view.set_state({"rule": "deconvnet", "replacement": "mean"})
     view.wait(20)
     expected = back_projection(net, x, ("block.1", 2), rule="deconvnet")
-    np.testing.assert_allclose(codes(view.pixels), expected.values, atol=max(1e-9, view.pixels["largest"] / 250))
+    np.testing.assert_allclose(codes(view.back_projection), expected.values, atol=step(view.back_projection))
     assert view.result.back_projection.value == pytest.approx(expected.value, abs=1e-5)
     np.testing.assert_allclose(view.result.ablation.clean, net(x).detach(), atol=1e-5)
-    assert view.wiring["total"] == pytest.approx(connections(nnlens.record(net, x), x, "block.1", 2).total, abs=1e-5)
+    assert view.connections["total"] == pytest.approx(
+        connections(nnlens.record(net, x), x, "block.1", 2).total, abs=1e-5
+    )
     # The examples are of the old weights: they go, until somebody looks anew; and nothing old is stored as new.
     assert "weights have changed since" in view.examples["error"]
     again = lens.examples(pictures, layers=["block"])
     again.wait(20)
-    images = torch.stack([lens.collection.data[item] for item in range(40)])
+    images = torch.stack([lens.session.search.data[item] for item in range(40)])
     fresh = examples(net, images, ["block"])["block"]
-    np.testing.assert_allclose(lens.collection["block"].mean, fresh.mean, rtol=1e-4)
+    np.testing.assert_allclose(lens.session.search["block"].mean, fresh.mean, rtol=1e-4)
     assert "error" not in view.examples
 
 
 def test_stopped_and_gone_on_with_without_a_store(lens, pictures):
     shown = lens.examples(Slow(pictures * 4), layers=["block"], store=False)
-    shown.set_state({"collect": "stop"})
+    shown.set_state({"search_request": "stop"})
     shown.wait(20)
-    done = lens.collection.found.done
+    done = lens.session.search.found.done
     assert 0 < done < 160
-    assert lens.collection.step()
-    assert lens.collection.found.done > done
-    assert lens.collection.finish().complete
-    assert lens.collection["block"].seen == 160
-    assert not lens.collection.step()
+    assert lens.session.search.step()
+    assert lens.session.search.found.done > done
+    assert lens.session.search.finish().complete
+    assert lens.session.search["block"].seen == 160
+    assert not lens.session.search.step()
 
 
 def test_a_data_set_of_another_size_than_the_image(lens, photo):
@@ -415,20 +429,20 @@ def test_a_data_set_of_another_size_than_the_image(lens, photo):
     view.wait(20)
     assert "error" not in view.examples
     assert all(box[2] < 16 for box in (item["box"] for item in view.examples["items"]))
-    view.set_state({"ablate_all": 1})
+    view.set_state({"ablation_run": 1})
     view.wait(20)
-    assert view.ablated_all["seen"] == 12
+    assert view.dataset_ablation["seen"] == 12
 
 
 def test_an_example_is_looked_at(lens, photo, pictures):
     view = lens.unit(photo, layer="block", unit=1)
     lens.examples(pictures, layers=["block"], store=False).wait(20)
     item = view.examples["items"][2]["item"]
-    view.set_state({"look_at": item})
+    view.set_state({"example_request": item})
     view.wait(20)
     assert lens.selection.image == f"image {item}"
-    torch.testing.assert_close(view.selection.sample.input.x[0], lens.collection.data[item])
-    assert view.look_at == -1
+    torch.testing.assert_close(view.selection.sample.input.x[0], lens.session.search.data[item])
+    assert view.example_request == -1
 
 
 def test_results_are_short_in_words(lens, photo):
@@ -440,32 +454,32 @@ def test_results_are_short_in_words(lens, photo):
 
 def test_the_explorer_opens_the_card(lens, photo):
     view = lens.explore(photo, layer="block")
-    assert (view.card, view.card_module, view.pixels) == (False, "", {})
+    assert (view.card, view.card_module, view.back_projection) == (False, "", None)
     view.set_state({"card": True})
     view.wait()
     assert "renderCard" in view.card_module
-    assert view.pixels["layer"] == "block.1"
+    assert view.back_projection["layer"] == "block.1"
     closed = lens.explore(photo, layer="block", card=True)
-    assert closed.wiring["layer"] == "block.1"
+    assert closed.connections["layer"] == "block.1"
     np.testing.assert_array_equal(closed.unit_card().activations.values, view.result.activations.values)
 
 
 def test_the_page_without_a_kernel_holds_the_card(lens, photo, pictures):
     nnlens.set_mode("static")
     shown = lens.examples(pictures, layers=["block"], unit=3)
-    assert lens.collection.complete
+    assert lens.session.search.complete
     view = lens.unit(photo, layer="block", unit=3)
     data, _ = view._repr_mimebundle_()
     content = unpack(data["text/html"])
     answers = {"|".join(one["on"]): one["table"] for one in content["responses"]}
     rules = ("gradient", "input × gradient", "deconvnet", "guided backprop")
     assert set(answers["rule|start"]) == {f"{rule}|{start}" for rule in rules for start in ("maximum", "map")}
-    assert answers["rule|start"]["deconvnet|map"]["pixels"]["words"].startswith(
+    assert answers["rule|start"]["deconvnet|map"]["back_projection"]["words"].startswith(
         "deconvnet of block.1 · 3, the whole map"
     )
-    assert set(answers["instead"]) == {"zero", "mean"}
+    assert set(answers["replacement"]) == {"zero", "mean"}
     assert set(answers["kind"]) == {"top", "median", "least"}
-    assert content["state"]["wiring"]["feeds"]
+    assert content["state"]["connections"]["feeds"]
     assert len(answers["layer"]) > 3
     assert len(data["text/html"]) < 2_000_000
     assert "guided" in view.panels()[2].title or "gradient" in view.panels()[2].title
@@ -476,9 +490,9 @@ def test_the_page_without_a_kernel_holds_the_card(lens, photo, pictures):
 def test_a_closed_view_ends_its_work(lens, photo, pictures):
     view = lens.unit(photo, layer="block", unit=2)
     lens.examples(Slow(pictures), layers=["block"], store=False)
-    view.set_state({"steps": 1024, "synthesise": 1})
+    view.set_state({"steps": 1024, "synthesis_run": 1})
     view.close()
-    lens.collection.stop()
+    lens.session.search.stop()
     assert view.wait(5)
 
 
@@ -491,6 +505,6 @@ def test_the_model_is_untouched_by_all_of_it(photo, pictures):
     lens = nnlens.Lens(net, preprocess={"size": 32, "mean": 0.5, "std": 0.25}, labels=LABELS)
     view = lens.unit(photo, layer="block", unit=3)
     lens.examples(pictures, layers=["block"]).wait(20)
-    view.set_state({"steps": 8, "synthesise": 1, "ablate_all": 1, "rule": "deconvnet"})
+    view.set_state({"steps": 8, "synthesis_run": 1, "ablation_run": 1, "rule": "deconvnet"})
     view.wait(30)
     assert same_state(before, state_of(net))

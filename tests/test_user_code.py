@@ -14,8 +14,8 @@ from torch import nn
 
 import nnlens
 from nnlens import kernels
-from nnlens.files import remove_parts, replacing
-from nnlens.widgets import reruns
+from nnlens.utils.files import remove_parts, replacing
+from nnlens.widgets.base import reruns
 
 
 def test_training_in_a_script_is_not_disturbed_by_open_views(photo):
@@ -54,7 +54,7 @@ def test_all_lenses_share_one_thread(photo):
     for view in views:
         view.occluder = [1, 2]
     assert all(view.wait(60) for view in views)
-    assert all(view.heatmap["done"] == 9 for view in views)
+    assert all(view.occlusion_map["done"] == 9 for view in views)
     assert threading.active_count() <= before + 1
 
 
@@ -83,7 +83,7 @@ def test_a_great_many_classes_stay_within_the_budget():
     names = [f"the class with the number {index}" for index in range(60_000)]
     view = nnlens.Lens(model.eval(), labels=names).explore(torch.rand(1, 1, 12, 12), size=6, stride=6, target=31_000)
     assert view.labels == []
-    assert view.names["31000"] == "the class with the number 31000"
+    assert view.shown_labels["31000"] == "the class with the number 31000"
     data, _ = view._repr_mimebundle_()
     assert len(data["text/html"]) < 2_000_000
 
@@ -178,18 +178,18 @@ def test_parts_and_controls_can_be_left_out_and_left_in(lens, photo):
     bare = lens.explore(photo, hide="controls")
     assert {"open", "webcam", "paint", "search", "fill", "card", "code", "meaning"} <= set(bare.hide)
     assert {"size", "filter", "number", "overlay"} <= set(bare.hide)
-    assert "map" not in bare.hide
+    assert "occlusion_map" not in bare.hide
     only = lens.explore(photo, show=["photo", "bars"])
     assert not {"photo", "bars"} & set(only.hide)
-    assert {"map", "mosaic", "paint", "search", "size"} <= set(only.hide)
-    assert {"size", "filter"}.isdisjoint(lens.explore(photo, show=["map", "layers"]).hide)
+    assert {"occlusion_map", "mosaic", "paint", "search", "size"} <= set(only.hide)
+    assert {"size", "filter"}.isdisjoint(lens.explore(photo, show=["occlusion_map", "layers"]).hide)
     grid = lens.attribution(photo, methods=["gradient"], checks=[], hide="controls")
     assert {"controls", "open", "code"} <= set(grid.hide)
 
 
 def test_a_unit_that_is_a_class_goes_by_its_name(lens, photo):
     view = lens.explore(photo, layer="head", unit=3)
-    assert view.unit_map["class"] == LABELS[3]
+    assert view.unit_map["class_name"] == LABELS[3]
     assert f"the class {LABELS[3]}" in view.describe()
     view.selection.layer = "stem"
-    assert view.unit_map["class"] == ""
+    assert view.unit_map["class_name"] == ""

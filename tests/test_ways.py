@@ -14,11 +14,11 @@ from torch import nn
 
 import nnlens
 from nnlens import kernels
-from nnlens.kernels.attribution.randomisation import randomised, weighted_layers
+from nnlens.kernels.attribution.evidence.randomisation import randomised, weighted_layers
 from nnlens.recording import record
 
 
-class Alike(nn.Module):
+class MapSimilarity(nn.Module):
     """Compares its input with a reference picture, which goes through the same encoder last."""
 
     def __init__(self):
@@ -46,7 +46,7 @@ class Two(nn.Module):
 
 
 def test_the_default_layer_belongs_to_the_input():
-    model, x = Alike().eval(), torch.rand(1, 3, 40, 40)
+    model, x = MapSimilarity().eval(), torch.rand(1, 3, 40, 40)
     view = nnlens.Lens(model).explore(x, size=20, stride=20)
     np.testing.assert_allclose(view.result.activations.values, model.encoder(x)[0].detach(), atol=1e-6)
     found = kernels.grad_cam(model, x, upsample="none")
@@ -211,7 +211,7 @@ def test_two_threads_use_one_model(photo):
     nnlens.set_mode("live")
     model = Net().eval()
     lens = nnlens.Lens(model, preprocess={"size": 16})
-    lens.look(photo)
+    lens.sample(photo)
     shown = lens.examples(torch.randn(200, 3, 16, 16), layers=["stem", "block"], store=False)
     failed = []
 
@@ -230,5 +230,5 @@ def test_two_threads_use_one_model(photo):
         thread.join()
     assert not failed
     assert shown.wait(60)
-    assert shown.collection["error"] == ""
-    assert lens.collection.complete
+    assert shown.search["error"] == ""
+    assert lens.session.search.complete

@@ -11,7 +11,7 @@ from PIL import Image
 
 import nnlens
 from nnlens.kernels import occlusion
-from nnlens.kernels.occluder import occluder
+from nnlens.kernels.occlusion.occluder import occluder
 
 
 def values(payload: dict, key: str, dtype=np.float32) -> np.ndarray:
@@ -24,7 +24,7 @@ def test_everything_is_there_from_the_first_moment(lens, photo):
     assert view.mosaic["layer"] == view.layer
     assert view.unit_map["unit"] == view.unit
     assert view.scores["classes"][0] == view.target
-    assert view.heatmap["done"] >= 9
+    assert view.occlusion_map["done"] >= 9
     assert len([entry for entry in view.tree if not entry.get("silent")]) == 13
     assert view.tree[-1] == {"name": "unused", "silent": True}
 
@@ -43,8 +43,8 @@ def test_what_the_browser_gets_is_plain_torch(lens, net, photo):
         image[0, :, 8:16, 16:24] = 0.0  # mid-grey: (0.5 − 0.5) / 0.25
         hidden = net(image)[0].softmax(0)
     view.wait()
-    table = values(view.heatmap, "probability").reshape(len(view.heatmap["targets"]), 4, 4)
-    for place, target in enumerate(view.heatmap["targets"]):
+    table = values(view.occlusion_map, "probability").reshape(len(view.occlusion_map["targets"]), 4, 4)
+    for place, target in enumerate(view.occlusion_map["targets"]):
         assert table[place, 1, 2] == pytest.approx(float(hidden[target]), abs=1e-5)
 
 
@@ -118,7 +118,7 @@ def test_one_place_by_size_and_pixels_hidden_by_hand_equal_plain_torch(lens, net
     x = view.selection.sample.input.x
     view.set_state({"occluder": [9, 4]})
     assert view.wait(10)
-    curve = view.curve
+    curve = view.size_curve
     assert (curve["place"], curve["size"], curve["shape"]) == ([9, 4], 8, "circle")
     assert curve["sizes"] == sorted(curve["sizes"])
     assert 8 in curve["sizes"]
@@ -153,7 +153,7 @@ def test_every_fill_and_shape_has_its_map(lens, net, photo):
         for shape in ("rectangle", "circle"):
             view.set_state({"fill": fill, "shape": shape})
             assert view.wait(20)
-            assert (view.heatmap["fill"], view.heatmap["shape"]) == (fill, shape)
+            assert (view.occlusion_map["fill"], view.occlusion_map["shape"]) == (fill, shape)
             expected = occlusion(net, x, size=8, stride=8, fill=0.0 if fill == "grey" else fill, shape=shape)
             np.testing.assert_allclose(view.result.logits, expected.logits, atol=1e-5)
 
@@ -163,12 +163,12 @@ def test_a_dragged_slider_queues_nothing_and_the_last_size_wins(lens, net, photo
     for size in range(2, 17):
         view.set_state({"size": size})
     assert view.wait(60)
-    assert view.heatmap["size"] == [16, 16]
+    assert view.occlusion_map["size"] == [16, 16]
     result = view.result.occlusion
     assert result.complete
     expected = occlusion(net, view.selection.sample.input.x, size=16, stride=2, fill=0.0)
     np.testing.assert_allclose(result.logits, expected.logits, atol=1e-5)
-    complete = [key for key, one in view.selection.sample.occlusions.items() if one.complete]
+    complete = [key for key, one in view.selection.sample.cache.of_kind("occlusion map").items() if one.complete]
     assert len(complete) < 15, "sizes that were passed over were not computed to the end"
 
 
@@ -189,7 +189,7 @@ def test_cancel_keeps_what_is_there_and_resume_goes_on(net, photo):
     time.sleep(0.1)
     view.set_state({"cancel": 1})
     assert view.wait(5)
-    stopped = view.heatmap["done"]
+    stopped = view.occlusion_map["done"]
     assert 9 <= stopped < 29 * 29
     assert view.busy == ""
     assert not view.result.complete
@@ -198,7 +198,7 @@ def test_cancel_keeps_what_is_there_and_resume_goes_on(net, photo):
     time.sleep(0.3)
     view.set_state({"cancel": 2})
     assert view.wait(5)
-    assert view.heatmap["done"] > stopped
+    assert view.occlusion_map["done"] > stopped
 
 
 def test_another_image_and_all_panes_follow(lens, net, photo):
@@ -212,7 +212,7 @@ def test_another_image_and_all_panes_follow(lens, net, photo):
     assert view.photo["name"] == "other.png"
     assert view.layer == "stem"
     assert view.upload is None
-    sample = nnlens.Lens(net, preprocess=lens.preprocess).look(other)
+    sample = nnlens.Lens(net, preprocess=lens.preprocess).sample(other)
     np.testing.assert_allclose(view.scores["logit"], sample.logits[view.scores["classes"]], atol=1e-6)
     with torch.no_grad():
         expected = net.stem(sample.input.x)[0, view.unit]
@@ -279,7 +279,7 @@ def test_views_of_one_image_share_one_experiment(net, photo):
     lens = nnlens.Lens(model, preprocess={"size": 32})
     views = [lens.occlusion(photo, size=8, stride=2) for _ in range(4)]
     assert views[0].wait(30)
-    assert all(view.heatmap["done"] == 13 * 13 for view in views)
+    assert all(view.occlusion_map["done"] == 13 * 13 for view in views)
     assert model.passes <= 13 * 13 + 12
     views[0].close()
     lens.selection.target = 4
@@ -318,9 +318,10 @@ def test_python_gets_its_own_errors_and_the_trait_keeps_its_value(lens, photo):
 
 
 def test_another_image_of_another_size_brings_its_own_slider(net):
-    view = nnlens.Lens(net).explore(torch.randn(3, 64, 64), size=30)
+    lens = nnlens.Lens(net)
+    view = lens.explore(torch.randn(3, 64, 64), size=30)
     assert view.sizes == [1, 32, 1]
-    view.selection.show(view.lens.look(torch.randn(3, 24, 24)))
+    view.selection.show(lens.sample(torch.randn(3, 24, 24)))
     assert view.wait(20)
     assert view.sizes == [1, 12, 1]
     assert view.size == 24

@@ -8,7 +8,8 @@ import time
 import pytest
 import torch
 
-from nnlens.work import Worker, in_batches, out_of_memory
+from nnlens.passes.batches import in_batches, out_of_memory
+from nnlens.session.worker import Worker
 
 
 @pytest.fixture
@@ -162,7 +163,7 @@ def test_no_thread_outlives_python():
     script = """
 import atexit, threading
 atexit.register(lambda: print([one.name for one in threading.enumerate() if one.name == "nnlens-worker"]))
-from nnlens.work import Worker
+from nnlens.session.worker import Worker
 worker = Worker(("map",))
 worker.submit(worker, "map", lambda: iter(range(3)))
 worker.join()

@@ -1,10 +1,11 @@
 // The static host: runs a widget's module over saved state, where there is no kernel.
 
-import type { Model } from "./lib/context.ts";
+import type { Model } from "./model/context.ts";
+import type { Traits } from "./model/traits.ts";
 
 interface Content {
   state: Record<string, unknown>;
-  responses: { on: string[]; table: Record<string, Record<string, unknown>> }[];
+  responses: { on: string[]; table: Record<string, Partial<Traits>> }[];
   esm: string;
   css: string;
 }

@@ -1,12 +1,12 @@
-import { borders, limitsFor, reachOf, shownValues } from "../src/lib/attribution.ts";
-import { coloured, flat, limitsIn, smoothed } from "../src/lib/pixels.ts";
+import { borders, limitsFor, reachOf, shownValues } from "../src/draw/attribution_map.ts";
+import { coloured, flat, limitsIn, smoothed } from "../src/draw/signed.ts";
 import { describe, expect, it } from "vitest";
-import { codeColors, colorOf, decode, limitsOf, packTable } from "../src/lib/colors.ts";
-import { percent, shape, share, short, signed } from "../src/lib/format.ts";
-import { gridFrom, hit, layout, order } from "../src/lib/mosaic.ts";
-import { OcclusionMap } from "../src/lib/occlusion.ts";
-import { buildTree, parents, visible } from "../src/lib/tree.ts";
-import { heatmap, state } from "./model.ts";
+import { codeColors, colorOf, decode, limitsOf, packTable } from "../src/draw/colors.ts";
+import { percent, shape, share, short, signed } from "../src/ui/format.ts";
+import { gridFrom, hit, layout, order } from "../src/draw/tiles.ts";
+import { OcclusionMap } from "../src/draw/occlusion_map.ts";
+import { buildTree, parents, visible } from "../src/views/activations/tree.ts";
+import { occlusionMap, state } from "./model.ts";
 
 describe("numbers in words", () => {
   it.each([
@@ -123,7 +123,7 @@ describe("tree", () => {
 });
 
 describe("occlusion map", () => {
-  const map = new OcclusionMap(heatmap() as any);
+  const map = new OcclusionMap(occlusionMap() as any);
   it("reads scores and changes by target", () => {
     expect(map.at(0, 1, 0, "probability")).toBeCloseTo(0.1);
     expect([...map.change(1, "logit")].slice(0, 3)).toEqual([-1, 1, 0]);
@@ -142,7 +142,7 @@ describe("occlusion map", () => {
     expect(pixels[0]).toBeCloseTo(-0.3);
     expect(pixels[7]).toBeCloseTo(0.1);
     expect(pixels[63]).toBeNaN();
-    const overlapping = new OcclusionMap({ ...heatmap(), lefts: [0, 2] } as any);
+    const overlapping = new OcclusionMap({ ...occlusionMap(), lefts: [0, 2] } as any);
     expect(overlapping.perPixel(1, "probability")[3]).toBeCloseTo((-0.3 + 0.1) / 2);
   });
 });

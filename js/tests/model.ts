@@ -1,12 +1,13 @@
 // A widget's traits as Python would send them, small.
 
-import type { Model } from "../src/lib/context.ts";
+import type { Model } from "../src/model/context.ts";
+import type { AttributionPayload, EvidencePayload, ExampleItem, MethodName, Mosaic, OcclusionMapPayload, SurrogatePayload, Traits } from "../src/model/traits.ts";
 
 const view = (numbers: ArrayLike<number> & ArrayBufferView) => new DataView(numbers.buffer as ArrayBuffer);
 const table = () => view(Uint8Array.from({ length: 768 }, (_, at) => at % 256));
 
 /** Two units of 2 × 2: values 0…3 and −1…1 in 8 bits. */
-export function mosaic(layer = "conv") {
+export function mosaic(layer = "conv"): Mosaic {
   return {
     layer,
     label: "Conv2d",
@@ -33,13 +34,17 @@ export function mosaic(layer = "conv") {
 }
 
 /** A 2 × 2 experiment on an 8 × 8 image, three of four positions computed, two targets. */
-export function heatmap() {
+export function occlusionMap(): OcclusionMapPayload {
   const gap = Number.NaN;
   return {
     size: [4, 4],
     stride: [4, 4],
     image: [8, 8],
     fill: "grey",
+    shape: "rectangle",
+    how: "",
+    floor_probability: [0, 0],
+    floor_logit: [0, 0],
     tops: [0, 4],
     lefts: [0, 4],
     targets: [1, 0],
@@ -54,10 +59,10 @@ export function heatmap() {
 }
 
 /** The card of unit 0 of "conv". */
-export function card(): Record<string, any> {
+export function card() {
   const here = { layer: "conv", unit: 0 };
   const part = (layer: string, unit: number, value: number) => ({ layer, unit, value });
-  const item = {
+  const item: ExampleItem = {
     item: 3,
     value: 2.5,
     rank: 0.99,
@@ -73,13 +78,13 @@ export function card(): Record<string, any> {
   return {
     card: true,
     card_module: "",
-    fields: { ...here, rows: [[0, 3], [4, 7]], columns: [[0, 3], [4, 7]] },
+    receptive_fields: { ...here, rows: [[0, 3], [4, 7]], columns: [[0, 3], [4, 7]] },
     rule: "gradient",
     start: "maximum",
-    look: "colour",
+    back_projection_display: "colour",
     smooth: false,
     origin: null,
-    pixels: {
+    back_projection: {
       ...here,
       rule: "gradient",
       start: "maximum",
@@ -93,7 +98,7 @@ export function card(): Record<string, any> {
       value: 3,
       words: "gradient of conv · 0",
     },
-    wiring: {
+    connections: {
       ...here,
       place: [1, 1],
       operation: "conv",
@@ -107,17 +112,18 @@ export function card(): Record<string, any> {
       more: 4,
       uses: [part("block.relu", 0, 1.25)],
       kernels: { units: 2, rows: 1, columns: 3, read: 0, of: 2, largest: 1, data: view(new Int8Array(6)) },
+      words: "",
     },
-    instead: "zero",
-    ablated: { ...here, instead: "zero", classes: [1, 0], clean: [0.8, 0.2], probability: [0.4, 0.6], turned: true },
-    ablate_all: 0,
-    ablate_stop: 0,
-    ablated_all: {},
+    replacement: "zero",
+    ablation: { ...here, replacement: "zero", classes: [1, 0], clean: [0.8, 0.2], probability: [0.4, 0.6], turned: true },
+    ablation_run: 0,
+    ablation_stop: 0,
+    dataset_ablation: null,
     kind: "top",
     crop: "field",
-    collect: "",
-    look_at: -1,
-    collection: { done: 40, total: 100, remaining: 75, running: true, skipped: [[7, "truncated"]], layers: ["conv"], error: "" },
+    search_request: "",
+    example_request: -1,
+    search: { number: 1, done: 40, total: 100, remaining: 75, running: true, skipped: [[7, "truncated"]], layers: ["conv"], error: "" },
     examples: {
       ...here,
       kind: "top",
@@ -130,19 +136,19 @@ export function card(): Record<string, any> {
     },
     recipe: "fourier",
     goal: "channel",
-    several: 1,
+    count: 1,
     negative: false,
     seed: 0,
     steps: 128,
-    synthesise: 0,
+    synthesis_run: 0,
     synthesis_stop: 0,
-    synthesised: {},
-  };
+    synthesis: null,
+  } satisfies Partial<Traits>;
 }
 
 /** Two methods of the classes 1 and 0: Grad-CAM 0…1, LIME with three superpixels. */
-export function attributions(): Record<string, any> {
-  const map = (method: string, target: number, more = {}) => ({
+export function attributions() {
+  const map = (method: MethodName, target: number, more: Partial<AttributionPayload> = {}): AttributionPayload => ({
     planes: 1,
     colours: false,
     rows: 2,
@@ -162,10 +168,10 @@ export function attributions(): Record<string, any> {
     surrogate: null,
     ...more,
   });
-  const surrogate = { coefficients: [0.5, -0.3, 0.1], low: [0.4, -0.4, -0.1], high: [0.6, -0.2, 0.3], r2: 0.8, samples: 60 };
+  const surrogate: SurrogatePayload = { coefficients: [0.5, -0.3, 0.1], low: [0.4, -0.4, -0.1], high: [0.6, -0.2, 0.3], r2: 0.8, samples: 60 };
   const curve = { own: [0.8, 0.1, 0], low: [0.8, 0.4, 0], high: [0.8, 0.6, 0], edges: [0.8, 0.5, 0], area: 0.25, chance: 0.4, edges_area: 0.45 };
-  const evidence = {
-    statements: [
+  const evidence: EvidencePayload = {
+    findings: [
       ["randomisation", "bad", "It hardly changes: <b>edges</b>, not reasons."],
       ["faithfulness", "good", "The score follows it."],
     ],
@@ -174,7 +180,7 @@ export function attributions(): Record<string, any> {
     skipped: { seeds: 2000 },
     failed: {},
   };
-  const known = (name: string, title: string, passes: number) => ({ name, title, passes, gradient: true });
+  const known = (name: MethodName, title: string, passes: number) => ({ name, title, passes, gradient: true });
   return {
     methods: ["grad_cam", "lime"],
     method: "grad_cam",
@@ -183,9 +189,9 @@ export function attributions(): Record<string, any> {
       { image: "a.png", target: 1, label: "<b>dog</b>", probability: 0.8, logit: 2 },
       { image: "a.png", target: 0, label: "cat", probability: 0.2, logit: 1 },
     ],
-    others: [0],
-    known: [known("grad_cam", "Grad-CAM", 3), known("lime", "LIME", 1000), known("rise", "RISE", 1000)],
-    look: "own",
+    other_targets: [0],
+    known_methods: [known("grad_cam", "Grad-CAM", 3), known("lime", "LIME", 1000), known("rise", "RISE", 1000)],
+    signs: "own",
     maps_scale: "each",
     opacity: 0.7,
     samples: 1000,
@@ -195,23 +201,23 @@ export function attributions(): Record<string, any> {
     seed: 0,
     cam_layer: "",
     cam_layers: ["conv"],
-    superpixels: { rows: 2, columns: 2, count: 3, data: view(Uint16Array.of(0, 0, 1, 2)) },
-    off: [],
-    switched: null,
-    check: null,
-    progress: {},
+    superpixels: { rows: 2, columns: 2, count: 3, data: view(Uint16Array.of(0, 0, 1, 2)), words: "" },
+    switched_off: [],
+    switched_scores: null,
+    check_request: null,
+    progress: null,
     stopped: false,
-    agreements: { 0: { methods: ["grad_cam", "lime"], values: [[1, 0.4], [0.4, 1]] }, 1: { methods: ["grad_cam"], values: [] } },
+    agreement: { 0: { methods: ["grad_cam", "lime"], values: [[1, 0.4], [0.4, 1]] }, 1: { methods: ["grad_cam"], values: [] } },
     map_grad_cam: { 0: map("grad_cam", 1), 1: map("grad_cam", 0, { zero: true, data: view(new Int8Array(4)), largest: 0 }) },
     map_lime: { 0: map("lime", 1, { surrogate }), 1: { error: "<i>no</i> superpixels" } },
     map_rise: {},
     evidence_grad_cam: { 0: evidence },
     evidence_lime: {},
     evidence_rise: {},
-  };
+  } satisfies Partial<Traits>;
 }
 
-export function state(): Record<string, any> {
+export function state() {
   return {
     ...card(),
     target: 1,
@@ -222,6 +228,7 @@ export function state(): Record<string, any> {
     scale: "layer",
     limits: null,
     labels: ["cat", "<b>dog</b>"],
+    shown_labels: {},
     photo: {
       data: view(new Uint8Array(8)),
       width: 8,
@@ -229,10 +236,12 @@ export function state(): Record<string, any> {
       name: "a.png",
       path: "photos/a.png",
       shown_as: "the model's input",
+      notes: [],
     },
     scores: { classes: [1, 0], probability: [0.8, 0.2], logit: [2, 1] },
     meaning: {
       task: "multiclass",
+      averaged: false,
       tasks: ["multiclass", "multilabel", "regression"],
       logits: true,
       noun: "probability",
@@ -251,14 +260,14 @@ export function state(): Record<string, any> {
     note: "",
     cancel: 0,
     resume: 0,
-    _colors: { sequential: table(), diverging: table(), diverging_dark: table() },
+    color_tables: { sequential: table(), diverging: table(), diverging_dark: table() },
     tree: [
       { name: "conv", label: "Conv2d", kind: "convolution", module: "conv", shape: [1, 2, 2, 2] },
       { name: "block.relu", label: "ReLU", kind: "activation", module: "block.relu", shape: [1, 2, 2, 2] },
       { name: "spare", silent: true },
     ],
     mosaic: mosaic(),
-    unit_map: { layer: "conv", unit: 0, rows: 2, columns: 2, data: view(Float32Array.of(0, 1, 2, 3)) },
+    unit_map: { layer: "conv", unit: 0, rows: 2, columns: 2, step: 1, data: view(Float32Array.of(0, 1, 2, 3)), class_name: "" },
     sort: "index",
     overlay: false,
     size: 4,
@@ -269,11 +278,16 @@ export function state(): Record<string, any> {
     definition: "position",
     occluder: null,
     occluded: null,
-    heatmap: heatmap(),
-  };
+    occlusion_map: occlusionMap(),
+    shape: "rectangle",
+    mask: null,
+    masked: null,
+    size_curve: null,
+    upload: null,
+  } satisfies Partial<Traits>;
 }
 
-export function liveModel(values = state()): Model & { values: Record<string, any>; saved: number } {
+export function liveModel(values: Record<string, any> = state()): Model & { values: Record<string, any>; saved: number } {
   const listeners = new Map<string, Set<(content?: any) => void>>();
   const model = {
     values,

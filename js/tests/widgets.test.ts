@@ -1,13 +1,12 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { asCode } from "../src/panes/frame.ts";
-import { Context } from "../src/lib/context.ts";
-import { Scene } from "../src/lib/scene.ts";
-import activations from "../src/widgets/activations.ts";
-import attribution from "../src/widgets/attribution.ts";
-import examples from "../src/widgets/examples.ts";
-import explorer from "../src/widgets/explorer.ts";
-import occlusion from "../src/widgets/occlusion.ts";
-import unit from "../src/widgets/unit.ts";
+import { Context } from "../src/model/context.ts";
+import { Scene } from "../src/model/scene.ts";
+import activations from "../src/views/activations/index.ts";
+import attribution from "../src/views/attribution/index.ts";
+import examples from "../src/views/examples/index.ts";
+import explorer from "../src/views/explorer/index.ts";
+import occlusion from "../src/views/occlusion/index.ts";
+import unit from "../src/views/unit/index.ts";
 import { attributions, liveModel as bare, mosaic, state } from "./model.ts";
 
 const liveModel = (values: Record<string, any> = { ...state(), ...attributions(), grid: null }) => bare(values);
@@ -94,6 +93,7 @@ describe("the explorer", () => {
       place: [1, 3],
       size: 4,
       fill: "grey",
+      shape: "rectangle",
       classes: [1, 0],
       probability: [0.3, 0.7],
       logit: [0, 1],
@@ -115,7 +115,7 @@ describe("the explorer", () => {
     model.set("mosaic", mosaic("block.relu"));
     await settled();
     expect(canvas.classList.contains("nn-stale")).toBe(false);
-    expect(el.querySelector("[data-part=mosaic] h4")!.textContent).toBe("mosaic of block.relu · 2×2²");
+    expect(el.querySelector("[data-pane=mosaic] h4")!.textContent).toBe("mosaic of block.relu · 2×2²");
   });
 
   it("picks layers by keyboard", async () => {
@@ -140,7 +140,7 @@ describe("the explorer", () => {
   it("describes a unit in words and follows the scale", async () => {
     const model = liveModel();
     explorer.render({ model, el });
-    const pane = el.querySelector("[data-part=unit]")!;
+    const pane = el.querySelector("[data-pane=unit]")!;
     expect(pane.textContent).toContain("unit 0: max 3 at (1, 1), mean 1.5, 25 % zeros");
     model.set("unit", 1);
     await settled();
@@ -168,9 +168,9 @@ describe("the explorer", () => {
   });
 
   it("leaves out what is hidden", () => {
-    explorer.render({ model: liveModel({ ...state(), hide: ["bars", "map", "code"] }), el });
-    expect(el.querySelector("[data-part=bars]")).toBeNull();
-    expect(el.querySelector("[data-part=map]")).toBeNull();
+    explorer.render({ model: liveModel({ ...state(), hide: ["bars", "occlusion_map", "code"] }), el });
+    expect(el.querySelector("[data-pane=bars]")).toBeNull();
+    expect(el.querySelector("[data-pane=occlusion_map]")).toBeNull();
     expect(el.textContent).not.toContain("copy as code");
   });
 
@@ -248,8 +248,8 @@ describe("the explorer", () => {
 
   it("says where no position changes the score, on a scale that does not make it look decisive", async () => {
     const even = new DataView(Float32Array.from([0.8, 0.8007, 0.8, 0.8, 0.2, 0.2, 0.2, 0.2]).buffer);
-    const map = { ...state().heatmap, probability: even, done: 4, floor_probability: [0.01, 0.01], floor_logit: [0.02, 0.01] };
-    explorer.render({ model: liveModel({ ...state(), heatmap: map }), el });
+    const map = { ...state().occlusion_map, probability: even, done: 4, floor_probability: [0.01, 0.01], floor_logit: [0.02, 0.01] };
+    explorer.render({ model: liveModel({ ...state(), occlusion_map: map }), el });
     await settled();
     expect(el.querySelector(".nn-slight")!.textContent).toBe("no position changes the probability by more than 7.0e−4");
   });
@@ -266,7 +266,7 @@ describe("the explorer", () => {
 
   it("writes its state as code", () => {
     const context = new Context(liveModel({ ...state(), card: false }), el);
-    expect(asCode(context, new Scene(context), "explore")).toBe(
+    expect(explorer.definition.code(context, new Scene(context))).toBe(
       'view = lens.explore("photos/a.png", target="<b>dog</b>", layer="conv", unit=0, sort="index", size=4, stride=4, ' +
         'fill="grey", score="probability", scale="layer")',
     );
@@ -334,36 +334,36 @@ describe("values along one axis", () => {
 });
 
 describe("the unit card", () => {
-  const pane = (name: string) => el.querySelector<HTMLElement>(`[data-part="${name}"]`)!;
+  const pane = (name: string) => el.querySelector<HTMLElement>(`[data-pane="${name}"]`)!;
   const button = (name: string, words: string) =>
     [...pane(name).querySelectorAll("button")].find((one) => one.textContent === words)!;
 
   it("tells what feeds the unit and goes there", async () => {
     const model = liveModel();
     unit.render({ model, el });
-    const wiring = pane("wiring");
-    expect(wiring.textContent).toContain("made by conv (Conv2d): 3 at (1, 1)");
-    expect(wiring.textContent).toContain("4 others +1.50, bias +.50; together 3");
-    const links = wiring.querySelectorAll<HTMLButtonElement>(".nn-link");
+    const connections = pane("connections");
+    expect(connections.textContent).toContain("made by conv (Conv2d): 3 at (1, 1)");
+    expect(connections.textContent).toContain("4 others +1.50, bias +.50; together 3");
+    const links = connections.querySelectorAll<HTMLButtonElement>(".nn-link");
     expect([...links].map((link) => link.disabled)).toEqual([false, true, false]);
     links[0].click();
     expect([model.values.layer, model.values.unit, model.values.position]).toEqual(["block.relu", 1, null]);
     await settled();
     // Until the kernel answers, what is there is of another unit, and looks so.
-    expect(wiring.querySelector(".nn-halves")!.classList.contains("nn-stale")).toBe(true);
+    expect(connections.querySelector(".nn-halves")!.classList.contains("nn-stale")).toBe(true);
   });
 
   it("keeps a unit, and lists what it leans on elsewhere", async () => {
     const model = liveModel();
     unit.render({ model, el });
-    button("pixels", "keep this unit").click();
+    button("back_projection", "keep this unit").click();
     await settled();
     expect(model.values.origin).toEqual({ layer: "conv", unit: 0 });
     model.set("layer", "block.relu");
-    model.set("pixels", { ...model.values.pixels, layer: "block.relu", at: "block.relu", leaning: [[1, 0.75]] });
+    model.set("back_projection", { ...model.values.back_projection, layer: "block.relu", at: "block.relu", leaning: [[1, 0.75]] });
     await settled();
-    expect(pane("pixels").querySelector("h4")!.textContent).toBe("conv · 0 at block.relu · 0");
-    expect(pane("pixels").querySelector(".nn-link")!.textContent).toContain("block.relu · 1");
+    expect(pane("back_projection").querySelector("h4")!.textContent).toBe("conv · 0 at block.relu · 0");
+    expect(pane("back_projection").querySelector(".nn-link")!.textContent).toContain("block.relu · 1");
   });
 
   it("takes the keys of the toolbox, but not those of a field", async () => {
@@ -381,10 +381,10 @@ describe("the unit card", () => {
   it("says what goes wrong in the part where it does", async () => {
     const model = liveModel();
     unit.render({ model, el });
-    model.set("pixels", { layer: "conv", unit: 0, error: "no <b>gradient</b>" });
-    model.set("ablated", { layer: "conv", unit: 0, error: "computed inside" });
+    model.set("back_projection", { layer: "conv", unit: 0, error: "no <b>gradient</b>" });
+    model.set("ablation", { layer: "conv", unit: 0, error: "computed inside" });
     await settled();
-    expect(pane("pixels").querySelector(".nn-warning")!.textContent).toBe("no <b>gradient</b>");
+    expect(pane("back_projection").querySelector(".nn-warning")!.textContent).toBe("no <b>gradient</b>");
     expect(pane("ablation").textContent).toContain("computed inside");
   });
 
@@ -401,22 +401,22 @@ describe("the unit card", () => {
     expect(examples.querySelector("figcaption")!.textContent).toBe("2.5<i>cat</i>");
     expect(examples.textContent).toContain("40 of 100 images, 75 s left · 1 could not be read");
     button("examples", "stop").click();
-    expect(model.values.collect).toBe("stop");
-    model.set("collection", {});
-    model.set("examples", {});
+    expect(model.values.search_request).toBe("stop");
+    model.set("search", null);
+    model.set("examples", null);
     await settled();
-    expect(examples.textContent).toContain("no data set yet: lens.examples(dataset, layers=[…])");
-    model.set("collection", { done: 9, total: 9, layers: ["other"], running: false });
-    model.set("examples", { layer: "conv", unit: 0, absent: "other" });
+    expect(examples.textContent).toContain("No data set yet: lens.examples(dataset, layers=[…])");
+    model.set("search", { done: 9, total: 9, layers: ["other"], running: false, skipped: [] });
+    model.set("examples", { layer: "conv", unit: 0, searched: "other" });
     await settled();
-    expect(examples.textContent).toContain("was looked through for other");
+    expect(examples.textContent).toContain("was searched for other");
   });
 
   it("looks at an example that is clicked", () => {
     const model = liveModel();
     unit.render({ model, el });
     pane("examples").querySelector<HTMLButtonElement>("figure button")!.click();
-    expect(model.values.look_at).toBe(3);
+    expect(model.values.example_request).toBe(3);
   });
 
   it("takes the nearest unit there is", () => {
@@ -432,23 +432,21 @@ describe("the unit card", () => {
     const model = liveModel();
     unit.render({ model, el });
     button("synthesis", "synthesise").click();
-    expect(model.values.synthesise).toBe(1);
-    model.set("synthesised", {
-      layer: "conv",
-      unit: 0,
-      goal: "channel",
+    expect(model.values.synthesis_run).toBe(1);
+    const frame = {
       pictures: [new DataView(new ArrayBuffer(8))],
       values: [1.5],
       peaks: [5],
       objective: "conv · 0",
       negative: false,
       recipe: "fourier",
+      seed: 0,
       step: 4,
       steps: 128,
-      running: true,
-    });
+    };
+    model.set("synthesis", { layer: "conv", unit: 0, goal: "channel", target: 1, running: true, frame });
     await settled();
-    expect(pane("synthesis").textContent).toContain("most of conv · 0 · fourier · step 4 of 128");
+    expect(pane("synthesis").textContent).toContain("maximises conv · 0 · fourier · step 4 of 128");
     expect(pane("synthesis").textContent).toContain("its maximum is 2 × that of the best image (2.5)");
     button("synthesis", "stop").click();
     expect(model.values.synthesis_stop).toBe(1);
@@ -466,19 +464,19 @@ describe("the unit card", () => {
   });
 
   it("holds on a saved page what was kept, and says so of the rest", async () => {
-    const table = { "gradient|maximum": { pixels: state().pixels } };
+    const table = { "gradient|maximum": { back_projection: state().back_projection } };
     const model: any = liveModel();
     model.choices = (name: string) => ({ "rule|start": Object.keys(table), layer: ["conv"] })[name] ?? [];
     model.answers = () => [];
     unit.render({ model, el });
-    const rules = [...pane("pixels").querySelector("select")!.options].filter((option) => !option.disabled);
+    const rules = [...pane("back_projection").querySelector("select")!.options].filter((option) => !option.disabled);
     expect(rules.map((option) => option.value)).toEqual(["gradient"]);
     expect(button("synthesis", "synthesise").disabled).toBe(true);
     expect(button("input", "draw")).toBeUndefined();
     model.set("unit", 1);
     await settled();
     const words = "this page holds conv · 0 here; another unit needs a kernel";
-    for (const name of ["pixels", "wiring", "ablation", "examples"]) expect(pane(name).textContent).toContain(words);
+    for (const name of ["back_projection", "connections", "ablation", "examples"]) expect(pane(name).textContent).toContain(words);
   });
 
   it("shows the same parts inside the explorer", async () => {
@@ -489,7 +487,7 @@ describe("the unit card", () => {
     expect(model.values.card).toBe(true);
     const context = new Context(model, el);
     el.append(...unit.renderCard(context, new Scene(context)));
-    for (const name of ["pixels", "examples", "synthesis", "wiring", "ablation"]) expect(pane(name)).not.toBeNull();
+    for (const name of ["back_projection", "examples", "synthesis", "connections", "ablation"]) expect(pane(name)).not.toBeNull();
   });
 });
 
@@ -514,7 +512,7 @@ describe("attributions", () => {
     const cells = [...el.querySelectorAll(".nn-map-cell")];
     expect(cells[2].textContent).toContain("all zero");
     expect(cells[3].textContent).toContain("<i>no</i> superpixels");
-    expect(el.querySelector("[data-part=grid] i, [data-part=evidence] b")).toBeNull();
+    expect(el.querySelector("[data-pane=grid] i, [data-pane=evidence] b")).toBeNull();
   });
 
   it("chooses a map by a click and by the arrows, and shows its evidence", async () => {
@@ -526,12 +524,12 @@ describe("attributions", () => {
     maps[1].dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowLeft" }));
     expect([model.values.method, model.values.row]).toEqual(["grad_cam", 0]);
     await settled();
-    const evidence = el.querySelector("[data-part=evidence]")!;
+    const evidence = el.querySelector("[data-pane=evidence]")!;
     expect(evidence.textContent).toContain("✗ speaks against itIt hardly changes: <b>edges</b>, not reasons.");
-    const ask = buttons("[data-part=evidence]").find((one) => one.textContent!.includes("other seeds"))!;
+    const ask = buttons("[data-pane=evidence]").find((one) => one.textContent!.includes("other seeds"))!;
     expect(ask.textContent).toBe("other seeds (about 2,000 passes)");
     ask.click();
-    expect(model.values.check).toMatchObject({ method: "grad_cam", row: 0, check: "seeds" });
+    expect(model.values.check_request).toMatchObject({ method: "grad_cam", row: 0, check: "seeds" });
   });
 
   it("adds and takes away methods and classes", async () => {
@@ -542,27 +540,27 @@ describe("attributions", () => {
     add.dispatchEvent(new Event("change"));
     expect(model.values.methods).toEqual(["grad_cam", "lime", "rise"]);
     await settled();
-    buttons("[data-part=grid]").find((one) => one.getAttribute("aria-label") === "take LIME away")!.click();
+    buttons("[data-pane=grid]").find((one) => one.getAttribute("aria-label") === "take LIME away")!.click();
     expect(model.values.methods).toEqual(["grad_cam", "rise"]);
     await settled();
-    buttons("[data-part=grid]").find((one) => one.getAttribute("aria-label") === "take cat away")!.click();
-    expect(model.values.others).toEqual([]);
+    buttons("[data-pane=grid]").find((one) => one.getAttribute("aria-label") === "take cat away")!.click();
+    expect(model.values.other_targets).toEqual([]);
   });
 
   it("switches superpixels off from the list, and says what that does", async () => {
     const model = render();
     await settled();
-    const list = buttons("[data-part=superpixels]");
+    const list = buttons("[data-pane=superpixels]");
     expect(list.map((one) => one.querySelector(".nn-name")!.textContent)).toEqual(["superpixel 0", "superpixel 1", "superpixel 2 ?"]);
     list[1].click();
-    expect(model.values.off).toEqual([1]);
+    expect(model.values.switched_off).toEqual([1]);
     await settled();
-    const reading = el.querySelector("[data-part=photo] .nn-reading")!;
+    const reading = el.querySelector("[data-pane=photo] .nn-reading")!;
     expect(reading.textContent).toBe("<b>dog</b> .80 → …");
-    model.set("switched", { off: [1], row: 0, classes: [1, 0], probability: [0.3, 0.7], logit: [0, 1], top: 0, top_probability: 0.7 });
+    model.set("switched_scores", { off: [1], row: 0, classes: [1, 0], probability: [0.3, 0.7], logit: [0, 1], top: 0, top_probability: 0.7 });
     await settled();
     expect(reading.textContent).toBe("<b>dog</b> .80 → .30");
-    expect(el.querySelector("[data-part=superpixels]")!.textContent).toContain("R² 0.80 over 60 samples");
+    expect(el.querySelector("[data-pane=superpixels]")!.textContent).toContain("R² 0.80 over 60 samples");
   });
 
   it("tells how far it is, and stops", async () => {
@@ -570,22 +568,22 @@ describe("attributions", () => {
     model.set("busy", "attribution");
     model.set("progress", { what: "LIME", row: 0, done: 250.4, total: 1000, remaining: 12.2 });
     await settled();
-    const controls = el.querySelector("[data-part=controls]")!;
+    const controls = el.querySelector("[data-pane=controls]")!;
     expect(controls.textContent).toContain("LIME: 250 of about 1,000 passes, about 12 s left");
-    buttons("[data-part=controls]").find((one) => one.textContent === "stop")!.click();
+    buttons("[data-pane=controls]").find((one) => one.textContent === "stop")!.click();
     expect(model.values.cancel).toBe(1);
     model.set("busy", "");
-    model.set("progress", {});
+    model.set("progress", null);
     model.set("stopped", true);
     await settled();
-    buttons("[data-part=controls]").find((one) => one.textContent === "go on")!.click();
+    buttons("[data-pane=controls]").find((one) => one.textContent === "go on")!.click();
     expect(model.values.resume).toBe(1);
   });
 
   it("is written as code", () => {
     const model = render();
     const context = new Context(model, el);
-    expect(asCode(context, new Scene(context), "attribution")).toBe(
+    expect(attribution.definition.code(context, new Scene(context))).toBe(
       'view = lens.attribution("photos/a.png", methods=["grad_cam","lime"], target=["<b>dog</b>", "cat"], samples=1000, segments=50, width=0.25, seed=0, segmentation="slic")',
     );
   });

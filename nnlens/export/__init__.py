@@ -1,6 +1,7 @@
 """Widgets beyond the kernel: outputs that stay interactive, frozen notebooks, single pages."""
 
+from nnlens.session.mode import set_mode
+
 from .freeze import freeze
-from .mode import set_mode
 
 __all__ = ["freeze", "set_mode"]

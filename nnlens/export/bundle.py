@@ -15,12 +15,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.resources import files
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from PIL import Image
-
-if TYPE_CHECKING:
-    from ..widgets.view import View
 
 MARK = "nnlens-still"
 BUDGET = 2_000_000  # bytes of one output in a saved notebook
@@ -35,6 +32,25 @@ class Response:
 
     on: tuple[str, ...]
     table: dict[str, dict[str, Any]]
+
+
+class Exported(Protocol):
+    """What this module needs of a view."""
+
+    _esm: Any
+    _css: Any
+
+    def state(self) -> dict[str, Any]: ...
+
+    def bake(self, budget: int, *, whole: bool) -> list[Response]: ...
+
+    def complete(self) -> None: ...
+
+    def picture(self) -> Image.Image: ...
+
+    def describe(self) -> str: ...
+
+    def title(self) -> str: ...
 
 
 def pack(content: Any) -> bytes:
@@ -82,7 +98,7 @@ def _script(text: str) -> str:
     return text.replace("</script", "<\\/script")
 
 
-def still_html(view: View, png: bytes, budget: int, whole: bool) -> str:
+def still_html(view: Exported, png: bytes, budget: int, whole: bool) -> str:
     """The self-contained HTML of `view`; `whole` as for `View.bake`."""
     frame = len(png) * 4 // 3 + packed_size([view.state(), view._esm, view._css]) + 20_000
     responses = view.bake(max(0, budget - frame), whole=whole)
@@ -102,9 +118,11 @@ def still_html(view: View, png: bytes, budget: int, whole: bool) -> str:
 
 
 def mime_bundle(
-    view: View, live: tuple[dict[str, Any], dict[str, Any]] | None, *, budget: int, whole: bool
+    view: Exported, live: tuple[dict[str, Any], dict[str, Any]] | None, *, budget: int, whole: bool
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The MIME bundle of `view`: its live entries where there are any, and what a saved notebook keeps."""
+    if whole:
+        view.complete()
     png = _png(view)
     data: dict[str, Any] = {"text/plain": view.describe()}
     metadata: dict[str, Any] = {}
@@ -116,7 +134,7 @@ def mime_bundle(
     return data, metadata
 
 
-def page(view: View, *, budget: int, title: str, heading: str = "", text: str = "") -> str:
+def page(view: Exported, *, budget: int, title: str, heading: str = "", text: str = "") -> str:
     """A whole HTML page with `view` in it, under a heading and a text of the author's."""
     words = f"<h1>{html.escape(heading)}</h1>" if heading else ""
     words += "".join(f"<p>{html.escape(part.strip())}</p>" for part in text.split("\n\n") if part.strip())
@@ -132,7 +150,7 @@ def page(view: View, *, budget: int, title: str, heading: str = "", text: str = 
     )
 
 
-def _png(view: View) -> bytes:
+def _png(view: Exported) -> bytes:
     buffer = BytesIO()
     # A palette, dithered, keeps the picture small; photographs of this size lose nothing that one sees.
     picture = view.picture()

@@ -10,7 +10,8 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from ..files import replacing
+from nnlens.utils.files import replacing
+
 from .bundle import BUDGET, MARK, pack, unpack
 
 _VIEW = "application/vnd.jupyter.widget-view+json"

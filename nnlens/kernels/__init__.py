@@ -1,34 +1,28 @@
 """Analyses: functions of a model and tensors that give frozen results. They know no widget and no picture."""
 
-from .ablation import Ablation, ablation
-from .activations import Activations, activations
-from .attribution import (
+from nnlens.geometry.axes import Grid
+from nnlens.geometry.receptive_field import ReceptiveField, receptive_field, seen_by, token_grids
+from nnlens.passes.prepare import prepare_passes
+from nnlens.passes.prepared import Prepared
+from nnlens.scores.detection import detect_meaning, way_to_scores
+from nnlens.scores.meaning import ScoreMeaning, class_scores, is_distribution
+
+from .attribution.evidence.evidence import (
     CHECKS,
-    METHODS,
-    Alike,
-    Attribution,
-    Curves,
-    Deletion,
     Evidence,
-    Faithfulness,
-    Method,
-    Randomisation,
-    SeedSpread,
-    Sensitivity,
-    Statement,
-    Subject,
-    Surrogate,
-    TextAttribution,
-    Yardstick,
-    agreement,
-    alike,
-    attention_rollout,
-    attribution,
-    attribution_steps,
-    deconvnet,
-    edges,
+    Finding,
+    baseline_curves_steps,
     evidence_cost,
     evidence_steps,
+)
+from .attribution.evidence.faithfulness import BaselineCurves, Curves, Deletion, Faithfulness
+from .attribution.evidence.pointing import mass_inside, pointing_game
+from .attribution.evidence.randomisation import Randomisation, randomisation_steps, randomised
+from .attribution.evidence.similarity import MapSimilarity, edges, map_similarity, spearman, structural_similarity
+from .attribution.evidence.stability import SeedSpread, Sensitivity, agreement, seed_spread_steps, sensitivity_steps
+from .attribution.functions import (
+    attention_rollout,
+    deconvnet,
     extremal_perturbation,
     grad_cam,
     grad_cam_plus_plus,
@@ -39,58 +33,52 @@ from .attribution import (
     integrated_gradients,
     kernel_shap,
     lime,
-    lime_text,
-    mass_inside,
-    pointing_game,
-    randomisation_steps,
-    randomised,
     rise,
-    seed_spread_steps,
-    sensitivity_steps,
     smoothgrad,
-    spearman,
-    structural_similarity,
-    superpixels,
-    yardstick_steps,
 )
-from .back_projection import BackProjection, back_projection
-from .connections import Connections, Part, connections
-from .examples import DatasetExamples, examples, examples_steps
-from .incremental import Incremental
-from .layer_examples import Example, LayerExamples
-from .layout import Grid
-from .occluded import masked_scores, occluded_scores, size_curve
-from .occlusion import occlusion, occlusion_series, occlusion_steps
-from .occlusion_engine import prepare_passes
-from .occlusion_map import Occlusion
-from .prepared import Prepared
-from .quantiles import QuantileSketch
-from .receptive_field import ReceptiveField, receptive_field, seen_by, token_grids
-from .score_detection import detect_meaning, way_to_scores
-from .scores import ScoreMeaning, class_scores, is_distribution
-from .summary import Cost, Summary, summary
-from .synthesis import Synthesis, synthesis, synthesis_steps
-from .windows import Share
+from .attribution.methods.text import TextAttribution, lime_text
+from .attribution.registry import METHODS, Method, attribution, attribution_steps
+from .attribution.result import Attribution
+from .attribution.subject import Subject
+from .attribution.superpixels import superpixels
+from .attribution.surrogate import Surrogate
+from .cost.summary import Cost, Summary, summary
+from .occlusion.experiment import occlusion, occlusion_series, occlusion_steps
+from .occlusion.incremental import Incremental
+from .occlusion.occluded import masked_scores, occluded_scores, size_curve
+from .occlusion.occlusion_map import Occlusion
+from .occlusion.windows import Share
+from .units.ablation import Ablation, DatasetAblation, ablation, dataset_ablation_steps
+from .units.activations import Activations, activations
+from .units.back_projection import BackProjection, back_projection
+from .units.connections import Connections, Part, connections
+from .units.examples import DatasetExamples, examples, examples_steps
+from .units.layer_examples import Example, LayerExamples
+from .units.quantiles import QuantileSketch
+from .units.synthesis import Synthesis, synthesis, synthesis_steps
 
 __all__ = [
     "CHECKS",
     "METHODS",
     "Ablation",
     "Activations",
-    "Alike",
     "Attribution",
     "BackProjection",
+    "BaselineCurves",
     "Connections",
     "Cost",
     "Curves",
+    "DatasetAblation",
     "DatasetExamples",
     "Deletion",
     "Evidence",
     "Example",
     "Faithfulness",
+    "Finding",
     "Grid",
     "Incremental",
     "LayerExamples",
+    "MapSimilarity",
     "Method",
     "Occlusion",
     "Part",
@@ -102,23 +90,22 @@ __all__ = [
     "SeedSpread",
     "Sensitivity",
     "Share",
-    "Statement",
     "Subject",
     "Summary",
     "Surrogate",
     "Synthesis",
     "TextAttribution",
-    "Yardstick",
     "ablation",
     "activations",
     "agreement",
-    "alike",
     "attention_rollout",
     "attribution",
     "attribution_steps",
     "back_projection",
+    "baseline_curves_steps",
     "class_scores",
     "connections",
+    "dataset_ablation_steps",
     "deconvnet",
     "detect_meaning",
     "edges",
@@ -138,6 +125,7 @@ __all__ = [
     "kernel_shap",
     "lime",
     "lime_text",
+    "map_similarity",
     "masked_scores",
     "mass_inside",
     "occluded_scores",
@@ -163,5 +151,4 @@ __all__ = [
     "synthesis_steps",
     "token_grids",
     "way_to_scores",
-    "yardstick_steps",
 ]

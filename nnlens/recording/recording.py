@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nnlens.utils.cache import Cache
+
 from .attention import attention_weights
 from .inside import Inner
 from .recurrent import recurrent_states
@@ -123,6 +125,7 @@ class Recording:
     returned: tuple[str, ...]
     escaped: bool
     _values: dict[str, Held | Callable[[], Tensor]] = field(repr=False)
+    cache: Cache = field(default_factory=Cache, repr=False)
 
     def __repr__(self) -> str:
         shape = " × ".join(map(str, self.operations[-1].shape)) if self.operations else "nothing"

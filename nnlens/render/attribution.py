@@ -7,13 +7,17 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ..kernels import Attribution, Evidence, Surrogate
-from .card import signed_texture
+from nnlens.kernels import Attribution, Evidence, Surrogate, agreement
+from nnlens.kernels.attribution.registry import MethodName
+
+from . import attribution_payloads
 from .picture import color_map
+from .scores import finite
 from .textures import reduce_maps
+from .units import signed_texture
 
 
-def attribution_texture(found: Attribution, *, most_side: int | None = None) -> dict[str, Any]:
+def attribution_texture(found: Attribution, *, most_side: int | None = None) -> attribution_payloads.AttributionPayload:
     """A map in 8 bits: with its signs, and beside it the magnitudes where these are another thing.
 
     Sides of more than `most_side` are reduced by a whole step.
@@ -39,16 +43,7 @@ def attribution_texture(found: Attribution, *, most_side: int | None = None) -> 
     }
 
 
-def finite(value: Any) -> Any:
-    """A payload without NaN and infinity, which JSON does not know: null instead."""
-    if isinstance(value, dict):
-        return {name: finite(one) for name, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [finite(one) for one in value]
-    return None if isinstance(value, float) and not np.isfinite(value) else value
-
-
-def _surrogate(found: Surrogate) -> dict[str, Any]:
+def _surrogate(found: Surrogate) -> attribution_payloads.SurrogatePayload:
     low, high = found.interval()
     payload = {
         "coefficients": found.coefficients.tolist(),
@@ -57,24 +52,26 @@ def _surrogate(found: Surrogate) -> dict[str, Any]:
         "r2": found.r2,
         "samples": found.samples,
     }
-    return dict(finite(payload))
+    shown: attribution_payloads.SurrogatePayload = finite(payload)
+    return shown
 
 
-def superpixel_texture(labels: np.ndarray) -> dict[str, Any]:
-    """Which superpixel each pixel belongs to, uint16."""
+def superpixel_texture(labels: np.ndarray, words: str) -> attribution_payloads.SuperpixelsPayload:
+    """Which superpixel each pixel belongs to, uint16; and what there is to say about them."""
     return {
         "rows": labels.shape[0],
         "columns": labels.shape[1],
         "count": int(labels.max()) + 1,
         "data": labels.astype(np.uint16).tobytes(),
+        "words": words,
     }
 
 
-def evidence_payload(found: Evidence) -> dict[str, Any]:
+def evidence_payload(found: Evidence) -> attribution_payloads.EvidencePayload:
     """What was found: statements in words, curves, correlations; lists of numbers."""
     curves = None
     if found.faithfulness is not None:
-        own, yard = found.faithfulness.own, found.faithfulness.yardstick
+        own, yard = found.faithfulness.own, found.faithfulness.baselines
         curves = {"shares": own.shares.tolist(), "block": yard.block, "steps": yard.steps, "orders": len(yard.random)}
         for name in ("deletion", "insertion"):
             random = np.stack([getattr(one, name) for one in yard.random])
@@ -94,13 +91,20 @@ def evidence_payload(found: Evidence) -> dict[str, Any]:
             rows = getattr(found.randomisation, way)
             weights[way] = [[one.signed, one.absolute, one.structure] for one in rows]
     payload = {
-        "statements": [[one.check, one.verdict, one.words] for one in found.statements()],
+        "findings": [[one.check, one.verdict, one.words] for one in found.findings()],
         "curves": curves,
         "weights": weights,
         "skipped": dict(found.skipped),
         "failed": dict(found.failed),
     }
-    return dict(finite(payload))
+    shown: attribution_payloads.EvidencePayload = finite(payload)
+    return shown
+
+
+def agreement_payload(maps: dict[MethodName, Attribution]) -> attribution_payloads.Agreement:
+    """How far several maps agree: the rank correlation of each pair."""
+    values = agreement(list(maps.values())).round(3).tolist() if len(maps) > 1 else []
+    return {"methods": list(maps), "values": finite(values)}
 
 
 def attribution_over(photo: Image.Image, found: Attribution) -> tuple[Image.Image, tuple[float, float]]:

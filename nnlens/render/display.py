@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ..kernels import (
+from nnlens.kernels import (
     Ablation,
     Activations,
     Attribution,
@@ -28,10 +28,11 @@ from ..kernels import (
     Synthesis,
     TextAttribution,
 )
-from ..recording import Recording
-from .card import colours_of, picture_of
+from nnlens.recording import Recording
+
 from .picture import Panel, color_map, draw, mosaic_image
 from .table import SummaryTable
+from .units import colours_of, picture_of
 
 _ROWS = 12  # of a table
 
@@ -122,7 +123,7 @@ def _layer_examples(found: LayerExamples) -> str:
 
 
 def _evidence(found: Evidence) -> str:
-    rows = [[one.check, one.verdict, one.words] for one in found.statements()]
+    rows = [[one.check, one.verdict, one.words] for one in found.findings()]
     return _table(["check", "verdict", "finding"], rows)
 
 

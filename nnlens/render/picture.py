@@ -8,7 +8,8 @@ from io import BytesIO
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ..kernels import Activations, Occlusion
+from nnlens.kernels import Activations, Occlusion
+
 from .colormaps import color_tables
 
 _PAPER, _INK, _SOFT, _BAR = (255, 255, 255), (32, 33, 36), (110, 112, 118), (66, 133, 190)

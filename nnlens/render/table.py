@@ -11,7 +11,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from ..kernels import Cost, Summary
+from nnlens.kernels import Cost, Summary
 
 _SCREEN = 40  # lines
 _HEADS = ("operation", "output", "parameters", "FLOPs", "sees", "time", "memory")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from ..kernels import Activations, Occlusion
+from nnlens.kernels import Activations, Occlusion
+
+from . import payloads
 
 # Codes of a texture: 0…252 are values from the tile's lowest to its highest, the rest are marks.
 LEVELS = 252
@@ -40,7 +40,7 @@ def reduce_maps(maps: np.ndarray, step: int) -> np.ndarray:
     return np.where(high >= -low, high, low)
 
 
-def mosaic_texture(activations: Activations, *, most_values: int = 400_000, most_side: int = 112) -> dict[str, Any]:
+def mosaic_texture(activations: Activations, *, most_values: int = 400_000, most_side: int = 112) -> payloads.Mosaic:
     """All units of a layer as 8-bit tiles with each unit's range and statistics.
 
     Tiles of more than `most_side` pixels, or of more than `most_values` in all, are reduced by a whole `step`.
@@ -77,7 +77,7 @@ def mosaic_texture(activations: Activations, *, most_values: int = 400_000, most
     }
 
 
-def unit_texture(activations: Activations, unit: int) -> dict[str, Any]:
+def unit_texture(activations: Activations, unit: int) -> payloads.UnitMap:
     """One unit's map with its exact values (float32)."""
     values = np.ascontiguousarray(activations.values[unit], dtype=np.float32)
     return {
@@ -85,11 +85,12 @@ def unit_texture(activations: Activations, unit: int) -> dict[str, Any]:
         "unit": unit,
         "rows": values.shape[0],
         "columns": values.shape[1],
+        "step": 1,
         "data": values.tobytes(),
     }
 
 
-def occlusion_texture(result: Occlusion, targets: list[int]) -> dict[str, Any]:
+def occlusion_texture(result: Occlusion, targets: list[int]) -> payloads.OcclusionMapPayload:
     """The scores of `targets` at every position (float32; NaN where not computed), and the top class there."""
     probabilities = result.probabilities()
     top = result.top_class()

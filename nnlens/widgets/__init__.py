@@ -1,20 +1,10 @@
-"""The views: one class per widget, which wires a lens to the built JavaScript."""
+"""The views: each is a folder, named as the method of `Lens` that opens it."""
 
-from .activations import ActivationsWidget
-from .attribution import AttributionWidget
-from .attribution_result import Attributions
-from .examples import ExamplesWidget
-from .explorer import Explorer
-from .occlusion import OcclusionWidget
-from .unit import UnitCard, UnitWidget
+from .activations.view import ActivationsWidget
+from .attribution.view import AttributionWidget
+from .examples.view import ExamplesWidget
+from .explorer.view import Explorer
+from .occlusion.view import OcclusionWidget
+from .unit.view import UnitWidget
 
-__all__ = [
-    "ActivationsWidget",
-    "AttributionWidget",
-    "Attributions",
-    "ExamplesWidget",
-    "Explorer",
-    "OcclusionWidget",
-    "UnitCard",
-    "UnitWidget",
-]
+__all__ = ["ActivationsWidget", "AttributionWidget", "ExamplesWidget", "Explorer", "OcclusionWidget", "UnitWidget"]

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from ..inputs import Resize
+from nnlens.inputs import Resize
 
 
 class Network(NamedTuple):

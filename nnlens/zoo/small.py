@@ -10,7 +10,8 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from ..inputs import Resize
+from nnlens.inputs import Resize
+
 from .imagenet import Network
 
 OBJECTS = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]

@@ -54,7 +54,7 @@ def widget(page: Page) -> Locator:
 
 
 def pane(page: Page, name: str) -> Locator:
-    return widget(page).locator(f'[data-part="{name}"]')
+    return widget(page).locator(f'[data-pane="{name}"]')
 
 
 def pick_layer(page: Page, name: str) -> None:

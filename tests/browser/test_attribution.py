@@ -51,7 +51,8 @@ def test_attributions_with_their_evidence(lab, page, errors):
     now = float(reading.inner_text().rpartition("→ ")[2])
     expected = book.python(
         "from nnlens.kernels import superpixels\n"
-        "x = view.selection.sample.input.x.clone(); at = torch.tensor(superpixels(x, 'slic', 12) == view.off[0])\n"
+        "x = view.selection.sample.input.x.clone()\n"
+        "at = torch.tensor(superpixels(x, 'slic', 12) == view.switched_off[0])\n"
         "x[0][:, at] = x[0][:, at].mean(1, keepdim=True)\n"
         "print(float(model(x).softmax(1)[0, lens.selection.target].detach()))"
     )

@@ -21,8 +21,8 @@ view"""
 def test_a_view_of_an_older_model_says_so(lab, page, errors, tmp_path):
     book = lab("fresh.ipynb", [SETUP])
     book.run_all()
-    expect(pane(page, "map").locator(".nn-progress")).to_contain_text("positions", timeout=60_000)
-    expect(pane(page, "map").locator("select").first).to_have_value("background")
+    expect(pane(page, "occlusion_map").locator(".nn-progress")).to_contain_text("positions", timeout=60_000)
+    expect(pane(page, "occlusion_map").locator("select").first).to_have_value("background")
     old = widget(page).locator(".nn-changed")
     expect(old).to_be_hidden()
 

@@ -34,7 +34,7 @@ def test_a_whole_session(lab, page, errors, tmp_path):
     # Complete from the first moment: the top class, a layer, a unit, and their pictures.
     label, share = book.python("p = model(x)[0].softmax(0); print(names[p.argmax()], f'{p.max():.2f}')").rsplit(" ", 1)
     expect(pane(page, "photo").locator(".nn-reading")).to_have_text(f"{label} {share.lstrip('0')}")
-    expect(pane(page, "map").locator(".nn-progress")).to_contain_text("144 positions", timeout=60_000)
+    expect(pane(page, "occlusion_map").locator(".nn-progress")).to_contain_text("144 positions", timeout=60_000)
 
     # Another layer: pixels, numbers and Python's selection follow.
     before = checksum(pane(page, "mosaic").locator("canvas"))
@@ -81,16 +81,16 @@ def test_a_whole_session(lab, page, errors, tmp_path):
     assert clean != now
 
     # The slider: the last size's map is right.
-    before = checksum(pane(page, "map").locator("canvas"))
-    slider = pane(page, "map").locator("input[type=range]")
+    before = checksum(pane(page, "occlusion_map").locator("canvas"))
+    slider = pane(page, "occlusion_map").locator("input[type=range]")
     slider.focus()
     for _ in range(5):
         page.keyboard.press("ArrowRight")
-    expect(pane(page, "map").locator("output")).to_have_text("76 px")
-    expect(pane(page, "map").locator(".nn-progress")).to_contain_text(
+    expect(pane(page, "occlusion_map").locator("output")).to_have_text("76 px")
+    expect(pane(page, "occlusion_map").locator(".nn-progress")).to_contain_text(
         re.compile(r"^\s*121 positions|100 positions"), timeout=60_000
     )
-    assert checksum(pane(page, "map").locator("canvas")) != before
+    assert checksum(pane(page, "occlusion_map").locator("canvas")) != before
     ours = json.loads(
         book.python(
             "o = view.result.occlusion; print([list(o.size), int(o.tops[4]), int(o.lefts[6]), float(o.score()[4, 6])])"
@@ -104,7 +104,7 @@ def test_a_whole_session(lab, page, errors, tmp_path):
     second = pane(page, "bars").locator(".nn-bar").nth(1)
     name = second.locator(".nn-name").inner_text()
     second.click()
-    expect(pane(page, "map").locator("h4")).to_have_text(f"occlusion · {name}")
+    expect(pane(page, "occlusion_map").locator("h4")).to_have_text(f"occlusion · {name}")
     assert book.python("print(lens.selection.label)") == name
 
     # Another image by upload: all panes follow.
@@ -172,12 +172,12 @@ def test_views_are_linked_across_cells_and_python_leads(lab, page, errors):
     expect(page.locator(".nn-explorer")).to_be_visible(timeout=60_000)
     book.python('lens.selection.layer = "_conv_head"')
     for root in (".nn-activations", ".nn-explorer"):
-        expect(page.locator(f"{root} [data-part=mosaic] h4")).to_contain_text("_conv_head.conv2d · 1280×7²")
+        expect(page.locator(f"{root} [data-pane=mosaic] h4")).to_contain_text("_conv_head.conv2d · 1280×7²")
     box = page.locator(".nn-activations .nn-mosaic").bounding_box()
     page.mouse.click(box["x"] + 40, box["y"] + 40)
     unit = book.python("print(lens.selection.unit)")
-    expect(page.locator(".nn-explorer [data-part=unit] input[type=number]")).to_have_value(unit)
-    assert page.locator(".nn-explorer [data-part=photo]").count() == 0
+    expect(page.locator(".nn-explorer [data-pane=unit] input[type=number]")).to_have_value(unit)
+    assert page.locator(".nn-explorer [data-pane=photo]").count() == 0
     # A cell that fails leaves the widgets alone, and its error is the user's.
     assert "layer must be one of" in book.python(
         "try:\n    lens.selection.layer = 'nowhere'\nexcept ValueError as error:\n    print(error)"
@@ -239,9 +239,9 @@ def test_the_occluders_size_is_dragged(lab, page, errors, tmp_path):
     book = lab("sizes.ipynb", [SETUP, 'view = lens.occlusion(nnlens.zoo.photo("coffee"))\nview'])
     book.run_all()
     expect(widget(page)).to_be_visible(timeout=60_000)
-    progress = pane(page, "map").locator(".nn-progress")
+    progress = pane(page, "occlusion_map").locator(".nn-progress")
     expect(progress).to_contain_text(re.compile(r"^\d+ positions"), timeout=60_000)
-    slider = pane(page, "map").locator("input[type=range]")
+    slider = pane(page, "occlusion_map").locator("input[type=range]")
     slider.scroll_into_view_if_needed()
     box = slider.bounding_box()
     y = box["y"] + box["height"] / 2
@@ -251,14 +251,15 @@ def test_the_occluders_size_is_dragged(lab, page, errors, tmp_path):
         page.mouse.move(box["x"] + step, y)
         page.wait_for_timeout(30)
     page.mouse.up()
-    size = int(pane(page, "map").locator("output").inner_text().split()[0])
+    size = int(pane(page, "occlusion_map").locator("output").inner_text().split()[0])
     # The kernel answers while it computes, and only what is wanted now is computed.
     for _ in range(20):
         if int(book.python("print(view.size)")) == size:
             break
     assert int(book.python("print(view.size)")) == size
     expect(progress).to_contain_text(re.compile(r"^\d+ positions"), timeout=30_000)
-    assert int(book.python("print(sum(m.complete for m in lens.selection.sample.occlusions.values()))")) <= 4
+    book.python("maps = lens.selection.sample.cache.of_kind('occlusion map').values()")
+    assert int(book.python("print(sum(found.complete for found in maps))")) <= 4
     book.python(REFERENCE + 'x = model_input(nnlens.zoo.photo("coffee"))')
     far = book.python(
         "r = view.result\n"
@@ -270,29 +271,31 @@ def test_the_occluders_size_is_dragged(lab, page, errors, tmp_path):
     assert float(off) < 1e-5
     assert int(made) == size
     assert "on windows" in how
-    expect(pane(page, "map")).to_contain_text("operations on windows")
+    expect(pane(page, "occlusion_map")).to_contain_text("operations on windows")
 
     # A size that was seen already is shown without waiting for the kernel.
     other = "48" if size != 48 else "64"
     book.python(f"view.size = {other}")
-    expect(pane(page, "map").locator("output")).to_have_text(f"{other} px")
+    expect(pane(page, "occlusion_map").locator("output")).to_have_text(f"{other} px")
     expect(progress).to_contain_text(re.compile(r"^\d+ positions"), timeout=30_000)
-    book.python("lens.worker.hold()")
+    book.python("lens.session.worker.hold()")
     book.python(f"view.size = {size}")
-    expect(pane(page, "map").locator("output")).to_have_text(f"{size} px")
-    assert not pane(page, "map").locator("canvas").first.evaluate("one => one.classList.contains('nn-stale')")
-    book.python("lens.worker.release()")
+    expect(pane(page, "occlusion_map").locator("output")).to_have_text(f"{size} px")
+    assert not pane(page, "occlusion_map").locator("canvas").first.evaluate("one => one.classList.contains('nn-stale')")
+    book.python("lens.session.worker.release()")
 
     # Pinned beside each other, on one scale.
-    pane(page, "map").get_by_role("button", name="pin for comparison").click()
+    pane(page, "occlusion_map").get_by_role("button", name="pin for comparison").click()
     book.python(f"view.size = {other}")
-    expect(pane(page, "map").locator(".nn-pinned")).to_contain_text(f"pinned: {size} px, grey")
+    expect(pane(page, "occlusion_map").locator(".nn-pinned")).to_contain_text(f"pinned: {size} px, grey")
 
     # At one place, by size; and pixels hidden by hand, against plain torch.
     hover_photo(page, 0.5, 0.4)
-    expect(pane(page, "curve").locator("canvas")).to_be_visible(timeout=20_000)
+    expect(pane(page, "size_curve").locator("canvas")).to_be_visible(timeout=20_000)
     place, sizes, shares = json.loads(
-        book.python("import json; c = view.curve; print(json.dumps([c['place'], c['sizes'], c['probability'][0]]))")
+        book.python(
+            "import json; c = view.size_curve\nprint(json.dumps([c['place'], c['sizes'], c['probability'][0]]))"
+        )
     )
     target = int(book.python("print(view.target)"))
     centre = [one + int(other) / 2 for one in place]

@@ -72,23 +72,23 @@ def play(page: Page) -> None:
     assert checksum(pane(page, "mosaic").locator("canvas")) != before
     unit = click_tile(page, 0.3, 0.4)
     assert unit_words(page)[0] == unit
-    slider = pane(page, "map").locator("input[type=range]")
-    before = checksum(pane(page, "map").locator("canvas"))
-    old = pane(page, "map").locator("output").inner_text()
+    slider = pane(page, "occlusion_map").locator("input[type=range]")
+    before = checksum(pane(page, "occlusion_map").locator("canvas"))
+    old = pane(page, "occlusion_map").locator("output").inner_text()
     slider.focus()
     page.keyboard.press("ArrowRight")
-    expect(pane(page, "map").locator("output")).not_to_have_text(old)
-    assert checksum(pane(page, "map").locator("canvas")) != before
-    assert "nn-stale" not in (pane(page, "map").locator("canvas").get_attribute("class") or "")
+    expect(pane(page, "occlusion_map").locator("output")).not_to_have_text(old)
+    assert checksum(pane(page, "occlusion_map").locator("canvas")) != before
+    assert "nn-stale" not in (pane(page, "occlusion_map").locator("canvas").get_attribute("class") or "")
     hover_photo(page, 0.5, 0.4)
     _, clean, now = reading(page)
     assert clean != now
     pane(page, "bars").locator(".nn-bar").nth(1).click()
     label = pane(page, "bars").locator(".nn-bar").nth(1).locator(".nn-name").inner_text()
-    expect(pane(page, "map").locator("h4")).to_have_text(f"occlusion · {label}")
+    expect(pane(page, "occlusion_map").locator("h4")).to_have_text(f"occlusion · {label}")
     # What can do nothing without a kernel is not there; a choice that the page holds in part is disabled.
     expect(pane(page, "photo").locator("button")).to_have_count(0)
-    blur = pane(page, "map").locator("option[value=blur]")
+    blur = pane(page, "occlusion_map").locator("option[value=blur]")
     assert blur.evaluate("option => option.disabled")
 
 
@@ -146,7 +146,7 @@ def test_a_saved_page(tmp_path, offline, monkeypatch):
     pick_layer(one.page, "_blocks.3._bn1")
     unit = click_tile(one.page, 0.3, 0.4)
     assert unit_words(one.page)[1] == pytest.approx(
-        lens.look(nnlens.zoo.photo("coffee")).activations("_blocks.3._bn1").maximum[unit], rel=0.01
+        lens.sample(nnlens.zoo.photo("coffee")).activations("_blocks.3._bn1").maximum[unit], rel=0.01
     )
     assert one.requests == []
     assert one.errors == []

@@ -41,14 +41,14 @@ def test_a_unit_under_the_microscope(lab, page, errors):
     book = lab("unit.ipynb", [DIGITS])
     book.run_all()
     expect(widget(page)).to_be_visible(timeout=60_000)
-    expect(pane(page, "wiring")).to_contain_text("made by features.7 (Conv2d)")
+    expect(pane(page, "connections")).to_contain_text("made by features.7 (Conv2d)")
 
     # A place of the unit's map: what it sees, what comes back from there, what feeds it there.
     click_at(page, pane(page, "unit").locator("canvas"), 0.53, 0.4)
-    expect(pane(page, "pixels").locator("select").nth(1)).to_have_value("position", timeout=10_000)
+    expect(pane(page, "back_projection").locator("select").nth(1)).to_have_value("position", timeout=10_000)
     row, column = json.loads(book.python("print(list(lens.selection.position))"))
     assert (row, column) == (5, 7)
-    expect(pane(page, "wiring")).to_contain_text(f"at ({row}, {column})")
+    expect(pane(page, "connections")).to_contain_text(f"at ({row}, {column})")
     expect(pane(page, "input")).to_contain_text(f"({row}, {column}) sees 10 × 10 pixels")
     book.python(
         "x = view.selection.sample.input.x.clone().requires_grad_()\n"
@@ -62,18 +62,22 @@ def test_a_unit_under_the_microscope(lab, page, errors):
 
     # A click on the picture chooses the place that sees it.
     click_at(page, pane(page, "input").locator("canvas"), 0.25, 0.75)
-    expect(pane(page, "wiring")).to_contain_text("at (10, 3)")
+    expect(pane(page, "connections")).to_contain_text("at (10, 3)")
     assert book.python("print(lens.selection.position)") == "(10, 3)"
 
     # The rule changes the picture; a kept unit is looked at from another layer.
-    before = checksum(pane(page, "pixels").locator("canvas"))
-    pane(page, "pixels").locator("select").first.select_option("deconvnet")
-    expect(pane(page, "pixels")).to_contain_text("deconvnet of features.9 · 4 at (10, 3): 3 of 3 rectifiers, 1 pool")
-    assert checksum(pane(page, "pixels").locator("canvas")) != before
-    pane(page, "pixels").get_by_text("keep this unit").click()
+    before = checksum(pane(page, "back_projection").locator("canvas"))
+    pane(page, "back_projection").locator("select").first.select_option("deconvnet")
+    expect(pane(page, "back_projection")).to_contain_text(
+        "deconvnet of features.9 · 4 at (10, 3): 3 of 3 rectifiers, 1 pool"
+    )
+    assert checksum(pane(page, "back_projection").locator("canvas")) != before
+    pane(page, "back_projection").get_by_text("keep this unit").click()
     pick_layer_of_card(page, "features.2")
-    expect(pane(page, "pixels").locator("h4")).to_contain_text("features.9 · 4 at features.2 ·", timeout=10_000)
-    leaning = pane(page, "pixels").locator(".nn-link").first
+    expect(pane(page, "back_projection").locator("h4")).to_contain_text(
+        "features.9 · 4 at features.2 ·", timeout=10_000
+    )
+    leaning = pane(page, "back_projection").locator(".nn-link").first
     name = leaning.locator(".nn-unit-name").inner_text()
     leaning.click()
     unit = int(name.rpartition("·")[2])
@@ -83,8 +87,8 @@ def test_a_unit_under_the_microscope(lab, page, errors):
     )
 
     # One click up: what uses this unit.
-    pane(page, "pixels").get_by_text("kept: 4").click()
-    link = pane(page, "wiring").locator(".nn-halves > div").nth(1).locator(".nn-link").first
+    pane(page, "back_projection").get_by_text("kept: 4").click()
+    link = pane(page, "connections").locator(".nn-halves > div").nth(1).locator(".nn-link").first
     target = link.locator(".nn-unit-name").inner_text().replace("\n", "")
     link.click()
     layer, _, number = (part.strip() for part in target.partition("·"))
@@ -97,22 +101,22 @@ def test_a_unit_under_the_microscope(lab, page, errors):
     expect(pane(page, "examples").locator("figure")).to_have_count(9)
     values = [float(one) for one in pane(page, "examples").locator("figcaption span:first-child").all_inner_texts()]
     assert values == sorted(values, reverse=True)
-    best = float(book.python(f"print(lens.collection[{layer!r}].examples({number})[0].value)"))
+    best = float(book.python(f"print(lens.session.search[{layer!r}].examples({number})[0].value)"))
     assert values[0] == pytest.approx(best, rel=0.01)
 
     # An image grown from noise, live, and stopped.
     synthesis = pane(page, "synthesis")
     synthesis.locator("input[type=number]").first.fill("1024")
     synthesis.locator("input[type=number]").first.blur()
-    synthesis.get_by_role("button", name="synthesise").click()
+    synthesis.get_by_role("button", name="synthesis_run").click()
     expect(synthesis).to_contain_text(re.compile(r"step \d+ of 1024"), timeout=20_000)
     synthesis.get_by_role("button", name="stop").click()
-    expect(synthesis.get_by_role("button", name="synthesise")).to_be_visible(timeout=10_000)
-    assert book.python("print(view.synthesised['running'], view.error)") == "False None"
+    expect(synthesis.get_by_role("button", name="synthesis_run")).to_be_visible(timeout=10_000)
+    assert book.python("print(view.synthesis['running'], view.error)") == "False None"
 
     # An example is looked at: the card is about that image.
     pane(page, "examples").locator("figure button").first.click()
-    item = book.python(f"print(lens.collection[{layer!r}].examples({number})[0].item)")
+    item = book.python(f"print(lens.session.search[{layer!r}].examples({number})[0].item)")
     expect(widget(page).locator(".nn-status")).to_contain_text(f"image {item} ·", timeout=10_000)
 
     # Over the data set.
@@ -149,7 +153,7 @@ def test_a_digit_that_is_drawn_changes_its_class_live(lab, page, errors):
     page.mouse.up()
     assert book.python("print(lens.selection.label)") == "digit 7"
     # All parts follow; the eraser takes it away again.
-    expect(pane(page, "wiring").locator(".nn-halves")).not_to_have_class(re.compile("nn-stale"))
+    expect(pane(page, "connections").locator(".nn-halves")).not_to_have_class(re.compile("nn-stale"))
     pane(page, "input").get_by_role("button", name="erase").click()
     draw_line(page, canvas, [(0.45, 0.14), (0.2, 0.14), (0.2, 0.2), (0.42, 0.2), (0.2, 0.26), (0.42, 0.26)])
     expect(reading).to_have_text(re.compile(r"^digit 1 "), timeout=10_000)
@@ -168,12 +172,12 @@ def test_the_explorer_unfolds_the_card(lab, page, errors):
     tile.scroll_into_view_if_needed()
     box = tile.bounding_box()
     page.mouse.dblclick(box["x"] + box["width"] * 0.3, box["y"] + box["height"] * 0.3)
-    expect(pane(page, "wiring")).to_contain_text("made by _blocks.3._depthwise_conv.conv2d", timeout=20_000)
-    expect(pane(page, "pixels").locator("canvas")).to_be_visible()
+    expect(pane(page, "connections")).to_contain_text("made by _blocks.3._depthwise_conv.conv2d", timeout=20_000)
+    expect(pane(page, "back_projection").locator("canvas")).to_be_visible()
     unit = book.python("print(lens.selection.unit)")
     expect(pane(page, "examples").locator("h4")).to_have_text(f"images of _blocks.3._bn1 · {unit}")
     widget(page).get_by_role("button", name="unit card").click()
-    expect(pane(page, "wiring")).to_be_hidden()
+    expect(pane(page, "connections")).to_be_hidden()
 
 
 def test_the_card_on_a_page_without_a_kernel(page, errors, tmp_path):
@@ -189,7 +193,7 @@ def test_the_card_on_a_page_without_a_kernel(page, errors, tmp_path):
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.url))
     page.goto(view.save(tmp_path / "card.html").as_uri())
-    pixels = pane(page, "pixels")
+    pixels = pane(page, "back_projection")
     expect(pixels).to_contain_text("gradient of features.12 · 7")
     before = checksum(pixels.locator("canvas"))
     pixels.locator("select").first.select_option("guided backprop")
@@ -199,8 +203,8 @@ def test_the_card_on_a_page_without_a_kernel(page, errors, tmp_path):
     most = float(figure.locator("span").first.inner_text())
     pane(page, "examples").locator("select").first.select_option("least")
     expect(figure.locator("span").first).not_to_have_text(str(most))
-    expect(pane(page, "synthesis").get_by_role("button", name="synthesise")).to_be_disabled()
+    expect(pane(page, "synthesis").get_by_role("button", name="synthesis_run")).to_be_disabled()
     pane(page, "unit").locator("input[type=number]").fill("3")
     pane(page, "unit").locator("input[type=number]").blur()
-    expect(pane(page, "wiring")).to_contain_text("this page holds features.12 · 7 here")
+    expect(pane(page, "connections")).to_contain_text("this page holds features.12 · 7 here")
     assert all(url.startswith(("file:", "blob:", "data:")) for url in requests), requests

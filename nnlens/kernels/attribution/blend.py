@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..whole_passes import WholePasses
+from nnlens.passes.whole_passes import WholePasses
 
 
 class Blend:

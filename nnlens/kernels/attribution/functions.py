@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from .methods import METHODS, attribution
+from .registry import METHODS, attribution
 from .result import Attribution
 
 

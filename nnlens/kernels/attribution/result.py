@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..scores import ScoreKind
+from nnlens.scores.meaning import ScoreKind
 
 if TYPE_CHECKING:
     from .surrogate import Surrogate

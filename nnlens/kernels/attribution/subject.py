@@ -10,14 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...recording import ForwardError, OtherPathError, Recording, borrow, draw_alike, draws, record, version_of
-from ...recording.record import unwrapped
-from ...work import in_batches, out_of_memory
-from ..back_projection import Rule, rule_replacements
-from ..partial_pass import PartialPass
-from ..prepared import Prepared
-from ..scores import Output, ScoreKind, check_kind, plain_index
-from ..whole_passes import WholePasses
+from nnlens.kernels.units.back_projection import Rule, rule_replacements
+from nnlens.passes.batches import in_batches, out_of_memory
+from nnlens.passes.partial_pass import PartialPass
+from nnlens.passes.prepared import Prepared
+from nnlens.passes.trust import Level
+from nnlens.passes.whole_passes import WholePasses
+from nnlens.recording import ForwardError, OtherPathError, Recording, borrow, draw_alike, draws, record, version_of
+from nnlens.recording.record import unwrapped
+from nnlens.scores.meaning import Output, ScoreKind, check_kind, plain_index
+
 from .result import Attribution
 
 
@@ -187,7 +189,7 @@ class Subject:
             recording = self.recording
         except ForwardError as error:
             raise ValueError(f"the model could not be recorded, so no layer can be looked at: {error}") from error
-        prepared = self.passes.prepared if self.passes.level == 1 else None
+        prepared = self.passes.prepared if self.passes.level == Level.PREPARED else None
         forward = PartialPass(self.model, recording, [layer], prepared=prepared, to_end=True)
         name = recording.resolve(layer)
 

@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...names import nearest
-from ..occluder import Fill, standing
+from nnlens.kernels.occlusion.occluder import Fill, standing
+from nnlens.utils.suggestions import nearest
 
 Segmentation = Literal["quickshift", "slic", "felzenszwalb", "grid"]
 _LARGE = 256  # pixels of the longer side: what quickshift is searched on

@@ -1,134 +1,138 @@
-"""Does the unit matter? The scores without it, of this image and over a data set."""
+"""The scores without the unit: of this image, and over a data set."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
-from functools import partial
+from collections.abc import Generator
 from typing import Any
 
 import numpy as np
-import torch
 import traitlets as t
 
-from ...kernels import Ablation, ablation
-from ...recording import version_of
-from ..view import synced
-from .part import CardPart
+from nnlens.export.bundle import Response
+from nnlens.kernels import Ablation, ablation, dataset_ablation_steps
+from nnlens.recording import version_of
+from nnlens.render import ablation_payload, payloads
+from nnlens.widgets.base.traits import counter, payload, synced
 
-INSTEAD = ("zero", "mean")
-BATCH = 16
-SHOWN = 6  # classes
+from .card import CardPart, UnitPart
+
+REPLACEMENTS = ("zero", "mean")
+CLASSES = 6  # that are shown
+PUBLISH_EVERY = 0.25  # seconds
 
 
-class AblationPart(CardPart):
+class AblationTraits(t.HasTraits):
+    """The traits of `AblationPart`."""
+
+    replacement = synced(t.Enum(REPLACEMENTS, "zero", help="what replaces the unit's map"))
+    ablation = payload(payloads.AblationPayload | payloads.Failed, "the scores with and without the unit")
+    ablation_run = counter("a request to ablate the unit over the data set")
+    ablation_stop = counter("a request to stop that")
+    dataset_ablation = payload(payloads.DatasetAblation, "the ablation over the data set, so far")
+
+
+class AblationPart(UnitPart):
     """The most probable classes with the unit taken out."""
 
-    instead = synced(t.Enum(INSTEAD, "zero", help="what stands in the place of the unit's map"))
-    ablated = synced(t.Dict(help="the shown classes' probabilities as they are, and without the unit"))
-    ablate_all = synced(t.Int(0, help="counts up when the user asks what the unit does over the data set"))
-    ablate_stop = synced(t.Int(0, help="counts up when the user stops that"))
-    ablated_all = synced(t.Dict(help="what it does over the data set, so far: done, total, turned, classes"))
+    traits: AblationTraits
 
-    def _card_shows(self) -> list[Callable[[], None]]:
-        return [*super()._card_shows(), self._show_ablation]
+    def start(self) -> None:
+        self.observe("replacement", self.view.part(CardPart).follow)
+        self.observe("ablation_run", self._run)
+        self.observe("ablation_stop", self._stop)
 
-    def _start(self) -> None:
-        self.observe(self._follow_card, "instead")
-        self.observe(self._ablate_all, "ablate_all")
-        self.observe(self._stop_ablating, "ablate_stop")
-        super()._start()
+    @property
+    def result(self) -> Ablation:
+        """Of this image."""
+        return self._computed(self.traits.replacement)
 
-    def _ablation(self, instead: Any) -> Ablation:
-        sample, layer, unit = self._selection.sample, self._selection.layer, self._selection.unit
+    def _computed(self, replacement: Any) -> Ablation:
+        sample, layer, unit = self.sample, self.selection.layer, self.selection.unit
 
         def make() -> Ablation:
             return ablation(
-                self._lens.model,
+                self.session.model,
                 sample.input.x,
                 layer,
                 unit,
-                instead=instead,
+                replacement=replacement,
                 output=sample.scored(),
                 recording=sample.recording,
-                prepared=self._lens.prepared(sample),
+                prepared=self.session.prepared(sample),
             )
 
-        found: Ablation = sample.once("ablation", layer, unit, instead, make=make, most=24)
-        return found
+        result: Ablation = sample.cache.once("ablation", layer, unit, replacement, make=make)
+        return result
 
-    def _show_ablation(self) -> None:
-        selection = self._selection
-        made_of = selection.sample, selection.layer, selection.unit, selection.target, self.instead
-        self._publish("ablated", made_of, partial(self._ablation_payload, self.instead))
+    def show(self) -> None:
+        selection, replacement = self.selection, self.traits.replacement
+        made_of = selection.sample, selection.layer, selection.unit, selection.target, replacement
+        self.publish("ablation", made_of, lambda: self._payload(replacement))
 
-    def _ablation_payload(self, instead: str) -> dict[str, Any]:
-        found = self._ablation(instead)
-        before, after = (rows[0] for rows in found.probabilities())
-        # The best with and without it: a class that comes up must be seen.
-        best = [*self.shown_classes(), *np.argsort(-after, kind="stable")[:3].tolist()]
-        shown = list(dict.fromkeys(int(index) for index in best))[:SHOWN]
-        return {
-            "instead": found.instead,
-            "classes": shown,
-            "clean": before[shown].tolist(),
-            "probability": after[shown].tolist(),
-            "turned": bool(found.turned()[0]),
-        }
+    def _payload(self, replacement: str) -> dict[str, Any]:
+        return {**ablation_payload(self._computed(replacement), self.view.shown_classes(), CLASSES)}
 
-    def _ablate_all(self, change: Any = None) -> None:
-        if self._lens.collection.data is None:
-            self._show_error(ValueError("the card has no data set yet: lens.examples(dataset, layers=[…]) brings one"))
+    def bake(self, budget: int, *, whole: bool) -> list[Response]:
+        if not self.is_open:
+            return []
+        replacements = REPLACEMENTS if whole else (self.traits.replacement,)
+        table = {name: {"ablation": self.made(self._payload, name)} for name in replacements}
+        return [Response(("replacement",), table)]
+
+    # Over the data set.
+
+    def _run(self, change: Any = None) -> None:
+        if self.session.search.data is None:
+            self.view.show_error(ValueError("there is no data set yet: open one with lens.examples(dataset)"))
             return
-        self._lens.worker.submit(self, "data", self._ablating)
+        self.view.submit("data", self._steps)
 
-    def _stop_ablating(self, change: Any = None) -> None:
-        self._lens.worker.cancel(self, "data")
-        self.ablated_all = {**self.ablated_all, "running": False}
+    def _stop(self, change: Any = None) -> None:
+        self.view.cancel_job("data")
+        if self.traits.dataset_ablation is not None:
+            self.traits.dataset_ablation = {**self.traits.dataset_ablation, "running": False}
 
-    def _ablating(self) -> Generator[None, None, None]:
-        self._refresh()
+    def _steps(self) -> Generator[None, None, None]:
+        self.view.update()
         # All that decides, taken once.
-        sample, layer, unit, instead = self._selection.sample, self._selection.layer, self._selection.unit, self.instead
-        collection, version = self._lens.collection, version_of(self._lens.model)
-        data = collection.data
+        sample, layer, unit = self.sample, self.selection.layer, self.selection.unit
+        search, version, replacement = self.session.search, version_of(self.session.model), self.traits.replacement
+        data = search.data
         assert data is not None
-        # The data set's own pass, where it still holds: its images may have another size than this one.
-        own = collection.current
-        recording = collection.recording if own else sample.recording
-        prepared = collection.prepared if own else self._lens.prepared(sample)
-        change, turned, seen, told = np.zeros(len(sample.names)), 0, 0, 0.0
-        about = {"layer": layer, "unit": unit, "instead": instead, "total": len(data)}
+        # The search's own pass, where it still holds: its images may have another size than this one.
+        own = search.current
+        about: dict[str, Any] = {"layer": layer, "unit": unit, "replacement": replacement, "total": len(data)}
+        about |= {"done": 0, "seen": 0, "turned": 0, "classes": []}
+        published = 0.0
         try:
-            for start in range(0, len(data), BATCH):
-                if version_of(self._lens.model) != version:
+            steps = dataset_ablation_steps(
+                self.session.model,
+                data,
+                layer,
+                unit,
+                replacement=replacement,
+                output=sample.scored(),
+                recording=search.recording if own else sample.recording,
+                prepared=search.prepared if own else self.session.prepared(sample),
+            )
+            for found in steps:
+                if version_of(self.session.model) != version:
                     raise ValueError("the model's weights have changed meanwhile")
-                rows = [row for row in map(data.tensor, range(start, min(start + BATCH, len(data)))) if row is not None]
-                if rows:
-                    found = ablation(
-                        self._lens.model,
-                        torch.stack(rows).to(sample.input.x),
-                        layer,
-                        unit,
-                        instead=instead,
-                        output=sample.scored(),
-                        recording=recording,
-                        prepared=prepared,
-                    )
-                    change += found.change() * len(rows)
-                    turned, seen = turned + int(found.turned().sum()), seen + len(rows)
-                done = min(start + BATCH, len(data))
-                if seen and (time.monotonic() - told > 0.25 or done == len(data)):
-                    most = np.argsort(-np.abs(change), kind="stable")[:SHOWN]
-                    classes = [[int(index), float(change[index] / seen)] for index in most]
-                    running = done < len(data)
-                    self.ablated_all = {
-                        **about, "done": done, "seen": seen, "turned": turned, "classes": classes, "running": running
-                    }  # fmt: skip
-                    told = time.monotonic()
+                if found.seen and (found.complete or time.monotonic() - published > PUBLISH_EVERY):
+                    published = time.monotonic()
+                    most = np.argsort(-np.abs(found.change), kind="stable")[:CLASSES]
+                    self.traits.dataset_ablation = {
+                        **about,
+                        "done": found.done,
+                        "seen": found.seen,
+                        "turned": found.turned,
+                        "classes": [(int(index), float(found.change[index])) for index in most],
+                        "running": not found.complete,
+                    }
                 yield
         except GeneratorExit:
-            self.ablated_all = {**self.ablated_all, "running": False}
+            self.traits.dataset_ablation = {**(self.traits.dataset_ablation or about), "running": False}
             raise
         except Exception as error:
-            self.ablated_all = {**about, "error": str(error), "running": False}
+            self.traits.dataset_ablation = {**about, "error": str(error), "running": False}

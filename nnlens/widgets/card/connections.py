@@ -1,40 +1,43 @@
-"""What the unit is made of, and what it is used for."""
+"""The units that feed the unit, and those that read it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import traitlets as t
 
-from ...kernels import Connections, connections
-from ...render import connections_payload
-from ..view import synced
-from .part import CardPart
+from nnlens.kernels import Connections, connections
+from nnlens.render import connections_payload, payloads
+from nnlens.widgets.base.traits import payload
+
+from .card import UnitPart
 
 
-class ConnectionsPart(CardPart):
+class ConnectionsTraits(t.HasTraits):
+    """The traits of `ConnectionsPart`."""
+
+    connections = payload(payloads.ConnectionsPayload | payloads.Failed, "the unit's inputs and outputs")
+
+
+class ConnectionsPart(UnitPart):
     """The units below that feed the unit, by weight × activation, and those above that read it."""
 
-    wiring = synced(t.Dict(help="the parts of the unit's value, and its readers, see render.connections_payload"))
+    traits: ConnectionsTraits
 
-    def _card_shows(self) -> list[Callable[[], None]]:
-        return [*super()._card_shows(), self._show_wiring]
-
-    def _show_wiring(self) -> None:
-        selection = self._selection
-        sample, layer, unit, place = selection.sample, selection.layer, selection.unit, selection.position
-        # A grid that somebody chose for tokens has other positions than the wiring knows.
-        place = None if selection.grid is not None else place
-        self._publish("wiring", (sample, layer, unit, place), lambda: connections_payload(self._connections(place)))
-
-    def _connections(self, place: tuple[int, int] | None) -> Connections:
-        sample, layer, unit = self._selection.sample, self._selection.layer, self._selection.unit
-        found: Connections = sample.once(
-            "wiring",
+    @property
+    def result(self) -> Connections:
+        """At the selected position; the map's maximum where tokens are shown on a grid that the user chose."""
+        sample, layer, unit = self.sample, self.selection.layer, self.selection.unit
+        place = None if self.selection.grid is not None else self.selection.position
+        result: Connections = sample.cache.once(
+            "connections",
             layer,
             unit,
             place,
             make=lambda: connections(sample.recording, sample.input.x, layer, unit, place=place),
-            most=24,
         )
-        return found
+        return result
+
+    def show(self) -> None:
+        selection = self.selection
+        place = None if selection.grid is not None else selection.position
+        made_of = selection.sample, selection.layer, selection.unit, place
+        self.publish("connections", made_of, lambda: connections_payload(self.result))

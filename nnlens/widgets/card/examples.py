@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from io import BytesIO
 from typing import Any
 
@@ -11,88 +11,97 @@ import numpy as np
 import traitlets as t
 from PIL import Image
 
-from ...export.bundle import Response, within_budget
-from ...kernels import Example, back_projection
-from ...render import colours_of, encoded
-from ..view import synced
-from .part import CardPart
+from nnlens.export.bundle import Response, within_budget
+from nnlens.kernels import Example, back_projection
+from nnlens.render import Panel, colours_of, encoded, payloads
+from nnlens.widgets.base.traits import payload, synced
+
+from .card import CardPart, UnitPart
 
 KINDS = ("top", "median", "least")
-SHARES = np.linspace(0, 1, 41)  # of the inputs, at which the distribution is told
-SHOWN = 9
+SHARES = np.linspace(0, 1, 41)  # of the inputs, at which the distribution is shown
+EXAMPLES = 9  # that are shown
 SIDE = 112  # pixels of an example in a still picture
-REFRESH = 1.5  # seconds between two looks at a growing collection
+REFRESH = 1.5  # seconds between two looks at a growing search
 
 
-class ExamplesPart(CardPart):
-    """The images of `lens.examples` for the selected unit, whole, as receptive fields, and deconvolved."""
+class ExamplesTraits(t.HasTraits):
+    """The traits of `ExamplesPart`."""
 
     kind = synced(t.Enum(KINDS, "top", help="which images: of the largest, the middle or the least maxima"))
     crop = synced(t.Enum(("field", "whole", "deconvnet"), "field", help="what of them is shown"))
-    examples = synced(t.Dict(help="the unit's images of this kind, and how its maxima are distributed"))
-    collection = synced(t.Dict(help="how far the data set is looked through: done, total, remaining, running, …"))
-    look_at = synced(t.Int(-1, help="the image of the data set that the user wants to look at"))
-    collect = synced(t.Enum(("", "run", "stop"), "", help="the user goes on with the data set, or stops"))
+    examples = payload(
+        payloads.ExamplesPayload | payloads.NoExamples | payloads.Failed,
+        "the unit's images of this kind, and the distribution of its maxima",
+    )
+    search = payload(payloads.SearchProgress, "how far the data set has been searched; null without one")
+    search_request = synced(t.Enum(("", "run", "stop"), "", help="a request to continue the search, or to stop it"))
+    example_request = synced(t.Int(-1, help="a request to look at an image of the data set"))
 
-    def _card_shows(self) -> list[Callable[[], None]]:
-        return [*super()._card_shows(), self._show_examples]
 
-    def _start(self) -> None:
+class ExamplesPart(UnitPart):
+    """The images of `lens.examples` for the selected unit, whole, as receptive fields, and deconvolved."""
+
+    traits: ExamplesTraits
+
+    def start(self) -> None:
         self._refreshed = 0.0
-        self.observe(self._follow_card, "kind")
-        self.observe(self._start_or_stop, "collect")
-        self.observe(self._look_at, "look_at")
-        self._lens.collection.observe(self._news, "progress")
-        self._news()
-        super()._start()
+        self.observe("kind", self.view.part(CardPart).follow)
+        self.observe("search_request", self._start_or_stop)
+        self.observe("example_request", self._look_at)
+        self.session.search.observe(self._progressed, "progress")
+        self._progressed()
 
-    def _news(self, change: Any = None) -> None:
-        progress = self._lens.collection.progress
-        self.collection = progress
+    def close(self) -> None:
+        self.session.search.unobserve(self._progressed, "progress")
+
+    def _progressed(self, change: Any = None) -> None:
+        progress = self.session.search.progress
+        self.traits.search = progress or None
         if progress and (not progress["running"] or time.monotonic() - self._refreshed > REFRESH):
             self._refreshed = time.monotonic()
-            self._follow_card()
+            self.view.part(CardPart).follow()
 
     def _start_or_stop(self, change: Any) -> None:
-        collection = self._lens.collection
-        if change["new"] == "run" and collection.data is not None:
-            collection.start()
+        search = self.session.search
+        if change["new"] == "run" and search.data is not None:
+            search.start()
         elif change["new"] == "stop":
-            collection.stop()
+            search.stop()
         if change["new"]:
-            self.collect = ""
+            self.traits.search_request = ""
 
     def _look_at(self, change: Any) -> None:
-        data, item = self._lens.collection.data, change["new"]
+        data, item = self.session.search.data, change["new"]
         if item < 0 or data is None:
             return
 
-        def look() -> Generator[None, None, None]:
-            self._selection.show(self._lens.look(data.input(item)))
-            self.look_at = -1
+        def steps() -> Generator[None, None, None]:
+            self.selection.show(self.session.samples.of(data.input(item)))
+            self.traits.example_request = -1
             yield
 
-        self._lens.worker.submit(self, "image", lambda: self._steps("reading the image", look()))
+        self.view.submit("image", lambda: self.view.reported("reading the image", steps()))
 
-    def _show_examples(self) -> None:
-        collection = self._lens.collection
-        if collection.data is None:
+    def show(self) -> None:
+        search = self.session.search
+        if search.data is None:
             return
-        layer, unit, kind = self._selection.layer, self._selection.unit, self.kind
-        done = 0 if collection.found is None else collection.found.done
-        made_of = collection.data, collection.layers, done, collection.current, layer, unit, kind
-        self._publish("examples", made_of, lambda: self._examples_payload(kind))
+        layer, unit, kind = self.selection.layer, self.selection.unit, self.traits.kind
+        done = 0 if search.found is None else search.found.done
+        made_of = search.data, search.layers, done, search.current, layer, unit, kind
+        self.publish("examples", made_of, lambda: self._payload(kind))
 
-    def _examples_payload(self, kind: Any) -> dict[str, Any]:
-        collection, layer, unit = self._lens.collection, self._selection.layer, self._selection.unit
-        if layer not in collection:
-            return {"absent": ", ".join(collection.layers)}
-        if not collection.current:
-            raise ValueError("the model's weights have changed since: lens.examples(dataset, layers=[…]) looks anew")
-        index = collection[layer]
+    def _payload(self, kind: Any) -> dict[str, Any]:
+        search, layer, unit = self.session.search, self.selection.layer, self.selection.unit
+        if layer not in search:
+            return {"searched": ", ".join(search.layers)}
+        if not search.current:
+            raise ValueError("the model's weights have changed since: search again with lens.examples(dataset)")
+        index = search[layer]
         return {
             "kind": kind,
-            "items": [self._picture(one) for one in index.examples(unit, kind, SHOWN)],
+            "items": [self._picture(example) for example in index.examples(unit, kind, EXAMPLES)],
             "quantiles": [float(value) for value in index.quantiles(unit, SHARES)],
             "mean": float(index.mean[unit]),
             "zeros": float(index.zeros[unit]),
@@ -100,55 +109,61 @@ class ExamplesPart(CardPart):
             "seen": index.seen,
         }
 
-    def _picture(self, one: Example) -> dict[str, Any]:
+    def _picture(self, example: Example) -> payloads.ExampleItem:
         """An example with its pictures; made once for each place, however often it is shown."""
-        collection, layer, unit = self._lens.collection, self._selection.layer, self._selection.unit
+        search, layer, unit = self.session.search, self.selection.layer, self.selection.unit
 
-        def make() -> dict[str, Any]:
-            assert collection.data is not None
-            given = collection.data.input(one.item)
+        def make() -> payloads.ExamplePictures:
+            assert search.data is not None
+            given = search.data.input(example.item)
             width, height = given.shown.size
-            box = collection.place_sees(layer, one.place) or [0, 0, height - 1, width - 1]
-            made = {
+            made: payloads.ExamplePictures = {
                 "name": given.name,
-                "label": collection.data.label(one.item),
+                "label": search.data.label(example.item),
                 "width": width,
-                "box": box,
+                "box": search.place_sees(layer, example.place) or [0, 0, height - 1, width - 1],
                 "whole": encoded(given.shown, exact=64),
+                "back": None,
             }
             try:
                 back = back_projection(
-                    self._lens.model,
+                    self.session.model,
                     given.x,
-                    (layer, unit, one.place),
+                    (layer, unit, example.place),
                     rule="deconvnet",
-                    recording=collection.recording,
-                    prepared=collection.prepared,
+                    recording=search.recording,
+                    prepared=search.prepared,
                 )
             except ValueError as error:
-                return {**made, "back": None, "why": str(error)}
-            top, left, bottom, right = box
+                made["why"] = str(error)
+                return made
+            top, left, bottom, right = made["box"]
             values = back.values[:, top : bottom + 1, left : right + 1] if back.values.ndim == 3 else back.values
-            return {**made, "back": encoded(colours_of(values), exact=64)}
+            made["back"] = encoded(colours_of(values), exact=64)
+            return made
 
-        key = "example", layer, unit, one.item, one.place
-        made: dict[str, Any] = collection.pictures.once(*key, make=make, most=256)
-        return {**made, "item": one.item, "value": one.value, "place": list(one.place), "rank": one.rank}
+        key = layer, unit, example.item, example.place
+        made: payloads.ExamplePictures = search.pictures.once("example", *key, make=make)
+        return {**made, "item": example.item, "value": example.value, "place": example.place, "rank": example.rank}
 
-    def baked_kinds(self, budget: int, *, whole: bool) -> Response:
+    def panels(self) -> list[Panel]:
+        shown = self.traits.examples
+        if not shown or not shown.get("items") or not self.is_whole_view:
+            return []
+        return [Panel(f"{self.traits.kind} images", contact_sheet(shown["items"]))]
+
+    def bake(self, budget: int, *, whole: bool) -> list[Response]:
         """What a page without a kernel shows of each kind."""
+        if not self.is_open:
+            return []
         kinds: dict[str, dict[str, Any]] = {}
-        if self._selection.layer in self._lens.collection:
-            here = {"layer": self._selection.layer, "unit": self._selection.unit}
-            asked = [self.kind, *(kind for kind in KINDS if kind != self.kind)] if whole else [self.kind]
-            candidates = ((kind, {"examples": {**here, **self._examples_payload(kind)}}) for kind in asked)
-            kinds = within_budget(candidates, budget)
-        return Response(("kind",), kinds)
-
-    def close(self) -> None:
-        if getattr(self, "_ready", False):
-            self._lens.collection.unobserve(self._news, "progress")
-        super().close()
+        if self.selection.layer in self.session.search:
+            now = self.traits.kind
+            asked = [now, *(kind for kind in KINDS if kind != now)] if whole else [now]
+            kinds = within_budget(
+                ((kind, {"examples": self.made(self._payload, kind)}) for kind in asked), budget * 2 // 3
+            )
+        return [Response(("kind",), kinds)]
 
 
 def contact_sheet(items: list[dict[str, Any]]) -> Image.Image:

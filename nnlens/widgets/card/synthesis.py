@@ -7,82 +7,93 @@ from typing import Any
 
 import traitlets as t
 
-from ...kernels import Synthesis, synthesis_steps
-from ...render import synthesis_payload
-from ..view import synced
-from .part import CardPart
+from nnlens.kernels import Synthesis, synthesis_steps
+from nnlens.render import Panel, payloads, picture_of, synthesis_frame
+from nnlens.widgets.base.traits import counter, payload, synced
+
+from .card import UnitPart
 
 GOALS = ("channel", "position", "class")
 EVERY = 4  # steps between two frames
+LIMITS = {"count": (1, 4), "steps": (8, 1024)}
 
 
-class SynthesisPart(CardPart):
-    """Activation maximisation of the selected unit, of one place of it, or of the target."""
+class SynthesisTraits(t.HasTraits):
+    """The traits of `SynthesisPart`."""
 
-    recipe = synced(t.Enum(("fourier", "yosinski"), "fourier", help="how the image is held to be an image"))
-    goal = synced(t.Enum(GOALS, "channel", help="what is to become large: the map's mean, one place, the target"))
-    several = synced(t.Int(1, help="how many images, 1…4"))
-    negative = synced(t.Bool(False, help="what the unit answers to least"))
+    recipe = synced(t.Enum(("fourier", "yosinski"), "fourier", help="how the image is regularised"))
+    goal = synced(t.Enum(GOALS, "channel", help="what is maximised: the map's mean, one position, the target"))
+    count = synced(t.Int(1, help="how many images, 1…4"))
+    negative = synced(t.Bool(False, help="minimise instead of maximise"))
     seed = synced(t.Int(0, help="the same seed, the same image"))
     steps = synced(t.Int(128, help="how many steps, 8…1024"))
-    synthesise = synced(t.Int(0, help="counts up when the user asks for an image"))
-    synthesis_stop = synced(t.Int(0, help="counts up when the user stops it"))
-    synthesised = synced(t.Dict(help="the latest frame, see render.synthesis_payload"))
+    synthesis_run = counter("a request for an image")
+    synthesis_stop = counter("a request to stop it")
+    synthesis = payload(payloads.SynthesisPayload, "the latest frame")
 
-    def _start(self) -> None:
-        self._synthesis: Synthesis | None = None
-        self.observe(self._synthesise, "synthesise")
-        self.observe(self._stop_synthesis, "synthesis_stop")
-        super()._start()
-
-    @t.validate("several", "steps")
+    @t.validate("count", "steps")
     def _check_counts(self, proposal: Any) -> int:
         name, value = proposal["trait"].name, int(proposal["value"])
-        low, high = {"several": (1, 4), "steps": (8, 1024)}[name]
+        low, high = LIMITS[name]
         if not low <= value <= high:
             raise t.TraitError(f"{name} must be {low}…{high}, got {value}")
         return value
 
-    def _synthesise(self, change: Any = None) -> None:
-        self._lens.worker.submit(self, "synthesis", self._synthesising)
 
-    def _stop_synthesis(self, change: Any = None) -> None:
-        self._lens.worker.cancel(self, "synthesis")
-        self.synthesised = {**self.synthesised, "running": False}
+class SynthesisPart(UnitPart):
+    """Activation maximisation of the selected unit, of one position of it, or of the target."""
 
-    def _synthesising(self) -> Generator[None, None, None]:
-        self._refresh()
+    traits: SynthesisTraits
+
+    def start(self) -> None:
+        self.result: Synthesis | None = None
+        self.observe("synthesis_run", lambda _: self.view.submit("synthesis", self._steps))
+        self.observe("synthesis_stop", self._stop)
+
+    def _stop(self, change: Any = None) -> None:
+        self.view.cancel_job("synthesis")
+        if self.traits.synthesis is not None:
+            self.traits.synthesis = {**self.traits.synthesis, "running": False}
+
+    def _steps(self) -> Generator[None, None, None]:
+        self.view.update()
         # All that decides, taken once.
-        selection = self._selection
-        sample, layer, unit, goal = selection.sample, selection.layer, selection.unit, self.goal
-        place = selection.position or tuple(int(one) // 2 for one in selection.activations.values.shape[1:])
+        selection, traits = self.selection, self.traits
+        sample, layer, unit, goal = selection.sample, selection.layer, selection.unit, traits.goal
+        place = selection.position or tuple(int(side) // 2 for side in selection.activations.values.shape[1:])
         of: Any = {"channel": (layer, unit), "position": (layer, unit, place), "class": selection.target}[goal]
-        about = {"layer": layer, "unit": unit, "goal": goal, "target": selection.target}
-        self.synthesised = {**about, "running": True}
+        about = {"layer": layer, "unit": unit, "goal": goal, "target": selection.target, "frame": None}
+        traits.synthesis = {**about, "running": True}
         scale = sample.input.scale
         try:
             frames = synthesis_steps(
-                self._lens.model,
+                self.session.model,
                 sample.input.x,
                 of,
-                recipe=self.recipe,
-                count=self.several,
-                steps=self.steps,
+                recipe=traits.recipe,
+                count=traits.count,
+                steps=traits.steps,
                 every=EVERY,
-                negative=self.negative,
-                seed=self.seed,
+                negative=traits.negative,
+                seed=traits.seed,
                 mean=scale.mean,
                 std=scale.std,
                 output=sample.scored(),
                 recording=sample.recording,
-                prepared=self._lens.prepared(sample),
+                prepared=self.session.prepared(sample),
             )
             for frame in frames:
-                self._synthesis = frame
-                self.synthesised = {**about, **synthesis_payload(frame), "running": frame.step < frame.steps}
+                self.result = frame
+                traits.synthesis = {**about, "frame": synthesis_frame(frame), "running": frame.step < frame.steps}
                 yield
         except GeneratorExit:
-            self.synthesised = {**self.synthesised, "running": False}
+            traits.synthesis = {**traits.synthesis, "running": False}
             raise
         except Exception as error:
-            self.synthesised = {**about, "error": str(error), "running": False}
+            traits.synthesis = {**about, "error": str(error), "running": False}
+
+    def panels(self) -> list[Panel]:
+        result: Synthesis | None = getattr(self, "result", None)
+        return (
+            [] if result is None or not self.is_whole_view else [Panel(result.describe(), picture_of(result.pixels[0]))]
+        )

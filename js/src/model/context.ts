@@ -1,0 +1,176 @@
+// What a pane works with: the model's traits by their types, what a saved page can answer, and when to stop.
+
+import type { Traits } from "./traits.ts";
+
+export type TraitName = keyof Traits;
+
+/** The part of an AFM model that nnlens uses; the host of saved pages has one of its own. */
+export interface Model {
+  get(name: string): unknown;
+  set(name: string, value: unknown): void;
+  save_changes(): void;
+  on(event: string, callback: (content?: unknown) => void): void;
+  off(event: string, callback: (content?: unknown) => void): void;
+  /** A message to the kernel that is no trait; not without one. */
+  send?(content: unknown): void;
+  /** Only without a kernel: the values of `name` that the page has answers for; null if any will do. */
+  choices?(name: string): string[] | null;
+  /** Only without a kernel: the page's answers for `name`, each the traits that change with it. */
+  answers?(name: string): Partial<Traits>[];
+}
+
+export const NEEDS_KERNEL = "needs a running kernel: this is a saved page";
+
+/** Milliseconds after which a view says that the kernel does not answer, and between two questions. */
+const PATIENCE = 3000;
+const ASK_EVERY = 1000;
+
+export class Context {
+  readonly live: boolean;
+  /** Whether the view has been closed. */
+  stopped = false;
+  /** Whether the kernel does not answer: it runs a cell, or was restarted or shut down while the view was open. */
+  silent = false;
+  private stops: (() => void)[] = [];
+
+  constructor(
+    readonly model: Model,
+    readonly root: HTMLElement,
+  ) {
+    this.live = model.choices === undefined;
+    if (!this.live) return;
+    const closed = () => this.setSilent(true);
+    const heard = (content: unknown) => {
+      if ((content as { heard?: boolean } | undefined)?.heard) this.answered();
+    };
+    model.on("comm:close", closed);
+    model.on("msg:custom", heard);
+    this.stops.push(() => {
+      model.off("comm:close", closed);
+      model.off("msg:custom", heard);
+      clearTimeout(this.patience);
+    });
+    this.askKernel();
+  }
+
+  // No notebook reports in a common way that its kernel is gone, so the view asks: with a change that it sends, and
+  // not more than once in a while. Where a question has never been answered, silence means nothing.
+  private patience: ReturnType<typeof setTimeout> | undefined;
+  private heardAt = -Infinity;
+  private silenceReactions: (() => void)[] = [];
+
+  private askKernel(): void {
+    if (!this.live || !this.model.send || this.patience || Date.now() - this.heardAt < ASK_EVERY) return;
+    this.patience = setTimeout(() => {
+      this.patience = undefined;
+      if (this.heardAt > 0) this.setSilent(true);
+    }, PATIENCE);
+    try {
+      this.model.send({ heard: true });
+    } catch {
+      // A closed channel: no answer comes, and the wait says so.
+    }
+  }
+
+  private answered(): void {
+    this.heardAt = Date.now();
+    clearTimeout(this.patience);
+    this.patience = undefined;
+    this.setSilent(false);
+  }
+
+  private setSilent(silent: boolean): void {
+    if (silent === this.silent) return;
+    this.silent = silent;
+    for (const react of this.silenceReactions) react();
+  }
+
+  /** Call `react` when the kernel stops answering, and when it answers again. */
+  onSilence(react: () => void): void {
+    this.silenceReactions.push(react);
+  }
+
+  get<K extends TraitName>(name: K): Traits[K] {
+    return this.model.get(name) as Traits[K];
+  }
+
+  /** A trait that not every view has. */
+  find<K extends TraitName>(name: K): Traits[K] | undefined {
+    return this.model.get(name) as Traits[K] | undefined;
+  }
+
+  /** Set traits; the kernel, or the saved page, answers. */
+  set(values: Partial<Traits>): void {
+    for (const [name, value] of Object.entries(values)) this.model.set(name, value);
+    this.model.save_changes();
+    this.askKernel();
+  }
+
+  /** Make a request: the kernel sees the counter change. */
+  request(counter: "refresh" | "cancel" | "resume" | "ablation_run" | "ablation_stop" | "synthesis_run" | "synthesis_stop"): void {
+    this.set({ [counter]: this.get(counter) + 1 });
+  }
+
+  /** Call `react` now and whenever one of the traits changes; once for changes that come together. */
+  watch(names: TraitName[], react: () => void): void {
+    let waiting = false;
+    const later = () => {
+      if (waiting) return;
+      waiting = true;
+      queueMicrotask(() => {
+        waiting = false;
+        if (this.stops.length) react();
+      });
+    };
+    for (const name of names) {
+      this.model.on(`change:${name}`, later);
+      this.stops.push(() => this.model.off(`change:${name}`, later));
+    }
+    react();
+  }
+
+  /** Whether the author of the view has left out a pane or a control. */
+  hides(name: string): boolean {
+    return (this.get("hide") ?? []).includes(name);
+  }
+
+  listen<K extends keyof HTMLElementEventMap>(
+    target: EventTarget,
+    event: K,
+    react: (event: HTMLElementEventMap[K]) => void,
+    options?: AddEventListenerOptions,
+  ): void {
+    const listener = react as EventListener;
+    target.addEventListener(event, listener, options);
+    this.stops.push(() => target.removeEventListener(event, listener, options));
+  }
+
+  /** Call `react` when the theme changes, and when the view's colours become known. */
+  onTheme(react: () => void): void {
+    this.root.addEventListener("nn-theme", react);
+    this.stops.push(() => this.root.removeEventListener("nn-theme", react));
+  }
+
+  onStop(stop: () => void): void {
+    this.stops.push(stop);
+  }
+
+  stop(): void {
+    this.stopped = true;
+    for (const stop of this.stops.splice(0)) stop();
+  }
+
+  /** The answers that a saved page has for `name`; null where every value will do. */
+  choices(name: string): string[] | null {
+    return this.model.choices?.(name) ?? null;
+  }
+
+  /** The answers themselves. */
+  answers(name: string): Partial<Traits>[] {
+    return this.model.answers?.(name) ?? [];
+  }
+
+  get dark(): boolean {
+    return this.root.dataset.theme === "dark";
+  }
+}

@@ -1,0 +1,43 @@
+// The traits as the panes draw them, by subject: decoded once, however many panes look.
+
+import { type Limits, packTable, type Table } from "../draw/colors.ts";
+import { once, u8 } from "./arrays.ts";
+import type { Context } from "./context.ts";
+import { Experiment } from "./experiment.ts";
+import { Layer } from "./layer.ts";
+import { Photo } from "./photo.ts";
+import { Selected } from "./selected.ts";
+
+export class Scene {
+  readonly photo: Photo;
+  readonly layer: Layer;
+  readonly selected: Selected;
+  readonly experiment: Experiment;
+
+  constructor(private readonly context: Context) {
+    this.photo = new Photo(context);
+    this.layer = new Layer(context, (limits) => this.table(limits));
+    this.selected = new Selected(context);
+    this.experiment = new Experiment(context);
+  }
+
+  private decodeTables = once((tables: Record<string, DataView>): Record<string, Table> =>
+    Object.fromEntries(Object.entries(tables ?? {}).map(([name, rgb]) => [name, packTable(u8(rgb))])),
+  );
+
+  /** The colours for numbers within `limits`. */
+  table(limits: Limits): Table {
+    const tables = this.decodeTables(this.context.get("color_tables"));
+    return tables[limits[0] >= 0 ? "sequential" : this.context.dark ? "diverging_dark" : "diverging"];
+  }
+
+  get target(): number {
+    return this.context.get("target");
+  }
+
+  /** The name of a class. */
+  label(index: number): string {
+    // Of a great many classes only the names of those that are shown are sent.
+    return this.context.get("labels")[index] ?? this.context.get("shown_labels")?.[index] ?? `class ${index}`;
+  }
+}

@@ -1,0 +1,92 @@
+// Images from the browser: dropped, pasted, opened from a file, taken with the webcam.
+
+import type { Context } from "../model/context.ts";
+import { h, row } from "../ui/dom.ts";
+
+const LARGEST = 8_000_000; // bytes; a larger picture is made smaller first
+
+async function imageBytes(file: Blob): Promise<DataView> {
+  let blob = file;
+  if (file.size > LARGEST) {
+    const bitmap = await createImageBitmap(file);
+    const scale = Math.min(1, 2048 / Math.max(bitmap.width, bitmap.height));
+    const canvas = h("canvas", {
+      width: Math.round(bitmap.width * scale),
+      height: Math.round(bitmap.height * scale),
+    });
+    canvas.getContext("2d")!.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+    blob = await new Promise((done) => canvas.toBlob((made) => done(made!), "image/jpeg", 0.95));
+  }
+  return new DataView(await blob.arrayBuffer());
+}
+
+async function send(context: Context, file: Blob, name: string): Promise<void> {
+  try {
+    context.set({ upload: { name, data: await imageBytes(file) } });
+  } catch (error) {
+    context.set({ error: { message: `the browser could not read ${name}: ${error}`, traceback: "" } });
+  }
+}
+
+/** Take images that are dropped on the view or pasted into it. */
+export function takeImages(context: Context): void {
+  const { root } = context;
+  if (!context.live || context.hides("open")) return;
+  context.listen(root, "dragover", (event) => {
+    event.preventDefault();
+    event.stopPropagation();
+    root.classList.add("nn-drop");
+  });
+  context.listen(root, "dragleave", () => root.classList.remove("nn-drop"));
+  context.listen(root, "drop", (event) => {
+    event.preventDefault();
+    event.stopPropagation();
+    root.classList.remove("nn-drop");
+    const file = event.dataTransfer?.files[0];
+    if (file) send(context, file, file.name);
+  });
+  context.listen(root, "paste", (event) => {
+    const file = [...(event.clipboardData?.files ?? [])].find((candidate) => candidate.type.startsWith("image/"));
+    if (!file) return;
+    event.preventDefault();
+    event.stopPropagation();
+    send(context, file, file.name || "pasted image");
+  });
+}
+
+/** The buttons that bring another image: a file, a frame of the webcam. */
+export function imageButtons(context: Context): HTMLElement | null {
+  if (!context.live) return null;
+  const input = h("input", { type: "file", accept: "image/*", hidden: true });
+  context.listen(input, "change", () => {
+    if (input.files?.[0]) send(context, input.files[0], input.files[0].name);
+    input.value = "";
+  });
+  const open = h("button", { type: "button", onclick: () => input.click() }, "open image…");
+  open.title = "or drop an image anywhere here, or paste one";
+  const films = navigator.mediaDevices && "getUserMedia" in navigator.mediaDevices && !context.hides("webcam");
+  const camera = h("button", { type: "button", onclick: () => takeFrame(context, camera) }, "webcam");
+  const opens = !context.hides("open");
+  return row(opens && open, opens && input, films && camera);
+}
+
+async function takeFrame(context: Context, button: HTMLButtonElement): Promise<void> {
+  button.disabled = true;
+  let stream: MediaStream | null = null;
+  try {
+    stream = await navigator.mediaDevices.getUserMedia({ video: true });
+    const video = h("video", { muted: true });
+    video.srcObject = stream;
+    await video.play();
+    await new Promise((done) => setTimeout(done, 400)); // a camera's first frames are dark
+    const canvas = h("canvas", { width: video.videoWidth, height: video.videoHeight });
+    canvas.getContext("2d")!.drawImage(video, 0, 0);
+    const blob = await new Promise<Blob>((done) => canvas.toBlob((made) => done(made!), "image/png"));
+    await send(context, blob, "webcam");
+  } catch (error) {
+    context.set({ error: { message: `the webcam gave no picture: ${error}`, traceback: "" } });
+  } finally {
+    for (const track of stream?.getTracks() ?? []) track.stop();
+    button.disabled = false;
+  }
+}

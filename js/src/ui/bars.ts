@@ -1,0 +1,78 @@
+// The most probable classes, as they are and under the occluder. Click one to make it the target.
+
+import type { Context, TraitName } from "../model/context.ts";
+import { h, row as controls, say, uniqueId } from "./dom.ts";
+import { amount, isProbability, meaningOf } from "../model/meaning.ts";
+import type { Scene } from "../model/scene.ts";
+import { meaningRow } from "./meaning_row.ts";
+
+export function barsPane(context: Context, scene: Scene): HTMLElement {
+  const list = h("div", { class: "nn-bars" });
+  const top = h("div", { class: "nn-soft" });
+  const id = uniqueId();
+  const names = h("datalist", { id });
+  const search = h("input", {
+    list: id,
+    placeholder: "another class…",
+    "aria-label": "another class as the target",
+  });
+  context.listen(search, "change", () => {
+    const wanted = search.value.trim().toLowerCase();
+    const index = context.get("labels").findIndex((name) => name.toLowerCase() === wanted);
+    if (index >= 0) context.set({ target: index });
+    search.setCustomValidity(index >= 0 || !wanted ? "" : `no class is called "${search.value}"`);
+    if (!search.reportValidity()) return;
+    search.value = "";
+  });
+  let rows: { button: HTMLButtonElement; clean: HTMLElement; now: HTMLElement; words: HTMLElement }[] = [];
+
+  context.watch(["scores", "labels"], () => {
+    const { classes } = context.get("scores");
+    rows = classes.map((index) => {
+      const [clean, now] = [h("span", { class: "nn-clean" }), h("span", { class: "nn-now" })];
+      const words = h("span", { class: "nn-number" });
+      const button = h(
+        "button",
+        { type: "button", class: "nn-bar", onclick: () => context.set({ target: index }) },
+        h("span", { class: "nn-name", title: scene.label(index) }, scene.label(index)),
+        h("span", { class: "nn-track" }, now, clean),
+        words,
+      );
+      return { button, clean, now, words };
+    });
+    list.replaceChildren(...rows.map((row) => row.button));
+    if (names.childElementCount !== context.get("labels").length) {
+      names.replaceChildren(...context.get("labels").map((value) => h("option", { value })));
+    }
+  });
+  const hiding: TraitName[] = [
+    ...(["occluder", "occluded", "mask", "masked", "occlusion_map", "size", "fill", "shape"] as const),
+    ...(["switched_off", "switched_scores", "row"] as const),
+  ];
+  context.watch(["scores", "target", "meaning", ...hiding], () => {
+    const { classes, probability } = context.get("scores");
+    // Probabilities fill their bar at 1, quantities at the largest that is shown.
+    const most = isProbability(context) ? 1 : Math.max(1e-12, ...probability.map((value) => Math.abs(value ?? 0)));
+    const part = (value: number | null) => `${Math.min(1, Math.abs(value ?? 0) / most) * 100}%`;
+    const under = scene.experiment.hiddenScores;
+    const waiting = scene.experiment.isHiding && !under;
+    classes.forEach((index, place) => {
+      const row = rows[place];
+      if (!row) return;
+      const now = under?.score(index, "probability") ?? probability[place];
+      row.clean.style.left = part(probability[place]);
+      row.now.style.width = part(now);
+      const words = amount(context, now);
+      say(row.words, under ? `${amount(context, probability[place])} → ${words}` : words);
+      row.button.setAttribute("aria-pressed", String(index === scene.target));
+      row.button.classList.toggle("nn-stale", waiting);
+    });
+    say(
+      top,
+      under && !classes.includes(under.top) ? `now: ${scene.label(under.top)} ${amount(context, under.topShare)}` : "",
+    );
+    top.hidden = meaningOf(context).task === "regression";
+  });
+  const searching = context.live && !context.hides("search") && context.get("labels").length > 1;
+  return h("div", {}, list, top, controls(searching && search, searching && names), meaningRow(context));
+}

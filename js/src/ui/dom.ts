@@ -1,0 +1,92 @@
+// Elements without a framework. Strings become text nodes, never HTML.
+
+type Child = Node | string | null | undefined | false;
+type Attribute = string | number | boolean | null | undefined | ((event: Event) => void);
+
+export function h<K extends keyof HTMLElementTagNameMap>(
+  tag: K,
+  attributes: Record<string, Attribute> = {},
+  ...children: Child[]
+): HTMLElementTagNameMap[K] {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (typeof value === "function") element.addEventListener(name.slice(2), value);
+    else element.setAttribute(name, value === true ? "" : String(value));
+  }
+  element.append(...children.filter((child): child is Node | string => Boolean(child)));
+  return element;
+}
+
+/** Set text only where it differs, so that nothing flickers and screen readers hear changes alone. */
+export function say(element: Element, text: string): void {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+let ids = 0;
+
+export function uniqueId(): string {
+  ids += 1;
+  return `nnlens-${ids}-${Math.random().toString(36).slice(2, 8)}`;
+}
+
+/** A labelled choice. */
+export function choice<Value extends string>(
+  label: string,
+  options: [value: Value, words: string][],
+  pick: (value: Value) => void,
+): HTMLLabelElement & { select: HTMLSelectElement } {
+  const select = h("select", { onchange: () => pick(select.value as Value) });
+  for (const [value, words] of options) select.append(h("option", { value }, words));
+  return Object.assign(h("label", { class: "nn-control" }, label, select), { select });
+}
+
+/** Make a canvas `width` × `height` CSS pixels and give back its context in those units. */
+export function sized(canvas: HTMLCanvasElement, width: number, height: number): CanvasRenderingContext2D {
+  const ratio = window.devicePixelRatio || 1;
+  const [w, t] = [Math.max(1, Math.round(width * ratio)), Math.max(1, Math.round(height * ratio))];
+  if (canvas.width !== w || canvas.height !== t) {
+    canvas.width = w;
+    canvas.height = t;
+  }
+  canvas.style.aspectRatio = `${width} / ${height}`;
+  const context = canvas.getContext("2d")!;
+  context.setTransform(w / width, 0, 0, t / height, 0, 0);
+  context.clearRect(0, 0, width, height);
+  return context;
+}
+
+/** Packed RGBA values as a canvas of their own size. */
+export function textured(pixels: Uint32Array, rows: number, columns: number): HTMLCanvasElement {
+  const canvas = h("canvas", { width: columns, height: rows });
+  const image = new ImageData(new Uint8ClampedArray(pixels.buffer as ArrayBuffer), columns, rows);
+  canvas.getContext("2d")!.putImageData(image, 0, 0);
+  return canvas;
+}
+
+/** A picture from bytes; `react` is called when it can be drawn. */
+export function pictured(bytes: Uint8Array, react: () => void): HTMLImageElement {
+  const image = new Image();
+  const url = URL.createObjectURL(new Blob([bytes.slice()]));
+  image.onload = () => {
+    URL.revokeObjectURL(url);
+    react();
+  };
+  image.onerror = () => URL.revokeObjectURL(url);
+  image.src = url;
+  return image;
+}
+
+/** A row of controls; none where all of them are left out, so that no hole stays. */
+export function row(...controls: (HTMLElement | false)[]): HTMLElement | null {
+  const there = controls.filter((one): one is HTMLElement => Boolean(one));
+  return there.length ? h("div", { class: "nn-row" }, ...there) : null;
+}
+
+/** A button that stays pressed. */
+export function toggle(words: string, change: (on: boolean) => void): HTMLButtonElement & { on(state: boolean): void } {
+  const button = h("button", { type: "button", "aria-pressed": "false" }, words);
+  const on = (state: boolean) => button.setAttribute("aria-pressed", String(state));
+  button.addEventListener("click", () => change(button.getAttribute("aria-pressed") !== "true"));
+  return Object.assign(button, { on });
+}

@@ -1,0 +1,41 @@
+// Units as a list with bars: a click goes there.
+
+import type { OfUnit, UnitValue } from "../model/traits.ts";
+import { type Context, NEEDS_KERNEL } from "../model/context.ts";
+import { h } from "./dom.ts";
+import { signed } from "./format.ts";
+
+/** Fill `list` with units and what each brings, as bars to the left and right of 0 on one scale. */
+export function unitLinks(context: Context, list: HTMLElement, links: UnitValue[]): void {
+  const largest = Math.max(1e-12, ...links.map((link) => Math.abs(link.value)));
+  const choices = context.choices("layer");
+  list.replaceChildren(
+    ...links.map((link) => {
+      const share = (50 * Math.abs(link.value)) / largest;
+      const bar = h("span", { class: link.value < 0 ? "nn-less" : "nn-more" });
+      bar.style.cssText = `width:${share}%;${link.value < 0 ? `right:50%` : `left:50%`}`;
+      const there = link.layer !== "input" && (choices === null || choices.includes(link.layer));
+      const name = `${link.layer} · ${link.unit}`;
+      const button = h(
+        "button",
+        { type: "button", class: "nn-link", title: there ? `go to ${name}` : link.layer === "input" ? name : NEEDS_KERNEL },
+        h("span", { class: "nn-unit-name" }, h("span", { class: "nn-name" }, h("bdi", {}, link.layer)), ` · ${link.unit}`),
+        h("span", { class: "nn-balance" }, bar),
+        h("span", { class: "nn-number" }, signed(link.value)),
+      );
+      button.disabled = !there;
+      // Two steps: a unit of the new layer is checked against that layer's number of units.
+      button.addEventListener("click", () => {
+        if (link.layer !== context.get("layer")) context.set({ layer: link.layer });
+        context.set({ unit: link.unit, position: null });
+      });
+      return button;
+    }),
+  );
+}
+
+/** What a saved page says in a pane of which it holds another unit only. */
+export function heldWords(payload: OfUnit | null | undefined): string {
+  if (!payload) return `this ${NEEDS_KERNEL}`;
+  return `this page holds ${payload.layer} · ${payload.unit} here; another unit needs a kernel`;
+}

@@ -1,0 +1,251 @@
+// All units of a layer as tiles.
+
+import { decode, type Limits, limitsOf } from "../../draw/colors.ts";
+import { type Context, NEEDS_KERNEL } from "../../model/context.ts";
+import { choice, h, say, sized } from "../../ui/dom.ts";
+import { percent, shape, short } from "../../ui/format.ts";
+import { legend } from "../../draw/legend.ts";
+import { type Grid, gridFrom, hit, layout, order } from "../../draw/tiles.ts";
+import type { Mosaic } from "../../model/layer.ts";
+import type { Scene } from "../../model/scene.ts";
+
+const HEIGHT = 300;
+
+export function mosaicPane(context: Context, scene: Scene): HTMLElement {
+  const title = h("h4");
+  const canvas = h("canvas", { class: "nn-mosaic", tabindex: 0, role: "application" });
+  const stage = h("div", { class: "nn-stage" }, canvas);
+  const reading = h("div", { class: "nn-soft nn-line" });
+  const facts = h("span", { class: "nn-soft" });
+  const scale = legend();
+  let grid: Grid | null = null;
+  let places: Int32Array = new Int32Array();
+  let texture: HTMLCanvasElement | null = null;
+  let width = 480;
+
+  const sort = choice(
+    "sort",
+    [
+      ["index", "index"],
+      ["mean", "mean"],
+      ["maximum", "maximum"],
+      ["zeros", "share of zeros"],
+    ],
+    (value) => context.set({ sort: value }),
+  );
+  const scaling = choice(
+    "scale",
+    [
+      ["unit", "per unit"],
+      ["layer", "per layer"],
+      ["locked", "locked"],
+    ],
+    (value) => context.set({ scale: value }),
+  );
+
+  const tokens = h("input", { type: "text", class: "nn-short", placeholder: "guess" });
+  const arrangement = h("label", { class: "nn-control", hidden: true }, "tokens as", tokens);
+  tokens.disabled = !context.live;
+  arrangement.title = context.live ? "rows × columns, or strip; empty: the guess" : NEEDS_KERNEL;
+  let typing = false;
+  context.listen(tokens, "input", () => (typing = true));
+  context.listen(tokens, "blur", () => (typing = false));
+  context.listen(tokens, "change", () => {
+    typing = false;
+    const count = scene.layer.mosaic?.tokens ?? 0;
+    const chosen = gridFrom(tokens.value, count);
+    const rule = `rows × columns with at most ${count} places, or strip, or empty for the guess`;
+    tokens.setCustomValidity(chosen === undefined ? rule : "");
+    if (tokens.reportValidity() && chosen !== undefined) context.set({ grid: chosen, position: null });
+  });
+
+  /** Paint all tiles, one canvas pixel per value. */
+  const paint = (mosaic: Mosaic) => {
+    places = order(context.get("sort"), mosaic.units, {
+      mean: mosaic.mean,
+      maximum: mosaic.high,
+      zeros: mosaic.zeros,
+    });
+    grid = layout(mosaic.units, mosaic.columns, mosaic.rows, width, HEIGHT);
+    const { rows, columns } = mosaic;
+    const across = grid.columns * columns;
+    const pixels = new Uint32Array(across * grid.rows * rows);
+    const perTile = context.get("scale") === "unit";
+    const shared = perTile ? null : scene.layer.limits(mosaic, 0);
+    places.forEach((unit, place) => {
+      const colors = scene.layer.tileColors(mosaic, unit);
+      const start = unit * rows * columns;
+      const corner = Math.floor(place / grid!.columns) * rows * across + (place % grid!.columns) * columns;
+      for (let row = 0; row < rows; row++) {
+        for (let column = 0; column < columns; column++) {
+          pixels[corner + row * across + column] = colors[mosaic.data[start + row * columns + column]];
+        }
+      }
+    });
+    texture = h("canvas", { width: across, height: grid.rows * rows });
+    texture
+      .getContext("2d")!
+      .putImageData(new ImageData(new Uint8ClampedArray(pixels.buffer), across, grid.rows * rows), 0, 0);
+    const limits: Limits = shared ?? limitsOf(mosaic.lowest, mosaic.highest);
+    scale.show(
+      perTile ? (limits[0] < 0 ? [-1, 1] : [0, 1]) : limits,
+      scene.table(limits),
+      perTile ? "× each unit's own maximum" : "",
+    );
+  };
+
+  const draw = () => {
+    const mosaic = scene.layer.mosaic;
+    if (!mosaic || !grid || !texture) return;
+    const [cellX, cellY] = [grid.width + grid.gap, grid.height + grid.gap];
+    const pen = sized(canvas, grid.columns * cellX, grid.rows * cellY);
+    canvas.style.width = `${grid.columns * cellX}px`;
+    pen.imageSmoothingEnabled = grid.width < mosaic.columns;
+    const selected = context.get("unit");
+    // Against what 0 looks like: dark in the sequential table, the background in the diverging ones.
+    const ink = context.dark || mosaic.lowest >= 0 ? "#c8ccd0" : "#5f6368";
+    places.forEach((unit, place) => {
+      const [left, top] = [(place % grid!.columns) * cellX, Math.floor(place / grid!.columns) * cellY];
+      const [sx, sy] = [
+        (place % grid!.columns) * mosaic.columns,
+        Math.floor(place / grid!.columns) * mosaic.rows,
+      ];
+      pen.drawImage(texture!, sx, sy, mosaic.columns, mosaic.rows, left, top, grid!.width, grid!.height);
+      if (mosaic.zeros[unit] === 1 && grid!.width >= 5) {
+        // Dead on this input: struck through, so that it is no dark tile among others.
+        pen.strokeStyle = ink;
+        pen.lineWidth = 1;
+        pen.strokeRect(left + 0.5, top + 0.5, grid!.width - 1, grid!.height - 1);
+        pen.beginPath();
+        pen.moveTo(left, top + grid!.height);
+        pen.lineTo(left + grid!.width, top);
+        pen.stroke();
+      }
+    });
+    const place = places.indexOf(selected);
+    if (place >= 0) {
+      const [left, top] = [(place % grid.columns) * cellX, Math.floor(place / grid.columns) * cellY];
+      pen.lineWidth = 2;
+      pen.strokeStyle = getComputedStyle(context.root).getPropertyValue("--nn-accent") || "#1976d2";
+      pen.strokeRect(left, top, Math.max(3, grid.width), Math.max(3, grid.height));
+    }
+  };
+
+  const words = (unit: number, row: number, column: number): string => {
+    const mosaic = scene.layer.mosaic!;
+    const value = decode(
+      mosaic.data[(unit * mosaic.rows + row) * mosaic.columns + column],
+      mosaic.low[unit],
+      mosaic.high[unit],
+    );
+    const at =
+      mosaic.step === 1
+        ? `(${row}, ${column})`
+        : `the ${mosaic.step}×${mosaic.step} cell at (${row * mosaic.step}, ${column * mosaic.step})`;
+    return `unit ${unit}: ≈ ${short(value)} at ${at}`;
+  };
+
+  const tell = () => {
+    const mosaic = scene.layer.mosaic;
+    if (!mosaic) return;
+    say(title, `mosaic of ${mosaic.layer} · ${shape(mosaic.shape)}`);
+    title.title = `${mosaic.label}; ${mosaic.layout}`;
+    const parts = [`${mosaic.units} units`, `zeros ${percent(mosaic.sparsity)}`];
+    if (mosaic.dead) parts.push(`dead ${mosaic.dead}`);
+    if (mosaic.not_finite) parts.push(`${mosaic.not_finite} values not finite`);
+    if (mosaic.layout !== "one map per channel") parts.push(mosaic.layout);
+    if (mosaic.step > 1) parts.push(`shown at 1/${mosaic.step}, each cell by its strongest value`);
+    say(facts, parts.join(" · "));
+    arrangement.hidden = !mosaic.tokens;
+    if (!typing) tokens.value = mosaic.grid ? mosaic.grid.join(" × ") : "strip";
+    sort.select.value = context.get("sort");
+    scaling.select.value = context.get("scale");
+    canvas.setAttribute(
+      "aria-label",
+      `activations of ${mosaic.layer}, ${parts.join(", ")}; unit ${context.get("unit")} is selected`,
+    );
+    if (!reading.textContent) say(reading, "point at a tile: it reads the value; click selects the unit");
+  };
+
+  const at = (event: PointerEvent) => {
+    const mosaic = scene.layer.mosaic;
+    if (!mosaic || !grid) return null;
+    const box = canvas.getBoundingClientRect();
+    const [x, y] = [event.clientX - box.left, event.clientY - box.top];
+    const ratio = (grid.columns * (grid.width + grid.gap)) / box.width;
+    const found = hit(grid, mosaic.units, x * ratio, y * ratio, mosaic.columns, mosaic.rows);
+    return found && { unit: places[found.place], row: found.row, column: found.column };
+  };
+  context.listen(canvas, "pointermove", (event: PointerEvent) => {
+    const found = at(event);
+    if (found) say(reading, words(found.unit, found.row, found.column));
+  });
+  context.listen(canvas, "pointerdown", (event: PointerEvent) => {
+    const found = at(event);
+    if (!found) return;
+    const { step } = scene.layer.mosaic!;
+    context.set({ unit: found.unit, position: [found.row * step, found.column * step] });
+  });
+  // Only where there is a card to open.
+  const openCard = () => context.get("card") === false && context.set({ card: true });
+  context.listen(canvas, "dblclick", openCard);
+  context.listen(canvas, "keydown", (event: KeyboardEvent) => {
+    if (!grid) return;
+    if (event.key === "Enter") openCard();
+    const by: Record<string, number> = {
+      ArrowLeft: -1,
+      ArrowRight: 1,
+      ArrowUp: -grid.columns,
+      ArrowDown: grid.columns,
+    };
+    const here = places.indexOf(context.get("unit"));
+    const to =
+      event.key === "Home"
+        ? 0
+        : event.key === "End"
+          ? places.length - 1
+          : here + (by[event.key] ?? Number.NaN);
+    if (Number.isNaN(to)) return;
+    event.preventDefault();
+    if (to >= 0 && to < places.length) context.set({ unit: places[to], position: null });
+  });
+
+  // "Locked" keeps the colours of the moment it is chosen, whatever is looked at next.
+  context.watch(["scale", "mosaic"], () => {
+    const mosaic = scene.layer.mosaic;
+    if (context.get("scale") === "locked" && !context.get("limits") && mosaic) {
+      context.set({ limits: limitsOf(mosaic.lowest, mosaic.highest) });
+    } else if (context.get("scale") !== "locked" && context.get("limits")) context.set({ limits: null });
+  });
+  const repaint = () => {
+    if (scene.layer.mosaic) paint(scene.layer.mosaic);
+    draw();
+  };
+  context.watch(["mosaic", "sort", "scale", "limits"], repaint);
+  context.watch(["unit"], draw);
+  context.watch(["mosaic", "sort", "scale", "unit", "grid"], tell);
+  context.watch(["layer", "mosaic"], () =>
+    canvas.classList.toggle("nn-stale", scene.layer.mosaic?.layer !== context.get("layer")),
+  );
+  context.onTheme(repaint);
+  if (typeof ResizeObserver !== "undefined") {
+    const watcher = new ResizeObserver(([entry]) => {
+      const now = Math.floor(entry.contentRect.width);
+      if (now > 0 && now !== width) {
+        width = now;
+        repaint();
+      }
+    });
+    watcher.observe(stage);
+    context.onStop(() => watcher.disconnect());
+  }
+  return h(
+    "div",
+    {},
+    title,
+    h("div", { class: "nn-row" }, !context.hides("sort") && sort, !context.hides("scale") && scaling, arrangement),
+    stage,
+    h("div", { class: "nn-row" }, scale.element, facts),
+    reading,
+  );
+}

@@ -1,0 +1,196 @@
+// One unit at large, over the photograph on demand, with its numbers in words.
+
+import { colorOf } from "../../draw/colors.ts";
+import type { Context } from "../../model/context.ts";
+import { h, say, sized, textured } from "../../ui/dom.ts";
+import { percent, short } from "../../ui/format.ts";
+import { legend } from "../../draw/legend.ts";
+import type { Mosaic, UnitMap } from "../../model/layer.ts";
+import type { Scene } from "../../model/scene.ts";
+import { unitNumber } from "../../ui/unit_number.ts";
+
+const SIDE = 320;
+
+export function unitPane(context: Context, scene: Scene): HTMLElement {
+  const canvas = h("canvas", { class: "nn-photo", tabindex: 0, role: "application" });
+  const words = h("div", { "aria-live": "polite" });
+  const reading = h("div", { class: "nn-soft nn-line", "aria-live": "polite" });
+  const scale = legend();
+  const overlay = h("input", { type: "checkbox" });
+  const over = h("label", { class: "nn-control" }, overlay, "over the photograph");
+  context.listen(overlay, "change", () => context.set({ overlay: overlay.checked }));
+
+  const draw = () => {
+    const [mosaic, map] = [scene.layer.mosaic, scene.layer.unit];
+    if (!mosaic || !map) return;
+    if (map.rows === 1 && map.columns > 1) {
+      drawTrace(mosaic, map);
+      return;
+    }
+    const ratio = Math.min(4, Math.max(0.25, mosaic.height / mosaic.width));
+    const [width, height] = ratio > 1 ? [SIDE / ratio, SIDE] : [SIDE, SIDE * ratio];
+    const pen = sized(canvas, width, height);
+    const limits = scene.layer.limits(mosaic, map.unit);
+    const table = scene.table(limits);
+    const pixels = new Uint32Array(map.rows * map.columns);
+    const seen = context.get("overlay") && scene.photo.image;
+    const largest = Math.max(Math.abs(limits[0]), Math.abs(limits[1])) || 1;
+    for (let place = 0; place < pixels.length; place++) {
+      const value = map.at(place);
+      let color = Number.isFinite(value) ? colorOf(value, limits, table) : 0xffd627d6;
+      if (seen && Number.isFinite(value)) {
+        // Over the photograph, what is near 0 lets it through.
+        const alpha = Math.round(225 * Math.min(1, Math.abs(value) / largest));
+        color = ((alpha << 24) | (color & 0xffffff)) >>> 0;
+      }
+      pixels[place] = color;
+    }
+    const texture = textured(pixels, map.rows, map.columns);
+    if (seen) {
+      pen.filter = "grayscale(1)";
+      pen.drawImage(scene.photo.image!, 0, 0, width, height);
+      pen.filter = "none";
+    }
+    pen.imageSmoothingEnabled = false;
+    pen.drawImage(texture, 0, 0, width, height);
+    const position = context.get("position");
+    if (position && position[0] < mosaic.height && position[1] < mosaic.width) {
+      const [cellX, cellY] = [width / mosaic.width, height / mosaic.height];
+      pen.lineWidth = 3;
+      pen.strokeStyle = "#000";
+      const box: [number, number, number, number] = [
+        position[1] * cellX,
+        position[0] * cellY,
+        Math.max(4, cellX),
+        Math.max(4, cellY),
+      ];
+      pen.strokeRect(...box);
+      pen.lineWidth = 1.5;
+      pen.strokeStyle = "#fff";
+      pen.strokeRect(...box);
+    }
+    scale.show(limits, table, reach());
+  };
+
+  const reach = () =>
+    ({ unit: "this unit", locked: "locked", layer: "whole layer" })[context.get("scale")];
+
+  /** Values along one axis: a line over their colours. */
+  const drawTrace = (mosaic: Mosaic, map: UnitMap) => {
+    const [width, height, band] = [SIDE, SIDE / 2, 12];
+    const pen = sized(canvas, width, height);
+    const limits = scene.layer.limits(mosaic, map.unit);
+    const table = scene.table(limits);
+    const [low, high] = [Math.min(0, limits[0]), limits[1] > limits[0] ? limits[1] : limits[0] + 1];
+    const y = (value: number) => (height - band - 6) * (1 - (value - low) / (high - low)) + 3;
+    const step = width / map.columns;
+    const style = getComputedStyle(context.root);
+    pen.strokeStyle = style.getPropertyValue("--nn-line") || "#9e9e9e";
+    pen.lineWidth = 1;
+    pen.beginPath();
+    pen.moveTo(0, y(0));
+    pen.lineTo(width, y(0));
+    pen.stroke();
+    pen.strokeStyle = style.color || "#212121";
+    pen.lineWidth = 1.5;
+    pen.beginPath();
+    let drawing = false;
+    for (let column = 0; column < map.columns; column++) {
+      const value = map.at(column);
+      const color = Number.isFinite(value) ? colorOf(value, limits, table) : 0xffd627d6;
+      pen.fillStyle = `rgb(${color & 255}, ${(color >> 8) & 255}, ${(color >> 16) & 255})`;
+      pen.fillRect(column * step, height - band, Math.ceil(step), band);
+      if (Number.isFinite(value)) {
+        const x = (column + 0.5) * step;
+        if (drawing) pen.lineTo(x, y(value));
+        else pen.moveTo(x, y(value));
+      }
+      drawing = Number.isFinite(value);
+    }
+    pen.stroke();
+    const position = context.get("position");
+    if (position && position[1] < mosaic.width) {
+      pen.strokeStyle = style.getPropertyValue("--nn-accent") || "#1976d2";
+      pen.strokeRect((position[1] * width) / mosaic.width, 0.5, Math.max(2, step), height - 1);
+    }
+    scale.show(limits, table, reach());
+  };
+
+  const tell = () => {
+    const [mosaic, map] = [scene.layer.mosaic, scene.layer.unit];
+    if (!mosaic || !map) return;
+    const { unit } = map;
+    overlay.checked = context.get("overlay");
+    over.hidden = map.rows === 1 || context.hides("overlay"); // a line has no place on a photograph
+    const [row, column] = [mosaic.peak[2 * unit], mosaic.peak[2 * unit + 1]];
+    const sent = context.get("unit_map");
+    const of = sent?.class_name && sent.layer === mosaic.layer && sent.unit === unit ? ` (${sent.class_name})` : "";
+    const text =
+      mosaic.zeros[unit] === 1
+        ? `unit ${unit}${of}: 0 everywhere on this image`
+        : `unit ${unit}${of}: max ${short(mosaic.high[unit])} at (${row}, ${column}), mean ${short(mosaic.mean[unit])}, ${percent(mosaic.zeros[unit])} zeros`;
+    say(words, text);
+    canvas.setAttribute("aria-label", `${mosaic.layer}, ${text}`);
+    const position = context.get("position");
+    if (position) read(position[0], position[1]);
+    else say(reading, "point at the map: it reads the value; click keeps the place");
+  };
+
+  const read = (row: number, column: number) => {
+    const map = scene.layer.unit;
+    if (!map) return;
+    const value = map.at(Math.floor(row / map.step) * map.columns + Math.floor(column / map.step));
+    say(reading, `${map.exact ? "" : "≈ "}${short(value)} at (${row}, ${column})`);
+  };
+  const place = (event: PointerEvent): [number, number] | null => {
+    const mosaic = scene.layer.mosaic;
+    if (!mosaic) return null;
+    const box = canvas.getBoundingClientRect();
+    const inside = (share: number, count: number) =>
+      Math.min(count - 1, Math.max(0, Math.floor(share * count)));
+    return [
+      inside((event.clientY - box.top) / box.height, mosaic.height),
+      inside((event.clientX - box.left) / box.width, mosaic.width),
+    ];
+  };
+  context.listen(canvas, "pointermove", (event: PointerEvent) => {
+    const found = place(event);
+    scene.selected.hover = found;
+    if (found) read(...found);
+  });
+  context.listen(canvas, "pointerleave", () => {
+    scene.selected.hover = null;
+    tell();
+  });
+  context.listen(canvas, "pointerdown", (event: PointerEvent) => context.set({ position: place(event) }));
+  context.listen(canvas, "keydown", (event: KeyboardEvent) => {
+    const mosaic = scene.layer.mosaic;
+    const by = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
+    if (event.key === "Escape") context.set({ position: null });
+    else if (event.key === "o") context.set({ overlay: !context.get("overlay") });
+    else if (by && mosaic) {
+      const unit = context.get("unit");
+      const [row, column] = context.get("position") ?? [
+        mosaic.peak[2 * unit],
+        mosaic.peak[2 * unit + 1],
+      ];
+      const inside = (value: number, count: number) => Math.min(count - 1, Math.max(0, value));
+      context.set({ position: [inside(row + by[0], mosaic.height), inside(column + by[1], mosaic.width)] });
+    } else return;
+    event.preventDefault();
+  });
+  scene.photo.onLoad(draw);
+  context.onTheme(draw);
+  context.watch(["mosaic", "unit_map", "unit", "scale", "limits", "overlay", "position", "photo"], draw);
+  context.watch(["mosaic", "unit_map", "unit", "position", "overlay"], tell);
+  return h(
+    "div",
+    {},
+    !context.hides("number") && unitNumber(context, scene),
+    canvas,
+    scale.element,
+    words,
+    reading,
+    over,
+  );
+}

@@ -1,0 +1,250 @@
+// The evidence of the selected map: in words, as curves, as correlations; and the checks that wait to be asked for.
+
+import { failureOf } from "../../draw/attribution_map.ts";
+import { type Context, NEEDS_KERNEL } from "../../model/context.ts";
+import type { Curves, MethodName, Randomised } from "../../model/traits.ts";
+import { h, say, sized } from "../../ui/dom.ts";
+import { share, short, signed } from "../../ui/format.ts";
+
+const CHECKS: Record<string, string> = {
+  faithfulness: "deletion and insertion",
+  randomisation: "randomised weights",
+  seeds: "other seeds",
+  sensitivity: "noise on the input",
+};
+const WORDS: Record<string, string> = { good: "✓ holds", doubtful: "? doubtful", bad: "✗ speaks against it", plain: "· noted" };
+
+/** As wide as there is room, at most `most`: a chart that is scaled afterwards cannot be read. */
+function widthOf(canvas: HTMLCanvasElement, most: number): number {
+  const width = Math.min(most, Math.floor(canvas.parentElement?.clientWidth || most));
+  canvas.style.width = `${width}px`;
+  return width;
+}
+
+/** Draw again when there is more room, or less. */
+export function onWidth(context: Context, element: HTMLElement, draw: () => void): void {
+  if (typeof ResizeObserver === "undefined") return;
+  let before = 0;
+  const observer = new ResizeObserver(() => {
+    if (element.clientWidth === before) return;
+    before = element.clientWidth;
+    draw();
+  });
+  observer.observe(element);
+  context.onStop(() => observer.disconnect());
+}
+
+/** Deletion and insertion side by side: the map's order, the band of random ones, the edges dashed. */
+export function drawCurves(context: Context, canvas: HTMLCanvasElement, curves: Curves, room: number, height: number): void {
+  const width = widthOf(canvas, room);
+  const style = getComputedStyle(context.root);
+  const color = (name: string) => style.getPropertyValue(name).trim() || style.color;
+  const pen = sized(canvas, width, height);
+  const large = height > 100;
+  const foot = large ? 30 : 14;
+  const most = Math.max(
+    1e-9,
+    ...(["deletion", "insertion"] as const).flatMap((name) => [...curves[name].own, ...curves[name].high, ...curves[name].edges]),
+  );
+  const top = most > 0.3 ? 1 : most * 1.1;
+  pen.font = `${large ? 11 : 10}px system-ui, sans-serif`;
+  const left = large ? 34 : 22;
+  const half = (width - left - 14) / 2;
+  (["deletion", "insertion"] as const).forEach((name, place) => {
+    const curve = curves[name];
+    const from = left + place * (half + 12);
+    const x = (part: number) => from + part * half;
+    const y = (value: number) => 4 + (1 - value / top) * (height - foot - 4);
+    pen.strokeStyle = color("--nn-line");
+    pen.lineWidth = 1;
+    pen.strokeRect(Math.round(from) + 0.5, 4.5, Math.round(half), Math.round(height - foot - 4));
+    pen.fillStyle = color("--nn-line");
+    pen.globalAlpha = 0.8;
+    pen.beginPath();
+    curves.shares.forEach((part, at) => pen.lineTo(x(part), y(curve.high[at])));
+    [...curves.shares.keys()].reverse().forEach((at) => pen.lineTo(x(curves.shares[at]), y(curve.low[at])));
+    pen.fill();
+    pen.globalAlpha = 1;
+    const line = (values: number[], ink: string, dash: number[]) => {
+      pen.strokeStyle = color(ink);
+      pen.setLineDash(dash);
+      pen.lineWidth = dash.length ? 1 : 1.75;
+      pen.beginPath();
+      values.forEach((value, at) => pen.lineTo(x(curves.shares[at]), y(value)));
+      pen.stroke();
+      pen.setLineDash([]);
+    };
+    line(curve.edges, "--nn-dim", [3, 2]);
+    line(curve.own, "--nn-accent", []);
+    pen.fillStyle = color("--nn-dim");
+    pen.textBaseline = "bottom";
+    pen.textAlign = "left";
+    pen.fillText(large ? `${name} ${short(curve.area, 2)}` : `${name.slice(0, 3)}. ${short(curve.area, 2)}`, from, height - (large ? 16 : 1));
+    if (large) {
+      pen.textAlign = "left";
+      pen.fillText("0", from, height - 2);
+      pen.textAlign = "right";
+      pen.fillText("share of the image 1", from + half, height - 2);
+    }
+    if (place === 0) {
+      pen.textAlign = "right";
+      pen.textBaseline = "middle";
+      for (const tick of large ? [0, top / 2, top] : [0, top]) pen.fillText(top === 1 ? tick.toFixed(tick % 1 ? 1 : 0) : short(tick, 1), left - 3, Math.max(8, y(tick)));
+    }
+  });
+  const words = (["deletion", "insertion"] as const).map((name) => {
+    const { area, chance, edges_area } = curves[name];
+    return `${name} area ${short(area, 2)}, random orders ${short(chance, 2)}, edges ${short(edges_area, 2)}`;
+  });
+  canvas.setAttribute("aria-label", words.join("; "));
+  canvas.title = `probability while the image is deleted (left; falling early is good) and inserted (right; rising early is good), in the map's order; grey: ${curves.orders} random orders; dashed: an edge detector's order. Blocks of ${curves.block} pixels, ${curves.steps} steps`;
+}
+
+export function evidencePane(context: Context): HTMLElement {
+  const title = h("h4");
+  const words = h("div", { class: "nn-statements" });
+  const curves = h("canvas", { class: "nn-curve nn-evidence-curves", role: "img" });
+  const caption = h("div", { class: "nn-soft" });
+  const weights = h("canvas", { class: "nn-curve nn-evidence-curves", role: "img" });
+  const weightsCaption = h("div", { class: "nn-soft" });
+  const ask = h("div", { class: "nn-row" });
+  const failed = h("div", { class: "nn-soft" });
+  const agreement = h("div", { class: "nn-agreement" });
+
+  const draw = () => {
+    const method = context.get("method") as MethodName;
+    const row = context.get("row");
+    const known = context.get("known_methods").find(({ name }) => name === method);
+    const about = context.get("rows")[row];
+    say(title, `evidence · ${known?.title ?? method} of ${about?.label ?? ""}`);
+    const found = context.get(`evidence_${method}`)?.[row];
+    const error = failureOf(context.get(`map_${method}`)?.[row]);
+    words.replaceChildren(
+      ...(found?.findings ?? []).map(([, verdict, text]) =>
+        h("div", { class: `nn-statement nn-${verdict}` }, h("span", { class: "nn-verdict" }, WORDS[verdict]), h("span", {}, `${text}`)),
+      ),
+    );
+    if (!found) words.append(h("div", { class: "nn-soft" }, error ? `no map, no evidence: ${error}` : context.live ? "coming…" : "this page does not hold it"));
+    curves.hidden = caption.hidden = !found?.curves;
+    if (found?.curves) {
+      drawCurves(context, curves, found.curves, 340, 132);
+      say(
+        caption,
+        `probability while the image is deleted, and inserted, in the map's order; grey band: ${found.curves.orders} random orders; dashed: the edges' order; blocks of ${found.curves.block} px, ${found.curves.steps} steps`,
+      );
+    }
+    const there = found?.weights?.cascading.length;
+    weights.hidden = weightsCaption.hidden = !there;
+    if (found?.weights && there) drawWeights(found.weights);
+    ask.replaceChildren(...Object.entries(found?.skipped ?? {}).map(([check, passes]) => button(method, row, check, passes)));
+    if (ask.childElementCount) ask.prepend(h("span", { class: "nn-soft" }, "not made by itself:"));
+    say(failed, Object.entries(found?.failed ?? {}).map(([check, why]) => `${CHECKS[check]}: ${why}`).join("; "));
+    failed.hidden = !failed.textContent;
+  };
+
+  const button = (method: MethodName, row: number, check: string, passes: number) => {
+    const ask = h("button", { type: "button" }, `${CHECKS[check]} (about ${passes.toLocaleString("en")} passes)`);
+    ask.disabled = !context.live;
+    if (!context.live) ask.title = NEEDS_KERNEL;
+    context.listen(ask, "click", () => context.set({ check_request: { method, row, check, at: Date.now() } }));
+    return ask;
+  };
+
+  /** Rank correlation with the original map, layer by layer: from the end down to it, and it alone. */
+  const drawWeights = ({ layers, cascading, independent }: Randomised) => {
+    const [width, height, left, foot] = [widthOf(weights, 340), 132, 34, 30];
+    const style = getComputedStyle(context.root);
+    const color = (name: string) => style.getPropertyValue(name).trim() || style.color;
+    const pen = sized(weights, width, height);
+    const low = Math.min(0, ...[...cascading, ...independent].flatMap(([sign, size]) => [sign ?? 0, size ?? 0]));
+    const y = (value: number) => 4 + (1 - (value - low) / (1 - low)) * (height - foot - 8);
+    const step = (width - left - 8) / layers.length;
+    pen.font = "11px system-ui, sans-serif";
+    pen.fillStyle = color("--nn-dim");
+    pen.textBaseline = "middle";
+    pen.textAlign = "right";
+    for (const tick of [0, 0.5, 1]) {
+      pen.strokeStyle = color("--nn-line");
+      pen.beginPath();
+      pen.moveTo(left, Math.round(y(tick)) + 0.5);
+      pen.lineTo(width - 8, Math.round(y(tick)) + 0.5);
+      pen.stroke();
+      pen.fillText(String(tick), left - 5, y(tick));
+    }
+    const bar = (place: number, slot: number, value: number | null | undefined, ink: string) => {
+      if (value === null || value === undefined) return;
+      const from = left + place * step + 4 + (slot * (step - 8)) / 3;
+      pen.fillStyle = color(ink);
+      pen.fillRect(from, Math.min(y(value), y(0)), (step - 8) / 3 - 1, Math.max(1, Math.abs(y(value) - y(0))));
+    };
+    layers.forEach((layer, place) => {
+      if (cascading[place]) {
+        bar(place, 0, cascading[place][0], "--nn-accent");
+        bar(place, 1, cascading[place][1], "--nn-bar");
+      }
+      if (independent[place]) bar(place, 2, Math.max(independent[place][0] ?? 0, independent[place][1] ?? 0), "--nn-dim");
+      pen.fillStyle = color("--nn-dim");
+      pen.textAlign = "center";
+      pen.textBaseline = "top";
+      let name = layer;
+      while (name.length > 2 && pen.measureText(name).width > step - 4) name = name.startsWith("…") ? `…${name.slice(2)}` : `…${name.slice(1)}`;
+      pen.fillText(name, left + (place + 0.5) * step, height - foot + 2);
+    });
+    pen.textAlign = "left";
+    pen.fillText("last layer", left, height - 13);
+    pen.textAlign = "right";
+    pen.fillText("first", width - 8, height - 13);
+    const text = cascading.map(([sign, size], place) => `${layers[place]} ${signed(sign ?? 0)}, ${short(size ?? 0, 2)}`).join("; ");
+    weights.setAttribute("aria-label", `rank correlation with weights randomised down to each layer, with signs and of magnitudes: ${text}`);
+    say(
+      weightsCaption,
+      "rank correlation with this map when weights are randomised from the last layer down to each (orange: with signs; blue: of magnitudes), and in that layer alone (grey). It should fall.",
+    );
+  };
+
+  const agree = () => {
+    const { methods, values } = context.get("agreement")?.[context.get("row")] ?? { methods: [], values: [] };
+    agreement.hidden = !values.length;
+    if (!values.length) return;
+    const titles = methods.map((name) => context.get("known_methods").find((method) => method.name === name)?.title ?? name);
+    const head = h("tr", {}, h("th", {}, "agreement"), ...titles.map((title) => h("th", { scope: "col" }, title)));
+    const lines = values.map((row, at) =>
+      h(
+        "tr",
+        {},
+        h("th", { scope: "row" }, titles[at]),
+        ...row.map((value, other) => {
+          const cell = h("td", {}, at === other ? "" : value === null ? "–" : share(Math.abs(value)));
+          if (at !== other && value !== null) {
+            if (value < 0) say(cell, `−${share(-value)}`);
+            cell.style.background = `color-mix(in srgb, var(--nn-bar) ${Math.round(Math.max(0, value) * 70)}%, transparent)`;
+          }
+          return cell;
+        }),
+      ),
+    );
+    agreement.replaceChildren(
+      h("table", {}, head, ...lines),
+      h("div", { class: "nn-soft" }, "rank correlation of the methods' importances: methods that agree need not be right"),
+    );
+  };
+
+  const methods = context.get("known_methods").map(({ name }) => name);
+  const evidence = methods.map((name) => `evidence_${name}` as const);
+  const maps = methods.map((name) => `map_${name}` as const);
+  context.onTheme(draw);
+  context.watch([...evidence, ...maps, "method", "row", "rows"], draw);
+  context.watch(["agreement", "known_methods", "row"], agree);
+  const pane = h(
+    "div",
+    {},
+    title,
+    words,
+    ask,
+    failed,
+    h("div", { class: "nn-halves" }, h("div", {}, curves, caption), h("div", {}, weights, weightsCaption)),
+    agreement,
+  );
+  onWidth(context, pane, draw);
+  return pane;
+}

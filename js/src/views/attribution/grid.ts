@@ -1,0 +1,280 @@
+// Maps side by side: one column a method, one row a class or an image; under each what the checks say.
+
+import { u8 } from "../../model/arrays.ts";
+import { failureOf, limitsFor, reachOf, shownValues } from "../../draw/attribution_map.ts";
+import type { Limits } from "../../draw/colors.ts";
+import type { Context } from "../../model/context.ts";
+import { h, pictured, say, sized, textured } from "../../ui/dom.ts";
+import { short } from "../../ui/format.ts";
+import { type Legend, legend } from "../../draw/legend.ts";
+import { tabled } from "../../draw/signed.ts";
+import { amount } from "../../model/meaning.ts";
+import type { Scene } from "../../model/scene.ts";
+import type { AttributionPayload, MethodName, Row } from "../../model/traits.ts";
+import { drawCurves, onWidth } from "./evidence.ts";
+import { partsOf } from "./superpixels.ts";
+
+const SIDE = 224;
+const MARKS: Record<string, string> = { good: "✓", doubtful: "?", bad: "✗", plain: "·" };
+
+interface Cell {
+  row: number;
+  method: MethodName;
+  canvas: HTMLCanvasElement;
+  scale: Legend;
+  words: HTMLElement;
+  empty: HTMLElement;
+  values: Float32Array | null;
+  reach: number;
+  clipped: number;
+}
+
+/** The map of a cell as it was sent; null where there is none. */
+function sent(context: Context, row: number, method: MethodName): AttributionPayload | null {
+  const map = context.get(`map_${method}`)?.[row];
+  return map && !("error" in map) ? map : null;
+}
+
+export function gridPane(context: Context, scene: Scene): HTMLElement {
+  const grid = h("div", { class: "nn-maps" });
+  const reading = h("div", { class: "nn-soft nn-line", "aria-live": "off" }, "point at a map: all of them read the same place");
+  let cells: Cell[] = [];
+  let columns: { method: MethodName; head: HTMLElement; cost: HTMLElement; strip: HTMLElement }[] = [];
+  const of = h("div", { class: "nn-map-line nn-soft" });
+  let photos: (HTMLImageElement | null)[] = [];
+  let point: [number, number] | null = null;
+
+  const titleOf = (method: MethodName) => context.get("known_methods").find(({ name }) => name === method)?.title ?? method;
+  const passesOf = (method: MethodName) => context.get("known_methods").find(({ name }) => name === method)?.passes ?? 0;
+
+  const build = () => {
+    const methods = context.get("methods");
+    const rows = context.get("rows");
+    const hidden = context.get("hide");
+    grid.style.setProperty("--nn-methods", String(methods.length));
+    photos = rows.map((row) => (row.photo ? pictured(u8(row.photo.data), () => draw()) : null));
+    columns = methods.map((method) => {
+      const remove = h("button", { type: "button", class: "nn-tiny", "aria-label": `take ${titleOf(method)} away` }, "×");
+      remove.hidden = !context.live || methods.length === 1 || hidden.includes("controls");
+      context.listen(remove, "click", () => context.set({ methods: methods.filter((one) => one !== method) }));
+      const cost = h("span", { class: "nn-soft" });
+      const head = h(
+        "div",
+        { class: "nn-map-head" },
+        h("span", { class: "nn-row" }, h("strong", { class: "nn-grow" }, titleOf(method)), remove),
+        cost,
+      );
+      return { method, head, cost, strip: h("div", { class: "nn-strip-of-checks" }) };
+    });
+    cells = [];
+    const lines: HTMLElement[] = columns.map((one) => one.head);
+    rows.forEach((row, number) => {
+      const label = h("span", { class: "nn-name nn-grow" });
+      say(label, rowWords(row, rows));
+      const remove = h("button", { type: "button", class: "nn-tiny", "aria-label": `take ${row.label} away` }, "×");
+      remove.hidden = !context.live || number === 0 || Boolean(row.photo) || hidden.includes("controls");
+      context.listen(remove, "click", () =>
+        context.set({ other_targets: context.get("other_targets").filter((target) => target !== row.target), row: 0 }),
+      );
+      const choose = h("button", { type: "button", class: "nn-map-row" }, label);
+      context.listen(choose, "click", () => context.set({ row: number }));
+      lines.push(h("div", { class: "nn-map-line", "data-row": number }, choose, remove));
+      for (const method of methods) {
+        const cell: Cell = {
+          row: number,
+          method,
+          canvas: h("canvas", { class: "nn-map", tabindex: 0, role: "img" }),
+          scale: legend(),
+          words: h("div", { class: "nn-soft nn-map-words" }),
+          empty: h("div", { class: "nn-soft nn-warning" }),
+          values: null,
+          reach: 0,
+          clipped: 0,
+        };
+        listen(cell);
+        cells.push(cell);
+        lines.push(h("div", { class: "nn-map-cell" }, cell.canvas, cell.empty, cell.scale.element, cell.words));
+      }
+    });
+    if (!hidden.includes("evidence")) lines.push(of, ...columns.map((one) => one.strip));
+    grid.replaceChildren(...lines);
+    draw();
+    tell();
+  };
+
+  const rowWords = (row: Row, rows: Row[]): string => {
+    const number = `${row.label} ${amount(context, row.probability)}`;
+    return rows.some((one) => one.photo) ? `${row.image}: ${number}` : `why ${number}?`;
+  };
+
+  const listen = (cell: Cell) => {
+    const { canvas } = cell;
+    const choose = () => context.set({ method: cell.method, row: cell.row });
+    context.listen(canvas, "click", choose);
+    context.listen(canvas, "keydown", (event: KeyboardEvent) => {
+      const at = cells.indexOf(cell);
+      const across = columns.length;
+      const to = { ArrowLeft: at - 1, ArrowRight: at + 1, ArrowUp: at - across, ArrowDown: at + across }[event.key];
+      if (event.key === "Enter" || event.key === " ") choose();
+      else if (to !== undefined && cells[to]) {
+        cells[to].canvas.focus();
+        context.set({ method: cells[to].method, row: cells[to].row });
+      } else return;
+      event.preventDefault();
+    });
+    context.listen(canvas, "pointermove", (event: PointerEvent) => {
+      const box = canvas.getBoundingClientRect();
+      point = [(event.clientY - box.top) / box.height, (event.clientX - box.left) / box.width];
+      read();
+    });
+    context.listen(canvas, "pointerleave", () => {
+      point = null;
+      read();
+    });
+  };
+
+  const read = () => {
+    if (!point) {
+      say(reading, "point at a map: all of them read the same place");
+      return;
+    }
+    const row = context.get("row");
+    const parts = cells
+      .filter((cell) => cell.row === row && cell.values)
+      .map((cell) => {
+        const map = sent(context, cell.row, cell.method)!;
+        const inside = (part: number, count: number) => Math.min(count - 1, Math.max(0, Math.floor(part * count)));
+        const at = inside(point![0], map.rows) * map.columns + inside(point![1], map.columns);
+        return `${titleOf(cell.method)} ${short(cell.values![at], 2)}`;
+      });
+    const { width, height } = context.get("rows")[row]?.photo ?? context.get("photo");
+    say(reading, `(${Math.floor(point[0] * height)}, ${Math.floor(point[1] * width)}): ${parts.join(" · ")}`);
+  };
+
+  /** The largest values that share a scale with a cell's. */
+  const family = (cell: Cell): Cell[] => {
+    const way = context.get("maps_scale");
+    if (way === "all") return cells.filter((one) => one.values);
+    return way === "method" ? cells.filter((one) => one.values && one.method === cell.method) : [cell];
+  };
+
+  const draw = () => {
+    const signs = context.get("signs");
+    for (const cell of cells) {
+      const map = sent(context, cell.row, cell.method);
+      cell.values = map?.data ? shownValues(map, signs) : null;
+      if (cell.values) ({ reach: cell.reach, clipped: cell.clipped } = reachOf(cell.values));
+    }
+    for (const cell of cells) paint(cell);
+    read();
+  };
+
+  const paint = (cell: Cell) => {
+    const map = sent(context, cell.row, cell.method);
+    const chosen = cell.row === context.get("row") && cell.method === context.get("method");
+    cell.canvas.classList.toggle("nn-chosen", chosen);
+    const error = failureOf(context.get(`map_${cell.method}`)?.[cell.row]);
+    const waiting = context.live ? `waiting: ${passesOf(cell.method)} passes` : "this page does not hold it";
+    say(cell.empty, error || (map ? "" : waiting));
+    cell.empty.hidden = Boolean(map && !error);
+    cell.canvas.hidden = Boolean(error);
+    cell.scale.element.hidden = !cell.values || map!.zero;
+    const photo = photos[cell.row] ?? scene.photo.image;
+    const { width, height } = context.get("rows")[cell.row]?.photo ?? context.get("photo");
+    const ratio = height / width;
+    const [across, down] = ratio > 1 ? [SIDE / ratio, SIDE] : [SIDE, SIDE * ratio];
+    const pen = sized(cell.canvas, across, down);
+    const opacity = context.get("opacity");
+    if (photo?.complete && photo.naturalWidth) {
+      pen.filter = opacity > 0 ? "grayscale(1)" : "none";
+      pen.drawImage(photo, 0, 0, across, down);
+      pen.filter = "none";
+    }
+    const label = context.get("rows")[cell.row]?.label ?? "";
+    cell.canvas.setAttribute("aria-label", `${titleOf(cell.method)} of ${label}: ${error || map?.words || "not made yet"}`);
+    if (!map || !cell.values) {
+      say(cell.words, "");
+      return;
+    }
+    cell.canvas.title = map.words;
+    const same = family(cell);
+    const limits: Limits = limitsFor(
+      same.map((one) => one.values!),
+      Math.max(...same.map((one) => one.reach)),
+    );
+    const table = scene.table(limits);
+    pen.globalAlpha = opacity;
+    pen.imageSmoothingEnabled = false;
+    pen.drawImage(textured(tabled(cell.values, limits, table), map.rows, map.columns), 0, 0, across, down);
+    const rows = context.get("rows");
+    const sameImage = !rows[cell.row]?.photo && !rows[context.get("row")]?.photo;
+    const superpixels = map.surrogate && (sameImage || cell.row === context.get("row")) ? partsOf(context) : null;
+    pen.globalAlpha = 0.5;
+    if (superpixels) pen.drawImage(superpixels.lines, 0, 0, across, down);
+    pen.globalAlpha = 1;
+    cell.canvas.classList.toggle("nn-growing", map.done < 1);
+    cell.scale.show(limits, table, "", limits[0] < 0);
+    const clipped = cell.clipped && same.length === 1 ? `colours end at ${short(limits[1], 2)}: ${cell.clipped} pixels are beyond` : "";
+    const parts = [
+      map.zero ? "all zero" : "",
+      map.done < 1 ? `${Math.round(100 * map.done)} % done` : "",
+      clipped,
+    ];
+    say(cell.words, parts.filter(Boolean).join(" · "));
+  };
+
+  const tell = () => {
+    const row = context.get("row");
+    const about = context.get("rows")[row];
+    say(of, `what the checks say · ${about?.photo ? `${about.image}, ` : ""}${about?.label ?? ""}`);
+    for (const { method, cost, strip } of columns) {
+      const map = sent(context, row, method);
+      const passes = map?.data
+        ? `${map.forwards} forward${map.backwards ? `, ${map.backwards} backward` : ""}`
+        : `about ${passesOf(method)} passes`;
+      const explains = map?.score ? ` · ${map.score}` : "";
+      say(cost, `${passes}${explains}`);
+      strip.replaceChildren(...checks(context, row, method));
+      const canvas = strip.querySelector("canvas");
+      // Its width is known once it stands in the page.
+      const curves = context.get(`evidence_${method}`)?.[row]?.curves;
+      if (canvas && curves) drawCurves(context, canvas, curves, 232, 76);
+    }
+    grid.querySelectorAll<HTMLElement>("[data-row]").forEach((line) => {
+      line.classList.toggle("nn-chosen", Number(line.dataset.row) === row && context.get("rows").length > 1);
+    });
+  };
+
+  const checks = (context: Context, row: number, method: MethodName): HTMLElement[] => {
+    const found = context.get(`evidence_${method}`)?.[row];
+    if (!found) return [h("div", { class: "nn-soft" }, sent(context, row, method)?.data ? "no evidence yet" : "")];
+    const parts: HTMLElement[] = [];
+    if (found.curves) {
+      const canvas = h("canvas", { class: "nn-curve", role: "img" });
+      parts.push(canvas);
+    }
+    const chips = found.findings.map(([check, verdict, words]) =>
+      h("span", { class: `nn-chip nn-${verdict}`, title: words }, `${MARKS[verdict]} ${check}`),
+    );
+    parts.push(h("div", { class: "nn-chips" }, ...chips));
+    const [gravest] = found.findings;
+    if (gravest && gravest[1] !== "good") parts.push(h("div", { class: "nn-soft" }, gravest[2]));
+    const button = h("button", { type: "button", class: "nn-more-of" }, "the evidence");
+    context.listen(button, "click", () => context.set({ method }));
+    parts.push(button);
+    return parts;
+  };
+
+  const maps = () => context.get("known_methods").map(({ name }) => `map_${name}` as const);
+  const evidence = () => context.get("known_methods").map(({ name }) => `evidence_${name}` as const);
+  scene.photo.onLoad(draw);
+  context.onTheme(() => {
+    draw();
+    tell();
+  });
+  onWidth(context, grid, () => tell());
+  context.watch(["rows", "methods"], build);
+  context.watch([...maps(), "signs", "maps_scale", "opacity", "row", "method", "photo", "superpixels"], draw);
+  context.watch([...maps(), ...evidence(), "row", "method", "known_methods"], tell);
+  return h("div", {}, grid, reading);
+}

@@ -1,0 +1,247 @@
+// The photograph with its superpixels: click one to switch it off; and what a linear model of them says.
+
+import { u16, u8 } from "../../model/arrays.ts";
+import { borders, strongest } from "../../draw/attribution_map.ts";
+import { type Context, NEEDS_KERNEL } from "../../model/context.ts";
+import { h, pictured, say, sized, textured } from "../../ui/dom.ts";
+import { short, signed } from "../../ui/format.ts";
+import { amount } from "../../model/meaning.ts";
+import type { Scene } from "../../model/scene.ts";
+import type { RowPhoto } from "../../model/traits.ts";
+import { imageButtons } from "../../shell/images.ts";
+
+const LISTED = 10;
+const SURROGATES = ["lime", "kernel_shap"] as const;
+
+interface Parts {
+  rows: number;
+  columns: number;
+  count: number;
+  labels: Uint16Array;
+  lines: HTMLCanvasElement;
+}
+
+const hovering = new WeakMap<Scene, { part: number | null; react: (() => void)[] }>();
+
+function hoverOf(scene: Scene): { part: number | null; react: (() => void)[] } {
+  if (!hovering.has(scene)) hovering.set(scene, { part: null, react: [] });
+  return hovering.get(scene)!;
+}
+
+const decoded: WeakMap<object, Parts> = new WeakMap();
+
+/** The selected row's superpixels, decoded once. */
+export function partsOf(context: Context): Parts | null {
+  const raw = context.get("superpixels");
+  if (!raw?.data) return null;
+  let parts = decoded.get(raw);
+  if (!parts) {
+    const labels = u16(raw.data);
+    const edge = borders(labels, raw.rows, raw.columns);
+    const ink = Uint32Array.from(edge, (one) => (one ? 0xffffffff : 0));
+    parts = { rows: raw.rows, columns: raw.columns, count: raw.count, labels, lines: textured(ink, raw.rows, raw.columns) };
+    decoded.set(raw, parts);
+  }
+  return parts;
+}
+
+/** Each superpixel's own mean colour, which stands in its place when it is off. */
+function meanColours(photo: HTMLImageElement, { rows, columns, count, labels }: Parts): Uint32Array {
+  const pen = h("canvas", { width: columns, height: rows }).getContext("2d")!;
+  pen.drawImage(photo, 0, 0, columns, rows);
+  const { data } = pen.getImageData(0, 0, columns, rows);
+  const sums = new Float64Array(4 * count);
+  labels.forEach((part, at) => {
+    for (let channel = 0; channel < 3; channel++) sums[4 * part + channel] += data[4 * at + channel] ?? 0;
+    sums[4 * part + 3] += 1;
+  });
+  return Uint32Array.from({ length: count }, (_, part) => {
+    const [r, g, b] = [0, 1, 2].map((channel) => Math.round(sums[4 * part + channel] / (sums[4 * part + 3] || 1)));
+    return ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
+  });
+}
+
+/** Switch a superpixel off, or on again; a saved page knows what each does alone. */
+function toggled(context: Context, part: number): void {
+  const off = context.get("switched_off");
+  if (!context.live) {
+    const held = context.choices("off") ?? [];
+    if (off.includes(part)) context.set({ switched_off: [], switched_scores: null });
+    else if (held.includes(String(part))) context.set({ switched_off: [part] });
+    return;
+  }
+  context.set({ switched_off: off.includes(part) ? off.filter((one) => one !== part) : [...off, part].sort((a, b) => a - b) });
+}
+
+export function switchesPane(context: Context, scene: Scene): HTMLElement {
+  const canvas = h("canvas", { class: "nn-photo", tabindex: 0, role: "application" });
+  const reading = h("div", { class: "nn-reading" });
+  const words = h("div", { class: "nn-soft" });
+  const all = h("button", { type: "button" }, "all on");
+  const hover = hoverOf(scene);
+  let own: { raw: RowPhoto; image: HTMLImageElement } | null = null;
+
+  /** The selected row: its picture, its class, its probability as it is. */
+  const chosen = () => context.get("rows")[context.get("row")] ?? context.get("rows")[0];
+  const picture = (): HTMLImageElement | null => {
+    const raw = chosen()?.photo;
+    if (!raw) return scene.photo.image;
+    if (own?.raw !== raw) own = { raw, image: pictured(u8(raw.data), () => draw()) };
+    return own!.image.complete && own!.image.naturalWidth ? own!.image : null;
+  };
+  context.listen(all, "click", () => context.set({ switched_off: [], switched_scores: null }));
+
+  const partAt = (event: PointerEvent): number | null => {
+    const parts = partsOf(context);
+    if (!parts) return null;
+    const box = canvas.getBoundingClientRect();
+    const inside = (value: number, count: number) => Math.min(count - 1, Math.max(0, Math.floor(value * count)));
+    const row = inside((event.clientY - box.top) / box.height, parts.rows);
+    return parts.labels[row * parts.columns + inside((event.clientX - box.left) / box.width, parts.columns)];
+  };
+  const move = (part: number | null) => {
+    if (part === hover.part) return;
+    hover.part = part;
+    for (const react of hover.react) react();
+  };
+  context.listen(canvas, "pointermove", (event: PointerEvent) => move(partAt(event)));
+  context.listen(canvas, "pointerleave", () => move(null));
+  context.listen(canvas, "click", (event: PointerEvent) => {
+    const part = partAt(event);
+    if (part !== null) toggled(context, part);
+  });
+  context.listen(canvas, "keydown", (event: KeyboardEvent) => {
+    const parts = partsOf(context);
+    if (!parts) return;
+    if (event.key === "ArrowRight" || event.key === "ArrowDown") move(((hover.part ?? -1) + 1) % parts.count);
+    else if (event.key === "ArrowLeft" || event.key === "ArrowUp") move(((hover.part ?? 0) - 1 + parts.count) % parts.count);
+    else if ((event.key === "Enter" || event.key === " ") && hover.part !== null) toggled(context, hover.part);
+    else if (event.key === "Escape") context.set({ switched_off: [], switched_scores: null });
+    else return;
+    event.preventDefault();
+  });
+
+  const draw = () => {
+    const { width, height } = chosen()?.photo ?? context.get("photo");
+    const zoom = Math.max(1, 448 / Math.max(width, height));
+    const pen = sized(canvas, width * zoom, height * zoom);
+    pen.scale(zoom, zoom);
+    const photo = picture();
+    if (photo) pen.drawImage(photo, 0, 0, width, height);
+    const parts = partsOf(context);
+    if (!parts) return;
+    const off = new Set(context.get("switched_off"));
+    const means = off.size && photo ? meanColours(photo, parts) : null;
+    const shade = Uint32Array.from(parts.labels, (part) => {
+      if (off.has(part)) return means?.[part] ?? 0xff808080;
+      return part === hover.part ? 0x660c41c2 : 0; // the accent, half seen
+    });
+    pen.imageSmoothingEnabled = false;
+    pen.drawImage(textured(shade, parts.rows, parts.columns), 0, 0, width, height);
+    pen.globalAlpha = 0.7;
+    pen.drawImage(parts.lines, 0, 0, width, height);
+    pen.globalAlpha = 1;
+  };
+
+  const tell = () => {
+    const off = context.get("switched_off");
+    const parts = partsOf(context);
+    const row = chosen();
+    const switched = context.get("switched_scores");
+    // Rows without a picture of their own are classes of one image.
+    const sameImage = !row?.photo && !(switched && context.get("rows")[switched.row]?.photo);
+    const known = switched && String(switched.off) === String(off) && (sameImage || switched.row === context.get("row"));
+    const now = known ? switched.probability[switched.classes.indexOf(row.target)] : undefined;
+    const after = off.length ? ` → ${now === undefined ? "…" : amount(context, now)}` : "";
+    say(reading, row ? `${row.label} ${amount(context, row.probability)}${after}` : "");
+    reading.classList.toggle("nn-stale", off.length > 0 && !known);
+    all.hidden = !off.length;
+    const held = context.live ? null : context.choices("off");
+    const what = !parts
+      ? ""
+      : held && !held.length
+        ? `${parts.count} superpixels; switching them off ${NEEDS_KERNEL}`
+        : `${context.get("superpixels")?.words || `${parts.count} superpixels`}${off.length ? `, ${off.length} off` : held ? ": click one to switch it off" : ": click any to switch them off"}`;
+    say(words, what);
+    canvas.style.cursor = parts && !(held && !held.length) ? "pointer" : "default";
+    canvas.setAttribute("aria-label", `${row?.image ?? context.get("photo").name}: ${context.get("photo").shown_as}${what ? `, ${what}` : ""}`);
+  };
+  hover.react.push(draw);
+  scene.photo.onLoad(draw);
+  context.watch(["photo", "superpixels", "switched_off", "row", "rows"], draw);
+  context.watch(["photo", "superpixels", "switched_off", "switched_scores", "row", "rows"], tell);
+  return h("div", {}, canvas, reading, h("div", { class: "nn-row" }, words, all), imageButtons(context));
+}
+
+/** The superpixels that do most, with the intervals of their coefficients. */
+export function surrogatePane(context: Context, scene: Scene): HTMLElement {
+  const title = h("h4");
+  const list = h("div", { class: "nn-links" });
+  const words = h("div", { class: "nn-soft" });
+  const hover = hoverOf(scene);
+  let buttons: { part: number; button: HTMLElement }[] = [];
+
+  const draw = () => {
+    const row = context.get("row");
+    const chosen = context.get("method");
+    const method =
+      SURROGATES.find((name) => name === chosen) ?? SURROGATES.find((name) => context.get("methods").includes(name));
+    const map = method && context.get(`map_${method}`)?.[row];
+    const found = map && "surrogate" in map ? map.surrogate : null;
+    const about = context.get("rows")[row];
+    pane.hidden = !method;
+    say(title, method ? `superpixels · ${method === "lime" ? "LIME" : "KernelSHAP"} of ${about?.label ?? ""}` : "");
+    if (!found) {
+      list.replaceChildren();
+      say(words, !method ? "" : context.live ? "coming…" : "this page does not hold it");
+      return;
+    }
+    const shown = strongest(found, LISTED);
+    const reach = Math.max(1e-12, ...shown.map((part) => Math.max(Math.abs(found.low[part]), Math.abs(found.high[part]))));
+    buttons = shown.map((part) => {
+      const value = found.coefficients[part];
+      const bar = h("span", { class: value < 0 ? "nn-less" : "nn-more" });
+      bar.style.cssText = `width:${(50 * Math.abs(value)) / reach}%;${value < 0 ? "right:50%" : "left:50%"}`;
+      const line = h("span", { class: "nn-interval" });
+      line.style.cssText = `left:${50 + (50 * found.low[part]) / reach}%;right:${50 - (50 * found.high[part]) / reach}%`;
+      const unsure = found.low[part] < 0 && found.high[part] > 0;
+      const off = context.get("switched_off").includes(part);
+      const button = h(
+        "button",
+        {
+          type: "button",
+          class: "nn-link",
+          "aria-pressed": String(off),
+          title: `superpixel ${part}: ${signedShort(value)}, 95 % interval ${signedShort(found.low[part])} … ${signedShort(found.high[part])}${unsure ? ": it may be of either sign" : ""}; click to switch it off`,
+        },
+        h("span", { class: "nn-name" }, `${off ? "off: " : ""}superpixel ${part}${unsure ? " ?" : ""}`),
+        h("span", { class: "nn-balance" }, bar, line),
+        h("span", { class: "nn-number" }, signedShort(value)),
+      );
+      context.listen(button, "click", () => toggled(context, part));
+      context.listen(button, "pointerenter", () => point(part));
+      context.listen(button, "pointerleave", () => point(null));
+      return { part, button };
+    });
+    list.replaceChildren(...buttons.map((one) => one.button));
+    const unsure = found.coefficients.filter((_, part) => found.low[part] < 0 && found.high[part] > 0).length;
+    const r2 = found.r2 === null || found.r2 === undefined ? "not defined" : found.r2.toFixed(2);
+    say(
+      words,
+      `R² ${r2} over ${found.samples.toLocaleString("en")} samples; the line is the 95 % interval; ${unsure} of ${found.coefficients.length} superpixels may be of either sign (?). Orange speaks for the class, blue against it.`,
+    );
+  };
+  const point = (part: number | null) => {
+    hover.part = part;
+    for (const react of hover.react) react();
+  };
+  const mark = () => {
+    for (const { part, button } of buttons) button.classList.toggle("nn-hovered", part === hover.part);
+  };
+  hover.react.push(mark);
+  const pane = h("div", {}, title, list, words);
+  context.watch(["map_lime", "map_kernel_shap", "row", "rows", "method", "methods", "switched_off"], draw);
+  return pane;
+}
+
+const signedShort = (value: number) => (Math.abs(value) >= 0.1 ? signed(value) : `${value > 0 ? "+" : ""}${short(value, 2)}`);

@@ -1,0 +1,207 @@
+// The unit's best images in a data set, those in the middle and the least, and how its maxima are distributed.
+
+import { u8 } from "../../model/arrays.ts";
+import { type Context, NEEDS_KERNEL } from "../../model/context.ts";
+import { choice, h, pictured, say, sized } from "../../ui/dom.ts";
+import { percent, short } from "../../ui/format.ts";
+import type { Scene } from "../../model/scene.ts";
+import { hasFailed } from "../../model/selected.ts";
+import type { ExampleItem, ExamplesPayload, Traits } from "../../model/traits.ts";
+import { heldWords } from "../../ui/unit_links.ts";
+
+const [WIDTH, HEIGHT] = [320, 84];
+
+export function examplesPane(context: Context, scene: Scene): HTMLElement {
+  const title = h("h4");
+  const gallery = h("div", { class: "nn-gallery" });
+  const empty = h("div", { class: "nn-soft" });
+  const words = h("div", { class: "nn-soft", "aria-live": "polite" });
+  const state = h("span", { class: "nn-soft", "aria-live": "off" });
+  const progress = h("progress", { max: 1 });
+  const go = h("button", { type: "button" });
+  const canvas = h("canvas", { class: "nn-curve nn-wide", role: "img" });
+  const kind = choice(
+    "",
+    [
+      ["top", "top: the largest"],
+      ["median", "median: the middle"],
+      ["least", "least: the smallest"],
+    ],
+    (value) => context.set({ kind: value }),
+  );
+  kind.select.setAttribute("aria-label", "which images");
+  const crop = choice(
+    "show",
+    [
+      ["field", "what the unit sees"],
+      ["whole", "whole"],
+      ["deconvnet", "deconvnet"],
+    ],
+    (value) => context.set({ crop: value }),
+  );
+  context.listen(go, "click", () => context.set({ search_request: context.get("search")?.running ? "stop" : "run" }));
+  if (!context.live) {
+    go.disabled = true;
+    go.title = NEEDS_KERNEL;
+    const held = context.choices("kind") ?? [];
+    for (const option of kind.select.options) option.disabled = !held.includes(option.value);
+  }
+
+  const draw = () => {
+    const payload = context.get("examples");
+    const mine = scene.selected.is(payload);
+    const found = payload && "items" in payload ? payload : null;
+    kind.select.value = context.get("kind");
+    crop.select.value = context.get("crop");
+    say(title, `images of ${context.get("layer")} · ${context.get("unit")}`);
+    gallery.classList.toggle("nn-stale", !mine || found?.kind !== context.get("kind"));
+    const message = reason(payload, mine);
+    say(empty, message);
+    empty.hidden = !message;
+    gallery.hidden = Boolean(message) || !found;
+    canvas.hidden = words.hidden = gallery.hidden;
+    if (gallery.hidden || !found) return;
+    const shown = context.get("crop");
+    gallery.replaceChildren(...found.items.map((item) => figure(item, shown)));
+    say(
+      words,
+      `${found.seen} images: it is active in ${percent(found.fires)}, mean ${short(found.mean)}, ${percent(found.zeros)} of its values are 0`,
+    );
+    if (mine) drawDistribution(found);
+  };
+
+  /** Why there are no examples; "" where there are. */
+  const reason = (payload: Traits["examples"], mine: boolean): string => {
+    if (!context.get("search")?.total)
+      return "No data set yet: lens.examples(dataset, layers=[…]), in another cell, searches one, and its best images appear here.";
+    if (mine && payload && "searched" in payload)
+      return `The data set was searched for ${payload.searched}; lens.examples(dataset, layers=[…]) searches for other layers.`;
+    if (!context.live && !mine) return heldWords(payload);
+    return mine && hasFailed(payload) ? payload.error : "";
+  };
+
+  const figure = (item: ExampleItem, shown: Traits["crop"]) => {
+    const value = h("span", {}, short(item.value));
+    const words = `${item.name}${item.label ? `, ${item.label}` : ""}: maximum ${short(item.value)} at (${item.place.join(", ")}), larger than in ${percent(item.rank)} of the images`;
+    const side = 104;
+    const picture = h("canvas", { role: "img", "aria-label": words });
+    const back = shown === "deconvnet" && item.back;
+    const image = pictured(u8(back || item.whole), () => {
+      const [top, left, bottom, right] = item.box;
+      const scale = image.naturalWidth / item.width; // a large one travels reduced
+      const part = shown === "field" && !back ? [left * scale, top * scale, (right - left + 1) * scale, (bottom - top + 1) * scale] : null;
+      const [sx, sy, width, height] = part ?? [0, 0, image.naturalWidth, image.naturalHeight];
+      const fit = side / Math.max(width, height);
+      const pen = sized(picture, side, side);
+      pen.imageSmoothingEnabled = fit < 1;
+      pen.drawImage(image, sx, sy, width, height, (side - width * fit) / 2, (side - height * fit) / 2, width * fit, height * fit);
+      if (shown !== "whole") return;
+      pen.strokeStyle = "#fff";
+      pen.lineWidth = 2.5;
+      const by = scale * fit;
+      const box: [number, number, number, number] = [left * by, top * by, (right - left + 1) * by, (bottom - top + 1) * by];
+      pen.strokeRect(...box);
+      pen.strokeStyle = "#000";
+      pen.lineWidth = 1;
+      pen.strokeRect(...box);
+    });
+    const look = h("button", { type: "button", "aria-label": `look at ${item.name}`, disabled: !context.live }, picture);
+    context.listen(look, "click", () => context.set({ example_request: item.item }));
+    return h(
+      "figure",
+      { title: shown === "deconvnet" && !item.back ? (item.why ?? words) : `${words}; click to look at it` },
+      look,
+      h("figcaption", {}, value, h("span", { class: "nn-soft nn-name" }, item.label || item.name)),
+    );
+  };
+
+  /** How many images have which maximum, from the quantiles, with this image's beside it. */
+  const drawDistribution = (found: ExamplesPayload) => {
+    const { quantiles } = found;
+    const mosaic = scene.layer.mosaic;
+    const here = mosaic && mosaic.layer === found.layer ? mosaic.high[found.unit] : null;
+    const [low, high] = [quantiles[0], quantiles[quantiles.length - 1]];
+    const [from, to] = [Math.min(low, here ?? low), Math.max(high, here ?? high, low + 1e-9)];
+    const pen = sized(canvas, WIDTH, HEIGHT);
+    const style = getComputedStyle(context.root);
+    const ink = (name: string) => style.getPropertyValue(name).trim() || style.color;
+    const [top, bottom] = [14, HEIGHT - 18];
+    const x = (value: number) => 6 + ((value - from) / (to - from)) * (WIDTH - 12);
+    const bins = new Float32Array(32);
+    // Each step between two quantiles holds as many images, spread evenly over the bins that it covers.
+    for (let at = 1; at < quantiles.length; at++) {
+      const [a, b] = [quantiles[at - 1], quantiles[at]].map((value) => ((value - from) / (to - from)) * bins.length);
+      for (let bin = Math.min(31, Math.floor(a)); bin <= Math.min(31, Math.floor(b)); bin++) {
+        const part = b > a ? Math.max(0, Math.min(b, bin + 1) - Math.max(a, bin)) / (b - a) : 1;
+        bins[bin] += part / (quantiles.length - 1);
+      }
+    }
+    const most = Math.max(...bins);
+    pen.fillStyle = ink("--nn-bar");
+    bins.forEach((share, bin) => {
+      const [left, right] = [6 + (bin / 32) * (WIDTH - 12), 6 + ((bin + 1) / 32) * (WIDTH - 12)];
+      const height = (share / most) * (bottom - top);
+      pen.fillRect(left, bottom - height, right - left - 1, height);
+    });
+    pen.font = "11px system-ui, sans-serif";
+    pen.fillStyle = ink("--nn-dim");
+    pen.textBaseline = "top";
+    for (const [share, align] of [
+      [0, "left"],
+      [0.5, "center"],
+      [1, "right"],
+    ] as const) {
+      pen.textAlign = align;
+      pen.fillText(short(from + share * (to - from)), 6 + share * (WIDTH - 12), bottom + 4);
+    }
+    if (here !== null) {
+      pen.strokeStyle = pen.fillStyle = ink("--nn-accent");
+      pen.lineWidth = 1.5;
+      pen.beginPath();
+      pen.moveTo(x(here), top);
+      pen.lineTo(x(here), bottom);
+      pen.stroke();
+      pen.textAlign = x(here) > WIDTH / 2 ? "right" : "left";
+      pen.fillText(`this image ${short(here)}`, x(here) + (x(here) > WIDTH / 2 ? 4 : -4), 0);
+    }
+    canvas.setAttribute("aria-label", `maxima over the data set: from ${short(low)} to ${short(high)}, half of them below ${short(quantiles[20])}`);
+    canvas.title = "how many images have which maximum";
+  };
+
+  const tell = () => {
+    const search = context.get("search");
+    const row = go.parentElement;
+    if (row) row.hidden = !search?.total;
+    if (!search?.total) return;
+    const { done, total, remaining, running, skipped, error } = search;
+    progress.value = done / total;
+    progress.hidden = !running;
+    go.hidden = done === total && !running;
+    say(go, running ? "stop" : "go on");
+    const left = running && remaining ? `, ${duration(remaining)} left` : "";
+    const bad = skipped.length ? ` · ${skipped.length} could not be read` : "";
+    say(state, error || `${done} of ${total} images${left}${bad}`);
+    state.title = skipped.map(([item, words]) => `${item}: ${words}`).join("\n");
+  };
+  context.watch(["search"], tell);
+  context.watch(["examples", "search", "kind", "crop", "layer", "unit", "mosaic"], draw);
+  context.onTheme(draw);
+  const pane = h(
+    "div",
+    {},
+    title,
+    h("div", { class: "nn-row" }, kind, crop),
+    h("div", { class: "nn-row" }, go, progress, state),
+    empty,
+    gallery,
+    words,
+    canvas,
+  );
+  tell();
+  return pane;
+}
+
+function duration(seconds: number): string {
+  if (seconds < 90) return `${Math.ceil(seconds)} s`;
+  return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
+}

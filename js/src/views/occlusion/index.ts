@@ -1,0 +1,28 @@
+import { call, displayOptions, occluderOptions, targetOption } from "../../shell/code.ts";
+import { type Keys, pane, view } from "../../shell/frame.ts";
+import { barsPane } from "../../ui/bars.ts";
+import { occlusionMapPane } from "./occlusion_map.ts";
+import { photoPane } from "./photo.ts";
+import { sizeCurvePane } from "./size_curve.ts";
+
+export const KEYS: Keys = [
+  ["photograph: arrows", "move the occluder"],
+  ["photograph: click", "pin the occluder, or let it follow the mouse again"],
+  ["photograph: Esc", "remove the occluder"],
+  ["occlusion map: arrows", "step through the positions"],
+];
+
+export default view({
+  name: "occlusion",
+  columns: [
+    [
+      pane("photo", "photograph with an occluder", photoPane),
+      pane("bars", "most probable classes", barsPane),
+      pane("size_curve", "scores by the occluder's size", sizeCurvePane),
+    ],
+    [pane("occlusion_map", "occlusion map", occlusionMapPane)],
+  ],
+  keys: KEYS,
+  code: (context, scene) =>
+    call(context, "occlusion", [targetOption(context, scene), ...occluderOptions(context), ...displayOptions(context)]),
+});

@@ -1,0 +1,318 @@
+// The photograph with the occluder that follows the mouse, and what the model says then.
+
+import type { Context } from "../../model/context.ts";
+import { Brush } from "../../ui/brush.ts";
+import { h, say, sized } from "../../ui/dom.ts";
+import { amount } from "../../model/meaning.ts";
+import type { Scene } from "../../model/scene.ts";
+import { outlineReceptiveField } from "../../draw/receptive_field.ts";
+import { imageButtons } from "../../shell/images.ts";
+
+export function photoPane(context: Context, scene: Scene): HTMLElement {
+  const canvas = h("canvas", { class: "nn-photo", tabindex: 0, role: "application" });
+  const reading = h("div", { class: "nn-reading" });
+  const live = h("div", { class: "nn-sr", "aria-live": "polite" });
+  let pinned = false;
+  const brush = new Brush();
+  const hand = h("button", { type: "button", "aria-pressed": "false" }, "paint a mask");
+  const erase = h("button", { type: "button", "aria-pressed": "false", hidden: true }, "erase");
+  const clear = h("button", { type: "button", hidden: true }, "clear");
+  const paints = context.live && !context.hides("paint");
+  const tools = paints ? h("div", { class: "nn-row" }, hand, erase, clear) : null;
+  hand.title = "paint over what the network is not to see";
+  const notes = h("div", { class: "nn-soft" });
+  const pressed = (button: HTMLElement) => button.getAttribute("aria-pressed") === "true";
+  const press = (button: HTMLElement, on: boolean) => button.setAttribute("aria-pressed", String(on));
+  const paint = () => {
+    draw();
+    context.set({ mask: brush.packed() });
+  };
+  const byHand = (on: boolean) => {
+    press(hand, on);
+    press(erase, false);
+    erase.hidden = clear.hidden = !on;
+    brush.start(image().height, image().width);
+    context.set({ occluder: null, mask: null });
+    draw();
+  };
+  context.listen(hand, "click", () => byHand(!pressed(hand)));
+  context.listen(erase, "click", () => press(erase, !pressed(erase)));
+  context.listen(clear, "click", () => byHand(true));
+
+  const size = () => context.get("size");
+  const image = () => context.get("photo");
+
+  /** Put the occluder's centre at a point of the image; a saved page has only the places of its map. */
+  const move = (y: number, x: number) => {
+    let place: [number, number] = [
+      Math.round(Math.min(Math.max(y - size() / 2, 0), image().height - size())),
+      Math.round(Math.min(Math.max(x - size() / 2, 0), image().width - size())),
+    ];
+    if (!context.live) {
+      const found = scene.experiment.map?.nearest(y, x);
+      if (!found) return;
+      place = [scene.experiment.map!.data.tops[found.row], scene.experiment.map!.data.lefts[found.column]];
+    }
+    if (String(place) !== String(context.get("occluder"))) context.set({ occluder: place });
+  };
+  const point = (event: PointerEvent): [number, number] => {
+    const box = canvas.getBoundingClientRect();
+    return [
+      ((event.clientY - box.top) / box.height) * image().height,
+      ((event.clientX - box.left) / box.width) * image().width,
+    ];
+  };
+  context.listen(canvas, "pointermove", (event: PointerEvent) => {
+    if (!pressed(hand)) {
+      if (!pinned) move(...point(event));
+    } else if (brush.to(...point(event), event.buttons & 1 ? size() / 2 : 0, !pressed(erase))) paint();
+    else draw();
+  });
+  context.listen(canvas, "pointerdown", (event: PointerEvent) => {
+    if (pressed(hand)) {
+      if (event.isPrimary) canvas.setPointerCapture?.(event.pointerId);
+      brush.lift();
+      if (brush.to(...point(event), size() / 2, !pressed(erase))) paint();
+      return;
+    }
+    pinned = !pinned;
+    move(...point(event));
+    draw();
+  });
+  context.listen(canvas, "pointerleave", () => {
+    if (pressed(hand)) brush.lift();
+    else if (!pinned) context.set({ occluder: null });
+    if (pressed(hand)) draw();
+  });
+  context.listen(canvas, "keydown", (event: KeyboardEvent) => {
+    const step = context.live
+      ? Math.max(1, Math.round(context.get("stride") / 2))
+      : context.get("stride");
+    const [dy, dx] = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[
+      event.key
+    ] ?? [0, 0];
+    if (pressed(hand)) {
+      if (event.key !== "Escape") return;
+      byHand(false);
+    } else if (event.key === "Escape") {
+      pinned = false;
+      context.set({ occluder: null });
+    } else if (dy || dx) {
+      const place = context.get("occluder");
+      pinned = true;
+      const [top, left] = place ?? [image().height / 2 - size() / 2, image().width / 2 - size() / 2];
+      const by = place ? step : 0;
+      move(top + dy * by + size() / 2, left + dx * by + size() / 2);
+    } else return;
+    event.preventDefault();
+  });
+
+  const draw = () => {
+    if (!context.get("occluder")) pinned = false; // another pane, or another image, took it away
+    const { width, height } = image();
+    const scale = Math.max(1, 448 / Math.max(width, height));
+    const pen = sized(canvas, width * scale, height * scale);
+    pen.scale(scale, scale);
+    const photo = scene.photo.image;
+    if (photo) pen.drawImage(photo, 0, 0, width, height);
+    if (pressed(hand)) {
+      const layer = h("canvas", { width: Math.round(width * scale), height: Math.round(height * scale) });
+      const over = layer.getContext("2d")!;
+      over.scale(scale, scale);
+      over.drawImage(brush.picture(), 0, 0);
+      over.globalCompositeOperation = "source-in";
+      paintFill(over, context.get("fill"), context.get("fill_color"), photo, width, height, [0, 0, height, width]);
+      pen.drawImage(layer, 0, 0, width, height);
+      if (brush.at) outline(pen, "circle", brush.at[0] - size() / 2, brush.at[1] - size() / 2, size(), scale, false);
+      return;
+    }
+    const seen = scene.selected.hover ?? context.get("position");
+    const field = seen && scene.selected.field(seen);
+    if (field) outlineReceptiveField(pen, field, scale, !scene.selected.hover);
+    const place = context.get("occluder");
+    if (!place) return;
+    pen.save();
+    path(pen, context.get("shape"), place[0], place[1], size());
+    pen.clip();
+    paintFill(pen, context.get("fill"), context.get("fill_color"), photo, width, height, [place[0], place[1], size(), size()]);
+    pen.restore();
+    outline(pen, context.get("shape"), place[0], place[1], size(), scale, pinned);
+  };
+
+  const read = () => {
+    const { classes, probability } = context.get("scores");
+    const target = scene.target;
+    const clean: number | null | undefined = probability[classes.indexOf(target)]; // none yet for a class just searched
+    const occluder = context.get("occluder");
+    const masked = context.get("mask");
+    const under = scene.experiment.hiddenScores;
+    const now = under?.score(target, "probability");
+    const name = scene.label(target);
+    const after = occluder || masked ? (now === null || now === undefined ? " → …" : ` → ${amount(context, now)}`) : "";
+    const text = `${name} ${clean === undefined ? "…" : amount(context, clean)}${after}`;
+    say(reading, text);
+    reading.classList.toggle("nn-stale", Boolean(occluder || masked) && !under);
+    const where = occluder
+      ? `, occluder of ${size()} pixels at row ${occluder[0]}, column ${occluder[1]}`
+      : masked
+        ? `, ${scene.experiment.mark[0]} of its pixels hidden by hand`
+        : "";
+    canvas.setAttribute("aria-label", `${image().name}: ${image().shown_as}${where}`);
+    if (under) say(live, `${text}; most probable: ${scene.label(under.top)}`);
+    canvas.title = context.live
+      ? "move the occluder over the photograph; click to pin it, arrows move it, Escape takes it away"
+      : "the occluder steps over the positions that this page holds; click to pin it, arrows move it";
+  };
+
+  scene.photo.onLoad(draw);
+  scene.selected.onHover(draw);
+  context.watch(["photo"], () => {
+    // How the image became the input: turned upright, converted, drawn at random.
+    say(notes, (context.get("photo").notes ?? []).join("; "));
+    notes.hidden = !notes.textContent;
+    if (pressed(hand)) byHand(true); // another image: nothing of it is hidden
+  });
+  context.watch(["photo", "occluder", "size", "fill", "fill_color", "shape", "position", "receptive_fields"], draw);
+  context.watch(
+    ["scores", "meaning", "target", "occluder", "occluded", "mask", "masked", "occlusion_map", "size", "fill", "shape", "photo"],
+    read,
+  );
+  return h("div", {}, canvas, reading, notes, live, tools, imageButtons(context));
+}
+
+function path(pen: CanvasRenderingContext2D, shape: string, top: number, left: number, size: number): void {
+  pen.beginPath();
+  if (shape === "circle") pen.arc(left + size / 2, top + size / 2, size / 2, 0, 2 * Math.PI);
+  else pen.rect(left, top, size, size);
+}
+
+/** White under dashes of black: seen on any picture. */
+function outline(
+  pen: CanvasRenderingContext2D,
+  shape: string,
+  top: number,
+  left: number,
+  size: number,
+  scale: number,
+  strong: boolean,
+): void {
+  path(pen, shape, top, left, size);
+  pen.lineWidth = (strong ? 2.5 : 1.5) / scale;
+  pen.strokeStyle = "#fff";
+  pen.stroke();
+  pen.setLineDash([4 / scale, 4 / scale]);
+  pen.strokeStyle = "#000";
+  pen.stroke();
+  pen.setLineDash([]);
+}
+
+function paintFill(
+  pen: CanvasRenderingContext2D,
+  fill: string,
+  color: string,
+  photo: HTMLImageElement | null,
+  width: number,
+  height: number,
+  [top, left, tall, wide]: [number, number, number, number],
+): void {
+  if (fill === "noise" && photo) {
+    pen.drawImage(noise(photo), 0, 0, width, height);
+    return;
+  }
+  if (fill === "surround" && photo && tall < height && wide < width) {
+    const margin = Math.max(1, Math.floor(Math.max(tall, wide) / 4));
+    pen.fillStyle = ringColor(photo, top, left, tall, wide, margin);
+    pen.fillRect(0, 0, width, height);
+    return;
+  }
+  if (fill === "blur" && photo) {
+    pen.filter = `blur(${Math.min(width, height) / 10}px)`;
+    pen.drawImage(photo, 0, 0, width, height);
+    return;
+  }
+  pen.fillStyle = (fill === "mean" || fill === "surround") && photo ? meanColor(photo) : color || "#808080";
+  pen.fillRect(0, 0, width, height);
+}
+
+interface Pixels {
+  data: Uint8ClampedArray;
+  width: number;
+  height: number;
+  /** Mean and deviation of red, green and blue. */
+  mean: number[];
+  deviation: number[];
+}
+
+const known = new WeakMap<HTMLImageElement, Pixels>();
+
+function pixelsOf(photo: HTMLImageElement): Pixels {
+  const found = known.get(photo);
+  if (found) return found;
+  const [width, height] = [photo.naturalWidth, photo.naturalHeight];
+  const pen = h("canvas", { width, height }).getContext("2d")!;
+  pen.drawImage(photo, 0, 0);
+  const { data } = pen.getImageData(0, 0, width, height);
+  const [mean, square] = [
+    [0, 0, 0],
+    [0, 0, 0],
+  ];
+  for (let at = 0; at < data.length; at += 4) {
+    for (let c = 0; c < 3; c++) {
+      mean[c] += data[at + c] / (width * height);
+      square[c] += data[at + c] ** 2 / (width * height);
+    }
+  }
+  const made = { data, width, height, mean, deviation: square.map((one, c) => Math.sqrt(one - mean[c] ** 2)) };
+  known.set(photo, made);
+  return made;
+}
+
+const css = (color: number[]) => `rgb(${color.map(Math.round).join(" ")})`;
+
+function meanColor(photo: HTMLImageElement): string {
+  return css(pixelsOf(photo).mean);
+}
+
+/** The mean colour in a ring around a window, as the kernel has it. */
+function ringColor(
+  photo: HTMLImageElement,
+  top: number,
+  left: number,
+  tall: number,
+  wide: number,
+  margin: number,
+): string {
+  const { data, width, height } = pixelsOf(photo);
+  const sums = [0, 0, 0];
+  let count = 0;
+  for (let y = Math.max(0, top - margin); y < Math.min(height, top + tall + margin); y++) {
+    for (let x = Math.max(0, left - margin); x < Math.min(width, left + wide + margin); x++) {
+      if (y >= top && y < top + tall && x >= left && x < left + wide) continue;
+      for (let c = 0; c < 3; c++) sums[c] += data[4 * (y * width + x) + c];
+      count++;
+    }
+  }
+  return css(sums.map((sum) => sum / Math.max(1, count)));
+}
+
+const noises = new WeakMap<HTMLImageElement, HTMLCanvasElement>();
+
+/** Noise of the photograph's colours: what the kernel's looks like, not its very numbers. */
+function noise(photo: HTMLImageElement): HTMLCanvasElement {
+  const made = noises.get(photo);
+  if (made) return made;
+  const { width, height, mean, deviation } = pixelsOf(photo);
+  const canvas = h("canvas", { width, height });
+  const pen = canvas.getContext("2d")!;
+  const image = pen.createImageData(width, height);
+  for (let at = 0; at < image.data.length; at += 4) {
+    for (let c = 0; c < 3; c++) {
+      const normal = Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
+      image.data[at + c] = mean[c] + deviation[c] * normal;
+    }
+    image.data[at + 3] = 255;
+  }
+  pen.putImageData(image, 0, 0);
+  noises.set(photo, canvas);
+  return canvas;
+}

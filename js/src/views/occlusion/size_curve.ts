@@ -1,0 +1,104 @@
+// What hiding one place costs, by the size of what hides it.
+
+import type { Context } from "../../model/context.ts";
+import { h, say, sized } from "../../ui/dom.ts";
+import { short } from "../../ui/format.ts";
+import { isProbability, meaningOf } from "../../model/meaning.ts";
+import type { Scene } from "../../model/scene.ts";
+
+const [WIDTH, HEIGHT] = [232, 128];
+const EDGE = { left: 34, right: 8, top: 8, bottom: 30 };
+
+export function sizeCurvePane(context: Context, scene: Scene): HTMLElement {
+  const title = h("h4");
+  const canvas = h("canvas", { class: "nn-curve", role: "img" });
+  const empty = h("div", { class: "nn-soft" });
+
+  const draw = () => {
+    const kind = context.get("score");
+    const curve = scene.experiment.curve;
+    say(title, `by size · ${scene.label(scene.target)}`);
+    canvas.hidden = !curve;
+    canvas.setAttribute("aria-label", `${kind} by the occluder's size`);
+    empty.hidden = Boolean(curve);
+    say(
+      empty,
+      context.get("occluder")
+        ? "computing…"
+        : "place the occluder: here stands what larger and smaller ones would do there",
+    );
+    if (!curve) return;
+    const values = curve.score(kind).map((value) => value ?? Number.NaN);
+    const { classes, [kind]: clean } = context.get("scores");
+    const before = clean[classes.indexOf(scene.target)] ?? undefined;
+    const all = [...values, before ?? Number.NaN].filter(Number.isFinite);
+    const shares = kind === "probability" && isProbability(context);
+    const [low, high] = shares ? [0, 1] : [Math.min(...all), Math.max(...all, Math.min(...all) + 1e-6)];
+    const [least, most] = [curve.sizes[0], curve.sizes[curve.sizes.length - 1]];
+    const pen = sized(canvas, WIDTH, HEIGHT);
+    const style = getComputedStyle(context.root);
+    const color = (name: string) => style.getPropertyValue(name).trim() || style.color;
+    // Sizes by their logarithm: doubling is one step.
+    const x = (size: number) =>
+      EDGE.left + (Math.log(size / least) / Math.log(most / least || 2)) * (WIDTH - EDGE.left - EDGE.right);
+    const y = (value: number) =>
+      EDGE.top + (1 - (value - low) / (high - low)) * (HEIGHT - EDGE.top - EDGE.bottom);
+    pen.font = "11px system-ui, sans-serif";
+    pen.fillStyle = color("--nn-dim");
+    pen.strokeStyle = color("--nn-line");
+    pen.lineWidth = 1;
+    pen.textBaseline = "middle";
+    pen.textAlign = "right";
+    for (const tick of [low, (low + high) / 2, high]) {
+      pen.beginPath();
+      pen.moveTo(EDGE.left, Math.round(y(tick)) + 0.5);
+      pen.lineTo(WIDTH - EDGE.right, Math.round(y(tick)) + 0.5);
+      pen.stroke();
+      pen.fillText(shares ? tick.toFixed(1) : short(tick, 2), EDGE.left - 5, y(tick));
+    }
+    pen.textBaseline = "top";
+    pen.textAlign = "center";
+    let free = 0;
+    for (const size of curve.sizes) {
+      const half = pen.measureText(String(size)).width / 2;
+      const at = Math.min(Math.max(x(size), EDGE.left), WIDTH - half);
+      if (at - half < free) continue;
+      pen.fillText(String(size), at, HEIGHT - EDGE.bottom + 4);
+      free = at + half + 6;
+    }
+    pen.textAlign = "right";
+    pen.fillText("pixels", WIDTH - EDGE.right, HEIGHT - 12);
+    pen.textAlign = "left";
+    pen.fillText(isProbability(context) ? kind : (meaningOf(context).noun ?? "value"), 0, HEIGHT - 12);
+    if (before !== undefined) {
+      pen.setLineDash([3, 3]);
+      pen.strokeStyle = color("--nn-ink");
+      pen.beginPath();
+      pen.moveTo(EDGE.left, y(before));
+      pen.lineTo(WIDTH - EDGE.right, y(before));
+      pen.stroke();
+      pen.setLineDash([]);
+    }
+    pen.strokeStyle = color("--nn-accent");
+    pen.fillStyle = color("--nn-accent");
+    pen.lineWidth = 1.5;
+    pen.beginPath();
+    values.forEach((value, place) => {
+      if (place) pen.lineTo(x(curve.sizes[place]), y(value));
+      else pen.moveTo(x(curve.sizes[place]), y(value));
+    });
+    pen.stroke();
+    values.forEach((value, place) => {
+      const now = curve.sizes[place] === context.get("size");
+      pen.beginPath();
+      pen.arc(x(curve.sizes[place]), y(value), now ? 4 : 2, 0, 2 * Math.PI);
+      pen.fill();
+    });
+    const words = curve.sizes.map((size, place) => `${size}: ${short(values[place])}`).join(", ");
+    canvas.setAttribute("aria-label", `${kind} of ${scene.label(scene.target)} by the occluder's size: ${words}`);
+    canvas.title = "the dashed line is the image as it is; the large dot is the chosen size";
+  };
+  context.onTheme(draw);
+  context.watch(["size_curve", "occluder", "target", "score", "scores", "meaning", "size", "fill", "shape", "labels"], draw);
+  return h("div", {}, title, canvas, empty);
+}

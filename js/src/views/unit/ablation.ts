@@ -1,0 +1,113 @@
+// Does the unit matter? The classes with and without it, of this image and over a data set.
+
+import { type Context, NEEDS_KERNEL } from "../../model/context.ts";
+import { choice, h, say } from "../../ui/dom.ts";
+import { percent, signed } from "../../ui/format.ts";
+import { amount } from "../../model/meaning.ts";
+import type { Scene } from "../../model/scene.ts";
+import { hasFailed } from "../../model/selected.ts";
+import { heldWords } from "../../ui/unit_links.ts";
+
+export function ablationPane(context: Context, scene: Scene): HTMLElement {
+  const list = h("div", { class: "nn-bars" });
+  const verdict = h("div", { "aria-live": "polite" });
+  const over = h("div", { class: "nn-links" });
+  const overWords = h("div", { class: "nn-soft", "aria-live": "polite" });
+  const progress = h("progress", { max: 1, hidden: true });
+  const replacement = choice(
+    "replace with",
+    [
+      ["zero", "0"],
+      ["mean", "its mean on this image"],
+    ],
+    (value) => context.set({ replacement: value }),
+  );
+  const all = h("button", { type: "button" }, "over the data set");
+  const running = () => Boolean(context.get("dataset_ablation")?.running);
+  context.listen(all, "click", () =>
+    running()
+      ? context.request("ablation_stop")
+      : context.request("ablation_run"),
+  );
+  if (!context.live) {
+    const held = context.choices("replacement") ?? [];
+    for (const option of replacement.select.options) option.disabled = !held.includes(option.value);
+    all.disabled = true;
+    all.title = NEEDS_KERNEL;
+  }
+
+  const draw = () => {
+    const payload = context.get("ablation");
+    const mine = scene.selected.is(payload);
+    const found = payload && "classes" in payload ? payload : null;
+    list.classList.toggle("nn-stale", !mine || found?.replacement !== context.get("replacement"));
+    replacement.select.value = context.get("replacement");
+    const failed = mine && hasFailed(payload) ? payload.error : "";
+    if (failed || (!context.live && !mine)) {
+      list.replaceChildren();
+      say(verdict, failed || heldWords(payload));
+      return;
+    }
+    if (!found) return;
+    list.replaceChildren(
+      ...found.classes.map((index, place) => {
+        const [before, after] = [found.clean[place], found.probability[place]];
+        const [clean, now] = [h("span", { class: "nn-clean" }), h("span", { class: "nn-now" })];
+        clean.style.left = `${before * 100}%`;
+        now.style.width = `${after * 100}%`;
+        return h(
+          "div",
+          { class: "nn-bar" },
+          h("span", { class: "nn-name", title: scene.label(index) }, scene.label(index)),
+          h("span", { class: "nn-track" }, now, clean),
+          h("span", { class: "nn-number" }, `${amount(context, before)} → ${amount(context, after)}`),
+        );
+      }),
+    );
+    const most = found.clean
+      .map((before, index) => [found.classes[index], found.probability[index] - before])
+      .reduce((largest, change) => (Math.abs(change[1]) > Math.abs(largest[1]) ? change : largest));
+    const top = (shares: number[]) => scene.label(found.classes[shares.indexOf(Math.max(...shares))]);
+    const first = found.turned
+      ? `without it ${top(found.probability)} is on top, not ${top(found.clean)}`
+      : `without it ${top(found.clean)} stays on top`;
+    const moved = Math.abs(most[1]) < 0.005 ? "nothing moves by half a percent" : `${scene.label(most[0])} moves most, by ${signed(most[1])}`;
+    say(verdict, `${first}; ${moved}`);
+  };
+
+  const drawAll = () => {
+    const found = context.get("dataset_ablation");
+    const mine = scene.selected.is(found);
+    progress.hidden = !running();
+    say(all, running() ? "stop" : "over the data set");
+    if (context.live) all.disabled = !running() && !context.get("search")?.total;
+    if (context.live) all.title = all.disabled ? "needs a data set: open one with lens.examples(dataset, layers=[…])" : "";
+    over.hidden = overWords.hidden = !found?.total || !mine;
+    if (!mine || !found.total) return;
+    progress.value = found.done / found.total;
+    if (found.error) {
+      say(overWords, found.error);
+      return;
+    }
+    if (!found.seen) return;
+    const of = found.done < found.total ? `${found.done} of ${found.total} images so far` : `${found.seen} images`;
+    say(overWords, `${of}: another class on top in ${found.turned} (${percent(found.turned / found.seen)}); mean change of the probability:`);
+    over.replaceChildren(
+      ...found.classes.map(([index, change]) =>
+        h("div", { class: "nn-row" }, h("span", { class: "nn-grow nn-name" }, scene.label(index)), signed(change, 4)),
+      ),
+    );
+  };
+  context.watch(["ablation", "layer", "unit", "labels", "replacement"], draw);
+  context.watch(["dataset_ablation", "search", "layer", "unit", "labels"], drawAll);
+  return h(
+    "div",
+    {},
+    h("h4", {}, "ablation"),
+    h("div", { class: "nn-row" }, replacement, all, progress),
+    list,
+    verdict,
+    overWords,
+    over,
+  );
+}

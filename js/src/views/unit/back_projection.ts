@@ -1,0 +1,186 @@
+// What the unit's activation draws from each pixel; or, from a unit that is kept, from the selected layer.
+
+import { i8 } from "../../model/arrays.ts";
+import { type Context, NEEDS_KERNEL } from "../../model/context.ts";
+import { choice, h, say, sized, textured, toggle } from "../../ui/dom.ts";
+import { short } from "../../ui/format.ts";
+import { legend } from "../../draw/legend.ts";
+import { coloured, flat, limitsIn, type Signed, smoothed, tabled } from "../../draw/signed.ts";
+import type { Scene } from "../../model/scene.ts";
+import { hasFailed } from "../../model/selected.ts";
+import type { BackProjectionPayload } from "../../model/traits.ts";
+import { heldWords, unitLinks } from "../../ui/unit_links.ts";
+
+const SIDE = 320;
+const RULES = ["gradient", "input × gradient", "deconvnet", "guided backprop"] as const;
+
+export function backProjectionPane(context: Context, scene: Scene): HTMLElement {
+  const title = h("h4");
+  const canvas = h("canvas", { class: "nn-photo nn-plain", role: "img" });
+  const words = h("div", { class: "nn-soft" });
+  const empty = h("div", { class: "nn-soft nn-warning", hidden: true });
+  const scale = legend();
+  const leaning = h("div", { class: "nn-links" });
+  const leans = h("div", { class: "nn-soft" }, "units of this layer that contribute most (gradient × activation):");
+  const rule = choice(
+    "rule",
+    RULES.map((name) => [name, name]),
+    (value) => context.set({ rule: value }),
+  );
+  const start = choice(
+    "of",
+    [
+      ["maximum", "its maximum"],
+      ["map", "the whole map"],
+      ["position", "the position"],
+    ],
+    (value) => context.set({ start: value }),
+  );
+  const look = choice(
+    "show",
+    [
+      ["colour", "in colour"],
+      ["signed", "signed sum"],
+      ["norm", "norm"],
+    ],
+    (value) => context.set({ back_projection_display: value }),
+  );
+  const smooth = toggle("smooth", (on) => context.set({ smooth: on }));
+  const keep = toggle("keep this unit", (on) =>
+    context.set({ origin: on ? { layer: context.get("layer"), unit: context.get("unit") } : null }),
+  );
+  keep.title = "then choose another layer, and this shows what the kept unit draws from it";
+
+  let zoomed = true;
+  const zoom = toggle("zoom", (on) => {
+    zoomed = on;
+    zoom.on(on);
+    draw();
+  });
+  zoom.on(true);
+  zoom.title = "only the pixels that the place sees";
+
+  /** What the place that is followed back sees, with a margin, where that is a small part: [top, left, rows, columns]. */
+  const near = (projection: BackProjectionPayload, rows: number, columns: number): [number, number, number, number] | null => {
+    const mosaic = scene.layer.mosaic;
+    if (projection.start === "map" || !mosaic) return null;
+    const unit = context.get("unit");
+    const peak: [number, number] = [mosaic.peak[2 * unit], mosaic.peak[2 * unit + 1]];
+    const place = projection.start === "position" ? context.get("position") : peak;
+    const field = place && scene.selected.field(place);
+    if (!field) return null;
+    const margin = Math.ceil(0.1 * Math.max(field[2] - field[0], field[3] - field[1])) + 1;
+    // Moved inside rather than cut off at the image's borders: the picture keeps its shape.
+    const span = (low: number, high: number, size: number): [number, number] => {
+      const length = Math.min(size, side);
+      return [Math.min(size - length, Math.max(0, Math.round((low + high + 1 - length) / 2))), length];
+    };
+    const side = Math.max(field[2] - field[0], field[3] - field[1]) + 1 + 2 * margin;
+    const [[top, tall], [left, wide]] = [span(field[0], field[2], rows), span(field[1], field[3], columns)];
+    return 2 * Math.max(tall, wide) < Math.max(rows, columns) ? [top, left, tall, wide] : null;
+  };
+
+  if (!context.live) {
+    const held = context.choices("rule|start") ?? [];
+    context.watch(["rule", "start"], () => {
+      for (const option of rule.select.options) option.disabled = !held.includes(`${option.value}|${context.get("start")}`);
+      for (const option of start.select.options) option.disabled = !held.includes(`${context.get("rule")}|${option.value}`);
+    });
+    keep.disabled = true;
+    keep.title = NEEDS_KERNEL;
+  }
+  // As in the Deep Visualization Toolbox: b cycles the rules, d keeps the unit, z zooms.
+  context.listen(context.root, "keydown", (event: KeyboardEvent) => {
+    if (event.target instanceof HTMLInputElement || event.ctrlKey || event.metaKey || event.altKey) return;
+    const enabled = new Set([...rule.select.options].filter((option) => !option.disabled).map((option) => option.value));
+    const rules = RULES.filter((name) => enabled.has(name));
+    if (event.key === "b") context.set({ rule: rules[(rules.indexOf(context.get("rule")) + 1) % rules.length] });
+    else if (event.key === "d" && !keep.disabled) keep.click();
+    else if (event.key === "z" && !zoom.hidden) zoom.click();
+    else return;
+    event.preventDefault();
+  });
+
+  const draw = () => {
+    const payload = context.get("back_projection");
+    const mine = scene.selected.is(payload);
+    const projection = payload && "data" in payload ? payload : null;
+    const failed = mine && hasFailed(payload) ? payload.error : "";
+    const away = !context.live && !mine;
+    empty.hidden = !failed && !away;
+    say(empty, failed || heldWords(payload));
+    canvas.hidden = scale.element.hidden = words.hidden = !projection || Boolean(failed) || away;
+    canvas.classList.toggle("nn-stale", !mine || projection?.rule !== context.get("rule"));
+    if (canvas.hidden || !projection) {
+      leaning.replaceChildren();
+      return;
+    }
+    const signed: Signed = { ...projection, data: i8(projection.data) };
+    const { rows, columns } = signed;
+    const display = context.get("back_projection_display");
+    const shown = display === "colour" && !signed.colours ? "signed" : display;
+    const deviation = context.get("smooth") ? Math.max(1, Math.max(rows, columns) / 90) : 0;
+    let pixels: Uint32Array;
+    scale.element.hidden = shown === "colour";
+    if (shown === "colour") pixels = coloured(signed, deviation);
+    else {
+      const values = flat(signed, shown);
+      const even = deviation ? smoothed(values, rows, columns, deviation) : values;
+      const limits = limitsIn(even, shown === "signed");
+      pixels = tabled(even, limits, scene.table(limits));
+      scale.show(limits, scene.table(limits), projection.at ? `per activation of ${projection.at}` : "per input value");
+    }
+    const part = projection.at ? null : near(projection, rows, columns);
+    zoom.hidden = !part;
+    const [top, left, tall, wide] = part && zoomed ? part : [0, 0, rows, columns];
+    const ratio = tall / wide;
+    const [width, height] = ratio > 1 ? [SIDE / ratio, SIDE] : [SIDE, SIDE * Math.max(ratio, 0.1)];
+    const pen = sized(canvas, width, height);
+    pen.imageSmoothingEnabled = wide > width;
+    pen.drawImage(textured(pixels, rows, columns), left, top, wide, tall, 0, 0, width, height);
+    const where = part && zoomed ? `; rows ${top}…${top + tall - 1}, columns ${left}…${left + wide - 1}` : "";
+    const nothing = signed.largest === 0 ? "all zero (where a rectifier is off, nothing comes back): " : "";
+    say(words, `${nothing}${projection.words}${where}`);
+    canvas.setAttribute("aria-label", words.textContent ?? "");
+    unitLinks(
+      context,
+      leaning,
+      (projection.leaning ?? []).map(([unit, value]) => ({ layer: projection.at ?? "", unit, value })),
+    );
+  };
+  const tell = () => {
+    const origin = context.get("origin");
+    const kept = origin && origin.layer !== context.get("layer");
+    say(
+      title,
+      kept
+        ? `${origin.layer} · ${origin.unit} at ${context.get("layer")} · ${context.get("unit")}`
+        : "back-projection",
+    );
+    rule.select.value = context.get("rule");
+    start.select.value = context.get("start");
+    look.select.value = context.get("back_projection_display");
+    smooth.on(context.get("smooth"));
+    keep.on(Boolean(origin));
+    say(keep, origin ? `kept: ${short(origin.unit)} of ${origin.layer}` : "keep this unit");
+    leaning.hidden = leans.hidden = !kept;
+    // The place is one of the layer that is shown, not of the unit that is kept.
+    if (context.live) for (const option of start.select.options) option.disabled = Boolean(kept) && option.value === "position";
+  };
+  context.onTheme(draw);
+  context.watch(["back_projection", "back_projection_display", "smooth", "layer", "unit", "rule", "receptive_fields", "mosaic"], draw);
+  context.watch(["rule", "start", "back_projection_display", "smooth", "origin", "layer", "unit"], tell);
+  return h(
+    "div",
+    {},
+    title,
+    h("div", { class: "nn-row" }, rule, start),
+    canvas,
+    h("div", { class: "nn-row" }, look, smooth, zoom, keep),
+    scale.element,
+    words,
+    empty,
+    leans,
+    leaning,
+  );
+}

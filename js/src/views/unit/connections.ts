@@ -1,0 +1,91 @@
+// What the unit is made of, and what it is used for.
+
+import { i8 } from "../../model/arrays.ts";
+import type { Context } from "../../model/context.ts";
+import { h, say, sized, textured } from "../../ui/dom.ts";
+import { short, signed } from "../../ui/format.ts";
+import { legend } from "../../draw/legend.ts";
+import { layout } from "../../draw/tiles.ts";
+import { tabled } from "../../draw/signed.ts";
+import type { Scene } from "../../model/scene.ts";
+import { hasFailed } from "../../model/selected.ts";
+import type { Kernels } from "../../model/traits.ts";
+import { heldWords, unitLinks } from "../../ui/unit_links.ts";
+
+export function connectionsPane(context: Context, scene: Scene): HTMLElement {
+  const total = h("div");
+  const below = h("div", { class: "nn-links" });
+  const others = h("div", { class: "nn-soft" });
+  const above = h("div", { class: "nn-links" });
+  const usedFor = h("div");
+  const empty = h("div", { class: "nn-soft nn-warning", hidden: true });
+  const canvas = h("canvas", { class: "nn-mosaic nn-plain", role: "img" });
+  const kernelWords = h("div", { class: "nn-soft" });
+  const scale = legend();
+  const body = h("div", { class: "nn-halves" });
+  body.append(
+    h("div", { class: "nn-pane" }, total, below, others),
+    h("div", { class: "nn-pane" }, usedFor, above),
+    h("div", { class: "nn-pane" }, kernelWords, h("div", { class: "nn-stage" }, canvas), scale.element),
+  );
+
+  const draw = () => {
+    const payload = context.get("connections");
+    const mine = scene.selected.is(payload);
+    const found = payload && "feeds" in payload ? payload : null;
+    const failed = mine && hasFailed(payload) ? payload.error : "";
+    const away = !context.live && !mine;
+    empty.hidden = !failed && !away;
+    say(empty, failed || heldWords(payload));
+    body.hidden = !found || Boolean(failed) || away;
+    body.classList.toggle("nn-stale", !mine);
+    if (body.hidden || !found) return;
+    const single = scene.layer.mosaic && scene.layer.mosaic.height * scene.layer.mosaic.width === 1;
+    const where = single ? "" : ` at (${found.place.join(", ")})`;
+    const bent = found.bent ? ", before the activation function" : "";
+    say(total, `made by ${found.operation} (${found.label}): ${short(found.total)}${where}${bent}`);
+    unitLinks(context, below, found.feeds);
+    const rest = found.linear ? "bias" : "the rest (the operation is not linear)";
+    say(
+      others,
+      `${found.more > 0 ? `${found.more} others ${signed(found.others)}, ` : ""}${rest} ${signed(found.rest)}; together ${short(found.total)}`,
+    );
+    say(usedFor, found.uses.length ? "read by these units, with what each would lose without it at the most affected place" : "no later operation combines it with others");
+    unitLinks(context, above, found.uses);
+    drawKernels(found.kernels);
+  };
+
+  const drawKernels = (kernels: Kernels | null) => {
+    canvas.hidden = scale.element.hidden = !kernels;
+    if (!kernels) {
+      say(kernelWords, "");
+      return;
+    }
+    const { units, rows, columns, largest, read, of } = kernels;
+    const data = i8(kernels.data);
+    const values = Float32Array.from(data, (code) => (code * largest) / 127);
+    const limits: [number, number] = [-(largest || 1), largest || 1];
+    const pixels = tabled(values, limits, scene.table(limits));
+    // With room between them: kernels are small, and must not run into each other.
+    const { columns: across, width } = layout(units, columns + 1, rows + 1, 248, 168);
+    const cell = Math.min(40, width);
+    const pixel = Math.max(1, (cell - 3) / columns);
+    const high = rows * pixel + 3;
+    const pen = sized(canvas, across * cell, Math.ceil(units / across) * high);
+    canvas.style.width = `${across * cell}px`;
+    pen.imageSmoothingEnabled = false;
+    const texture = textured(pixels, units * rows, columns);
+    for (let unit = 0; unit < units; unit++) {
+      const [left, top] = [(unit % across) * cell, Math.floor(unit / across) * high];
+      pen.drawImage(texture, 0, unit * rows, columns, rows, left, top, columns * pixel, rows * pixel);
+    }
+    const which = units < of ? `the first ${units} of ${of}` : units === 1 ? `unit ${read}` : `units ${read}…${read + of - 1}`;
+    say(kernelWords, `its weights, ${rows} × ${columns} for each unit below: ${which}`);
+    canvas.setAttribute("aria-label", `weights of the selected unit, up to ${short(largest)}`);
+    scale.show(limits, scene.table(limits), "weight");
+  };
+
+  context.onTheme(draw);
+  context.watch(["connections", "layer", "unit"], draw);
+  return h("div", {}, h("h4", {}, "inputs and outputs of this unit"), body, empty);
+}

@@ -1,0 +1,162 @@
+// What the network is shown: the picture with what the unit sees of it, and a pencil to change it.
+
+import type { Context } from "../../model/context.ts";
+import { h, row, say, sized, toggle } from "../../ui/dom.ts";
+import { amount } from "../../model/meaning.ts";
+import type { Scene } from "../../model/scene.ts";
+import { outlineReceptiveField } from "../../draw/receptive_field.ts";
+import { imageButtons } from "../../shell/images.ts";
+
+export function inputPane(context: Context, scene: Scene): HTMLElement {
+  const canvas = h("canvas", { class: "nn-photo", tabindex: 0, role: "application" });
+  const reading = h("div", { class: "nn-reading", "aria-live": "polite" });
+  const seen = h("div", { class: "nn-soft nn-line" });
+  const paper = h("canvas");
+  let drawing = false;
+  let last: [number, number] | null = null;
+  let sending = false;
+  let again = false;
+
+  const picture = () => context.get("photo");
+  const paints = context.live && !context.hides("paint");
+  const draws = toggle("draw", (on) => begin(on));
+  const eraser = toggle("erase", (on) => eraser.on(on));
+  const blank = h("button", { type: "button" }, "empty");
+  const ink = h("input", { type: "color", value: "#ffffff", "aria-label": "the pencil's colour" });
+  const wide = h("input", { type: "range", min: 1, max: 12, step: 0.5, "aria-label": "the pencil's width" });
+  const tools = h("div", { class: "nn-row" }, ink, wide, eraser, blank);
+  tools.hidden = true;
+  draws.title = "draw on the picture: the network looks at every stroke";
+
+  const begin = (on: boolean) => {
+    drawing = on;
+    draws.on(on);
+    eraser.on(false);
+    tools.hidden = !on;
+    if (on) {
+      const { width, height } = picture();
+      [paper.width, paper.height] = [width, height];
+      if (scene.photo.image) paper.getContext("2d")!.drawImage(scene.photo.image, 0, 0, width, height);
+      wide.value = String(Math.max(1, Math.min(width, height) / 14));
+      wide.max = String(Math.max(4, Math.min(width, height) / 5));
+    }
+    draw();
+  };
+  context.listen(blank, "click", () => {
+    const pen = paper.getContext("2d")!;
+    pen.fillStyle = ground();
+    pen.fillRect(0, 0, paper.width, paper.height);
+    draw();
+    look();
+  });
+  /** The eraser's colour, opposite to the pencil's: black paper under a bright pencil. */
+  const ground = () => {
+    const [r, g, b] = [1, 3, 5].map((at) => Number.parseInt(ink.value.slice(at, at + 2), 16));
+    return r + g + b > 382 ? "#000000" : "#ffffff";
+  };
+
+  /** Send what is drawn; while it travels, only the latest waits. */
+  const look = async () => {
+    if (sending) {
+      again = true;
+      return;
+    }
+    sending = true;
+    try {
+      const blob = await new Promise<Blob | null>((done) => paper.toBlob(done, "image/png"));
+      if (blob) context.set({ upload: { name: "drawing", drawn: true, data: new DataView(await blob.arrayBuffer()) } });
+    } finally {
+      sending = false;
+    }
+    if (again) {
+      again = false;
+      look();
+    }
+  };
+
+  const point = (event: PointerEvent): [number, number] => {
+    const box = canvas.getBoundingClientRect();
+    return [
+      ((event.clientY - box.top) / box.height) * picture().height,
+      ((event.clientX - box.left) / box.width) * picture().width,
+    ];
+  };
+  const stroke = (to: [number, number]) => {
+    const pen = paper.getContext("2d")!;
+    pen.strokeStyle = eraser.getAttribute("aria-pressed") === "true" ? ground() : ink.value;
+    pen.lineWidth = Number(wide.value);
+    pen.lineCap = pen.lineJoin = "round";
+    pen.beginPath();
+    pen.moveTo((last ?? to)[1], (last ?? to)[0]);
+    pen.lineTo(to[1] + 0.01, to[0]);
+    pen.stroke();
+    last = to;
+    draw();
+    look();
+  };
+  context.listen(canvas, "pointerdown", (event: PointerEvent) => {
+    if (drawing) {
+      event.preventDefault();
+      if (event.isPrimary) canvas.setPointerCapture?.(event.pointerId);
+      last = null;
+      stroke(point(event));
+      return;
+    }
+    const place = scene.selected.positionAt(...point(event));
+    if (place) context.set({ position: place });
+  });
+  context.listen(canvas, "pointermove", (event: PointerEvent) => {
+    if (!drawing) scene.selected.hover = scene.selected.positionAt(...point(event));
+    else if (event.buttons & 1) stroke(point(event));
+  });
+  context.listen(canvas, "pointerleave", () => {
+    scene.selected.hover = null;
+  });
+  context.listen(canvas, "keydown", (event: KeyboardEvent) => {
+    if (event.key !== "Escape") return;
+    if (drawing) begin(false);
+    else context.set({ position: null });
+    event.preventDefault();
+  });
+
+  const draw = () => {
+    const { width, height } = picture();
+    const scale = Math.max(1, 448 / Math.max(width, height));
+    const pen = sized(canvas, width * scale, height * scale);
+    pen.scale(scale, scale);
+    pen.imageSmoothingEnabled = width > 112;
+    if (drawing) pen.drawImage(paper, 0, 0);
+    else if (scene.photo.image) pen.drawImage(scene.photo.image, 0, 0, width, height);
+    const position = context.get("position");
+    for (const [place, strong] of [
+      [position, true],
+      [scene.selected.hover, false],
+    ] as const) {
+      const field = place && scene.selected.field(place);
+      if (field) outlineReceptiveField(pen, field, scale, strong);
+    }
+    const place = scene.selected.hover ?? position;
+    const field = place && scene.selected.field(place);
+    say(
+      seen,
+      field
+        ? `(${place.join(", ")}) sees ${field[2] - field[0] + 1} × ${field[3] - field[1] + 1} pixels`
+        : "point here or at the unit's map: the box is what it sees",
+    );
+  };
+  const read = () => {
+    const { classes, probability } = context.get("scores");
+    const at = probability.indexOf(Math.max(...probability.map((value) => value ?? Number.NEGATIVE_INFINITY)));
+    say(reading, `${scene.label(classes[at])} ${amount(context, probability[at])}`);
+    canvas.setAttribute("aria-label", `${picture().name}: ${picture().shown_as}`);
+    canvas.title = drawing ? "draw; Escape ends it" : "click: the place on the unit's map that sees this";
+  };
+  scene.photo.onLoad(draw);
+  scene.selected.onHover(draw);
+  context.watch(["photo"], () => {
+    if (drawing && picture().name !== "drawing") begin(false); // another image came
+  });
+  context.watch(["photo", "position", "receptive_fields", "layer"], draw);
+  context.watch(["scores", "labels", "photo"], read);
+  return h("div", {}, canvas, reading, seen, row(paints && draws, paints && tools), imageButtons(context));
+}

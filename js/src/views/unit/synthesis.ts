@@ -1,0 +1,146 @@
+// The unit's synthesised image, frame by frame.
+
+import { u8 } from "../../model/arrays.ts";
+import { type Context, NEEDS_KERNEL } from "../../model/context.ts";
+import { choice, h, pictured, say, sized } from "../../ui/dom.ts";
+import { short } from "../../ui/format.ts";
+import type { Scene } from "../../model/scene.ts";
+
+export function synthesisPane(context: Context, scene: Scene): HTMLElement {
+  const pictures = h("div", { class: "nn-gallery" });
+  const words = h("div", { "aria-live": "polite" });
+  const against = h("div", { class: "nn-soft" });
+  const progress = h("progress", { max: 1, hidden: true });
+  const go = h("button", { type: "button" }, "synthesise");
+  const goal = choice(
+    "of",
+    [
+      ["channel", "the whole unit"],
+      ["position", "one position"],
+      ["class", "the target class"],
+    ],
+    (value) => context.set({ goal: value }),
+  );
+  const recipe = choice(
+    "recipe",
+    [
+      ["fourier", "Fourier (Olah)"],
+      ["yosinski", "pixels (Yosinski)"],
+    ],
+    (value) => context.set({ recipe: value }),
+  );
+  const several = choice(
+    "images",
+    ["1", "2", "3", "4"].map((count) => [count, count]),
+    (value) => context.set({ count: Number(value) }),
+  );
+  const number = (name: "steps" | "seed", least: number, most: number) => {
+    const input = h("input", { type: "number", min: least, max: most, class: "nn-short" });
+    context.listen(input, "change", () => {
+      const value = Math.min(most, Math.max(least, Math.round(Number(input.value) || least)));
+      input.value = String(value);
+      context.set({ [name]: value });
+    });
+    return { input, label: h("label", { class: "nn-control" }, name, input) };
+  };
+  const [steps, seed] = [number("steps", 8, 1024), number("seed", 0, 999999)];
+  const negative = choice(
+    "objective",
+    [
+      ["most", "maximise"],
+      ["least", "minimise"],
+    ],
+    (value) => context.set({ negative: value === "least" }),
+  );
+  const running = () => Boolean(context.get("synthesis")?.running);
+  context.listen(go, "click", () =>
+    running()
+      ? context.request("synthesis_stop")
+      : context.request("synthesis_run"),
+  );
+  if (!context.live) {
+    for (const control of [go, goal.select, recipe.select, several.select, steps.input, seed.input, negative.select]) {
+      control.disabled = true;
+      control.title = NEEDS_KERNEL;
+    }
+  }
+
+  let shown: HTMLCanvasElement[] = [];
+  let drawn: DataView[] | null = null;
+  const draw = () => {
+    const payload = context.get("synthesis");
+    const frame = payload?.frame ?? null;
+    const mine = payload?.goal === "class" ? payload.target === scene.target : scene.selected.is(payload);
+    goal.select.value = context.get("goal");
+    recipe.select.value = context.get("recipe");
+    several.select.value = String(context.get("count"));
+    steps.input.value = String(context.get("steps"));
+    seed.input.value = String(context.get("seed"));
+    negative.select.value = context.get("negative") ? "least" : "most";
+    say(go, running() ? "stop" : "synthesise");
+    progress.hidden = !running();
+    progress.value = frame ? frame.step / frame.steps : 0;
+    const asked = frame?.recipe === context.get("recipe") && frame.negative === context.get("negative");
+    pictures.classList.toggle("nn-stale", !mine || !asked || frame.pictures.length !== context.get("count"));
+    pictures.hidden = !frame;
+    if (payload?.error) say(words, payload.error);
+    else if (!frame)
+      say(
+        words,
+        running() ? "The first frame comes…" : "An image that maximises the unit's activation, made from noise; takes some seconds.",
+      );
+    if (!payload || !frame) {
+      against.hidden = true;
+      return;
+    }
+    // A frame is decoded once, whatever else changes; one that comes late must not cover a later one.
+    const fresh = frame.pictures !== drawn;
+    drawn = frame.pictures;
+    if (shown.length !== frame.pictures.length) {
+      shown = frame.pictures.map(() => h("canvas", { role: "img" }));
+      pictures.replaceChildren(...shown.map((canvas) => h("figure", {}, canvas, h("figcaption"))));
+    }
+    frame.pictures.forEach((bytes, place) => {
+      const canvas = shown[place];
+      const image = fresh && pictured(u8(bytes), () => {
+        if (!image || drawn !== frame.pictures) return;
+        const fit = 152 / Math.max(image.naturalWidth, image.naturalHeight);
+        const [width, height] = [image.naturalWidth * fit, Math.max(8, image.naturalHeight * fit)];
+        const pen = sized(canvas, width, height);
+        canvas.style.width = `${width}px`;
+        pen.imageSmoothingEnabled = fit < 1;
+        pen.drawImage(image, 0, 0, width, height);
+      });
+      const said =
+        payload.goal === "channel"
+          ? `mean ${short(frame.values[place])}, max ${short(frame.peaks[place])}`
+          : short(frame.values[place]);
+      canvas.setAttribute("aria-label", `synthesised image of ${frame.objective}: ${said}`);
+      say(canvas.nextElementSibling!, said);
+    });
+    const name = payload.goal === "class" ? scene.label(payload.target) : frame.objective;
+    if (!payload.error)
+      say(words, `${frame.negative ? "minimises" : "maximises"} ${name} · ${frame.recipe} · step ${frame.step} of ${frame.steps}`);
+    const examples = context.get("examples");
+    const top = examples && "items" in examples && examples.kind === "top" && scene.selected.is(examples) ? examples : null;
+    const best = top?.items[0]?.value;
+    against.hidden = best === undefined || payload.goal === "class" || !mine;
+    if (best !== undefined && !against.hidden)
+      say(against, `its maximum is ${short(Math.max(...frame.peaks) / best, 2)} × that of the best image (${short(best)})`);
+  };
+  context.watch(
+    ["synthesis", "goal", "recipe", "count", "steps", "seed", "negative", "layer", "unit", "target", "examples", "labels"],
+    draw,
+  );
+  return h(
+    "div",
+    {},
+    h("h4", {}, "synthesised"),
+    h("div", { class: "nn-row" }, goal, recipe),
+    h("div", { class: "nn-row" }, several, steps.label, seed.label, negative),
+    h("div", { class: "nn-row" }, go, progress),
+    pictures,
+    words,
+    against,
+  );
+}

@@ -1,0 +1,1 @@
+"""Which pixels an operation sees, and which axes of a tensor are channels, rows, columns and tokens."""

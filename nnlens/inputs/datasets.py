@@ -1,0 +1,164 @@
+"""Data sets in: whatever a user has becomes ready inputs by index, with pictures and labels to show."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import IterableDataset
+
+from .input import Input, model_input, prepare
+from .preprocessing import Preprocess
+
+_IMAGES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+_PICTURE_KEYS, _LABEL_KEYS = ("image", "img", "pixel_values", "x"), ("label", "labels", "fine_label", "y", "target")
+
+
+class ImageDataset:
+    """A data set seen through a preprocessing: `len(data)`, and `data[i]`, the model's input (c, h, w).
+
+    Parameters
+    ----------
+    data : folder, tensor (n, c, h, w), torch Dataset or sequence
+        A folder's images are found in it and below, in the order of their paths; those in a folder of their own go by
+        that one's name. An item of the others is an image (all that `lens.explore` takes), a pair of image and label,
+        or a mapping with the keys "image" and "label".
+    preprocess : callable, optional
+        From a photograph to the model's input.
+    labels : sequence of str, optional
+        The names of labels that are numbers.
+    bands : three int, optional
+        Which channels are shown as red, green and blue.
+
+    Attributes
+    ----------
+    mark : str
+        What tells this data set from others, as far as that can be had without reading it.
+    """
+
+    def __init__(
+        self,
+        data: Any,
+        preprocess: Preprocess | None,
+        *,
+        device: torch.device,
+        dtypes: Sequence[torch.dtype],
+        labels: Sequence[str] | Mapping[int, str] = (),
+        bands: Sequence[int] | None = None,
+    ):
+        self.preprocess, self.device, self.dtypes = preprocess, device, dtypes
+        self.labels, self.bands = labels, bands
+        self.folder: Path | None = None
+        self.mark = type(data).__name__
+        self._reading = threading.Lock()  # some data sets are not thread-safe
+        if isinstance(data, (str, Path)):
+            self.folder = Path(data).expanduser()
+            if self.folder.is_file():
+                raise ValueError(f"dataset must be a folder, got the file {str(data)!r}")
+            if not self.folder.is_dir():
+                raise FileNotFoundError(f"dataset must be a folder that exists, got {str(data)!r}")
+            data = sorted(path for path in self.folder.rglob("*") if path.suffix.lower() in _IMAGES)
+            if not data:
+                raise ValueError(f"dataset must be a folder with images, but {str(self.folder)!r} has none")
+            stats = [path.stat() for path in data]
+            self.mark = "\n".join(
+                f"{path.relative_to(self.folder)} {stat.st_size} {stat.st_mtime_ns}"
+                for path, stat in zip(data, stats, strict=True)
+            )
+        elif isinstance(data, IterableDataset):
+            raise TypeError(
+                "dataset must give its items by index, got an IterableDataset: its images could not be shown"
+            )
+        elif isinstance(data, Tensor) and data.ndim != 4:
+            raise ValueError(f"dataset must have the shape (n, c, h, w) as a tensor, got {tuple(data.shape)}")
+        elif not (hasattr(data, "__getitem__") and hasattr(data, "__len__")) or isinstance(data, Mapping):
+            if hasattr(data, "dataset") and hasattr(data, "batch_size"):
+                raise TypeError(
+                    f"dataset must be the data set itself, got a {type(data).__name__}: give its `.dataset`"
+                )
+            if hasattr(data, "__next__"):
+                raise TypeError(f"dataset must give its items by index, got a {type(data).__name__}: give `list(…)`")
+            kinds = "a folder, a torch Dataset, a tensor (n, c, h, w) or a sequence of images"
+            raise TypeError(f"dataset must be {kinds}, got {type(data).__name__}")
+        self._data = data
+        if len(self) == 0:
+            raise ValueError("dataset must hold at least one image, got an empty one")
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __getitem__(self, item: int) -> Tensor:
+        if not 0 <= item < len(self):
+            raise IndexError(f"item must be 0…{len(self) - 1}, got {item}")
+        image, _ = self._item(item)
+        return model_input(image, self.preprocess)[0]
+
+    def tensor(self, item: int) -> Tensor | None:
+        """The same as `data[item]`; None for one that cannot be read."""
+        try:
+            return self[item]
+        except Exception:
+            return None
+
+    def first(self) -> Input:
+        """The first image that can be read; ValueError if that is none of the first 64, saying why."""
+        problem: Exception | None = None
+        for item in range(min(len(self), 64)):
+            try:
+                return self.input(item)
+            except Exception as error:
+                problem = problem or error
+        raise ValueError(f"dataset must hold images that can be read, but the first cannot: {problem}") from problem
+
+    def input(self, item: int) -> Input:
+        """One image with the picture that shows it."""
+        image, _ = self._item(item)
+        return prepare(
+            image, self.preprocess, device=self.device, dtypes=self.dtypes, bands=self.bands, name=self.name(item)
+        )
+
+    def name(self, item: int) -> str:
+        """What an item is called: its path in the folder, or its number."""
+        if self.folder is not None:
+            return str(self._data[item].relative_to(self.folder))
+        return f"image {item}"
+
+    def label(self, item: int) -> str:
+        """The item's label in words; "" where it has none."""
+        if self.folder is not None:
+            parent = self._data[item].parent
+            return "" if parent == self.folder else str(parent.name)
+        return self._item(item)[1]
+
+    def _item(self, item: int) -> tuple[Any, str]:
+        with self._reading:
+            given = self._data[item]
+        label: Any = None
+        if isinstance(given, Mapping):
+            image = next((given[key] for key in _PICTURE_KEYS if key in given), None)
+            if image is None:
+                raise ValueError(f"an item must have an image under {_PICTURE_KEYS}, got the keys {sorted(given)}")
+            label = next((given[key] for key in _LABEL_KEYS if key in given), None)
+        elif isinstance(given, (tuple, list)):
+            image, label = given[0], given[1] if len(given) > 1 else None
+        else:
+            image = given
+        if isinstance(image, Image.Image):
+            image = image.copy()  # a file of a lazy one is closed behind it
+        return image, self._words(label)
+
+    def _words(self, label: Any) -> str:
+        if isinstance(label, str):
+            return label
+        try:
+            number = int(label)
+        except (TypeError, ValueError):
+            return ""
+        if isinstance(self.labels, Mapping):
+            return str(self.labels.get(number, number))
+        return self.labels[number] if 0 <= number < len(self.labels) else str(number)

@@ -1,0 +1,1 @@
+"""The checks that could refute an attribution."""

@@ -1,0 +1,151 @@
+"""KernelSHAP: Shapley values of superpixels as a weighted regression (Lundberg & Lee 2017, arXiv:1705.07874)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+from math import comb
+from typing import Any
+
+import numpy as np
+
+from nnlens.kernels.attribution.result import Attribution
+from nnlens.kernels.attribution.subject import Subject, given_count
+from nnlens.kernels.attribution.superpixels import Segmentation
+from nnlens.kernels.attribution.surrogate import Surrogate, inverted
+from nnlens.kernels.occlusion.occluder import Fill
+
+from .lime import PIECES, Switches
+
+
+def kernel_shap(
+    subject: Subject,
+    *,
+    samples: int = 1000,
+    segments: np.ndarray | int | None = None,
+    segmentation: Segmentation = "slic",
+    fill: Fill = "own mean",
+    seed: int = 0,
+) -> Iterator[Attribution]:
+    """What each superpixel adds to the score, averaged over all orders in which they can be switched on.
+
+    The values add up to f(x) − f(all off), exactly. All sets of switches are tried where there are no more than
+    `samples`: then these are the Shapley values. Else the sizes that weigh most are tried whole, and of the others as
+    many sets as are left are drawn, each with its complement (theorem 2: of M switches a set of k weighs
+    (M − 1) / (C(M, k) k (M − k))).
+
+    Parameters
+    ----------
+    samples : int
+        How many sets beside "all" and "none".
+    segments, segmentation, fill : as for `lime`
+    """
+    given_count(samples, "samples", 2)
+    switches = Switches(subject, segments=segments, segmentation=segmentation, fill=fill, seed=seed)
+    parts = switches.parts
+    ends = switches.scores(np.array([[False] * parts, [True] * parts]))
+    nothing, everything = float(ends[0]), float(ends[1])
+    on, weights = coalitions(parts, samples, seed)
+    parameters = {**switches.parameters(), "samples": len(on), "seed": seed, "exact": len(on) == 2**parts - 2}
+    if parts == 1:
+        found = Surrogate(np.array([everything - nothing]), nothing, np.zeros(1), 1.0, 2, switches.labels)
+        yield _result(subject, found, parameters, 1.0, everything - nothing)
+        return
+    scores: list[np.ndarray] = []
+    done = shown = 0
+    for some in switches.portions(on):
+        scores.append(switches.scores(some))
+        done += len(some)
+        if done < len(on) and done - shown < len(on) / PIECES:
+            continue
+        shown = done
+        found = constrained(on[:done], np.concatenate(scores), weights[:done], nothing, everything, switches.labels)
+        if parameters["exact"] and done == len(on):
+            found = Surrogate(found.coefficients, nothing, np.zeros(parts), found.r2, done, switches.labels)
+        yield _result(subject, found, parameters, done / len(on), everything - nothing)
+
+
+def _result(
+    subject: Subject, found: Surrogate, parameters: dict[str, Any], done: float, promised: float
+) -> Attribution:
+    sizes = np.bincount(np.asarray(found.labels).ravel())
+    # Shared out among a superpixel's pixels, so that the map adds up to what the superpixels do.
+    shares = Surrogate(found.coefficients / sizes, 0.0, found.errors, found.r2, found.samples, found.labels)
+    return subject.result(
+        "kernel_shap",
+        shares.painted(),
+        contribution=True,
+        parameters=parameters,
+        surrogate=found,
+        done=done,
+        promised=promised if done == 1 else None,
+    )
+
+
+def coalitions(parts: int, samples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Sets of parts that are on, bool (n, parts), and their weights, which add up to 1; neither all nor none on.
+
+    Shuffled, so that any beginning of them is a fair draw.
+    """
+    if parts < 2:
+        return np.zeros((0, parts), bool), np.zeros(0)
+    sizes = np.arange(1, parts // 2 + 1)
+    # Of a size and its complement's, which is the same one in the middle of an even number.
+    kernel = (parts - 1) / (sizes * (parts - sizes)) * np.where(2 * sizes == parts, 1.0, 2.0)
+    kernel = kernel / kernel.sum()
+    rows: list[np.ndarray] = []
+    weights: list[float] = []
+    left, place = samples, 0
+    for size, share in zip(sizes, kernel, strict=True):
+        whole = comb(parts, int(size)) * (1 if 2 * size == parts else 2)
+        # Whole, where drawing would spend as many on this size.
+        if left * share / kernel[place:].sum() < whole * (1 - 1e-9):
+            break
+        for chosen in combinations(range(parts), int(size)):
+            row = np.zeros(parts, bool)
+            row[list(chosen)] = True
+            if 2 * size == parts:
+                rows.append(row)
+                weights.append(share / whole)
+            else:
+                rows += [row, ~row]
+                weights += [share / whole] * 2
+        left -= whole
+        place += 1
+    drawn = np.random.default_rng(seed)
+    if place < len(sizes) and left > 1:
+        rest = kernel[place:]
+        pairs = left // 2
+        for size in drawn.choice(sizes[place:], pairs, p=rest / rest.sum()):
+            row = np.zeros(parts, bool)
+            row[drawn.choice(parts, size, replace=False)] = True
+            rows += [row, ~row]
+            weights += [rest.sum() / (2 * pairs)] * 2
+    found, share_of = np.array(rows), np.array(weights)
+    order = drawn.permutation(len(found))
+    return found[order], share_of[order] / share_of.sum()
+
+
+def constrained(
+    on: np.ndarray,
+    scores: np.ndarray,
+    weights: np.ndarray,
+    nothing: float,
+    everything: float,
+    labels: np.ndarray | None,
+) -> Surrogate:
+    """The weighted least squares whose intercept is f(none) and whose coefficients add up to f(all) − f(none)."""
+    z, total = on.astype(np.float64), everything - nothing
+    # The last coefficient is what the others leave of the total.
+    x, y = z[:, :-1] - z[:, -1:], scores - nothing - z[:, -1] * total
+    inverse = inverted(x.T @ (x * weights[:, None]))
+    first = inverse @ (x.T @ (weights * y))
+    rest = y - x @ first
+    bread = x * (weights * rest)[:, None]
+    covariance = inverse @ (bread.T @ bread) @ inverse
+    errors = np.sqrt(np.maximum(np.append(np.diag(covariance), covariance.sum()), 0))
+    coefficients = np.append(first, total - first.sum())
+    mean = weights @ scores / weights.sum()
+    spread = float(weights @ (scores - mean) ** 2)
+    r2 = 1 - float(weights @ rest**2) / spread if spread > 0 else float("nan")
+    return Surrogate(coefficients, nothing, errors, r2, len(scores) + 2, labels)

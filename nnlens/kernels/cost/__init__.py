@@ -1,0 +1,1 @@
+"""What a forward pass costs: parameters, FLOPs, time and memory of every operation."""

@@ -1,0 +1,196 @@
+"""How the scores under an occluder are computed: on windows where that can be, and never unchecked."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nnlens.passes.batches import out_of_memory
+from nnlens.passes.prepared import Prepared, channels_last
+from nnlens.passes.trust import Level, Reference
+from nnlens.recording import OtherPathError, borrow, draw_alike, draws, record
+from nnlens.scores.meaning import ScoreMeaning
+
+from .incremental import Incremental, plan_for
+from .occluder import Occluder
+from .windows import Share
+
+BLOCK = 16  # positions at once on a CPU: more fall out of its caches
+
+
+class Engine:
+    """Computes the scores under an occluder, on windows where it can, and checks itself against the model.
+
+    It runs at one of the levels of `passes.trust.Level`, and at a safer one where a pass fails or its scores are not
+    the model's own. `how` says in words which is in use.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        window: Occluder,
+        tops: np.ndarray,
+        lefts: np.ndarray,
+        *,
+        meaning: ScoreMeaning,
+        prepared: Prepared | None,
+        watched: str = "",
+    ):
+        self.model, self.window, self.meaning, self.watched = model, window, meaning, watched
+        self.seen: list[Tensor] = []  # the watched operation's values, of the latest call
+        self.tops, self.lefts = tops, lefts
+        self.prepared = prepared
+        eps = torch.finfo(window.x.dtype).eps if prepared is None else prepared.eps
+        self.reference = Reference(model, window.x, meaning, eps)
+        self.even = False
+        self.draws = draws(model)  # then every position is to see the same random numbers
+        self.incremental: Incremental | None = None
+        self.level = Level.MODEL if prepared is None else prepared.trust.level
+        if watched and prepared is not None and not prepared.can_watch(watched):
+            self.level = max(Level.MODEL, self.level)
+        if self.level == Level.WINDOWS and prepared is not None:
+            self.incremental = plan_for(prepared, window.size, tops, lefts, watched)
+            if not any(share.local for share in self.incremental.plan):
+                self.level = Level.PREPARED
+
+    @property
+    def plan(self) -> tuple[Share, ...]:
+        """How each operation is computed; empty where whole passes run."""
+        if self.level > Level.WINDOWS or self.incremental is None:
+            return ()
+        return tuple(self.incremental.plan)
+
+    @property
+    def how(self) -> str:
+        if self.level == Level.WINDOWS and self.incremental is not None:
+            local = sum(share.local for share in self.incremental.plan)
+            return f"{local} of {len(self.incremental.plan)} operations on windows, the rest whole"
+        if self.level == Level.PREPARED and self.prepared is not None and self.prepared.onnx is not None:
+            return "whole passes on ONNX Runtime"
+        words = ("", "whole passes of the prepared model", "whole passes", "whole passes, one position at a time")
+        return words[self.level] + (", each with the same random numbers" if self.draws else "")
+
+    def __call__(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """The scores (n, classes) with the occluder at (tops[rows], lefts[columns])."""
+        while True:
+            self.seen.clear()
+            try:
+                scores = self._compute(rows, columns).detach().cpu().numpy()
+                if len(scores) != len(rows):
+                    raise ValueError(f"the model gave {len(scores)} rows of scores for {len(rows)} images")
+                return scores
+            except Exception as error:
+                if out_of_memory(error) or self.level == Level.SINGLE:
+                    raise
+                if self.level == Level.MODEL:
+                    self._fall_back(Level.SINGLE)  # it may be made for one image at a time
+                    continue
+                if not isinstance(error, OtherPathError):
+                    said = f"{type(error).__name__}: {error}"
+                    warnings.warn(f"occlusion goes on with whole passes: {self.how} failed ({said})", stacklevel=2)
+                self._fall_back(Level.MODEL if isinstance(error, OtherPathError) else Level(self.level + 1))
+
+    def _compute(self, rows: np.ndarray, columns: np.ndarray) -> Tensor:
+        tops, lefts = self.tops[rows], self.lefts[columns]
+        with borrow(self.model):
+            if self.level == Level.WINDOWS and self.incremental is not None:
+                return self._on_windows(self.incremental, rows, columns)
+            batch = self.window.cover(tops, lefts)
+            if self.level == Level.PREPARED and self.prepared is not None:
+                if not self.watched:
+                    return self.prepared.whole(channels_last(batch))
+                return self.prepared(channels_last(batch), None, self.seen.append, self.watched)
+        return torch.cat([self._plainly(part) for part in (batch.split(1) if self.level == Level.SINGLE else (batch,))])
+
+    def _plainly(self, batch: Tensor) -> Tensor:
+        with borrow(self.model):
+            if self.draws:
+                draw_alike()
+            if self.watched:
+                recording = record(self.model, batch, only=self.watched)
+                self.seen.append(recording[self.watched])
+                return self.meaning.read(recording.output, len(batch))
+            return self.meaning.read(self.model(batch), len(batch))
+
+    def _on_windows(self, incremental: Incremental, rows: np.ndarray, columns: np.ndarray) -> Tensor:
+        count = len(rows)
+        if self.even:
+            # Blocks of one size: for another one the CPU's library has to write new code.
+            more = np.full(-count % BLOCK, count - 1)
+            rows, columns = (np.append(one, one[more]) for one in (rows, columns))
+        under = self.window.under(self.tops[rows], self.lefts[columns])
+        blocks = []
+        block = BLOCK if self.window.x.device.type == "cpu" else len(rows)
+        for start in range(0, len(rows), block):
+            some = slice(start, start + block)
+            fill = under if under.ndim == 3 else under[some]
+            blocks.append(incremental.local(rows[some], columns[some], fill, self.window.mask))
+        handed = {name: torch.cat([block[name] for block in blocks]) for name in blocks[0]}
+        return incremental.finish(handed, self.seen.append if self.watched else None)[:count]
+
+    def check(self, rows: np.ndarray, columns: np.ndarray, scores: np.ndarray) -> bool:
+        """Whether these scores are the model's own, position by position; if not, the level falls."""
+        with borrow(self.model):
+            own = self.reference.scores(self.window.cover(self.tops[rows], self.lefts[columns])).cpu()
+        difference = self.reference.difference(torch.from_numpy(scores), own)
+        if difference <= self.reference.tolerance(own):
+            return True
+        if self.level == Level.SINGLE:
+            words = "draws random numbers of its own" if self.draws else "computes something else from run to run"
+            warnings.warn(f"the model {words}: its scores for the same input differ by {difference:.1g}", stacklevel=2)
+        else:
+            warnings.warn(
+                f"occlusion goes on with safer passes: {self.how} differed from the model's own by {difference:.1g}",
+                stacklevel=2,
+            )
+            self._fall_back(Level(self.level + 1))
+        return False
+
+    def unchecked(self, places: np.ndarray) -> list[np.ndarray]:
+        """Which of these places (n, 2) are still to be checked: all for a model and a kind of input, then the first
+        one for every plan."""
+        if self.prepared is None:
+            return []
+        if not self.prepared.trust.windows_checked:
+            return list(places)
+        return list(places[:1]) if self.incremental is not None and not self.incremental.checked else []
+
+    def is_sure(self, places: np.ndarray, scores: np.ndarray) -> bool:
+        """`check` at these positions (n, 2) of a map of scores; and once, that the model does not mix its batch."""
+        assert self.prepared is not None
+        if not self.prepared.trust.windows_checked and self.level < Level.SINGLE and self.mixes():
+            words = "the model's scores depend on what else is in a batch: one position at a time follows"
+            warnings.warn(words, stacklevel=2)
+            self._fall_back(Level.SINGLE)
+            return False
+        rows, columns = places.T
+        sure = self.check(rows, columns, scores[rows, columns])
+        self.prepared.trust.windows_checked = sure or self.level == Level.SINGLE
+        if self.incremental is not None:
+            self.incremental.checked = sure
+        return sure
+
+    def mixes(self) -> bool:
+        """Whether the model's scores of one image depend on what else is in its batch."""
+        return not self.reference.agrees_on_batches(lambda batch: self.meaning.read(self.model(batch), len(batch)))
+
+    def _fall_back(self, level: Level) -> None:
+        self.level = level
+        if self.prepared is not None:
+            self.prepared.trust.fall_back(level)
+
+    def batches(self, given: int | None, total: int) -> tuple[int, int]:
+        """How many positions the first batch has, and how many the later ones."""
+        if given is not None:
+            return given, given
+        if self.window.x.device.type != "cpu":
+            return 64, 128
+        if self.level > Level.WINDOWS or self.incremental is None:
+            return 4, 4
+        self.even = total >= BLOCK
+        # Where what is computed whole has large weights, many positions share one look at them.
+        many = int(self.incremental.weights // 2**20) // BLOCK * BLOCK
+        return BLOCK, max(BLOCK, min(many, 4 * BLOCK))

@@ -1,0 +1,378 @@
+"""The occlusion experiment of Zeiler & Fergus (2013, arXiv:1311.2901, section 4.2).
+
+A patch covers one place of the input after another, and the class scores are noted each time. The result is
+one score per *position* of the occluder; `per_pixel` gives the other definition in use, captum's average
+over the windows that cover a pixel. Only what the occluder can change is computed: see `incremental`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nnlens.geometry.axes import as_maps
+from nnlens.passes.batches import in_batches
+from nnlens.passes.prepare import current_passes, meaning_for, prepare_passes
+from nnlens.passes.prepared import Prepared
+from nnlens.passes.trust import Level
+from nnlens.recording import Recording, borrow, draw_alike, draws, record, version_of
+from nnlens.scores.meaning import Output, ScoreMeaning, plain_index
+
+from .engine import Engine
+from .occluder import Fill, Occluder, Shape, occluder, pair
+from .occlusion_map import Occlusion
+
+STEP = 0.25  # seconds that a step of whole passes is to take at most
+Unit = tuple[str, int] | tuple[str, int, tuple[int, int]]
+
+
+class _Noted:
+    """A unit and its activation in recorded values: units are counted as the views count them."""
+
+    def __init__(self, unit: Unit, recording: Recording):
+        if not isinstance(unit, tuple) or len(unit) not in (2, 3):
+            raise TypeError(f"unit must be (layer, channel) or (layer, channel, (row, column)), got {unit!r}")
+        self.operation = recording.operation(unit[0])
+        self.recording, self.layer, self.channel = recording, self.operation.name, unit[1]
+        maps, _ = as_maps(recording[self.layer], recording, self.operation)
+        if not 0 <= self.channel < len(maps):
+            raise ValueError(f"unit must be 0…{len(maps) - 1} in layer {self.layer!r}, got {self.channel}")
+        self.place: Any = unit[2] if len(unit) == 3 else ...
+        if len(unit) == 3:
+            (row, column), (rows, columns) = unit[2], maps.shape[1:]
+            if not (0 <= row < rows and 0 <= column < columns):
+                raise ValueError(f"unit's place must be inside its {rows} × {columns} map, got {self.place}")
+        at = f" at {self.place}" if len(unit) == 3 else ", its largest"
+        self.words = f"{self.layer} · {self.channel}{at}"
+        self.clean = float(self.of(recording[self.layer])[0])
+
+    def of(self, values: Tensor) -> np.ndarray:
+        """The activation in each of a batch of values."""
+        maps = (as_maps(value[None], self.recording, self.operation)[0][self.channel] for value in values)
+        return np.array([np.max(one[self.place]) for one in maps], np.float32)
+
+
+def _coarse_to_fine(count: int) -> list[list[int]]:
+    """0…count-1 in nested levels: four from end to end first, then the middle of each gap."""
+    known = sorted({round(position) for position in np.linspace(0, count - 1, min(4, count))})
+    levels = [known]
+    while len(known) < count:
+        middles = [(a + b) // 2 for a, b in pairwise(known) if b - a > 1]
+        known = sorted([*known, *middles])
+        levels.append(known)
+    return levels
+
+
+def _levels(rows: int, columns: int, computed: np.ndarray) -> list[np.ndarray]:
+    """The positions (n, 2) that are missing, level by level of the coarse grids."""
+    down, across = _coarse_to_fine(rows), _coarse_to_fine(columns)
+    missing, levels = ~computed, []
+    for level in range(max(len(down), len(across))):
+        new = np.zeros_like(missing)
+        new[np.ix_(down[min(level, len(down) - 1)], across[min(level, len(across) - 1)])] = True
+        levels.append(np.argwhere(new & missing))
+        missing = missing & ~new
+    return [places for places in levels if len(places)]
+
+
+def _by_variation(places: np.ndarray, score: np.ndarray) -> np.ndarray:
+    """The positions in the order in which what is known around them varies, the most first."""
+    known = np.argwhere(np.isfinite(score))
+    if len(known) < 2:
+        return places
+    far = np.abs(places[:, None] - known[None]).max(2)
+    # The nearest known positions on each side: as far as the second nearest, at least.
+    near = far <= np.sort(far, 1)[:, 1:2]
+    values = np.broadcast_to(score[known[:, 0], known[:, 1]], near.shape)
+    spread = np.where(near, values, -np.inf).max(1) - np.where(near, values, np.inf).min(1)
+    return places[np.argsort(-spread, kind="stable")]
+
+
+def _check_at(rows: int, columns: int) -> np.ndarray:
+    """Two corners and the centre (n, 2): where borders matter, and where they do not."""
+    return np.array(list(dict.fromkeys([(rows // 2, columns // 2), (0, 0), (rows - 1, columns - 1)])))
+
+
+def _missing(places: np.ndarray, computed: np.ndarray) -> np.ndarray:
+    return places[~computed[places[:, 0], places[:, 1]]]
+
+
+class _Experiment:
+    """One run of the experiment: what is known so far, and which positions come next."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        x: Tensor,
+        *,
+        window: Occluder,
+        step: tuple[int, int],
+        target: int | None,
+        form: str,
+        output: Output,
+        batch_size: int | None,
+        unit: Unit | None,
+        known: Occlusion | None,
+        prepared: Prepared | None,
+    ):
+        self.model, self.batch_size = model, batch_size
+        image, (height, width) = (x.shape[2], x.shape[3]), window.size
+        tops = np.arange(-(-(image[0] - height) // step[0]) + 1) * step[0]
+        lefts = np.arange(-(-(image[1] - width) // step[1]) + 1) * step[1]
+        self.version = version_of(model, full=True)
+        self.prepared = current_passes(model, x, output, prepared)
+        meaning = meaning_for(model, x, output, self.prepared)
+        clean = _clean_scores(model, x, meaning, self.prepared)
+        self.target = _target(target, clean)
+        if known is None:
+            logits = np.full((len(tops), len(lefts), clean.size), np.nan, np.float32)
+            computed = np.zeros((len(tops), len(lefts)), bool)
+            about = window.size, step, image, window.words, self.target
+            self.result = Occlusion(logits, computed, clean, tops, lefts, *about, 1, form, meaning=meaning)
+        elif (known.size, known.stride, known.image) != (window.size, step, image):
+            raise ValueError("known must be a result of the same size, stride and image")
+        else:
+            self.result = replace(known.snapshot(), target=self.target)
+        self.noted = None if unit is None else self._noted(unit, x)
+        watched = "" if self.noted is None else self.noted.layer
+        self.engine = Engine(model, window, tops, lefts, meaning=meaning, prepared=self.prepared, watched=watched)
+        self.check_at = _check_at(len(tops), len(lefts))
+        self._plan_positions()
+
+    def _noted(self, unit: Unit, x: Tensor) -> _Noted:
+        recording = self.prepared.recording if self.prepared is not None else record(self.model, x)
+        noted, result = _Noted(unit, recording), self.result
+        if result.unit != noted.words:  # what is known is not known of this unit
+            empty = np.full(result.computed.shape, np.nan, np.float32)
+            result.computed[:] = False
+            self.result = replace(result, unit=noted.words, activations=empty, clean_activation=noted.clean)
+        return noted
+
+    def _plan_positions(self) -> None:
+        """The positions that are missing, those of the check first."""
+        computed = self.result.computed
+        rows, columns = computed.shape
+        self.levels = [self.check_at, *_levels(rows, columns, computed)]
+        self.size_now, self.size_later = self.engine.batches(self.batch_size, sum(map(len, self.levels)))
+        self.order = _missing(self.levels.pop(0), computed)
+
+    def steps(self) -> Iterator[Occlusion]:
+        """The result as it grows: every position that is marked as computed is exact."""
+        if self.result.complete:
+            yield self.result
+            return
+        checking = self.engine.unchecked(self.check_at)
+        if draws(self.model) or (self.prepared is None and self.engine.mixes()):
+            self.engine.level = Level.SINGLE
+        while self._fill_order():
+            self._compute_batch()
+            if checking:
+                # No score is given away unchecked.
+                if not all(self.result.computed[tuple(place)] for place in checking):
+                    continue
+                sure = self.engine.is_sure(np.array(checking), self.result.logits)
+                checking = [] if sure or self.engine.level == Level.SINGLE else list(self.check_at)
+                if not sure:
+                    self._begin_again()
+                    continue
+            yield self.result
+            if self.prepared is not None:
+                self.prepared.patient = True
+
+    def _fill_order(self) -> bool:
+        """Take positions of the next levels until a batch is full; False when none are left.
+
+        Batches run on over the ends of levels: they should be of one size.
+        """
+        result = self.result
+        while len(self.order) < self.size_now and self.levels:
+            missing = _missing(self.levels.pop(0), result.computed)
+            new = _by_variation(missing, result.logits[..., self.target])
+            taken = (new[:, None] == self.order[None]).all(2).any(1)
+            self.order = np.concatenate([self.order, new[~taken]])
+        return bool(len(self.order))
+
+    def _compute_batch(self) -> None:
+        if version_of(self.model) != self.version:
+            raise ValueError("the model has changed while its map was made: begin anew")
+        order, result, engine = self.order, self.result, self.engine
+        begin = time.perf_counter()
+        batches = in_batches(len(order), lambda start, stop: engine(*order[start:stop].T), size=self.size_now)
+        _, count, scores = next(batches)
+        # What fitted into memory.
+        self.size_now = self.size_later if count == min(self.size_now, len(order)) else count
+        if self.batch_size is None and engine.level > Level.WINDOWS:
+            # Of slow passes fewer in a step: others wait for it.
+            self.size_now = max(1, min(self.size_now, int(STEP * count / (time.perf_counter() - begin))))
+        rows, columns = order[:count].T
+        result.logits[rows, columns], result.computed[rows, columns] = scores, True
+        if self.noted is not None and result.activations is not None:
+            result.activations[rows, columns] = self.noted.of(torch.cat(engine.seen)[:count])
+        self.order = order[count:]
+        self.result = replace(result, forwards=result.forwards + count, how=engine.how, plan=engine.plan)
+
+    def _begin_again(self) -> None:
+        """What was computed was not the model's own: forget it, now that a safer level is in use."""
+        self.result.computed[:], self.result.logits[:] = False, np.nan
+        self.result = replace(self.result, forwards=1)
+        self._plan_positions()
+
+
+def _clean_scores(model: nn.Module, x: Tensor, meaning: ScoreMeaning, prepared: Prepared | None) -> np.ndarray:
+    """The scores of the input with nothing hidden, (classes,)."""
+    if prepared is not None and not draws(model):
+        clean = prepared.clean.cpu().numpy()
+    else:
+        with borrow(model):
+            if draws(model):
+                draw_alike()  # as every position does
+            clean = meaning.read(model(x.clone()), 1)[0].detach().cpu().numpy()
+    if np.isnan(clean).any():
+        raise ValueError(f"the model returned NaN for x ({np.isnan(clean).sum()} of {clean.size} scores)")
+    return clean
+
+
+def _target(target: Any, clean: np.ndarray) -> int:
+    """The class index; the most probable class without one."""
+    index = int(clean.argmax()) if target is None else plain_index(target)
+    if isinstance(index, bool) or not isinstance(index, (int, np.integer)) or not 0 <= index < clean.size:
+        raise ValueError(f"target must be a class index 0…{clean.size - 1}, got {target!r}")
+    return int(index)
+
+
+def occlusion_steps(
+    model: nn.Module,
+    x: Tensor,
+    *,
+    target: int | None = None,
+    size: int | tuple[int, int] | None = None,
+    stride: int | tuple[int, int] | None = None,
+    fill: Fill = 0.0,
+    shape: Shape = "rectangle",
+    seed: int = 0,
+    output: Output = None,
+    batch_size: int | None = None,
+    unit: Unit | None = None,
+    known: Occlusion | None = None,
+    prepared: Prepared | None = None,
+) -> Iterator[Occlusion]:
+    """`occlusion`, as it grows: coarse positions first, every yielded result exact where it is computed.
+
+    The yielded results share their arrays, which fill up: keep one with `.snapshot()`. `known` is a result of
+    the same call that was left half done: its positions are not computed again.
+    """
+    window = occluder(x, size=size, shape=shape, fill=fill, seed=seed)
+    height, width = window.size
+    step = pair(stride, "stride") if stride is not None else (max(1, height // 2), max(1, width // 2))
+    if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
+        raise ValueError(f"batch_size must be a whole number of at least 1, got {batch_size!r}")
+    experiment = _Experiment(
+        model,
+        x,
+        window=window,
+        step=step,
+        target=target,
+        form=shape if isinstance(shape, str) else "mask",
+        output=output,
+        batch_size=batch_size,
+        unit=unit,
+        known=known,
+        prepared=prepared,
+    )
+    yield from experiment.steps()
+
+
+def occlusion(
+    model: nn.Module,
+    x: Tensor,
+    *,
+    target: int | None = None,
+    size: int | tuple[int, int] | None = None,
+    stride: int | tuple[int, int] | None = None,
+    fill: Fill = 0.0,
+    shape: Shape = "rectangle",
+    seed: int = 0,
+    output: Output = None,
+    batch_size: int | None = None,
+    unit: Unit | None = None,
+    prepared: Prepared | None = None,
+) -> Occlusion:
+    """Cover one place of `x` after another and note the class scores each time (Zeiler & Fergus 2013).
+
+    Parameters
+    ----------
+    x : tensor (1, channels, height, width)
+        The model's input. It is not changed.
+    target : int, optional
+        The class to explain; the most probable one by default. All classes are kept in the result.
+    size, stride : int or (int, int)
+        The occluder and its steps, in pixels; by default a quarter of the shorter side, and half the size. Where
+        the stride does not divide the input, the last window is cropped at the border.
+    fill : number, tensor, "mean", "blur", "noise" or "surround"
+        What the occluder shows, in the model's input units: see `occluder.filling`. `seed` is that of the noise.
+    shape : "rectangle", "circle" or a mask (height, width)
+        Which pixels of the window are covered.
+    output : str, int, callable or ScoreMeaning, optional
+        Which of several outputs holds the scores, or what they mean.
+    batch_size : int, optional
+        The most positions that are computed at once; halved where memory runs out.
+    unit : (layer, channel) or (layer, channel, (row, column)), optional
+        A unit whose activation is noted as well: the largest of its map, or at one place; see `.activations`.
+    prepared : Prepared, optional
+        Of the same model and input (`Prepared(model, x)`), for several experiments in a row.
+
+    Returns
+    -------
+    Occlusion
+        `.score()` per position, `.change()` against the clean score, `.per_pixel()` as captum defines it; `.how` and
+        `.plan` say how it was computed.
+
+    Notes
+    -----
+    The numbers are those of one forward pass per position, to about 1e-5; two corners and the centre are compared
+    with it, and where they differ by more than 1e-4 a warning says so and whole passes follow.
+
+    Examples
+    --------
+    >>> model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 2))
+    >>> occlusion(model, torch.ones(1, 1, 4, 4), size=2, stride=2).score().shape
+    (2, 2)
+    """
+    *_, last = occlusion_steps(
+        model,
+        x,
+        target=target,
+        size=size,
+        stride=stride,
+        fill=fill,
+        shape=shape,
+        seed=seed,
+        output=output,
+        batch_size=batch_size,
+        unit=unit,
+        prepared=prepared,
+    )
+    return last
+
+
+def occlusion_series(
+    model: nn.Module, images: Sequence[Tensor], *, sizes: Sequence[int | tuple[int, int]], **options: Any
+) -> list[list[Occlusion]]:
+    """One `occlusion` for each image and size: `result[image][size]`, in the order given.
+
+    The images, tensors (1, channels, height, width), share the prepared weights, and the sizes of one image its pass;
+    `options` are those of `occlusion`.
+    """
+    found: list[list[Occlusion]] = []
+    prepared: Prepared | None = None
+    for x in images:
+        prepared = prepare_passes(model, x, options.get("output"), like=prepared)
+        found.append([occlusion(model, x, size=size, prepared=prepared, **options) for size in sizes])
+    return found

@@ -1,0 +1,129 @@
+"""The scores with something hidden: an occluder at some places, at one place in several sizes, or any mask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nnlens.passes.batches import in_batches
+from nnlens.passes.prepare import current_passes, meaning_for
+from nnlens.passes.prepared import Prepared
+from nnlens.passes.trust import Level
+from nnlens.passes.whole_passes import WholePasses
+from nnlens.scores.meaning import Output
+
+from .engine import BLOCK, Engine
+from .occluder import Fill, Shape, occluder, standing
+
+
+def occluded_scores(
+    model: nn.Module,
+    x: Tensor,
+    places: list[tuple[int, int]],
+    *,
+    size: Any,
+    fill: Fill,
+    shape: Shape = "rectangle",
+    seed: int = 0,
+    output: Output = None,
+    prepared: Prepared | None = None,
+) -> np.ndarray:
+    """The class scores (places, classes) with the occluder at each (top, left) of `places`.
+
+    Places may lie partly outside of the input. For the other parameters see `occlusion`.
+    """
+    window = occluder(x, size=size, shape=shape, fill=fill, seed=seed)
+    height, width = window.size
+    tops, lefts = np.arange(1 - height, x.shape[2]), np.arange(1 - width, x.shape[3])
+    wanted = np.array(places, int).reshape(-1, 2)
+    for top, left in wanted:
+        if not (tops[0] <= top <= tops[-1] and lefts[0] <= left <= lefts[-1]):
+            raise ValueError(f"places must touch the input of {x.shape[2]} × {x.shape[3]} pixels, got ({top}, {left})")
+    prepared = current_passes(model, x, output, prepared)
+    meaning = meaning_for(model, x, output, prepared)
+    engine = Engine(model, window, tops, lefts, meaning=meaning, prepared=prepared)
+    rows, columns = wanted[:, 0] - tops[0], wanted[:, 1] - lefts[0]
+
+    def run() -> np.ndarray:
+        batches = in_batches(len(rows), lambda start, stop: engine(rows[start:stop], columns[start:stop]), size=BLOCK)
+        return np.concatenate([part for _, _, part in batches])
+
+    scores, known = run(), engine.prepared
+    if known is not None and not known.trust.windows_checked:
+        if known.trust.level < Level.SINGLE and engine.mixes():
+            known.trust.level = engine.level = Level.SINGLE
+            scores = run()
+        while not engine.check(rows[:1], columns[:1], scores[:1]) and engine.level < Level.SINGLE:
+            scores = run()
+        known.trust.windows_checked = True
+    return scores
+
+
+def masked_scores(
+    model: nn.Module,
+    x: Tensor,
+    masks: np.ndarray,
+    *,
+    fill: Fill,
+    seed: int = 0,
+    output: Output = None,
+    prepared: Prepared | None = None,
+) -> np.ndarray:
+    """The class scores (n, classes) with the pixels hidden that each mask, (n, height, width), marks.
+
+    Masks of any form change everything: these are whole passes, of the prepared model. `fill` "surround"
+    is refused: a mask has no window whose surroundings could be taken.
+    """
+    under, _ = standing(occluder(x, seed=seed).x, fill, seed)
+    hidden = torch.as_tensor(masks).bool().to(x.device)
+    if hidden.shape[1:] != x.shape[2:]:
+        raise ValueError(f"masks must be (n, {x.shape[2]}, {x.shape[3]}) as the input, got {tuple(hidden.shape)}")
+    return _whole(
+        model,
+        x,
+        len(hidden),
+        lambda start, stop: torch.where(hidden[start:stop, None], under, x),
+        output,
+        prepared,
+    )
+
+
+def size_curve(
+    model: nn.Module,
+    x: Tensor,
+    centre: tuple[float, float],
+    sizes: Sequence[int],
+    *,
+    fill: Fill,
+    shape: str = "rectangle",
+    seed: int = 0,
+    output: Output = None,
+    prepared: Prepared | None = None,
+) -> np.ndarray:
+    """The class scores (sizes, classes) under square occluders of several sizes around one place (row, column)."""
+    windows = [occluder(x, size=size, shape=shape, fill=fill, seed=seed) for size in sizes]
+
+    def images(start: int, stop: int) -> Tensor:
+        covered = []
+        for window, size in list(zip(windows, sizes, strict=True))[start:stop]:
+            top, left = (np.array([round(one - size / 2)]) for one in centre)
+            covered.append(window.cover(top, left))
+        return torch.cat(covered)
+
+    return _whole(model, x, len(windows), images, output, prepared)
+
+
+def _whole(
+    model: nn.Module,
+    x: Tensor,
+    count: int,
+    images: Callable[[int, int], Tensor],
+    output: Output,
+    prepared: Prepared | None,
+) -> np.ndarray:
+    """The scores of images by whole passes, of the prepared model where that holds."""
+    return WholePasses(model, x, output=output, prepared=prepared).many(count, images).cpu().numpy()

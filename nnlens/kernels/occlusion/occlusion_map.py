@@ -1,0 +1,155 @@
+"""The result of an occlusion experiment: the scores under every position of the occluder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from nnlens.scores.meaning import ScoreKind, ScoreMeaning, plain_index
+
+from .windows import Share
+
+FLOOR = 0.01  # the share of a score that a change must have to count
+
+
+@dataclass(frozen=True, eq=False)
+class Occlusion:
+    """The class scores under every position of an occluder.
+
+    Attributes
+    ----------
+    logits : float32 array (rows, columns, classes)
+        The model's scores with the occluder at each position; NaN where a position was not computed yet.
+    computed : bool array (rows, columns)
+        Which positions are computed.
+    clean : float32 array (classes,)
+        The scores of the input as it is.
+    tops, lefts : int arrays (rows,), (columns,)
+        The occluder's upper edge and left edge, in input pixels. The last window is cropped at the border
+        where the stride does not divide the input (as in captum).
+    size, stride, image : (int, int)
+        Height and width of the occluder, its steps, and the input's height and width, in pixels.
+    fill, shape : str
+        What the occluder was filled with, in words; "rectangle", "circle" or "mask".
+    target : int
+        The class that `score` explains unless it is told another.
+    forwards : int
+        What the positions so far would have cost in forward passes of one input each, the clean one included.
+    unit : str
+        Whose activation was noted too, in words; empty if none was.
+    activations : float32 array (rows, columns) or None
+        Its activation under every position; `clean_activation` is that of the input as it is.
+    how : str
+        How they were computed, in words.
+    plan : tuple of Share
+        Which operations ran on windows only, on what share of their area, and why the others did not; empty where
+        whole passes were run.
+    meaning : ScoreMeaning
+        What the scores mean, and how they become probabilities.
+    """
+
+    logits: np.ndarray
+    computed: np.ndarray
+    clean: np.ndarray
+    tops: np.ndarray
+    lefts: np.ndarray
+    size: tuple[int, int]
+    stride: tuple[int, int]
+    image: tuple[int, int]
+    fill: str
+    target: int
+    forwards: int
+    shape: str = "rectangle"
+    unit: str = ""
+    activations: np.ndarray | None = None
+    clean_activation: float = np.nan
+    how: str = "whole passes"
+    plan: tuple[Share, ...] = ()
+    meaning: ScoreMeaning = field(default_factory=lambda: ScoreMeaning("multiclass"))
+
+    def __repr__(self) -> str:
+        return f"Occlusion({self.describe()}; {self.how})"
+
+    @property
+    def complete(self) -> bool:
+        return bool(self.computed.all())
+
+    def probabilities(self) -> np.ndarray:
+        """The probabilities at every position (values, where the scores are quantities), (rows, columns, classes)."""
+        return self.meaning.probabilities(torch.from_numpy(self.logits)).numpy()
+
+    def clean_score(self, target: int | None = None, kind: ScoreKind = "probability") -> float:
+        """The target's score without an occluder."""
+        return float(self.meaning.of(torch.from_numpy(self.clean), kind)[self._class(target)])
+
+    def score(self, target: int | None = None, kind: ScoreKind = "probability") -> np.ndarray:
+        """The target's score with the occluder at each position (Zeiler & Fergus), (rows, columns)."""
+        return self.meaning.of(torch.from_numpy(self.logits), kind).numpy()[..., self._class(target)]
+
+    def _class(self, target: Any) -> int:
+        target = self.target if target is None else plain_index(target)
+        if isinstance(target, bool) or not isinstance(target, int):
+            raise TypeError(f"target must be a class index, got {target!r}")
+        if not 0 <= target < len(self.clean):
+            raise ValueError(f"target must be 0…{len(self.clean) - 1}, got {target}")
+        return target
+
+    def change(self, target: int | None = None, kind: ScoreKind = "probability") -> np.ndarray:
+        """`score` minus the clean score: negative where hiding the place costs the target its score."""
+        return self.score(target, kind) - self.clean_score(target, kind)
+
+    def top_class(self) -> np.ndarray:
+        """The most probable class at each position (Zeiler & Fergus, fig. 7e); -1 where not computed."""
+        return np.where(self.computed, np.nan_to_num(self.logits, nan=-np.inf).argmax(-1), -1)
+
+    def snapshot(self) -> Occlusion:
+        """A copy that stays as it is while the experiment goes on."""
+        activations = None if self.activations is None else self.activations.copy()
+        return replace(self, logits=self.logits.copy(), computed=self.computed.copy(), activations=activations)
+
+    def describe(self, target: int | None = None) -> str:
+        """Where hiding changes the target's probability (or value) the most, in words; or that it hardly does."""
+        change = np.where(self.computed, self.change(target), np.nan)
+        if np.isnan(change).all():
+            return "no position has been computed to a number"
+        noun, unit = self.meaning.noun, f" {self.meaning.unit}" if self.meaning.unit else ""
+        positions = f"{self.computed.sum()} of {change.size} positions"
+        if broken := int((np.isnan(change) & self.computed).sum()):
+            positions += f", {broken} of them NaN"
+        largest = float(np.nanmax(np.abs(change)))
+        if largest < self.floor(target):
+            return f"no position changes the {noun} by more than {largest:.2g}{unit} ({positions})"
+        row, column = np.unravel_index(np.nanargmin(change), change.shape)
+        by = f"{change[row, column]:+.2f}" if noun == "probability" else f"{change[row, column]:+.3g}{unit}"
+        return (
+            f"hiding {self.size[0]} × {self.size[1]} pixels at ({self.tops[row]}, {self.lefts[column]}) changes the "
+            f"{noun} the most, by {by} ({positions})"
+        )
+
+    def floor(self, target: int | None = None, kind: ScoreKind = "probability") -> float:
+        """Changes below this are negligible: 0.01 of a probability, 1 % of a logit or value (of 1 at least, of logits).
+
+        Colour scales of the change reach at least so far, so that noise does not look decisive.
+        """
+        clean = abs(self.clean_score(target, kind))
+        if self.meaning.noun == "probability":
+            return FLOOR if kind == "probability" else FLOOR * max(1.0, clean if np.isfinite(clean) else 1.0)
+        return FLOOR * clean
+
+    def per_pixel(self, target: int | None = None, kind: ScoreKind = "probability") -> np.ndarray:
+        """captum's definition: at each pixel the mean of (clean − occluded) over the windows that cover it.
+
+        Shape (height, width); positive where the pixel supports the target. NaN where no computed window is.
+        """
+        drop = -self.change(target, kind)
+        total, count = np.zeros(self.image), np.zeros(self.image)
+        for row, column in np.argwhere(self.computed):
+            top, left = self.tops[row], self.lefts[column]
+            window = np.s_[top : top + self.size[0], left : left + self.size[1]]
+            total[window] += drop[row, column]
+            count[window] += 1
+        with np.errstate(invalid="ignore"):
+            return (total / count).astype(np.float32)

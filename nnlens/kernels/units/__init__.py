@@ -1,0 +1,1 @@
+"""Analyses of one unit or one layer: activations, examples, synthesis, connections, ablation."""

@@ -1,0 +1,204 @@
+"""Does a unit matter? The scores with the unit taken out of the pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nnlens.geometry.axes import unit_places
+from nnlens.passes.partial_pass import PartialPass
+from nnlens.passes.prepared import Prepared
+from nnlens.recording import Recording, borrow, observed, record, substituting
+from nnlens.recording.record import unwrapped
+from nnlens.scores.detection import meaning_of
+from nnlens.scores.meaning import Output, ScoreMeaning
+
+Replacement = Literal["zero", "mean"] | float
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Ablation:
+    """What the model says without a unit.
+
+    Attributes
+    ----------
+    layer, unit : str and int
+    replacement : "zero", "mean" or float
+        What stood on the whole of the unit's map: 0; the mean of its map, for each input its own; or this number.
+    clean, ablated : float32 arrays (inputs, classes)
+        The scores as they are, and without the unit.
+    meaning : ScoreMeaning
+        What the scores mean.
+    """
+
+    layer: str
+    unit: int
+    replacement: Replacement
+    clean: np.ndarray
+    ablated: np.ndarray
+    meaning: ScoreMeaning
+
+    def describe(self) -> str:
+        """In words: "without relu · 3 (replaced with 0) another class is on top in 4 of 1000 inputs"."""
+        place = {"zero": "0", "mean": "its mean"}.get(str(self.replacement), str(self.replacement))
+        turned = f"in {int(self.turned().sum())} of {len(self.clean)} inputs"
+        return f"without {self.layer} · {self.unit} (replaced with {place}) another class is on top {turned}"
+
+    def __repr__(self) -> str:
+        return f"Ablation({self.describe()})"
+
+    def probabilities(self) -> tuple[np.ndarray, np.ndarray]:
+        """(inputs, classes) as they are, and without the unit."""
+        rows = map(torch.from_numpy, (self.clean, self.ablated))
+        before, after = (self.meaning.probabilities(one).numpy() for one in rows)
+        return before, after
+
+    def change(self) -> np.ndarray:
+        """By class, the mean change of its probability: (classes,)."""
+        before, after = self.probabilities()
+        mean: np.ndarray = (after - before).mean(0)
+        return mean
+
+    def turned(self) -> np.ndarray:
+        """For which inputs another class is on top: bool (inputs,)."""
+        turned: np.ndarray = self.clean.argmax(1) != self.ablated.argmax(1)
+        return turned
+
+
+def ablation(
+    model: nn.Module,
+    x: Tensor,
+    layer: str,
+    unit: int,
+    *,
+    replacement: Replacement = "zero",
+    output: Output = None,
+    recording: Recording | None = None,
+    prepared: Prepared | None = None,
+) -> Ablation:
+    """The scores of a batch with one unit's map replaced, and without that: two passes.
+
+    "zero" on a convolution's unit is what a model does whose weights and bias of that unit are 0.
+
+    Parameters
+    ----------
+    x : tensor (n, …)
+    layer, unit : str and int
+        As the views count them.
+    replacement : "zero", "mean" or float
+    recording, prepared : optional
+        A whole pass on one such input, and the model made ready for many, where they are at hand.
+
+    Raises
+    ------
+    ValueError
+        For a layer or unit that is not there, or one that is computed inside another operation; for a number that is
+        not finite.
+    """
+    if isinstance(replacement, str):
+        if replacement not in ("zero", "mean"):
+            raise ValueError(f'replacement must be "zero", "mean" or a number, got {replacement!r}')
+    elif (
+        isinstance(replacement, bool)
+        or not isinstance(replacement, (int, float, np.number))
+        or not np.isfinite(replacement)
+    ):
+        raise ValueError(f'replacement must be "zero", "mean" or a finite number, got {replacement!r}')
+    if len(x) == 0:
+        raise ValueError("x must hold at least one input, got an empty batch")
+    model = unwrapped(model)
+    recording = record(model, x[:1]) if recording is None else recording
+    operation = recording.operation(layer)
+    own = torch.from_numpy(unit_places(recording, operation, unit, whole=True).ravel()).to(x.device)
+
+    def without(value: Tensor) -> Tensor:
+        if value.numel() != len(x) * int(np.prod(operation.shape)):
+            raise ValueError(f"layer {operation.name!r} must give a value per input, got {tuple(value.shape)}")
+        flat = value.clone().reshape(len(x), -1)
+        if replacement == "mean":
+            flat[:, own] = flat[:, own].mean(1, keepdim=True)
+        else:
+            flat[:, own] = 0 if replacement == "zero" else replacement
+        return flat.view(value.shape)
+
+    # Only to ask whether the layer can be changed at all, and how the pass is run.
+    base = PartialPass(model, recording, [operation.name], prepared=prepared).base
+    number = operation.number or 0
+    changed = {**base, number: observed(operation, without, base.get(number))}
+    meaning = meaning_of(output, recording.output, recording)
+    rows = []
+    given: Any
+    with borrow(model):
+        for replacements in (base, changed):
+            given = x.detach().clone()  # the forward may write into it
+            with substituting(model, recording.calls, replacements):
+                given = model(given)
+            rows.append(meaning.read(given, len(x)).detach().cpu())
+    clean, ablated = (one.numpy() for one in rows)
+    return Ablation(operation.name, unit, replacement, clean, ablated, meaning)
+
+
+class Inputs(Protocol):
+    """A data set of single inputs; see `inputs.datasets.ImageDataset`."""
+
+    def __len__(self) -> int: ...
+
+    def tensor(self, item: int, /) -> Tensor | None:
+        """The input without a batch; None where it cannot be read."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class DatasetAblation:
+    """What the model says without a unit, over the inputs of a data set so far.
+
+    Attributes
+    ----------
+    done, total : int
+        How many inputs have been taken, of how many; `seen` is how many of them could be read.
+    turned : int
+        For how many another class is on top.
+    change : float array (classes,)
+        The mean change of each class's probability.
+    """
+
+    done: int
+    total: int
+    seen: int
+    turned: int
+    change: np.ndarray
+
+    @property
+    def complete(self) -> bool:
+        return self.done == self.total
+
+
+def dataset_ablation_steps(
+    model: nn.Module,
+    dataset: Inputs,
+    layer: str,
+    unit: int,
+    *,
+    recording: Recording,
+    replacement: Replacement = "zero",
+    output: Output = None,
+    prepared: Prepared | None = None,
+    batch_size: int = 16,
+) -> Iterator[DatasetAblation]:
+    """`ablation` over a data set, batch by batch: the result so far after each."""
+    change, turned, seen = np.zeros(0), 0, 0
+    for start in range(0, len(dataset), batch_size):
+        stop = min(start + batch_size, len(dataset))
+        rows = [row for row in map(dataset.tensor, range(start, stop)) if row is not None]
+        if rows:
+            about: Any = {"output": output, "recording": recording, "prepared": prepared, "replacement": replacement}
+            found = ablation(model, torch.stack(rows), layer, unit, **about)
+            total = found.change() * len(rows)
+            change = total if not seen else change + total
+            turned, seen = turned + int(found.turned().sum()), seen + len(rows)
+        mean = change / seen if seen else change
+        yield DatasetAblation(done=stop, total=len(dataset), seen=seen, turned=turned, change=mean)

@@ -1,0 +1,354 @@
+"""Back to the pixels: what a unit's activation, or a class's score, draws from each number of the input.
+
+Four rules, which differ in what a rectifier does to the signal g that comes back to its input x:
+
+================  =====================  ==================================================
+gradient          g · f′(x)              Simonyan et al. 2013 (arXiv:1312.6034)
+deconvnet         max(g, 0)              Zeiler & Fergus 2013 (arXiv:1311.2901, section 2.1)
+guided backprop   max(g, 0) · f′(x)      Springenberg et al. 2014 (arXiv:1412.6806)
+================  =====================  ==================================================
+
+and input × gradient. Maximum pools hand the signal to the place of their maximum (the deconvnet's switches); where
+pools overlap, signals that meet there add up, as in automatic differentiation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nnlens.geometry.axes import places_of, unit_places
+from nnlens.passes.batches import out_of_memory
+from nnlens.passes.partial_pass import PartialPass
+from nnlens.passes.prepared import Prepared
+from nnlens.recording import Operation, OtherPathError, Recording, Replacement, borrow, record
+from nnlens.recording.operations import function_of
+from nnlens.recording.record import unwrapped
+from nnlens.scores.detection import meaning_of
+from nnlens.scores.meaning import Output, plain_index
+
+Rule = Literal["gradient", "input × gradient", "deconvnet", "guided backprop"]
+# Zero on one side and rising on the other. A clamp is one if it cuts at 0.
+_RECTIFIERS = {"relu", "relu6", "leaky_relu", "prelu", "rrelu", "threshold", "hardtanh"} | {
+    "clamp",
+    "clamp_min",
+    "clip",
+}
+# Smooth ones, for which no such rule was ever given, and what may be a rectifier in disguise: they keep the gradient.
+_OTHERS = {
+    "maximum",
+    "gelu",
+    "silu",
+    "mish",
+    "elu",
+    "selu",
+    "celu",
+    "hardswish",
+    "softplus",
+    "sigmoid",
+    "tanh",
+    "hardsigmoid",
+}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class BackProjection:
+    """The result of a back-projection.
+
+    Attributes
+    ----------
+    values : float32 array
+        Of the shape of one input (channels, height, width), or of the layer `at`, without its batch.
+    objective : str
+        What was followed back, in words; `value` is what it was.
+    rule : str
+    rectifiers : (int, int)
+        How many rectifiers the rule was applied to, and how many lie on the way.
+    pools : int
+        How many maximum pools passed the signal to where their maximum was.
+    obstacles : tuple of str
+        Activation functions on the way that have no such rule.
+    how : str
+        In words, where the fast way failed and the model itself was followed.
+    layer : str or None
+        The layer at which it ends; None for the input.
+    """
+
+    values: np.ndarray
+    objective: str
+    value: float
+    rule: Rule
+    rectifiers: tuple[int, int]
+    pools: int
+    obstacles: tuple[str, ...]
+    how: str = ""
+    layer: str | None = None
+
+    def __repr__(self) -> str:
+        return f"BackProjection({self.describe()}; value {self.value:.4g})"
+
+    def signed(self) -> np.ndarray:
+        """Summed over the channels, (height, width)."""
+        return self.values.sum(0)
+
+    def norm(self) -> np.ndarray:
+        """The Euclidean norm over the channels, (height, width)."""
+        return np.sqrt((self.values**2).sum(0))
+
+    def per_unit(self, recording: Recording) -> tuple[np.ndarray, np.ndarray]:
+        """Of one that ends at a layer: its maps (units, height, width), and what each unit contributes (units,).
+
+        The contribution of a unit is the sum of gradient × activation over its map, in the pass `recording`.
+        """
+        assert self.layer is not None
+        places = places_of(recording, recording.operation(self.layer))
+        maps = self.values.reshape(-1)[places]
+        activations = recording[self.layer].detach().float().cpu().numpy().reshape(-1)[places]
+        return maps, (maps * activations).sum((1, 2))
+
+    def describe(self) -> str:
+        """How much of the rule applied: "deconvnet: 9 of 9 rectifiers, 3 pools by their switches"."""
+        words = f"{self.rule} of {self.objective}"
+        how = rule_words(self.rectifiers, self.pools, self.obstacles)
+        if self.rule in ("deconvnet", "guided backprop"):
+            words += f": {how}"
+        return f"{words} ({self.how})" if self.how else words
+
+
+def rule_words(rectifiers: tuple[int, int], pools: int, obstacles: tuple[str, ...]) -> str:
+    """How much of a rule applied: "9 of 9 rectifiers, 3 pools by their switches"."""
+    words = f"{rectifiers[0]} of {rectifiers[1]} rectifiers"
+    if pools:
+        words += f", {pools} pools by their switches" if pools > 1 else ", 1 pool by its switches"
+    if obstacles:
+        words += f"; {', '.join(obstacles)} keep the plain gradient, they have no such rule"
+    return words
+
+
+class UnreachableLayerError(ValueError):
+    """What is projected back is not computed from the layer at which it should end."""
+
+
+class _Passing(torch.autograd.Function):
+    """A rectifier that hands max(g, 0) to its input, whatever that was: the deconvnet's."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
+        return function(x.detach())
+
+    @staticmethod
+    def backward(ctx: Any, *signals: Tensor) -> Any:
+        return signals[0].clamp(min=0), None
+
+
+@torch.inference_mode(False)
+def back_projection(
+    model: nn.Module,
+    x: Tensor,
+    of: Any,
+    *,
+    rule: Rule = "gradient",
+    at: str | None = None,
+    output: Output = None,
+    recording: Recording | None = None,
+    prepared: Prepared | None = None,
+) -> BackProjection:
+    """Follow an activation or a score back to the input.
+
+    Works for rectifiers of any form, modules, functions and in-place calls alike, for it is the calls of the recorded
+    pass that the rule is applied to.
+
+    Parameters
+    ----------
+    x : tensor (1, …)
+    of : class index, (layer, unit), or (layer, unit, place)
+        The class's score; or a unit, as the views count them, at its largest value, at (row, column), or as a whole
+        ("map": the sum of its map).
+        Where a rectifier with a ceiling (ReLU6) has reached it, it has no slope: there its input is followed.
+    rule : "gradient", "input × gradient", "deconvnet" or "guided backprop"
+    at : str, optional
+        A layer to stop at, instead of the input.
+    recording, prepared : optional
+        The whole pass on `x`, and the model made ready for many passes, where they are at hand: without the first
+        one more pass is recorded, with the second the passes are faster.
+
+    Raises
+    ------
+    ValueError
+        If the model has no gradient there (an operation on the way is not differentiable), with the reason.
+    """
+    if rule not in get_args(Rule):
+        raise ValueError(f"rule must be one of {', '.join(get_args(Rule))}, got {rule!r}")
+    if len(x) != 1:
+        raise ValueError(f"x must be one input (1, …), got the shape {tuple(x.shape)}")
+    model = unwrapped(model)
+    recording = record(model, x) if recording is None else recording
+    of = plain_index(of)
+    places, words = _objective(of, recording)
+    whole = isinstance(of, tuple) and of[2:] == ("map",)
+    source = recording.operation(of[0]) if isinstance(of, tuple) else None
+    stop = None if at is None else recording.operation(at)
+    replacements, rectifiers, pools, obstacles = rule_replacements(recording, rule, source, stop)
+    before = _below_ceiling(recording, source)
+    layers = [operation.name for operation in (stop, before, source) if operation is not None]
+    forward = PartialPass(model, recording, layers, replacements=replacements, prepared=prepared, to_end=source is None)
+
+    def follow(run: Callable[[Tensor], tuple[dict[str, Tensor], Any]]) -> tuple[Tensor, Tensor, Tensor | None]:
+        """The objective, what it is followed back to, and its gradient there."""
+        start = x.detach().clone().requires_grad_()
+        kept, given = run(start * 1)  # the forward may write into it
+        if source is None or places is None:
+            scores = meaning_of(output, recording.output, recording).for_kind("logit").read(given, 1)
+            if not 0 <= of < scores.shape[1]:
+                raise ValueError(f"of must be a class index 0…{scores.shape[1] - 1}, got {of}")
+            objective = scores[0, of]
+        else:
+            values = kept[source.name].reshape(-1)[places.to(x.device)]
+            if before is not None:
+                uncut = kept[before.name].reshape(-1)[places.to(x.device)]
+                values = torch.where(uncut > values, uncut, values)
+            objective = values.sum() if whole else values.max()
+        if not torch.isfinite(objective):
+            raise ValueError(f"the model gives {float(objective.detach())} for {words}: nothing can be followed back")
+        towards = start if stop is None else kept[stop.name]
+        return objective, towards, torch.autograd.grad(objective, towards, allow_unused=True)[0]
+
+    with borrow(model), torch.enable_grad():
+        try:
+            try:
+                objective, towards, found = follow(forward)
+            except RuntimeError as error:
+                # A rule needs the operations that were recorded; a gradient can be had of the model itself.
+                if out_of_memory(error) or replacements:
+                    raise
+                objective, towards, found = follow(forward.recorded)
+                forward.how = "recorded from the model itself, for " + str(error).partition("\n")[0]
+        except RuntimeError as error:
+            if out_of_memory(error):
+                raise
+            why = f"{rule} needs the operations of the recorded pass, but " if isinstance(error, OtherPathError) else ""
+            raise ValueError(f"the model has no gradient from {words}: {why}{error}") from error
+        if found is None and stop is not None:
+            raise UnreachableLayerError(f"at must be a layer that {words} is computed from, got {at!r}")
+        if found is None:
+            found = torch.zeros_like(towards)
+        if rule == "input × gradient":
+            found = found * towards
+    return BackProjection(
+        found.detach()[0].float().cpu().numpy(),
+        words,
+        float(objective.detach()),
+        rule,
+        rectifiers,
+        pools,
+        obstacles,
+        forward.how,
+        None if stop is None else stop.name,
+    )
+
+
+def _objective(of: Any, recording: Recording) -> tuple[Tensor | None, str]:
+    """Which numbers of a layer's value are meant (None for a class), and the objective in words."""
+    if isinstance(of, (int, np.integer)) and not isinstance(of, bool):
+        return None, f"class {of}"
+    if not isinstance(of, tuple) or len(of) not in (2, 3):
+        raise TypeError(f"of must be a class index, (layer, unit) or (layer, unit, place), got {of!r}")
+    operation = recording.operation(of[0])
+    words = f"{operation.name} · {of[1]}"
+    whole = of[2:] == ("map",)
+    place = of[2] if len(of) == 3 and not whole else None
+    own = unit_places(recording, operation, of[1], place, name="of")
+    if place is not None:
+        words += f" at ({place[0]}, {place[1]})"
+    elif whole:
+        words += ", the whole map"
+    return torch.from_numpy(own.ravel()), words
+
+
+def rule_replacements(
+    recording: Recording, rule: Rule, source: Operation | None, stop: Operation | None
+) -> tuple[dict[int, Replacement], tuple[int, int], int, tuple[str, ...]]:
+    """The replacements that a rule asks for between the start and the objective, and how far it got."""
+    way = _way(recording, source, stop)
+    modified = rule in ("deconvnet", "guided backprop")
+    replacements: dict[int, Replacement] = {}
+    there = pools = 0
+    obstacles: dict[str, None] = {}
+    for operation in way:
+        if operation.op.startswith("max_pool") or operation.op.startswith("adaptive_max_pool"):
+            pools += 1
+        if operation.op in _OTHERS and modified:
+            obstacles[operation.op] = None
+        if rectifies(operation):
+            there += 1
+            if modified and operation.number is not None:
+                replacements[operation.number] = _ruled(rule == "guided backprop")
+    applied = len(replacements)
+    return replacements, (applied, there), pools, tuple(obstacles)
+
+
+def _way(recording: Recording, source: Operation | None, stop: Operation | None) -> list[Operation]:
+    """The operations that lead to the objective, behind the layer where it stops."""
+    by_name = {operation.name: operation for operation in recording}
+    last = recording.operations[-1] if source is None else source
+    waiting, found = [last], {last.name}
+    while waiting:
+        for name in waiting.pop().inputs:
+            if name in by_name and name not in found and (stop is None or name != stop.name):
+                found.add(name)
+                waiting.append(by_name[name])
+    return [operation for operation in recording if operation.name in found]
+
+
+def rectifies(operation: Operation) -> bool:
+    """Whether an operation is 0 (or nearly) on one side of 0 and rises on the other."""
+    op = operation.op
+    if op in ("clamp", "clip", "clamp_min"):
+        return operation.argument(1, "min") == 0
+    if op == "hardtanh":
+        return operation.argument(1, "min_val", -1.0) == 0
+    if op == "threshold":
+        return operation.argument(1, "threshold") == 0
+    return op in _RECTIFIERS
+
+
+def _below_ceiling(recording: Recording, operation: Operation | None) -> Operation | None:
+    """What a rectifier with a ceiling is given."""
+    if operation is None or operation.op not in ("relu6", "hardtanh", "clamp", "clip") or not rectifies(operation):
+        return None
+    return rectified(recording, operation)
+
+
+def rectified(recording: Recording, operation: Operation) -> Operation | None:
+    """The operation whose value a rectifier is given, where that can be watched."""
+    inputs = operation.inputs
+    if not rectifies(operation) or len(inputs) != 1 or inputs[0] not in recording:
+        return None
+    before = recording.operation(inputs[0])
+    return before if before.shape == operation.shape and before.number is not None else None
+
+
+def _ruled(guided: bool) -> Replacement:
+    def run(function: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        if guided:
+            result = function(*args, **keywords)
+            if result.requires_grad:
+                result.register_hook(lambda signal: signal.clamp(min=0))  # its own slope is applied behind it
+            return result
+        named = not args
+        x = keywords["input"] if named else args[0]
+        writes = any(one is x for one in function_of(function).overwritten(args, keywords))
+
+        def alone(given: Tensor) -> Tensor:
+            given = given.clone() if writes else given
+            return function(**{**keywords, "input": given}) if named else function(given, *args[1:], **keywords)
+
+        result = _Passing.apply(x, alone)
+        return x.copy_(result) if writes else result
+
+    return run

@@ -1,0 +1,363 @@
+"""What a unit is made of, and what it is used for: the units below that feed it, those above that read it."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nnlens.geometry.axes import places_of, unit_places
+from nnlens.recording import Operation, Recording, Source
+from nnlens.recording.operations import function_of
+
+# Activation functions that look at more than one number.
+_MIXING = {"softmax", "log_softmax", "softmin", "glu", "gumbel_softmax"}
+# Reshapes behind which the numbers lie in the same order.
+_IN_ORDER = {"flatten", "view", "reshape", "squeeze", "unsqueeze", "unflatten", "view_as", "reshape_as"}
+
+
+@dataclass(frozen=True)
+class Part:
+    """A unit, and what it brings to another one."""
+
+    layer: str
+    unit: int
+    value: float
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Connections:
+    """The wiring of one unit on one input.
+
+    Attributes
+    ----------
+    layer, unit, place : str, int and (row, column)
+        The unit, and where on its map it was looked at.
+    operation, label : str
+        The operation that makes the unit out of others, and what ran there. Activation functions, and
+        normalisations by running statistics, between it and the layer belong to the unit.
+    total : float
+        What the operation gives: the unit's value, before its activation function if it has one (`bent`).
+    feeds : tuple of Part
+        What each unit below contributes to `total` (weight × activation, summed over the kernel's window), the
+        largest magnitude first. `rest` is what none of them brings, the bias say: the parts and the rest add up.
+    linear : bool
+        Whether the operation is linear in what it reads, so that the parts are weight × activation; where it is not,
+        they are activation × slope, and `rest` is what that leaves open.
+    kernels : float32 array (units below, height, width), or None
+        The weights of a convolution by which it reads each unit below; `read` is the first unit that it reads, for
+        grouped convolutions read a few only.
+    uses : tuple of Part
+        What units above, before their activation function, would miss were the unit's map 0, each at the place where
+        that is most, the largest first.
+    """
+
+    layer: str
+    unit: int
+    place: tuple[int, int]
+    operation: str
+    label: str
+    total: float
+    bent: bool
+    feeds: tuple[Part, ...]
+    rest: float
+    linear: bool
+    kernels: np.ndarray | None
+    read: int
+    uses: tuple[Part, ...]
+
+    def describe(self) -> str:
+        """In words: "conv · 2 at (3, 4): 0.71 = +0.52 by relu1 · 3, …, +0.08 by the bias"."""
+        shown = ", ".join(f"{part.value:+.3g} by {part.layer} · {part.unit}" for part in self.feeds[:3])
+        left = sum(part.value for part in self.feeds[3:])
+        more = f", {left:+.3g} by {len(self.feeds) - 3} others" if len(self.feeds) > 3 else ""
+        rest = f", {self.rest:+.3g} {'by the bias' if self.linear else 'not told apart'}"
+        before = " before its activation function" if self.bent else ""
+        return f"{self.layer} · {self.unit} at {self.place}: {self.total:.3g}{before} = {shown}{more}{rest}"
+
+    def __repr__(self) -> str:
+        return f"Connections({self.describe()})"
+
+
+@torch.inference_mode(False)
+def connections(
+    recording: Recording, x: Tensor, layer: str, unit: int, *, place: tuple[int, int] | None = None
+) -> Connections:
+    """What feeds a unit at one place of its map, and which units it feeds in turn, on this input.
+
+    Nothing is run but the operations beside the layer, on their recorded values.
+
+    Parameters
+    ----------
+    recording : Recording
+        A whole pass on `x`.
+    place : (row, column), optional
+        On the unit's map; where the unit is largest by default.
+
+    Raises
+    ------
+    ValueError
+        For a layer, unit or place that is not there; for a layer whose operation cannot be taken apart.
+    """
+    if not isinstance(recording, Recording):
+        raise TypeError(f"recording must be a Recording (of record(model, x)), got {type(recording).__name__}")
+    if x.ndim > 1 and len(x) != 1:
+        raise ValueError(f"x must be one input (1, …), got the shape {tuple(x.shape)}")
+    operation = recording.operation(layer)
+    if not operation.arguments and not operation.keywords and operation.number is None:
+        raise ValueError(f"layer {operation.name!r} has no known arguments: record the whole pass, without `only`")
+    own = unit_places(recording, operation, unit)
+    if place is None:
+        values = recording[operation.name].detach().reshape(-1)[torch.from_numpy(own.ravel()).to(x.device)]
+        place = divmod(int(values.argmax()), own.shape[1])
+    flat = int(unit_places(recording, operation, unit, place)[0, 0])
+    chain = _chain(recording, operation)
+    try:
+        total, parts = _feeds(recording, x, chain, flat)
+    except (RuntimeError, TypeError, KeyError, IndexError) as error:
+        raise ValueError(
+            f"layer {operation.name!r} cannot be taken apart: {chain[0].op} has no slope: {error}"
+        ) from error
+    kernels, read = _kernels(recording, x, chain[0], flat)
+    return Connections(
+        operation.name,
+        unit,
+        (int(place[0]), int(place[1])),
+        chain[0].name,
+        chain[0].label,
+        total,
+        chain[-1].name != operation.name,
+        tuple(sorted(parts, key=lambda part: -abs(part.value))),
+        total - sum(part.value for part in parts),
+        _is_linear(recording, chain[0]),
+        kernels,
+        read,
+        tuple(sorted(_uses(recording, x, operation, unit), key=lambda part: -abs(part.value))),
+    )
+
+
+def _is_linear(recording: Recording, operation: Operation) -> bool:
+    """Whether it is linear in what it reads of the input; a maximum pool is: it hands on some of its values."""
+    op = operation.op
+    if op in ("add", "sub", "cat", "stack", "mean", "sum") or operation.kind in ("reshape", "padding"):
+        return True
+    if re.match(r"(adaptive_)?(max|avg)_pool", op):
+        return True
+    seeing = _from_input(recording)
+    read = sum(source.name in seeing for source in operation.sources)
+    return read == 1 and (op.startswith("conv") or op in ("matmul", "mm", "bmm", "linear", "addmm", "einsum"))
+
+
+def _belongs(operation: Operation) -> bool:
+    """Whether an operation only passes each of its input's numbers on, bent: an activation function, dropout."""
+    named = [source for source in operation.sources if source.name is not None]
+    pointwise = operation.kind in ("activation", "dropout") and operation.op not in _MIXING
+    return pointwise and len(named) == 1 and named[0].shape == operation.shape
+
+
+def _normalises(operation: Operation) -> bool:
+    """Normalisation by running statistics: a scale and a shift."""
+    if operation.op != "batch_norm":
+        return False
+    mean = operation.argument(3 if operation.function is torch.batch_norm else 1, "running_mean")
+    return isinstance(mean, Source) and not operation.argument(5, "training", False)
+
+
+def _chain(recording: Recording, operation: Operation) -> list[Operation]:
+    """The operation that mixes units into the layer's, and the normalisation behind it."""
+    below = {one.name: one for one in recording}
+    while _belongs(operation) and operation.inputs[0] in below:
+        operation = below[operation.inputs[0]]
+    chain = [operation]
+    while _normalises(chain[0]) and chain[0].inputs[0] in below:
+        before = below[chain[0].inputs[0]]
+        if _belongs(before):  # normalised behind the activation function: the units below are that one's
+            break
+        chain.insert(0, before)
+    return chain
+
+
+def _value(recording: Recording, x: Tensor, source: Source) -> Tensor:
+    if source.name is None:
+        assert source.value is not None
+        return source.value
+    return x if source.name == "input" else recording[source.name]
+
+
+def _again(operation: Operation, recording: Recording, x: Tensor, instead: dict[str, Tensor]) -> Tensor:
+    """The operation once more, on the recorded values or on those given instead."""
+    if operation.function is None:
+        raise TypeError("its inside cannot be seen")
+
+    def filled(item: Any) -> Any:
+        if isinstance(item, Source):
+            value = instead.get(item.name or "")
+            if value is None:
+                value = _value(recording, x, item).detach()
+                # What is no weight may be written into: running statistics are the model's own.
+                value = value if isinstance(item.value, nn.Parameter) else value.clone()
+            return value
+        return tuple(map(filled, item)) if isinstance(item, tuple) else item
+
+    args, keywords = filled(operation.arguments), {name: filled(item) for name, item in operation.keywords.items()}
+    if function_of(operation.function).overwritten(args, keywords):
+        args = (args[0] * 1, *args[1:]) if args else args
+    devices = [x.device] if x.device.type == "cuda" else []
+    with torch.random.fork_rng(devices):
+        result = operation.function(*args, **keywords)
+    if isinstance(result, (tuple, list)):
+        place = int(operation.name.rpartition("[")[2][:-1]) if operation.name.endswith("]") else 0
+        result = result[place]
+    return result if isinstance(result, Tensor) else args[0]
+
+
+def _feeds(recording: Recording, x: Tensor, chain: list[Operation], flat: int) -> tuple[float, list[Part]]:
+    """The value of one number behind the chain, and the parts of it by the units that its first operation reads."""
+    seeing = _from_input(recording)
+    sources = {one.name: one for one in chain[0].sources if one.name in seeing and not one.shared}
+    if chain[0].op in ("mul", "div"):  # one factor is read, the other scales it
+        sources = dict(list(sources.items())[:1])
+    given = {name: _value(recording, x, source).detach().clone() for name, source in sources.items()}
+    given = {name: value.requires_grad_() for name, value in given.items() if value.is_floating_point()}
+    with torch.enable_grad():
+        value = _again(chain[0], recording, x, given)
+        for before, after in pairwise(chain):
+            value = _again(after, recording, x, {before.name: value})
+        number = value.reshape(-1)[flat]
+        slopes = torch.autograd.grad(number, list(given.values()), allow_unused=True)
+    parts = []
+    for (name, one), slope in zip(given.items(), slopes, strict=True):
+        if slope is not None:
+            # What has no slope brings nothing, be it infinite: a masked place of attention.
+            parts += _by_unit(recording, name, torch.where(slope == 0, 0, slope * one).detach())
+    return float(number.detach()), parts
+
+
+def _from_input(recording: Recording) -> set[str]:
+    """The values that come from the model's input, and not from its weights alone."""
+    seeing = {"input"}
+    for operation in recording:
+        if any(name in seeing or name.startswith("input[") for name in operation.inputs):
+            seeing.add(operation.name)
+    return seeing
+
+
+def _by_unit(recording: Recording, name: str, amounts: Tensor) -> list[Part]:
+    """A number for each of a layer's numbers, summed by units; a flattened layer counts as what was flattened."""
+    if name == "input":
+        sums = amounts.reshape(amounts.shape[1] if amounts.ndim > 1 else 1, -1).sum(1)
+        return [Part("input", unit, float(value)) for unit, value in enumerate(sums)]
+    operation = recording.operation(name)
+    while (before := _before(recording, operation)) is not None and _keeps_order(operation):
+        operation = before
+    maps = torch.from_numpy(places_of(recording, operation, whole=True)).to(amounts.device)
+    sums = amounts.reshape(-1)[maps.reshape(len(maps), -1)].sum(1).cpu()
+    while (before := _before(recording, operation)) is not None and _pads(recording, operation, len(maps)):
+        operation = before
+    return [Part(operation.name, unit, float(value)) for unit, value in enumerate(sums)]
+
+
+def _before(recording: Recording, operation: Operation) -> Operation | None:
+    """The one operation whose value it reads."""
+    inputs = operation.inputs
+    return recording.operation(inputs[0]) if len(inputs) == 1 and inputs[0] in recording else None
+
+
+def _keeps_order(operation: Operation) -> bool:
+    """Whether the numbers of its input lie in the same order behind it."""
+    numbers = math.prod(operation.shape)
+    same = operation.op in _IN_ORDER or operation.kind == "dropout"
+    return same and all(math.prod(source.shape) == numbers for source in operation.sources)
+
+
+def _pads(recording: Recording, operation: Operation, units: int) -> bool:
+    """Whether it puts margins around maps, which stay those of the same units."""
+    before = _before(recording, operation)
+    return operation.kind == "padding" and before is not None and len(places_of(recording, before)) == units
+
+
+def _keeps_units(recording: Recording, operation: Operation) -> bool:
+    """Whether it gives a map for each that it reads, without mixing them: margins, pools, a mean over places."""
+    before = _before(recording, operation)
+    if before is None or operation.shape[:2] != before.shape[:2] or len(before.shape) < 3:
+        return False
+    alone = operation.kind == "padding" or "pool" in operation.op
+    over = operation.argument(1, "dim")
+    along = over if isinstance(over, tuple) else (over,)
+    means = operation.op in ("mean", "sum", "amax") and all(dim in (2, 3, -1, -2) for dim in along)
+    if not (alone or means):
+        return False
+    return len(places_of(recording, before)) == len(places_of(recording, operation))
+
+
+def _kernels(recording: Recording, x: Tensor, operation: Operation, flat: int) -> tuple[np.ndarray | None, int]:
+    """The weights by which a convolution reads each unit below, and the first unit that it reads."""
+    weight = operation.argument(1, "weight")
+    if operation.op not in ("conv1d", "conv2d") or not isinstance(weight, Source):
+        return None, 0
+    channel = flat // int(np.prod(operation.shape[2:])) % operation.shape[1]
+    kernels = _value(recording, x, weight)[channel].detach().float().cpu().numpy()
+    per_group = operation.shape[1] // (operation.argument(6, "groups", 1) or 1)
+    return kernels.reshape(len(kernels), -1, kernels.shape[-1]), channel // per_group * len(kernels)
+
+
+def _uses(recording: Recording, x: Tensor, operation: Operation, unit: int) -> list[Part]:
+    """What each unit of the operations that read it would miss, were the unit's map 0."""
+    parts: list[Part] = []
+    for reader, name, own in _readers(recording, operation, unit):
+        given = recording[name].detach()
+        if not given.is_floating_point():
+            continue
+        without = given.clone().reshape(-1)
+        without[torch.from_numpy(own).to(given.device)] = 0
+        try:
+            with torch.no_grad():
+                clean = _again(reader, recording, x, {name: given})
+                brought = clean - _again(reader, recording, x, {name: without.view(given.shape)})
+                last = reader
+                for after in _behind(recording, reader):
+                    if _normalises(after):
+                        scaled = _again(after, recording, x, {last.name: brought})
+                        brought = scaled - _again(after, recording, x, {last.name: torch.zeros_like(brought)})
+                    last = after
+            maps = torch.from_numpy(places_of(recording, reader)).to(brought.device)
+        except (RuntimeError, TypeError, KeyError, IndexError):
+            continue  # an operation that cannot be run alone has no such parts
+        values = brought.reshape(-1)[maps.reshape(len(maps), -1)]
+        most = values.gather(1, values.abs().argmax(1, keepdim=True))[:, 0].cpu()
+        parts += [Part(last.name, number, float(value)) for number, value in enumerate(most) if value != 0]
+    return parts
+
+
+def _readers(recording: Recording, operation: Operation, unit: int) -> list[tuple[Operation, str, np.ndarray]]:
+    """The operations that mix the unit into others, the value that they read, and where in it the unit lies."""
+    found, waiting = [], [(operation.name, places_of(recording, operation, whole=True)[unit].ravel())]
+    while waiting:
+        name, own = waiting.pop(0)
+        for reader in recording:
+            if name not in reader.inputs:
+                continue
+            if _keeps_order(reader) or _normalises(reader) or _belongs(reader):
+                waiting.append((reader.name, own))
+            elif _keeps_units(recording, reader):
+                waiting.append((reader.name, places_of(recording, reader, whole=True)[unit].ravel()))
+            elif reader.kind not in ("gate", "state", "attention"):
+                found.append((reader, name, own))
+    return found
+
+
+def _behind(recording: Recording, operation: Operation) -> list[Operation]:
+    """The normalisation and activation function that alone read an operation: they belong to its units."""
+    found: list[Operation] = []
+    while True:
+        readers = [reader for reader in recording if operation.name in reader.inputs]
+        if len(readers) != 1 or not (_normalises(readers[0]) or _belongs(readers[0])):
+            return found
+        operation = readers[0]
+        found.append(operation)

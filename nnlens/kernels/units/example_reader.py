@@ -1,0 +1,68 @@
+"""Reading the inputs of a data set, batch by batch, and noting those that cannot be read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+MOST = 64  # inputs in a batch
+PATIENCE = 0.5  # seconds that reading a batch takes at most: others wait for it
+
+
+class Inputs(Protocol):
+    """A data set as the model's ready inputs: `len(inputs)`, and `inputs[i]` a tensor (c, …) or (1, c, …)."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, item: int, /) -> Tensor: ...
+
+
+class Reader:
+    """Reads inputs as batches, and remembers those that could not be read."""
+
+    def __init__(self, inputs: Inputs | Sequence[Tensor], device: torch.device, dtypes: tuple[torch.dtype, ...]):
+        self.inputs, self.device, self.dtypes = inputs, device, dtypes
+        self.shape: tuple[int, ...] | None = None
+
+    def read(self, item: int) -> Tensor:
+        """One input (1, c, …), on the model's device; ValueError if its shape is another than the first one's."""
+        given = self.inputs[item]
+        if not isinstance(given, Tensor):
+            raise TypeError(f"inputs must be tensors, got {type(given).__name__} as number {item}")
+        given = given.detach()
+        if self.shape is not None and given.shape != self.shape and given.shape[:1] == (1,):
+            given = given[0]
+        if self.shape is None:
+            self.shape = tuple(given.shape[1:] if given.ndim > 3 and given.shape[0] == 1 else given.shape)
+        if tuple(given.shape[-len(self.shape) :]) != self.shape or given.numel() != int(np.prod(self.shape)):
+            raise ValueError(f"inputs must all have the shape {self.shape}, got {tuple(given.shape)} as number {item}")
+        dtype = given.dtype if given.dtype in self.dtypes else self.dtypes[0]
+        return given.reshape(1, *self.shape).to(self.device, dtype)
+
+    def first(self) -> Tensor:
+        """The first input that can be read."""
+        problem: Exception | None = None
+        for item in range(min(len(self.inputs), MOST)):
+            try:
+                return self.read(item)
+            except Exception as error:
+                problem = problem or error
+        raise ValueError(f"inputs must be readable, but none of the first {MOST} is: {problem}") from problem
+
+    def read_some(self, asked: Sequence[int]) -> tuple[np.ndarray, list[Tensor], dict[int, str]]:
+        """The first of some inputs, as many as can be had in a while, and why others of them could not be read."""
+        items, rows, problems, begin = [], [], dict[int, str](), time.monotonic()
+        for item in asked:
+            try:
+                rows.append(self.read(item))
+            except Exception as error:  # one broken file must not cost the others
+                problems[item] = str(error) or type(error).__name__
+            else:
+                items.append(item)
+            if time.monotonic() - begin > PATIENCE:
+                break
+        return np.array(items, np.int64), rows, problems

@@ -1,0 +1,120 @@
+"""Keeping what a search for examples found on disk, a file for each layer."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from nnlens.recording import Recording, Source
+from nnlens.utils.files import remove_parts, replacing
+
+from .example_reader import Reader
+from .layer_examples import LayerExamples
+
+FINGERPRINTS = 16  # inputs that are looked at to tell one data set from another
+
+
+class Store:
+    """Files of one pass, or none: what goes wrong with the disk is no reason to lose what is in memory.
+
+    Attributes
+    ----------
+    problem : str
+        Why nothing is kept, where that was asked for and failed.
+    """
+
+    def __init__(self, folder: str | Path | None, model: nn.Module, recording: Recording, reader: Reader, mark: str):
+        self.problem = ""
+        self._files: _Files | None = None
+        if folder is not None:
+            try:
+                self._files = _Files(Path(folder), _key(model, recording, reader, mark))
+            except OSError as error:
+                self._give_up(error)
+
+    def load(self, empty: Mapping[str, LayerExamples]) -> dict[str, LayerExamples]:
+        """What is kept of some layers; the empty ones where nothing is."""
+        if self._files is None:
+            return dict(empty)
+        return {name: self._files.load(index) for name, index in empty.items()}
+
+    def save(self, layers: Sequence[LayerExamples]) -> float:
+        """Write what was found; the seconds that took."""
+        if self._files is None:
+            return 0.0
+        try:
+            return self._files.save(layers)
+        except OSError as error:
+            self._give_up(error)
+            return 0.0
+
+    def _give_up(self, error: OSError) -> None:
+        self._files = None
+        self.problem = f"what is found is not kept on disk: {error}"
+        warnings.warn(self.problem, stacklevel=4)
+
+
+def _key(model: nn.Module, recording: Recording, reader: Reader, mark: str) -> str:
+    """What tells a pass from others: weights, operations with their settings, data, what preprocessing makes of it."""
+    digest = hashlib.blake2b(digest_size=12)
+    for tensor in (*model.parameters(), *model.buffers()):
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    for operation in recording:
+        digest.update(f"{operation.name} {operation.op} {operation.shape}".encode())
+        digest.update(repr(_settings((operation.arguments, tuple(sorted(operation.keywords.items()))))).encode())
+    digest.update(f"{mark} {len(reader.inputs)}".encode())
+    for item in np.unique(np.linspace(0, len(reader.inputs) - 1, FINGERPRINTS).round().astype(int)):
+        try:
+            digest.update(reader.read(int(item)).float().cpu().numpy().tobytes())
+        except Exception as error:
+            digest.update(type(error).__name__.encode())
+    return digest.hexdigest()
+
+
+def _settings(given: Any) -> Any:
+    """An operation's arguments, tensors by where they come from: strides, slopes, scales are told apart."""
+    if isinstance(given, Source):
+        return given.name, given.shape
+    if isinstance(given, tuple):
+        return tuple(map(_settings, given))
+    return given if isinstance(given, (bool, int, float, str, type(None))) else type(given).__name__
+
+
+class _Files:
+    """A folder with a file for each layer of each pass."""
+
+    def __init__(self, folder: Path, key: str):
+        self.folder, self.key = folder.expanduser(), key
+        if self.folder.exists() and not self.folder.is_dir():
+            raise ValueError(f"store must be a folder, got the file {str(folder)!r}")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        remove_parts(self.folder)
+
+    def _path(self, layer: str) -> Path:
+        return self.folder / f"{self.key}-{hashlib.blake2b(layer.encode(), digest_size=6).hexdigest()}.npz"
+
+    def load(self, empty: LayerExamples) -> LayerExamples:
+        """What is kept of a layer; `empty` where nothing is, or nothing that can be read."""
+        try:
+            with self._path(empty.layer).open("rb") as file:
+                found = LayerExamples.restored(dict(np.load(file)))
+        except Exception:  # a damaged file fails in many ways, and is as none in all of them
+            return empty
+        alike = (found.layer, found.units, found.height, found.width)
+        return found if alike == (empty.layer, empty.units, empty.height, empty.width) else empty
+
+    def save(self, layers: Sequence[LayerExamples]) -> float:
+        """Write a file for each; how many seconds that took."""
+        begin = time.monotonic()
+        for layer in layers:
+            with replacing(self._path(layer.layer)) as file:
+                np.savez(file, **layer.state())  # type: ignore[arg-type]
+        return time.monotonic() - begin

@@ -1,0 +1,319 @@
+"""An input that a unit, a direction or a class answers to most, made from noise by following the gradient."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nnlens.geometry.axes import places_of, unit_places
+from nnlens.passes.partial_pass import PartialPass
+from nnlens.passes.prepared import Prepared
+from nnlens.recording import Recording, borrow, record, version_of
+from nnlens.recording.record import unwrapped
+from nnlens.scores.detection import meaning_of
+from nnlens.scores.meaning import Output
+
+from .back_projection import rectified, rule_replacements
+from .image_parameters import Ascent, Fourier, Yosinski
+
+Recipe = Literal["fourier", "yosinski"]
+DIVERSITY = 0.5  # of the objective, that alike images lose
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Synthesis:
+    """Synthesised inputs, as far as they came.
+
+    Attributes
+    ----------
+    pixels : float32 array (images, channels, …)
+        As pictures, 0…1.
+    inputs : float32 array (images, channels, …)
+        As the model was given them.
+    values : float32 array (images,)
+        What each of them gives, without a warp, of what was followed: the mean of the unit's map, its value at the
+        position, the direction's mean, the class's score.
+    peaks : float32 array (images,)
+        Of a unit the maximum of its map, as `examples` counts it; else the same as `values`.
+    objective : str
+        In words.
+    recipe, seed, negative, step, steps
+        How they were made, and how far it is.
+    """
+
+    pixels: np.ndarray
+    inputs: np.ndarray
+    values: np.ndarray
+    peaks: np.ndarray
+    objective: str
+    recipe: Recipe
+    seed: int
+    negative: bool
+    step: int
+    steps: int
+
+    def __repr__(self) -> str:
+        return f"Synthesis({self.describe()})"
+
+    def describe(self) -> str:
+        """In words: "the most of layer2.0 · 3, fourier, seed 0, step 128 of 128: 4.1"."""
+        which = "least" if self.negative else "most"
+        values = ", ".join(f"{value:.3g}" for value in self.values)
+        how = f"{self.recipe}, seed {self.seed}, step {self.step} of {self.steps}"
+        return f"the {which} of {self.objective}, {how}: {values}"
+
+
+def synthesis(model: nn.Module, x: Tensor, of: Any, **options: Any) -> Synthesis:
+    """Synthesised inputs, finished; see `synthesis_steps`."""
+    frames = synthesis_steps(model, x, of, **{"every": options.get("steps", 128), **options})
+    last: Synthesis = deque(frames, maxlen=1).pop()
+    return last
+
+
+@torch.inference_mode(False)
+def synthesis_steps(
+    model: nn.Module,
+    x: Tensor,
+    of: Any,
+    *,
+    recipe: Recipe = "fourier",
+    count: int = 1,
+    steps: int = 128,
+    every: int = 8,
+    negative: bool = False,
+    seed: int = 0,
+    mean: float | Sequence[float] = 0.0,
+    std: float | Sequence[float] = 1.0,
+    output: Output = None,
+    recording: Recording | None = None,
+    prepared: Prepared | None = None,
+) -> Iterator[Synthesis]:
+    """Activation maximisation, a frame every few steps.
+
+    "fourier" (Olah, Mordvintsev & Schubert 2017, distill.pub/2017/feature-visualization): the picture is its spectrum,
+    scaled by 1 / frequency, in decorrelated colours; it is moved, turned and sized a little at each step, in one warp,
+    but for the last quarter of the steps, in which the details settle.
+    "yosinski" (Yosinski et al. 2015, arXiv:1506.06579): steps along the gradient of the pixels, with decay, blur and
+    the clipping of pixels of small norm and small contribution; several images take the paper's settings by turns.
+    Several images of the "fourier" recipe are kept apart by the likeness of their Gram matrices.
+
+    Where the rectifiers on the way are all off, so that there is no gradient, they are opened for as long. The pass
+    ends behind the layer.
+
+    Parameters
+    ----------
+    x : tensor (1, channels, length) or (1, channels, height, width)
+        An input of the size wanted; its values do not matter.
+    of : class index; (layer, unit); (layer, unit, (row, column)); (layer, direction); callable; (layer, callable)
+        The class's score (not its probability); the mean of a unit's map; one place of it; the mean product with a
+        direction in the space of units (array of their number); or a callable from the model's output, or a layer's
+        value (n, …), to n numbers.
+    recipe : "fourier" or "yosinski"
+    count : int
+        How many images.
+    steps, every : int
+        How many steps, and after how many a frame is yielded.
+    negative : bool
+        What it answers to least.
+    seed : int
+        The same seed, the same image.
+    mean, std : number or sequence
+        The model's input = (pixel − mean) / std, per channel.
+
+    Raises
+    ------
+    ValueError
+        For what is out of range, or has no gradient.
+    """
+    if recipe not in get_args(Recipe):
+        raise ValueError(f"recipe must be one of {', '.join(get_args(Recipe))}, got {recipe!r}")
+    for name, number in (("count", count), ("steps", steps), ("every", every)):
+        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+            raise ValueError(f"{name} must be a whole number of at least 1, got {number!r}")
+    if isinstance(seed, bool) or not isinstance(seed, int):
+        raise TypeError(f"seed must be a whole number, got {seed!r}")
+    if x.ndim not in (3, 4) or x.shape[0] != 1:
+        raise ValueError(f"x must be one line (1, c, length) or image (1, c, height, width), got {tuple(x.shape)}")
+    model = unwrapped(model)
+    recording = record(model, x) if recording is None else recording
+    goal = _Goal(of, recording, output)
+    prepared = Prepared(model, x, output=output, recording=recording, like=prepared, transforms=False)
+    diverse = recipe == "fourier" and count > 1
+    layers = [*goal.layers, *(_textured(recording, goal.layers) if diverse else [])]
+    forward = PartialPass(model, recording, layers, prepared=prepared, to_end=goal.to_end)
+    # Where every way down is shut by rectifiers that are off, they let through what would open them (the deconvnet's
+    # rule), until one is on: Olah et al. redirect gradients likewise.
+    source = recording.operation(goal.layers[-1]) if goal.layers else None
+    passing = rule_replacements(recording, "deconvnet", source, None)[0]
+    opened = PartialPass(model, recording, layers, replacements=passing, prepared=prepared, to_end=goal.to_end)
+    measured = PartialPass(model, recording, goal.measured, prepared=prepared, to_end=goal.to_end)
+    generator = torch.Generator().manual_seed(seed)
+    middle, spread = (_per_channel(number, x, name) for number, name in ((mean, "mean"), (std, "std")))
+    if not torch.isfinite(middle).all() or not torch.isfinite(spread).all() or not spread.all():
+        raise ValueError(f"mean and std must be finite, and std not 0, got {mean!r} and {std!r}")
+    version = version_of(model)
+    ascent: Ascent = (Fourier if recipe == "fourier" else Yosinski)(count, x, steps, generator)
+
+    def climb(passes: PartialPass, pixels: Tensor) -> Tensor:
+        """The slope of what is to become large towards the pixels."""
+        with torch.enable_grad():
+            start = pixels.detach().requires_grad_()
+            kept, given = passes(((start - middle) / spread).to(x.dtype))
+            towards = goal.towards(kept, given, shut=passes is opened)
+            if not towards.requires_grad:
+                raise ValueError(f"the model has no gradient from {goal.words}")
+            total = -towards.sum() if negative else towards.sum()
+            if diverse and kept:
+                alike = _likeness(kept[layers[-1]])
+                total = total - DIVERSITY * towards.detach().abs().sum() * alike
+            (slope,) = torch.autograd.grad(total, start, allow_unused=True)
+        return torch.zeros_like(pixels) if slope is None else slope
+
+    for step in range(0, steps, every):
+        now = min(every, steps - step)
+        if version_of(model) != version:
+            raise ValueError("the model's weights have changed meanwhile: begin anew")
+        with borrow(model):
+            for _ in range(now):
+                pixels = ascent.pixels()
+                slope = climb(forward, pixels)
+                shut = ~slope.flatten(1).any(1)
+                if shut.any():
+                    slope[shut] = climb(opened, pixels)[shut]
+                ascent.step(slope)
+            pixels = ascent.picture().detach()
+            inputs = ((pixels - middle) / spread).to(x.dtype)
+            kept, given = measured(inputs)
+            values, peaks = goal.value(kept, given)
+        yield Synthesis(
+            pixels.float().cpu().numpy(),
+            inputs.float().cpu().numpy(),
+            values.detach().float().cpu().numpy(),
+            peaks.detach().float().cpu().numpy(),
+            goal.words,
+            recipe,
+            seed,
+            negative,
+            step + now,
+            steps,
+        )
+
+
+def _per_channel(number: float | Sequence[float], x: Tensor, name: str) -> Tensor:
+    values = torch.as_tensor(number, dtype=torch.float32, device=x.device).reshape(-1)
+    if len(values) not in (1, x.shape[1]):
+        raise ValueError(f"{name} must be a number, or one for each of {x.shape[1]} channels, got {len(values)}")
+    return values.view(1, -1, *[1] * (x.ndim - 2))
+
+
+class _Goal:
+    """What is to become large: `layers` are those whose values it looks at, `measured` those that it is measured at."""
+
+    def __init__(self, of: Any, recording: Recording, output: Output):
+        self.meaning = meaning_of(output, recording.output, recording).for_kind("logit")
+        self.layers: list[str] = []
+        self.measured: list[str] = []
+        self.own: Tensor | None = None
+        self.direction: Tensor | None = None
+        self.function: Callable[[Tensor], Tensor] | None = None
+        self.of = of
+        if callable(of):
+            self.function, self.words = of, getattr(of, "__name__", "a function of the output")
+        elif isinstance(of, (int, np.integer)) and not isinstance(of, bool):
+            classes = self.meaning.read(recording.output, 1).shape[1]
+            if not 0 <= of < classes:
+                raise ValueError(f"of must be a class index 0…{classes - 1}, got {of}")
+            self.words = f"class {of}"
+        elif isinstance(of, tuple) and len(of) in (2, 3):
+            self._of_layer(of, recording)
+        else:
+            raise TypeError(
+                "of must be a class index, (layer, unit), (layer, unit, place), (layer, direction) or a callable, "
+                f"got {of!r}"
+            )
+        self.to_end = not self.layers
+
+    def _of_layer(self, of: tuple[Any, ...], recording: Recording) -> None:
+        operation = recording.operation(of[0])
+        followed = rectified(recording, operation) or operation
+        # A rectifier, and what it is given: that has a slope where the rectifier is off.
+        self.layers, self.measured = list(dict.fromkeys([followed.name, operation.name])), [operation.name]
+        if callable(of[1]):
+            self.function, self.words = of[1], f"{operation.name} by {getattr(of[1], '__name__', 'a function')}"
+            self.layers = self.measured
+            return
+        if np.ndim(of[1]) == 1:
+            maps = places_of(recording, operation)
+            direction = torch.as_tensor(np.asarray(of[1]), dtype=torch.float32)
+            if len(direction) != len(maps):
+                raise ValueError(f"of must have a direction of {len(maps)} numbers, one a unit, got {len(direction)}")
+            if not torch.isfinite(direction).all() or not direction.any():
+                raise ValueError("of must have a direction that is finite and not 0 everywhere")
+            self.own = torch.from_numpy(maps.reshape(len(maps), -1))
+            self.direction, self.words = direction, f"a direction in {operation.name}"
+            self.layers = self.measured
+            return
+        place = of[2] if len(of) == 3 else None
+        self.own = torch.from_numpy(unit_places(recording, operation, of[1], place, name="of").ravel())
+        self.words = f"{operation.name} · {of[1]}"
+        if place is not None:
+            self.words += f" at ({place[0]}, {place[1]})"
+
+    def towards(self, kept: dict[str, Tensor], given: Any, *, shut: bool = False) -> Tensor:
+        """(n,) numbers that are to become large; where that is `shut`, of the place that is nearest to opening."""
+        if self.function is not None:
+            return self._of_function(kept, given)
+        if not self.layers:
+            return self.meaning.read(given)[:, self.of]
+        numbers = self._numbers(kept[self.layers[0] if shut else self.measured[0]])
+        return numbers.amax(1) if shut else numbers.mean(1)
+
+    def value(self, kept: dict[str, Tensor], given: Any) -> tuple[Tensor, Tensor]:
+        """(n,) numbers that say how far it came, and the maxima of the unit's map."""
+        if self.function is not None or not self.layers:
+            found = self.towards(kept, given)
+            return found, found
+        numbers = self._numbers(kept[self.measured[0]])
+        mean = numbers.mean(1)
+        return mean, mean if self.direction is not None else numbers.amax(1)
+
+    def _numbers(self, value: Tensor) -> Tensor:
+        assert self.own is not None
+        flat, own = value.reshape(len(value), -1), self.own.to(value.device)
+        if int(own.max()) >= flat.shape[1]:
+            raise ValueError(f"layer {self.measured[0]!r} must give a value per input, got {tuple(value.shape)}")
+        if self.direction is None:
+            return flat[:, own]
+        along = flat[:, own.reshape(-1)].view(len(value), *own.shape)
+        return (along * self.direction.to(value).view(1, -1, 1)).sum(1)
+
+    def _of_function(self, kept: dict[str, Tensor], given: Any) -> Tensor:
+        assert self.function is not None
+        value = kept[self.measured[0]] if self.measured else given
+        numbers = self.function(value)
+        if not isinstance(numbers, Tensor):
+            raise TypeError(f"of must be a callable that gives a tensor, got {type(numbers).__name__}")
+        return numbers.reshape(-1)
+
+
+def _textured(recording: Recording, layers: list[str]) -> list[str]:
+    """A layer whose values tell textures apart: the objective's own, or else the deepest one with maps."""
+    if layers and math.prod(recording.operation(layers[0]).shape[2:]) > 1:
+        return layers[:1]
+    maps = [one for one in recording if len(one.shape) == 4 and math.prod(one.shape[2:]) >= 4 and one.shape[1] > 1]
+    return [one.name for one in maps if one.number is not None][-1:]
+
+
+def _likeness(value: Tensor) -> Tensor:
+    """How alike the Gram matrices of n inputs are, −1…1, on average."""
+    maps = value.flatten(2)
+    grams = nn.functional.normalize((maps @ maps.transpose(1, 2)).flatten(1), dim=1)
+    pairs = grams @ grams.T
+    return (pairs.sum() - pairs.diagonal().sum()) / (len(value) * (len(value) - 1))

@@ -1,0 +1,70 @@
+"""Preparing a model for many passes, and reusing what was prepared before."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from nnlens.recording import ForwardError, Recording, borrow, draws, version_of
+from nnlens.scores.detection import meaning_of
+from nnlens.scores.meaning import Output, ScoreMeaning
+
+from .onnx_runtime import OnnxPasses
+from .prepared import Prepared
+from .trust import Level
+
+
+def prepare_passes(
+    model: nn.Module,
+    x: Tensor,
+    output: Output = None,
+    *,
+    recording: Recording | None = None,
+    like: Prepared | None = None,
+    engine: Literal["torch", "onnx"] = "torch",
+    transforms: bool = True,
+) -> Prepared | None:
+    """The model prepared for many passes on variations of `x`, see `Prepared`; None where it cannot be recorded.
+
+    With `engine="onnx"` whole passes run on ONNX Runtime (the extra `onnx`), and an occlusion map is made of them.
+    Raises ImportError without the extra, ValueError if the model does not export or its scores are more than 1e-4 off.
+    """
+    if engine not in ("torch", "onnx"):
+        raise ValueError(f'engine must be "torch" or "onnx", got {engine!r}')
+    try:
+        prepared = Prepared(model, x, output=output, recording=recording, like=like, transforms=transforms)
+    except (TypeError, ForwardError):
+        return None
+    recorded = prepared.recording
+    if recorded.escaped:
+        prepared.trust.fall_back(Level.SINGLE)  # what Python read of one image does not hold for a batch
+    elif draws(prepared.model):
+        prepared.trust.fall_back(Level.SINGLE)  # the same random numbers for each input
+    elif "as_strided" in recorded.calls or any(source.shared for one in recorded for source in one.sources):
+        prepared.trust.fall_back(Level.MODEL)  # memory that has several names is left to the model
+    if engine == "onnx" and prepared.onnx is None:
+        with borrow(model):
+            prepared.onnx = OnnxPasses(prepared.model, prepared.x, prepared.meaning)
+        prepared.trust.fall_back(Level.PREPARED)
+    return prepared
+
+
+def current_passes(model: nn.Module, x: Tensor, output: Output, prepared: Prepared | None) -> Prepared | None:
+    """`prepared` where it is of this model as it is now and of this input, else the model prepared anew."""
+    if prepared is not None and (prepared.version, prepared.output) == (version_of(model), output):
+        same = prepared.x.shape == x.shape and prepared.x.dtype == x.dtype
+        if same and torch.equal(prepared.x, x):
+            return prepared
+    return prepare_passes(model, x, output)
+
+
+def meaning_for(model: nn.Module, x: Tensor, output: Output, prepared: Prepared | None) -> ScoreMeaning:
+    """What the model's scores mean; judged by their values alone where the model cannot be recorded."""
+    if prepared is not None:
+        return prepared.meaning
+    if isinstance(output, ScoreMeaning):
+        return output
+    with borrow(model):
+        return meaning_of(output, model(x.clone()))

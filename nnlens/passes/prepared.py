@@ -1,0 +1,388 @@
+"""A model made ready for many passes: what every method that perturbs its input runs on."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nnlens.recording import (
+    Operation,
+    Recording,
+    Replacement,
+    Source,
+    borrow,
+    observed,
+    record,
+    substituting,
+    version_of,
+)
+from nnlens.recording.record import unwrapped
+from nnlens.scores.detection import meaning_of
+from nnlens.scores.meaning import Output, ScoreMeaning, pick_output
+from nnlens.utils.cache import Cache
+
+from . import strided
+from .onnx_runtime import OnnxPasses
+from .strided import Strided
+from .trust import Trust
+from .winograd import Winograd, is_worth_it, padded
+
+# Operations whose output is memory of its own, which the only one who reads it may write into.
+_FRESH = {"conv2d", "batch_norm", "add", "sub", "mul", "linear", "cat"}
+
+
+class Prepared:
+    """A model with its recorded pass on one input, ready to run on many inputs of the same size.
+
+    Batch normalisation is folded into the convolution before it, weights and images are kept with their channels last,
+    and activation functions write into what only they read. Nothing of it touches the model: its own forward runs,
+    and single calls are done in another way (see `recording.substituting`). What `version_of` cannot see of the model,
+    an attribute of Python or a write through `.data`, must not change meanwhile: prepare anew.
+
+    Parameters
+    ----------
+    x : tensor (1, channels, height, width)
+    output : str, int, callable or ScoreMeaning, optional
+        Which of several outputs holds the scores, or what they mean.
+    recording : Recording, optional
+        The whole pass on `x` in eval mode, where it is at hand.
+    like : Prepared, optional
+        Of the same model with another input: its weights are taken over where they still hold.
+    transforms : bool
+        Whether wide 3 × 3 convolutions may be transformed (see `winograd`): faster, but the transformed kernels are
+        four times as large as the weights.
+
+    Attributes
+    ----------
+    recording : Recording
+    meaning : ScoreMeaning
+        What the scores mean, as it was given or found out.
+    clean : tensor (classes,)
+        The scores of `x`.
+    """
+
+    @torch.inference_mode(False)
+    def __init__(
+        self,
+        model: nn.Module,
+        x: Tensor,
+        *,
+        output: Output = None,
+        recording: Recording | None = None,
+        like: Prepared | None = None,
+        transforms: bool = True,
+    ):
+        self.model = unwrapped(model)
+        self.x, self.output, self.transforms = x.detach().clone(), output, transforms
+        self.recording = record(self.model, self.x) if recording is None else recording
+        self.meaning: ScoreMeaning = meaning_of(output, self.recording.output, self.recording)
+        scores = self.meaning.read(self.recording.output, 1)
+        if len(scores) != 1:
+            raise ValueError(f"the model must give one row of scores for one image, got {tuple(scores.shape)}")
+        self.clean = scores[0].detach()
+        # What a score is rounded to, relatively.
+        kept = self.x.dtype, pick_output(self.recording.output, self.meaning.output).dtype
+        self.eps = max(torch.finfo(one).eps for one in kept if one.is_floating_point)
+        self.consumers: dict[str, list[Operation]] = defaultdict(list)
+        self.seeing = {"input"}  # whose values come from the input
+        for operation in self.recording:
+            for name in operation.inputs:
+                self.consumers[name].append(operation)
+            if not self.seeing.isdisjoint(operation.inputs):
+                self.seeing.add(operation.name)
+        self.version = version_of(self.model)
+        self.folded: dict[str, tuple[Tensor, Tensor | None]] = {}  # convolution → weights, its normalisation in them
+        self.idle: set[str] = set()  # operations that have nothing left to do
+        self._transformed: dict[str, Winograd] = {}
+        self._strided: dict[str, Strided] = {}
+        self.patient = False  # whether there is time for what only pays in the long run
+        self.trust = Trust()
+        self._differentiable: bool | None = None
+        self.onnx: OnnxPasses | None = None  # what runs whole passes instead, where that was asked for
+        if like is not None and (like.model, like.version) == (self.model, self.version):
+            if like.recording.calls == self.recording.calls:
+                self.folded, self._transformed, self.patient = like.folded, like._transformed, like.patient
+                self._strided = like._strided
+            if like.x.shape == self.x.shape:
+                self.trust, self.onnx, self._differentiable = replace(like.trust), like.onnx, like._differentiable
+        self.cache = Cache()  # plans and memory of experiments, kept from one to the next
+        with torch.no_grad():
+            self.replacements = self._replacements()
+
+    def __call__(
+        self,
+        batch: Tensor,
+        instead: Mapping[int, Replacement] | None = None,
+        watch: Callable[[Tensor], None] | None = None,
+        watched: str = "",
+    ) -> Tensor:
+        """The scores (n, classes) of a batch (n, channels, height, width); the model must be borrowed.
+
+        `instead` holds further replacements, which go before those of the preparation. `watch` is told the value of
+        the operation `watched`.
+
+        Raises
+        ------
+        OtherPathError
+            If the forward takes another path than for `x`.
+        """
+        replacements = {**self.replacements, **instead} if instead else self.replacements
+        if watch is not None:
+            operation = self.recording.operation(watched)
+            assert operation.number is not None
+            # A copy: the next operation may write into it.
+            told = observed(operation, lambda value: watch(value.clone()), replacements.get(operation.number))
+            replacements = {**replacements, operation.number: told}
+        with substituting(self.model, self.recording.calls, replacements):
+            output = self.model(batch)
+        return self.meaning.read(output, len(batch))
+
+    def whole(self, batch: Tensor) -> Tensor:
+        """The scores of a batch by a whole pass, on ONNX Runtime where that was asked for."""
+        return self(batch) if self.onnx is None else self.onnx(batch)
+
+    def has_gradients(self) -> bool:
+        """Whether the gradients of this pass are the model's own: compared once, on `x`.
+
+        Not so where a hook changes the gradient of what is folded into another operation, say.
+        """
+        if self._differentiable is None:
+            weights = torch.linspace(1, 2, self.clean.numel(), device=self.x.device)
+
+            def gradient(run: Callable[[Tensor], Tensor]) -> Tensor | None:
+                start = self.x.clone().requires_grad_()
+                scores = run(start * 1)[0]
+                known = torch.where(torch.isfinite(scores), scores, 0)
+                return torch.autograd.grad((known * weights).sum(), start, allow_unused=True)[0]
+
+            with borrow(self.model), torch.enable_grad():
+                try:
+                    found = gradient(self)
+                    own = gradient(lambda batch: self.meaning.read(self.model(batch), 1))
+                except RuntimeError:
+                    self._differentiable = False
+                else:
+                    self._differentiable = found is not None and own is not None and _alike(found, own, self.eps)
+        return self._differentiable
+
+    def reading(self, meaning: ScoreMeaning) -> Prepared:
+        """The same, but its scores are read in another way."""
+        if meaning == self.meaning:
+            return self
+        twin = copy.copy(self)
+        twin.trust, twin.cache = replace(self.trust), Cache()
+        twin.meaning = twin.output = meaning
+        twin.clean = meaning.read(self.recording.output, 1)[0].detach()
+        twin.onnx = None if self.onnx is None else self.onnx.reading(meaning)
+        return twin
+
+    def value(self, source: Any) -> Any:
+        """A recorded argument as it was in the pass: a tensor's value for its `Source`."""
+        if isinstance(source, Source):
+            name = source.name
+            return source.value if name is None else self.x if name == "input" else self.recording[name]
+        if isinstance(source, tuple):
+            return tuple(self.value(item) for item in source)
+        return source
+
+    def can_watch(self, name: str) -> bool:
+        """Whether the value of an operation can be had on the way: not where it is folded into the next one."""
+        operation = self.recording.operation(name)
+        reader = self.only_reader(name)
+        folded = operation.name in self.folded and reader is not None and reader.name in self.idle
+        several = sum(one.number == operation.number for one in self.recording) > 1
+        return operation.number is not None and not folded and not several and operation.op != "pad"
+
+    def only_reader(self, name: str) -> Operation | None:
+        """The operation that alone reads the value of `name`, if one does, and by itself."""
+        readers = self.consumers.get(name, ())
+        if name in self.recording.returned or len(readers) != 1 or any(source.shared for source in readers[0].sources):
+            return None
+        return readers[0] if sum(source.name == name for source in readers[0].sources) == 1 else None
+
+    def _replacements(self) -> dict[int, Replacement]:
+        found: dict[int, Replacement] = {}
+        for operation in self.recording:
+            if operation.number is None:
+                continue
+            if operation.op == "conv2d":
+                self._convolution(operation, found)
+            elif operation.name in self.idle:
+                found[operation.number] = first
+            elif operation.op == "view":
+                found[operation.number] = _reshaped  # a view of channels that come first may be none of these
+            else:
+                written = in_place(operation)
+                given = operation.inputs[0] if len(operation.inputs) == 1 else ""
+                if written is not None and given in self.recording and self.only_reader(given) is operation:
+                    made_by = self.recording.operation(given)
+                    if made_by.op in _FRESH and made_by.shape == operation.shape:
+                        found[operation.number] = partial(_write, written)
+        return found
+
+    def _convolution(self, operation: Operation, found: dict[int, Replacement]) -> None:
+        """Folds what it can into a convolution, and says how it is done instead."""
+        arguments = convolution_arguments(operation)
+        weight, bias = self.value(arguments.pop("weight")), self.value(arguments.pop("bias"))
+        source = arguments.pop("input")
+        if not isinstance(source, Source) or weight.ndim != 4 or len(operation.shape) != 4:
+            return
+        if operation.dtype != weight.dtype:
+            return  # under autocast, which would not be there
+        if any(one.name is not None and one.name in self.seeing for one in operation.sources[1:]):
+            return  # weights that come from the input
+        reader = self.only_reader(operation.name)
+        if reader is not None and reader.op == "batch_norm" and reader.number is not None:
+            scale_shift = self.normalisation(reader)
+            if scale_shift is not None:
+                self.idle.add(reader.name)
+                if operation.name not in self.folded:
+                    scale, shift = scale_shift
+                    bias = (shift if bias is None else shift + bias.double() * scale).to(weight.dtype)
+                    weight = (weight.double() * scale.view(-1, 1, 1, 1)).to(weight.dtype)
+        if operation.name not in self.folded:
+            self.folded[operation.name] = channels_last(weight), bias
+        weight, bias = self.folded[operation.name]
+        before = self._padding(operation, source)
+        if before is not None:
+            padding, pad = before
+            arguments["padding"] = padding
+            found[pad] = first
+        plain = is_plain(arguments)
+        height, width = operation.shape[2:]
+        steps, spread = pair(arguments["stride"]), pair(arguments["dilation"])
+        slow = strided.is_worth_it(weight, steps, spread, arguments["groups"], arguments["padding"])
+
+        def run(function: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> Tensor:
+            x = first(function, args, keywords)
+            if slow and x.requires_grad and torch.is_grad_enabled():
+                if operation.name not in self._strided:
+                    self._strided[operation.name] = Strided(weight, bias, steps[0], pair(arguments["padding"]))
+                return self._strided[operation.name](x)
+            # Not differentiable: its sums are written into memory that is used again.
+            wanted = plain and not (x.requires_grad and torch.is_grad_enabled())
+            transformed = self.transformed(operation.name, len(x), height, width) if wanted else None
+            if transformed is not None:
+                window = padded(x, pair(arguments["padding"]), height, width)
+                return transformed(window, height, width).permute(0, 3, 1, 2)
+            return F.conv2d(x, weight, bias, **arguments)
+
+        found[operation.number or 0] = run
+
+    def _padding(self, operation: Operation, source: Source) -> tuple[tuple[int, int], int] | None:
+        """The zeros that an operation of its own puts around the map, as the convolution's padding; and its number."""
+        if source.name is None or source.name not in self.recording:
+            return None
+        pad = self.recording.operation(source.name)
+        if pad.op != "pad" or pad.number is None or self.only_reader(pad.name) is not operation:
+            return None
+        if pair(convolution_arguments(operation)["padding"]) != (0, 0):
+            return None
+        amounts = pad.arguments[1] if len(pad.arguments) > 1 else pad.keywords.get("pad", ())
+        rest = (*pad.arguments[2:], *pad.keywords.values())
+        if any(one not in ("constant", 0, None, amounts) for one in rest) or len(amounts) != 4:
+            return None
+        left, right, top, bottom = amounts
+        return ((top, left), pad.number) if left == right >= 0 and top == bottom >= 0 else None
+
+    def transformed(self, name: str, count: int, height: int, width: int) -> Winograd | None:
+        """A plain convolution for `winograd`, where that pays for `count` maps of height × width outputs.
+
+        Its kernels are made when first asked for: that takes a while, and they are four times as large.
+        """
+        if not (self.transforms and is_worth_it(self.folded[name][0], count, height, width)):
+            return None
+        if name not in self._transformed and self.patient:
+            self._transformed[name] = Winograd(*self.folded[name])
+        return self._transformed.get(name)
+
+    def normalisation(self, operation: Operation) -> tuple[Tensor, Tensor] | None:
+        """Scale and shift per channel, float64, of a normalisation by running statistics."""
+        names = ("input", "running_mean", "running_var", "weight", "bias", "training", "momentum", "eps")
+        if operation.function is torch.batch_norm:
+            names = ("input", "weight", "bias", "running_mean", "running_var", "training", "momentum", "eps")
+        given = dict(zip(names, operation.arguments, strict=False)) | dict(operation.keywords)
+        mean, variance = self.value(given.get("running_mean")), self.value(given.get("running_var"))
+        if mean is None or variance is None or given.get("training", False):
+            return None
+        scale = (variance.double() + given.get("eps", 1e-5)).rsqrt()
+        weight, bias = self.value(given.get("weight")), self.value(given.get("bias"))
+        if weight is not None:
+            scale = scale * weight.double()
+        shift = -mean.double() * scale
+        return scale, shift if bias is None else shift + bias.double()
+
+
+def _alike(found: Tensor, own: Tensor, eps: float) -> bool:
+    """Whether two gradients are the same but for rounding, which may turn a rectifier here and there."""
+    return bool((found - own).norm() <= max(1e-2, 64 * eps) * own.norm() + 1e-12)
+
+
+def pair(value: Any) -> tuple[int, int]:
+    """A number for each of two axes; "same" and "valid" as they are twice."""
+    return (value[0], value[-1]) if isinstance(value, tuple) else (value, value)
+
+
+def is_plain(arguments: dict[str, Any]) -> bool:
+    """Whether a convolution has stride 1, no dilation, one group, and padding in numbers."""
+    steps = pair(arguments["stride"]) == (1, 1) == pair(arguments["dilation"])
+    return steps and arguments["groups"] == 1 and not isinstance(arguments["padding"], str)
+
+
+def _reshaped(function: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+    try:
+        return function(*args, **keywords)
+    except RuntimeError:
+        return args[0].reshape(*args[1:], **keywords)
+
+
+def channels_last(x: Tensor) -> Tensor:
+    """Channels last, as most convolutions are faster; a single channel has nothing to gain."""
+    return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 and x.shape[1] > 1 else x.contiguous()
+
+
+def first(function: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+    """In place of an operation that has nothing left to do."""
+    return args[0] if args else keywords["input"]
+
+
+def convolution_arguments(operation: Operation) -> dict[str, Any]:
+    """conv2d's arguments by name."""
+    names = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
+    given = {"bias": None, "stride": 1, "padding": 0, "dilation": 1, "groups": 1}
+    return given | dict(zip(names, operation.arguments, strict=False)) | dict(operation.keywords)
+
+
+def in_place(operation: Operation) -> Callable[[Tensor], Tensor] | None:
+    """The operation as one that writes into its input, where torch has it."""
+    function = getattr(F, operation.op, None)
+    if function is None or len(operation.sources) != 1:
+        return None
+    try:
+        names = list(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return None
+    if "inplace" not in names or len(operation.arguments) > names.index("inplace"):
+        return None
+    keywords = {**operation.keywords, "inplace": True}
+    keywords.pop("input", None)
+    return partial(_apply, function, operation.arguments[1:], keywords)
+
+
+def _apply(function: Callable[..., Tensor], rest: tuple[Any, ...], keywords: dict[str, Any], x: Tensor) -> Tensor:
+    return function(x, *rest, **keywords)
+
+
+def _write(
+    written: Callable[[Tensor], Tensor], function: Any, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> Tensor:
+    return written(first(function, args, keywords))

@@ -1,0 +1,199 @@
+"""Whole passes over variations of one image: of the prepared model where that gives the model's own scores."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from nnlens.recording import Replacement, borrow, draw_alike, draws, substituting
+from nnlens.recording.record import as_written, unwrapped
+from nnlens.scores.meaning import Output, ScoreMeaning
+
+from .batches import in_batches, out_of_memory
+from .prepare import current_passes, meaning_for
+from .prepared import Prepared, channels_last
+from .trust import Level, Reference, Trust
+
+_PIXELS = 4 * 224 * 224  # at once on a CPU: more fall out of its caches
+_BATCHES, _STEP = 12, 0.25  # how many of these make one step at most, and about how long one takes (seconds)
+
+
+class WholePasses:
+    """The class scores of batches of inputs that look like `x`, with gradients where these are wanted.
+
+    They run at one of the levels of `passes.trust.Level`, from `PREPARED` on. Once for a model, the scores of a batch
+    of two are compared with the model's own scores of each alone; where they differ, a safer level follows.
+
+    Attributes
+    ----------
+    prepared : Prepared or None
+        None for a model that cannot be recorded.
+    meaning : ScoreMeaning
+        What the scores mean.
+    """
+
+    def __init__(self, model: nn.Module, x: Tensor, *, output: Output = None, prepared: Prepared | None = None):
+        self.model, self.x = unwrapped(model), x
+        self.prepared = current_passes(model, x, output, prepared)
+        self.meaning = meaning_for(self.model, x, output, self.prepared)
+        # Of a model that cannot be prepared: whether it was checked, and takes one input at a time only.
+        self._checked = self._single = False
+        self.how = ""  # how gradients are had, in words, where the prepared pass has none
+        self._pace = _STEP / 4  # seconds for one input, as it was the last time
+
+    def reading(self, meaning: ScoreMeaning) -> None:
+        """Read the scores in another way from now on."""
+        self.meaning = meaning
+        if self.prepared is not None:
+            self.prepared = self.prepared.reading(meaning)
+
+    @property
+    def level(self) -> Level:
+        if self._single or draws(self.model):
+            return Level.SINGLE
+        return Level.MODEL if self.prepared is None else max(Level.PREPARED, self.prepared.trust.level)
+
+    @property
+    def size(self) -> int:
+        """How many inputs go at once."""
+        if self.level == Level.SINGLE:
+            return 1
+        pixels = max(1, self.x[0, 0].numel())
+        if self.x.device.type != "cpu":
+            return max(1, min(256, 16 * _PIXELS // pixels))
+        return max(1, min(256, _PIXELS // pixels))
+
+    @property
+    def chunk(self) -> int:
+        """How many inputs are made and asked about in one step: several batches, for to borrow takes a while."""
+        if self.level == Level.SINGLE or self.x.device.type != "cpu":
+            return self.size
+        return self.size * max(1, min(_BATCHES, int(_STEP / (self._pace * self.size))))
+
+    def scores(self, batch: Tensor) -> Tensor:
+        """The scores (n, classes) without a gradient, in parts where memory runs out."""
+        self.check()
+        begin = time.perf_counter()
+        # At once: ONNX Runtime's threads and torch's, who wait for more to do, are in each other's way.
+        batch = self.laid_out(batch)
+        # What ONNX Runtime has of the model is its own.
+        with contextlib.nullcontext() if self._on_onnx else borrow(self.model):
+            parts = in_batches(len(batch), lambda start, stop: self._sure(batch[start:stop]), size=self.size)
+            found = torch.cat([part for _, _, part in parts])
+        self._pace = (time.perf_counter() - begin) / len(batch)
+        return found.detach()  # a forward may turn gradients on
+
+    @property
+    def _on_onnx(self) -> bool:
+        return self.prepared is not None and self.prepared.onnx is not None and self.level == Level.PREPARED
+
+    def laid_out(self, batch: Tensor) -> Tensor:
+        """The inputs in the memory format that the passes are fastest with: what is made of them has it too."""
+        # Random numbers are drawn in the order of the memory.
+        return batch.contiguous() if self._on_onnx or draws(self.model) else channels_last(batch)
+
+    def many(self, count: int, images: Callable[[int, int], Tensor]) -> Tensor:
+        """The scores (count, classes) of inputs that are made step by step."""
+        found, start = [], 0
+        while start < count:
+            stop = min(count, start + self.chunk)
+            found.append(self.scores(images(start, stop)))
+            start = stop
+        return torch.cat(found)
+
+    def with_gradient(self, batch: Tensor, instead: Mapping[int, Replacement] | None = None) -> Tensor:
+        """The scores with a gradient towards `batch`; `instead` holds operations done in another way, by number.
+
+        The model must be borrowed and gradients be on.
+        """
+        self.check()
+        parts = batch.split(1) if self.level == Level.SINGLE else (batch,)
+        found = torch.cat([self._differentiable(part, instead) for part in parts])
+        if len(found) != len(batch):
+            raise ValueError(f"the model must give a row of scores for each image, got {len(found)} for {len(batch)}")
+        return found
+
+    def follow_the_model(self, error: Exception) -> bool:
+        """Whether another way to a gradient is left, now that one has failed: that of the model itself."""
+        if self.how or self.prepared is None or self.level != Level.PREPARED:
+            return False
+        words = str(error).partition("\n")[0]
+        self.how = f"gradients of the model itself, not of the prepared pass, which failed: {words}"
+        return True
+
+    def _differentiable(self, batch: Tensor, instead: Mapping[int, Replacement] | None) -> Tensor:
+        batch = batch * 1  # the forward may write into it
+        self._draw()
+        if self.prepared is not None and self.level == Level.PREPARED and not self.how:
+            if self.prepared.has_gradients():
+                return self.prepared(channels_last(batch), instead)
+            self.how = "gradients of the model itself: those of the prepared pass are others"
+        if instead and self.prepared is not None:
+            with substituting(self.model, self.prepared.recording.calls, instead):
+                found = self.model(batch)
+            return self.meaning.read(found, len(batch))
+        with as_written(self.model):
+            return self.meaning.read(self.model(batch), len(batch))
+
+    def trust(self, other: WholePasses) -> None:
+        """Run at the level found for `other`, without a check of its own.
+
+        For a copy with random weights: its scores may be huge, and any comparison of them meaningless.
+        """
+        other.check()
+        self._checked, self._single = True, other.level == Level.SINGLE
+        if self.prepared is not None:
+            self.prepared.trust = Trust(max(self.prepared.trust.level, other.level), True, True)
+
+    def check(self) -> None:
+        """Fall back to the level at which a batch of two has the model's own scores; once for a prepared model."""
+        prepared = self.prepared
+        if self._checked if prepared is None else prepared.trust.batches_checked:
+            return
+        with borrow(self.model):
+            while self.level < Level.SINGLE and not self._reference.agrees_on_batches(self._plain):
+                self._fall_back()
+        self._checked = True
+        if prepared is not None:
+            prepared.trust.batches_checked = True
+
+    @property
+    def _reference(self) -> Reference:
+        eps = torch.finfo(self.x.dtype).eps if self.prepared is None else self.prepared.eps
+        return Reference(self.model, self.x, self.meaning, eps)
+
+    def _fall_back(self) -> None:
+        if self.prepared is None:
+            self._single = True
+        else:
+            self.prepared.trust.fall_back(Level(self.level + 1))
+
+    def _plain(self, batch: Tensor) -> Tensor:
+        if self.prepared is not None and self.level == Level.PREPARED:
+            return self.prepared.whole(self.laid_out(batch))
+        if self.level == Level.SINGLE:
+            return self._reference.scores(batch)
+        return self.meaning.read(self.model(batch), len(batch))
+
+    def _draw(self) -> None:
+        """A model that draws random numbers draws the same for each input."""
+        if draws(self.model):
+            draw_alike()
+
+    def _sure(self, batch: Tensor) -> Tensor:
+        """The scores of a batch at this level, or at the first above it that does not raise."""
+        try:
+            found = self._plain(batch)
+        except Exception as error:
+            if out_of_memory(error) or self.level == Level.SINGLE:
+                raise
+            self._fall_back()
+            with borrow(self.model):
+                return self._sure(batch)
+        if len(found) != len(batch):
+            raise ValueError(f"the model must give a row of scores for each image, got {len(found)} for {len(batch)}")
+        return found

@@ -1,0 +1,102 @@
+"""An input, its class scores and what they mean, as what travels to the browser."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from nnlens.inputs import Input
+from nnlens.recording import Recording
+from nnlens.scores.meaning import ScoreMeaning, Task
+
+from . import payloads
+from .picture import encoded
+
+
+def finite(value: Any) -> Any:
+    """A payload without NaN and infinity, which JSON cannot hold: null instead."""
+    if isinstance(value, dict):
+        return {name: finite(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def scores_payload(classes: list[int], probabilities: np.ndarray, logits: np.ndarray) -> payloads.Scores:
+    """The scores of some classes of one image."""
+    return {
+        "classes": classes,
+        "probability": [float(probabilities[index]) for index in classes],
+        "logit": [float(logits[index]) for index in classes],
+    }
+
+
+def scores_of_several_payload(meaning: ScoreMeaning, rows: np.ndarray, classes: list[int]) -> payloads.ScoresOfSeveral:
+    """The scores (n, classes) of several images: for each of `classes` a list over the images."""
+    shares, logits = (meaning.of(torch.from_numpy(rows), kind).numpy() for kind in ("probability", "logit"))
+    tops = rows.argmax(1)
+    return {
+        "classes": classes,
+        "probability": finite(shares[:, classes].T.tolist()),
+        "logit": finite(logits[:, classes].T.tolist()),
+        "top": tops.tolist(),
+        "top_probability": finite(shares[np.arange(len(rows)), tops].tolist()),
+    }
+
+
+def scores_with_top_payload(meaning: ScoreMeaning, row: np.ndarray, classes: list[int]) -> payloads.ScoresWithTop:
+    """The scores (1, classes) of one image, and its best class."""
+    several = scores_of_several_payload(meaning, row, classes)
+    return {
+        "classes": classes,
+        "probability": [values[0] for values in several["probability"]],
+        "logit": [values[0] for values in several["logit"]],
+        "top": several["top"][0],
+        "top_probability": several["top_probability"][0],
+    }
+
+
+def meaning_payload(
+    meaning: ScoreMeaning | None, problem: str, count: int
+) -> payloads.Meaning | payloads.UnreadMeaning:
+    """What `count` scores mean, and which other tasks they could be of; or why they cannot be read."""
+    if meaning is None:
+        return {"problem": problem}
+    last: Task = "binary" if count == 1 or meaning.both else "multiclass"
+    tasks: list[Task] = ["multilabel", "regression", last]
+    return {
+        "task": meaning.task,
+        "averaged": meaning.averaged,
+        "tasks": sorted(tasks),
+        "logits": bool(meaning.logits),
+        "noun": meaning.noun,
+        "unit": meaning.unit,
+        "words": meaning.describe(),
+        "why": meaning.why,
+    }
+
+
+def layer_entries(recording: Recording) -> list[payloads.LayerEntry]:
+    """The operations of a pass, and the modules that never ran."""
+    ran: list[payloads.LayerEntry] = [
+        {"name": op.name, "label": op.label, "kind": op.kind, "module": op.module, "shape": list(op.shape)}
+        for op in recording
+    ]
+    silent: list[payloads.LayerEntry] = [{"name": path, "silent": True} for path in recording.silent]
+    return [*ran, *silent]
+
+
+def photo_payload(given: Input) -> payloads.Photo:
+    """The picture that stands for an input, and how it became the input."""
+    width, height = given.shown.size
+    return {
+        "data": encoded(given.shown),
+        "width": width,
+        "height": height,
+        "name": given.name,
+        "path": given.path,
+        "shown_as": "; ".join((given.shown_as, *given.notes)),
+        "notes": list(given.notes),
+    }

@@ -1,0 +1,132 @@
+"""The unit card's results as what travels to the browser: plain dictionaries of numbers, words and bytes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from nnlens.kernels import Ablation, BackProjection, Connections, Part, Synthesis
+
+from . import payloads
+from .picture import encoded
+
+PARTS = 8  # units below and above that are listed
+KERNELS = 1024  # units below whose weights are shown, at most
+
+
+def signed_codes(values: np.ndarray) -> tuple[bytes, float]:
+    """Numbers as int8 from −127 to 127, and the magnitude that 127 stands for."""
+    known = np.nan_to_num(values, posinf=0, neginf=0)
+    largest = float(np.abs(known).max(initial=0))
+    return np.rint(known / (largest or 1) * 127).astype(np.int8).tobytes(), largest
+
+
+def signed_texture(planes: np.ndarray, *, colours: bool = False) -> payloads.Texture:
+    """Planes (n, h, w) of signed numbers in 8 bits; `colours`: they are the channels of an image."""
+    data, largest = signed_codes(planes)
+    return {
+        "planes": planes.shape[0],
+        "colours": colours,
+        "rows": planes.shape[1],
+        "columns": planes.shape[2],
+        "largest": largest,
+        "data": data,
+    }
+
+
+def back_projection_texture(found: BackProjection) -> payloads.ProjectedTexture:
+    """What comes back to the input, in 8 bits: the channels of an image of one or three, else their sum and norm."""
+    values = found.values if found.values.ndim == 3 else found.values.reshape(found.values.shape[0], 1, -1)
+    colours = values.shape[0] in (1, 3)
+    norm = np.sqrt((values**2).sum(0))
+    planes = values if colours else np.stack([values.sum(0), norm])
+    return {**signed_texture(planes, colours=colours), "value": found.value, "words": found.describe()}
+
+
+def colours_of(values: np.ndarray, largest: float | None = None) -> Image.Image:
+    """Signed values of an image's channels (c, h, w) as a picture around mid-grey."""
+    if values.shape[0] not in (1, 3):
+        values = values.sum(0, keepdims=True)
+    known = np.nan_to_num(values, posinf=0, neginf=0)
+    largest = largest or float(np.abs(known).max(initial=0)) or 1.0
+    pixels = np.clip(127.5 + 127.5 * known / largest, 0, 255).round().astype(np.uint8).transpose(1, 2, 0)
+    return Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels).convert("RGB")
+
+
+def _parts(parts: tuple[Part, ...]) -> list[payloads.UnitValue]:
+    return [{"layer": part.layer, "unit": part.unit, "value": part.value} for part in parts[:PARTS] if part.value]
+
+
+def connections_payload(found: Connections) -> payloads.ConnectionsPayload:
+    """The wiring of a unit: the parts of its value, the units that read it, its kernels in 8 bits."""
+    kernels: payloads.Kernels | None = None
+    if found.kernels is not None:
+        shown = found.kernels[:KERNELS]
+        data, largest = signed_codes(shown)
+        kernels = {
+            "units": shown.shape[0],
+            "rows": shown.shape[1],
+            "columns": shown.shape[2],
+            "read": found.read,
+            "of": len(found.kernels),
+            "largest": largest,
+            "data": data,
+        }
+    shown_parts = _parts(found.feeds)
+    return {
+        "layer": found.layer,
+        "unit": found.unit,
+        "place": found.place,
+        "operation": found.operation,
+        "label": found.label,
+        "total": found.total,
+        "bent": found.bent,
+        "rest": found.rest,
+        "linear": found.linear,
+        "feeds": shown_parts,
+        "others": sum(part.value for part in found.feeds) - sum(part["value"] for part in shown_parts),
+        "more": len(found.feeds) - len(shown_parts),
+        "uses": _parts(found.uses),
+        "kernels": kernels,
+        "words": found.describe(),
+    }
+
+
+def ablation_payload(found: Ablation, shown: list[int], most: int) -> dict[str, Any]:
+    """The scores of one image with and without a unit: of the shown classes, and of the best without it."""
+    before, after = (rows[0] for rows in found.probabilities())
+    best = [*shown, *np.argsort(-after, kind="stable")[:3].tolist()]
+    classes = list(dict.fromkeys(int(index) for index in best))[:most]
+    return {
+        "replacement": str(found.replacement),
+        "classes": classes,
+        "clean": before[classes].tolist(),
+        "probability": after[classes].tolist(),
+        "turned": bool(found.turned()[0]),
+    }
+
+
+def synthesis_frame(found: Synthesis) -> payloads.SynthesisFrame:
+    """Synthesised pictures with what they reach."""
+    return {
+        "pictures": [encoded(picture_of(pixels), exact=64) for pixels in found.pixels],
+        "values": found.values.tolist(),
+        "peaks": found.peaks.tolist(),
+        "objective": found.objective,
+        "recipe": found.recipe,
+        "negative": found.negative,
+        "seed": found.seed,
+        "step": found.step,
+        "steps": found.steps,
+    }
+
+
+def picture_of(pixels: np.ndarray) -> Image.Image:
+    """(c, h, w) or (c, length) numbers in 0…1 as a picture; other than one or three channels by their mean."""
+    pixels = pixels if pixels.ndim == 3 else pixels[:, None]
+    if pixels.shape[0] not in (1, 3):
+        pixels = pixels.mean(0, keepdims=True)
+    bytes_ = (np.clip(np.nan_to_num(pixels), 0, 1) * 255).round().astype(np.uint8).transpose(1, 2, 0)
+    return Image.fromarray(bytes_.squeeze(2) if bytes_.shape[2] == 1 else bytes_).convert("RGB")

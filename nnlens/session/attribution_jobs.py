@@ -1,0 +1,259 @@
+"""The attributions of a session's images and their evidence: computed step by step, kept with the image."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from nnlens.kernels import (
+    CHECKS,
+    METHODS,
+    Attribution,
+    BaselineCurves,
+    Deletion,
+    Evidence,
+    Prepared,
+    Subject,
+    attribution_steps,
+    baseline_curves_steps,
+    evidence_cost,
+    evidence_steps,
+    superpixels,
+)
+from nnlens.kernels.attribution.evidence.evidence import Check
+from nnlens.kernels.occlusion.occluder import Fill, named
+from nnlens.recording import version_of
+from nnlens.scores.meaning import ScoreKind
+
+from .sample import Sample
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a person can set of the methods.
+
+    Attributes
+    ----------
+    samples, seed : int
+        Of LIME, KernelSHAP and RISE; SmoothGrad has the seed.
+    segments, segmentation
+        How many superpixels, and by what: None is SLIC where scikit-image is there, else a grid.
+    width : float
+        Of LIME's kernel.
+    cam_layer : str
+        Of Grad-CAM and its variants; "" is the last one with places.
+    score : "logit" or "probability", optional
+        What is explained; what suits the method if None.
+    upsample : "bilinear" or "nearest"
+        How Grad-CAM's maps are brought to the image's size.
+    """
+
+    samples: int = 1000
+    segments: int = 50
+    segmentation: str | None = None
+    width: float = 0.25
+    seed: int = 0
+    cam_layer: str = ""
+    score: ScoreKind | None = None
+    upsample: str = "bilinear"
+
+    def options(self, method: str) -> dict[str, Any]:
+        """The options of a method that are set here."""
+        known = METHODS[method].options
+        found: dict[str, Any] = {"seed": self.seed} if METHODS[method].random else {}
+        if method in ("lime", "kernel_shap", "rise"):
+            found["samples"] = self.samples
+        if "segments" in known:
+            found |= {"segments": self.segments, "segmentation": self.segmentation or default_segmentation()}
+        if method == "lime":
+            found["width"] = self.width
+        if self.cam_layer and "layer" in known:
+            found["layer"] = self.cam_layer
+        if "upsample" in known:
+            found["upsample"] = self.upsample
+        return found
+
+
+def default_segmentation() -> str:
+    return "slic" if find_spec("skimage") else "grid"
+
+
+class AttributionJobs:
+    """Computes the attributions and the evidence of one session's images.
+
+    Parameters
+    ----------
+    prepared : callable
+        From a sample to its prepared model.
+    """
+
+    def __init__(self, model: nn.Module, prepared: Callable[[Sample], Prepared | None]):
+        self._model, self._prepared = model, prepared
+
+    def subject(
+        self, sample: Sample, target: int, score: ScoreKind | None = None, usual: ScoreKind = "logit"
+    ) -> Subject:
+        return Subject(
+            self._model,
+            sample.input.x,
+            target=target,
+            score=score,
+            usual=usual,
+            output=sample.scored(),
+            recording=sample.recording,
+            prepared=self._prepared(sample),
+        )
+
+    def map(self, sample: Sample, target: int, method: str, settings: Settings) -> Attribution | None:
+        """The whole map, if it has been made."""
+        attribution: Attribution | None = sample.cache.get("attribution", *_key(target, method, settings))
+        return attribution
+
+    def evidence(self, sample: Sample, target: int, method: str, settings: Settings) -> Evidence | None:
+        """The evidence so far."""
+        evidence: Evidence | None = sample.cache.get("evidence", *_key(target, method, settings))
+        return evidence
+
+    def map_steps(self, sample: Sample, target: int, method: str, settings: Settings) -> Iterator[Attribution]:
+        """The map as it grows; at once if it has been made."""
+        found = self.map(sample, target, method, settings)
+        if found is not None:
+            yield found
+            return
+        # A map that was stopped is continued.
+        key, cache = _key(target, method, settings), sample.cache
+        steps: Iterator[Attribution] | None = cache.get("running attribution", *key)
+        if steps is None:
+            subject = self.subject(sample, target, settings.score, METHODS[method].score)
+            options = self.options(sample, method, settings)
+            if "segments" in options:
+                options["segments"] = self.superpixels(sample, settings)
+            steps = attribution_steps(subject, method, **options)
+            cache.put("running attribution", *key, value=steps)
+        try:
+            for attribution in steps:
+                # A map of other weights does not belong to this sample.
+                if attribution.complete and sample.version == version_of(self._model):
+                    cache.put("attribution", *key, value=attribution)
+                yield attribution
+        except GeneratorExit:
+            raise
+        except Exception:
+            cache.drop("running attribution", *key)
+            raise
+        cache.drop("running attribution", *key)
+
+    def superpixels(self, sample: Sample, settings: Settings) -> np.ndarray:
+        """The superpixels that LIME and KernelSHAP share, computed once: that may take a while."""
+        return self._superpixels(sample, settings)[0]
+
+    def superpixels_so_far(self, sample: Sample, settings: Settings) -> tuple[np.ndarray, str] | None:
+        """The superpixels and what there is to say about them; None until they have been computed."""
+        found: tuple[np.ndarray, str] | None = sample.cache.get("superpixels", *_segmentation(settings))
+        return found
+
+    def _superpixels(self, sample: Sample, settings: Settings) -> tuple[np.ndarray, str]:
+        how, count = _segmentation(settings)
+
+        def make() -> tuple[np.ndarray, str]:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                labels = superpixels(sample.input.x, how, count)
+            return labels, "; ".join(str(warning.message) for warning in caught)
+
+        made: tuple[np.ndarray, str] = sample.cache.once("superpixels", how, count, make=make)
+        return made
+
+    def evidence_steps(
+        self,
+        sample: Sample,
+        target: int,
+        method: str,
+        settings: Settings,
+        *,
+        checks: tuple[Check, ...] = CHECKS,
+        most: int | None = None,
+    ) -> Iterator[Evidence | None]:
+        """The evidence of a map that has been made, as it comes in; None while the baselines are being computed."""
+        key = _key(target, method, settings)
+        found, before = self.map(sample, target, method, settings), self.evidence(sample, target, method, settings)
+        if found is None:
+            raise ValueError(f"there is no map of {method!r} yet, so it has no evidence")
+        if before is not None:
+            if most is None:  # asked for: what failed is tried again
+                failed = {name: why for name, why in before.failed.items() if name not in checks}
+                before = replace(before, failed=failed)
+            checks = tuple(name for name in checks if not _made(before, name))
+        subject = self.subject(sample, target, found.score)
+        baselines: tuple[Deletion, BaselineCurves] | None = None
+        if "faithfulness" in checks:
+            about = target, settings.score
+            baselines = sample.cache.get("baseline curves", *about)
+            made = baseline_curves_steps(subject, score=settings.score or "probability", deleted=self.fill(sample))
+            with contextlib.suppress(ValueError, RuntimeError):  # the check itself will say what is wrong
+                for deletion, whole in made if baselines is None else ():
+                    if whole is not None:
+                        baselines = deletion, whole
+                        sample.cache.put("baseline curves", *about, value=baselines)
+                    yield None
+        options = self.options(sample, method, settings)
+        steps = evidence_steps(subject, found, options, checks=checks, most=most, baselines=baselines, before=before)
+        for evidence in steps:
+            # What an earlier look left out and nobody has asked for since is still left out.
+            if before is not None:
+                still = {name: cost for name, cost in before.skipped.items() if not _made(evidence, name)}
+                evidence = replace(evidence, skipped={**still, **evidence.skipped})
+            if sample.version == version_of(self._model):
+                sample.cache.put("evidence", *key, value=evidence)
+            yield evidence
+
+    def fill(self, sample: Sample) -> Fill:
+        """What stands where something is hidden, with its name."""
+        return named(sample.input.fill(sample.input.usual_fill), sample.input.usual_fill)
+
+    def cost(self, sample: Sample, method: str, settings: Settings) -> int:
+        """About how many forward passes a map takes."""
+        return METHODS[method].cost(_sides(sample), **self.options(sample, method, settings))
+
+    def evidence_cost(
+        self, sample: Sample, method: str, settings: Settings, checks: tuple[Check, ...], most: int
+    ) -> int:
+        """About how many passes those checks take that take no more than `most` each."""
+        options = self.options(sample, method, settings)
+        costs = [evidence_cost(method, options, check, _sides(sample)) for check in checks]
+        return sum(cost for cost in costs if cost <= most)
+
+    def options(self, sample: Sample, method: str, settings: Settings) -> dict[str, Any]:
+        """With what stands where something is hidden: the same as in the other views."""
+        options = settings.options(method)
+        if method in ("rise", "occlusion"):
+            options["fill"] = self.fill(sample)
+        if method == "occlusion":
+            short = min(sample.input.x.shape[2:])
+            options |= {"size": max(1, short // 4), "stride": max(1, round(short / 14))}
+        return options
+
+
+def _sides(sample: Sample) -> tuple[int, int]:
+    height, width = sample.input.x.shape[2:]
+    return height, width
+
+
+def _segmentation(settings: Settings) -> tuple[Any, int]:
+    return settings.segmentation or default_segmentation(), settings.segments
+
+
+def _key(target: int, method: str, settings: Settings) -> tuple[Any, ...]:
+    return target, method, settings.score, *sorted(settings.options(method).items())
+
+
+def _made(evidence: Evidence, check: str) -> bool:
+    found = getattr(evidence, check)
+    return (found is not None and getattr(found, "complete", True)) or check in evidence.failed

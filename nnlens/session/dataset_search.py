@@ -1,0 +1,189 @@
+"""The search for examples in a data set, in the background: what was found so far, shared by all views."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import Any
+
+import traitlets as t
+from torch import nn
+
+from nnlens.geometry.axes import receptive_fields
+from nnlens.inputs.datasets import ImageDataset
+from nnlens.kernels import DatasetExamples, LayerExamples, Prepared, examples_steps
+from nnlens.recording import Recording, version_of
+from nnlens.utils.cache import Cache
+
+from .worker import Worker
+
+TELL_EVERY = 0.3  # seconds
+LIMITS = {"example": 256, "receptive fields": 8}  # of what the pictures of examples are made from
+
+
+def store_folder() -> Path:
+    """Where what was found is kept: the folder in NNLENS_CACHE, or the user's cache."""
+    chosen = os.environ.get("NNLENS_CACHE")
+    if chosen:
+        return Path(chosen).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or "~/.cache"
+    return Path(base).expanduser() / "nnlens"
+
+
+class DatasetSearch(t.HasTraits):
+    """The examples of all units of some layers in a data set, as far as it has been searched.
+
+    Empty until `begin`. Observe `progress` to follow the search.
+    """
+
+    progress = t.Dict(
+        help="done, total, remaining (seconds), running, skipped, layers, error; empty without a data set"
+    )
+
+    def __init__(self, model: nn.Module, worker: Worker):
+        super().__init__()
+        self.data: ImageDataset | None = None
+        self.layers: tuple[str, ...] = ()
+        self.found: DatasetExamples | None = None
+        self.pictures = Cache(**LIMITS)
+        self._model, self._worker = model, worker
+        self._steps: Generator[DatasetExamples, None, None] | None = None
+        self._lock = threading.Lock()
+        self._number = 0  # of the search: a second one counts as new even if its contents are equal
+
+    def begin(
+        self,
+        data: ImageDataset,
+        layers: Sequence[str],
+        recording: Recording,
+        prepared: Prepared | None,
+        *,
+        store: Path | None,
+    ) -> None:
+        """Turn to a data set, in the place of what was there, and look at its first batch."""
+        self.stop()
+        with self._lock:
+            self.data, self.layers = data, tuple(dict.fromkeys(map(recording.resolve, layers)))
+            self.found, self.pictures, self._steps = None, Cache(**LIMITS), None
+            self.recording, self.prepared = recording, prepared
+            self._store, self._version = store, version_of(self._model)
+            self._number += 1
+        self.step()
+        self.progress = self._told(running=False)
+
+    def __getitem__(self, layer: str) -> LayerExamples:
+        """What was found so far of a layer."""
+        name = layer if self.found is None else self.recording.resolve(layer)
+        if self.found is None or name not in self.found:
+            known = ", ".join(self.layers) or "none yet: lens.examples brings a data set"
+            raise KeyError(f"layer must be one of those that were looked at ({known}), got {layer!r}")
+        return self.found[name]
+
+    def get(self, layer: str) -> LayerExamples | None:
+        """The same, or None."""
+        return None if self.found is None else self.found.layers.get(layer)
+
+    def __contains__(self, layer: object) -> bool:
+        return self.found is not None and layer in self.found
+
+    @property
+    def complete(self) -> bool:
+        return self.found is not None and self.found.complete
+
+    @property
+    def current(self) -> bool:
+        """Whether the model's weights are still those that were looked through with."""
+        return version_of(self._model) == self._version
+
+    def step(self) -> bool:
+        """Look at one more batch; False when all have been looked at."""
+        with self._lock:
+            if self._steps is None and self.complete:
+                return False
+            if not self.current:
+                raise ValueError("the model's weights have changed since the examples were begun: begin them anew")
+            if self._steps is None:
+                self._steps = self._look()
+            found = next(self._steps, None)
+            if found is None:
+                self._steps = None
+                return False
+            self.found = found
+        return True
+
+    def place_sees(self, layer: str, place: tuple[int, int]) -> list[int] | None:
+        """What a place of a layer's maps sees of the data set's images: top, left, bottom, right; None if not known."""
+        fields = self.pictures.once("receptive fields", layer, make=lambda: receptive_fields(self.recording, layer))
+        if fields is None:
+            return None
+        (top, bottom), (left, right) = fields[0][place[0]].tolist(), fields[1][place[1]].tolist()
+        return [top, left, bottom, right]
+
+    def _look(self) -> Generator[DatasetExamples, None, None]:
+        assert self.data is not None
+        yield from examples_steps(
+            self._model,
+            self.data,
+            self.layers,
+            store=self._store,
+            mark=self.data.mark,
+            recording=self.recording,
+            prepared=self.prepared,
+        )
+
+    def start(self) -> None:
+        """Go on in the background."""
+        self._worker.submit(self, "data", self._job)
+
+    def stop(self) -> None:
+        """Stop after the batch that is being looked at; what was found stays, also on disk, and `start` goes on."""
+        self._worker.cancel(self, "data")
+        with self._lock:
+            if self._steps is not None and self._store is not None:
+                self._steps.close()  # which writes what there is; it is taken up from there
+                self._steps = None
+        if self.data is not None:
+            self.progress = self._told(running=False)
+
+    def finish(self) -> DatasetExamples:
+        """Look at all that is left, now."""
+        if self.data is None:
+            raise ValueError("there is no data set yet: lens.examples(dataset, layers=[…]) brings one")
+        self._worker.cancel(self, "data")
+        while self.step():
+            pass
+        self.progress = self._told(running=False)
+        assert self.found is not None
+        return self.found
+
+    def _job(self) -> Generator[None, None, None]:
+        told = 0.0
+        try:
+            while self.step():
+                if time.monotonic() - told > TELL_EVERY:
+                    self.progress = self._told(running=True)
+                    told = time.monotonic()
+                yield
+        except GeneratorExit:
+            raise
+        except Exception as error:
+            self.progress = self._told(running=False, error=str(error))
+            return
+        self.progress = self._told(running=False)
+
+    def _told(self, *, running: bool, error: str = "") -> dict[str, Any]:
+        found = self.found
+        assert self.data is not None
+        return {
+            "number": self._number,
+            "done": 0 if found is None else found.done,
+            "total": len(self.data),
+            "remaining": None if found is None or found.remaining != found.remaining else found.remaining,
+            "running": running,
+            "skipped": [] if found is None else [[item, words] for item, words in found.skipped[:20]],
+            "layers": list(self.layers),
+            "error": error or ("" if found is None else found.unsaved),
+        }

@@ -1,0 +1,255 @@
+"""The evidence of several methods over many images: a table, and charts."""
+
+from __future__ import annotations
+
+import html
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Protocol
+
+import numpy as np
+
+from nnlens.kernels import CHECKS, METHODS
+from nnlens.kernels.attribution.evidence.evidence import Check
+from nnlens.kernels.attribution.registry import method_named
+from nnlens.utils.suggestions import nearest
+
+from .attribution_jobs import Settings
+from .session import Session
+
+
+class HasSession(Protocol):
+    """A `Lens`."""
+
+    session: Session
+
+
+# What the columns mean: which way is better, and in words.
+COLUMNS = {
+    "deletion": ("less", "area under the deletion curve"),
+    "insertion": ("more", "area under the insertion curve"),
+    "deletion gain": ("more", "by how much deletion beats the mean random order"),
+    "insertion gain": ("more", "by how much insertion beats the mean random order"),
+    "kept when randomised": ("less", "rank correlation that is left when the last layers are randomised"),
+    "seeds": ("more", "rank correlation between seeds"),
+    "sensitivity": ("less", "relative change of the map under noise of ±0.02"),
+    "R²": ("more", "share of the samples' variance that the linear model explains"),
+    "edges": ("", "rank correlation with the image's edges"),
+    "seconds": ("less", "for one map"),
+}
+
+
+@dataclass(frozen=True, repr=False)
+class Report:
+    """What the checks say of each method, image by image.
+
+    Attributes
+    ----------
+    rows : list of dict
+        One for each image and method: image, class, method, seconds, and a number for each check that was made;
+        `error` where there is no map. `pandas.DataFrame(report.rows)` takes them.
+    methods : tuple of str
+    images : int
+        How many images were looked at; `total` is how many there were to be.
+    skipped : list of (str, str)
+        Images that could not be read, and why.
+    """
+
+    rows: list[dict[str, Any]]
+    methods: tuple[str, ...]
+    images: int
+    total: int
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def complete(self) -> bool:
+        return self.images == self.total
+
+    def values(self, method: str, column: str) -> np.ndarray:
+        """The finite numbers of a column, over the images."""
+        name = method_named(method).name
+        found = [row[column] for row in self.rows if row["method"] == name and column in row]
+        return np.array([value for value in found if np.isfinite(value)], dtype=float)
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that there are numbers for."""
+        return [name for name in COLUMNS if any(name in row for row in self.rows)]
+
+    def summary(self) -> list[dict[str, Any]]:
+        """For each method the mean of each column, its standard error, and how many images it is over."""
+        found = []
+        for method in self.methods:
+            line: dict[str, Any] = {"method": method}
+            for column in self.columns:
+                values = self.values(method, column)
+                if len(values):
+                    error = float(values.std(ddof=1) / len(values) ** 0.5) if len(values) > 1 else float("nan")
+                    line[column] = (float(values.mean()), error, len(values))
+            found.append(line)
+        return found
+
+    def figure(self) -> Any:
+        """The columns as a plotly figure: for each method the mean, its standard error, and every image as a point."""
+        import plotly.graph_objects as go
+        from plotly.subplots import make_subplots
+
+        names = [name for name in self.columns if name != "edges"]
+        across = min(3, len(names))
+        titles = [f"{name} ({COLUMNS[name][0]} is better)" if COLUMNS[name][0] else name for name in names]
+        figure = make_subplots(rows=-(-len(names) // across), cols=across, subplot_titles=titles)
+        labels = [METHODS[name].title for name in self.methods]
+        for place, column in enumerate(names):
+            at = {"row": place // across + 1, "col": place % across + 1}
+            per_method = [self.values(method, column) for method in self.methods]
+            means = [float(values.mean()) if len(values) else None for values in per_method]
+            errors = [float(v.std(ddof=1) / len(v) ** 0.5) if len(v) > 1 else 0 for v in per_method]
+            bars = go.Bar(x=labels, y=means, error_y={"array": errors}, marker_color="#7fa8cf", showlegend=False)
+            figure.add_trace(bars, **at)
+            points = [(label, value) for label, values in zip(labels, per_method, strict=True) for value in values]
+            if points:
+                x, y = zip(*points, strict=True)
+                dots = {"color": "#c2410c", "size": 4, "opacity": 0.5}
+                figure.add_trace(go.Scatter(x=x, y=y, mode="markers", marker=dots, showlegend=False), **at)
+        title = f"{self.images} images; bars: means with their standard errors; dots: images"
+        return figure.update_layout(height=320 * -(-len(names) // across), title=title, template="plotly_white")
+
+    def __repr__(self) -> str:
+        lines = [f"Report({self.images} of {self.total} images)"]
+        for line in self.summary():
+            numbers = ", ".join(f"{name} {_words(value)}" for name, value in line.items() if name != "method")
+            lines.append(f"  {METHODS[line['method']].title}: {numbers or 'no map'}")
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        head = "".join(
+            f'<th title="{html.escape(COLUMNS[name][1])}">{html.escape(name)}'
+            f"{'<br><small>' + COLUMNS[name][0] + ' is better</small>' if COLUMNS[name][0] else ''}</th>"
+            for name in self.columns
+        )
+        body = ""
+        for line in self.summary():
+            cells = "".join(f"<td>{_words(line[name])}</td>" if name in line else "<td>–</td>" for name in self.columns)
+            body += f"<tr><th>{html.escape(METHODS[line['method']].title)}</th>{cells}</tr>"
+        words = f"{self.images} of {self.total} images; mean ± standard error"
+        if self.skipped:
+            words += f"; {len(self.skipped)} could not be read"
+        failed = {row["method"]: row["error"] for row in self.rows if "error" in row}
+        for method, why in failed.items():
+            words += f"; {METHODS[method].title}: {why}"
+        return f"<table><tr><th>method</th>{head}</tr>{body}</table><p>{html.escape(words)}</p>"
+
+
+def _words(value: tuple[float, float, int]) -> str:
+    mean, error, _ = value
+    return f"{mean:.3g}" if np.isnan(error) else f"{mean:.3g} ± {error:.2g}"
+
+
+def evaluate_steps(
+    lens: HasSession,
+    dataset: Any,
+    methods: Sequence[str],
+    *,
+    count: int | None = None,
+    checks: Sequence[Check] = CHECKS,
+    most: int | None = 400,
+    **settings: Any,
+) -> Iterator[Report]:
+    """The report after each image; see `evaluate`."""
+    if not isinstance(getattr(lens, "session", None), Session):
+        raise TypeError(f"lens must be a Lens, for example Lens(model, preprocess=…), got {type(lens).__name__}")
+    if isinstance(methods, str) or not len(methods):
+        raise ValueError(f"methods must be a list of names, got {methods!r}")
+    known = [one.name for one in fields(Settings)]
+    for name in settings:
+        if name not in known:
+            raise TypeError(
+                f"evaluate has no option {name!r}{nearest(name, known)}; it takes count, checks, most, progress, "
+                f"{', '.join(known)}"
+            )
+    names = tuple(dict.fromkeys(method_named(name).name for name in methods))
+    for check in checks:
+        if check not in CHECKS:
+            raise ValueError(f"checks must be of {', '.join(CHECKS)}, got {check!r}{nearest(str(check), CHECKS)}")
+    session = lens.session
+    data = session.setup.dataset(dataset)
+    if count is not None and count < 1:
+        raise ValueError(f"count must be at least 1, got {count}")
+    total = len(data) if count is None else min(count, len(data))
+    chosen = Settings(**settings)
+    jobs = session.attributions
+    rows: list[dict[str, Any]] = []
+    skipped: list[tuple[str, str]] = []
+    images = 0
+    # Evenly spread, for the first images of a folder are often of one class; the others where some cannot be read.
+    spread = [int(item) for item in np.linspace(0, len(data) - 1, total).round()]
+    for item in [*spread, *(item for item in range(len(data)) if item not in set(spread))]:
+        if images == total:
+            break
+        try:
+            sample = session.samples.of(data.input(item))
+            session.prepared(sample)  # so that no method's time contains it
+        except Exception as error:
+            skipped.append((data.name(item), str(error)))
+            continue
+        target = sample.top(1)[0]
+        for name in names:
+            row: dict[str, Any] = {"image": sample.input.name, "class": sample.names[target], "method": name}
+            rows.append(row)
+            try:
+                known_before = jobs.map(sample, target, name, chosen) is not None
+                begin = time.perf_counter()
+                for _ in jobs.map_steps(sample, target, name, chosen):
+                    pass
+                if not known_before:
+                    row["seconds"] = time.perf_counter() - begin
+                steps = jobs.evidence_steps(sample, target, name, chosen, checks=tuple(checks), most=most)
+                *_, found = steps
+                if found is not None:
+                    row.update(found.numbers())
+            except Exception as error:
+                row["error"] = str(error) or type(error).__name__
+        images += 1
+        yield Report(list(rows), names, images, total, list(skipped))
+    if not images:
+        raise ValueError(f"dataset must hold images that can be read, but none can: {skipped[0][1]}")
+
+
+def evaluate(
+    lens: HasSession, dataset: Any, methods: Sequence[str], *, progress: bool = True, **options: Any
+) -> Report:
+    """How several attribution methods do on many images: each explains the model's own answer, and is checked.
+
+    Parameters
+    ----------
+    lens : Lens
+    dataset : folder, torch Dataset, tensor (n, c, h, w) or sequence of images
+        See `datasets.ImageDataset`.
+    methods : list of str
+        Names of `kernels.METHODS`.
+    progress : bool
+        Whether a bar shows how far it is. Interrupt it, and the report of the images so far is returned.
+    **options
+        `count`, how many images, evenly spread; `checks`, which are made, and `most`, how many forward passes one may
+        take (None: any number); `samples`, `segments`, `segmentation`, `width`, `seed`, `layer`, `score` as for
+        `Lens.attribution`.
+
+    Returns
+    -------
+    Report
+        `.rows`, `.summary()`, `.figure()`; a table in a notebook.
+    """
+    from rich.progress import Progress
+
+    last: Report | None = None
+    with Progress(disable=not progress, transient=True) as bar:
+        task = bar.add_task("evaluating", total=None)
+        try:
+            for last in evaluate_steps(lens, dataset, methods, **options):
+                bar.update(task, total=last.total, completed=last.images + len(last.skipped))
+        except KeyboardInterrupt:
+            if last is None:
+                raise
+    assert last is not None  # or the steps had raised
+    return last

@@ -1,0 +1,137 @@
+"""One image with its recorded pass, and everything that was computed for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+
+from nnlens.inputs import Input
+from nnlens.kernels import Activations, Grid, ScoreMeaning, activations, token_grids, way_to_scores
+from nnlens.recording import Recording
+from nnlens.scores.meaning import pick_output
+from nnlens.utils.cache import Cache
+
+# How many results of each kind are kept for one image. A map of 224 × 224 pixels has 0.2 MB, an occlusion map with the
+# scores of 1000 classes at 14 × 14 positions 0.8 MB, a row of 1000 scores 4 KB.
+LIMITS = {
+    "occlusion map": 24,
+    "running experiment": 24,
+    "attribution": 96,
+    "running attribution": 96,
+    "evidence": 96,
+    "random order baseline": 8,
+    "superpixels": 8,
+    "scores under the occluder": 1024,
+    "scores under other sizes": 2048,
+    "back-projection": 24,
+    "connections": 24,
+    "ablation": 24,
+    "activations": 8,
+    "texture": 8,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One image with its recorded pass: what the views of it share, and what was computed of it so far.
+
+    Without scores that can be read (`meaning` is None, and `problem` says why) the layers can still be looked at.
+    """
+
+    input: Input
+    recording: Recording
+    logits: np.ndarray  # the scores as they are read, before a softmax or sigmoid
+    probabilities: np.ndarray
+    names: tuple[str, ...]
+    meaning: ScoreMeaning | None
+    version: int  # of the model
+    asked: tuple[Any, ...] = ()  # task and logits, as they were given
+    problem: str = ""
+    cache: Cache = field(default_factory=lambda: Cache(**LIMITS), repr=False)
+
+    def __repr__(self) -> str:
+        words = "" if not self.names else f": {self.names[self.top_class()]} {self.words_of(self.top_class())}"
+        return f"Sample({self.input.name!r}{words})"
+
+    def class_of(self, layer: str, unit: int) -> str:
+        """The class that a unit stands for, where the layer's units are the classes' scores; else ""."""
+        named = self.cache.once("class layers", make=self._class_layers)
+        return self.names[unit] if layer in named and unit < len(self.names) else ""
+
+    def _class_layers(self) -> set[str]:
+        """The operations at the end of the pass that hold a number for each class."""
+        pick = None if self.meaning is None else self.meaning.output
+        try:
+            operation = self.recording.maker_of(pick_output(self.recording.output, pick))
+        except (TypeError, ValueError):
+            return set()
+        found = set()
+        while operation is not None and operation.shape[1:2] == (len(self.names),):
+            found.add(operation.name)
+            inputs = [name for name in operation.inputs if name in self.recording]
+            ends = operation.kind not in ("reshape", "activation") or len(inputs) != 1
+            operation = None if ends else self.recording.operation(inputs[0])
+        return found
+
+    def activations(self, layer: str, grid: Grid = None) -> Activations:
+        """The maps of `layer`; `grid` is how tokens are shown, see `kernels.activations`."""
+        name = self.recording.resolve(layer)
+        make = partial(activations, self.recording, name, grid=grid)
+        result: Activations = self.cache.once("activations", name, grid, make=make)
+        return result
+
+    def top(self, count: int = 5) -> list[int]:
+        """The `count` classes of the highest score, best first."""
+        return [int(index) for index in np.argsort(-self.logits, kind="stable")[:count]]
+
+    def top_class(self) -> int:
+        """The class of the highest score; 0 where there are no scores."""
+        return self.top(1)[0] if len(self.logits) else 0
+
+    def odds(self) -> np.ndarray:
+        """The scores as logits (classes,); quantities as they are."""
+        if self.meaning is None:
+            return self.logits
+        found: np.ndarray = self.meaning.log_odds(torch.from_numpy(self.logits)).numpy()
+        return found
+
+    def words_of(self, target: int) -> str:
+        """A class's probability, or the value with its unit, in words: "0.83", "58.2 years"."""
+        value = float(self.probabilities[target])
+        if self.meaning is None or self.meaning.noun == "probability":
+            return f"{value:.2f}"
+        return f"{value:.4g} {self.meaning.unit}".rstrip()
+
+    def scored(self) -> ScoreMeaning:
+        """What the scores mean; ValueError with the reason where they cannot be read."""
+        if self.meaning is None:
+            raise ValueError(self.problem)
+        return self.meaning
+
+    def default_layer(self) -> str:
+        """A layer worth a first look: the last activation function whose units still show places of the image.
+
+        On the way from the input to the scores, where such a layer is.
+        """
+        x = self.input.x
+        height, tokens = x.shape[2] if x.ndim == 4 else 1, token_grids(self.recording)
+        shown = [op for op in self.recording if op.kind not in ("reshape", "attention", "gate", "state", "dropout")]
+        way = set() if self.meaning is None else way_to_scores(self.recording, self.meaning)
+        shown = [op for op in shown if op.name in way] or shown
+        maps = [op for op in shown if len(op.shape) == 4 and min(op.shape[2:]) > 1 and op.shape[2] * 8 >= height]
+        maps += [op for op in shown if len(op.shape) == 3 and op.shape[1] in tokens]
+        if not maps:
+            maps = [op for op in shown if len(op.shape) == 4 and min(op.shape[2:]) > 1] or shown or [*self.recording]
+        chosen = [op for op in maps if op.kind == "activation"] or maps
+        if not chosen:
+            raise ValueError("the model ran no operation that nnlens can show")
+        return chosen[-1].name
+
+    def default_unit(self, layer: str) -> int:
+        """The unit of `layer` whose map has the most contrast; the highest one where units are single numbers."""
+        maps = np.nan_to_num(self.activations(layer).values)
+        return int((maps.std((1, 2)) if maps[0].size > 1 else maps[:, 0, 0]).argmax())

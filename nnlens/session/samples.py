@@ -1,0 +1,144 @@
+"""The images of a session: recorded once, kept while they are among the latest, recorded again after a change."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nnlens.inputs import Input
+from nnlens.inputs.labels import names_of
+from nnlens.kernels import Prepared, prepare_passes
+from nnlens.recording import ForwardError, Recording, changed_by_a_pass, record, version_of
+from nnlens.scores.meaning import Place
+from nnlens.utils.cache import Cache
+
+from .sample import Sample
+from .setup import ModelSetup
+
+KEPT = 4
+
+
+class Samples:
+    """Makes a `Sample` of an image, and keeps the latest few."""
+
+    def __init__(self, setup: ModelSetup):
+        self._setup = setup
+        self._cache = Cache(sample=KEPT)
+        self._prepared: Prepared | None = None  # the latest one, whose weights the next takes over
+
+    def of(self, image: Any, *, name: str | None = None, place: Place = None, scores: bool = True) -> Sample:
+        """Record one pass on `image`, unless it is among the latest.
+
+        `place` is that of a model that gives a map of scores: see `ScoreMeaning`. Without `scores` the sample may be
+        one whose scores cannot be read: its layers can still be looked at.
+
+        Raises
+        ------
+        ValueError
+            For an image that cannot be read, labels that do not fit, scores that cannot be read, and scores that are
+            NaN (with the first operation that returned NaN).
+        ForwardError
+            Where the model raises.
+        """
+        sample = self._looked_at(image, name, place)
+        if scores:
+            sample.scored()
+        return sample
+
+    def _looked_at(self, image: Any, name: str | None, place: Place) -> Sample:
+        setup = self._setup
+        version = version_of(setup.model, full=True)
+        given = image if isinstance(image, Input) else setup.input_of(image, name)
+        try:
+            return self._recorded(given, version, place)
+        except ForwardError:
+            # The picture may be in a mode (grey, with alpha) that the model was not made for.
+            if isinstance(image, (Input, Tensor)) or setup.preprocess is None:
+                raise
+            try:
+                return self._recorded(setup.input_of(image, name, convert=True), version, place)
+            except Exception:
+                pass
+            raise
+
+    def current(self, sample: Sample, *, full: bool = False) -> Sample:
+        """`sample`, or its image recorded again where the model, or what its scores mean, has changed since.
+
+        `full` compares all weights: see `recording.version_of`.
+        """
+        version = version_of(self._setup.model, full=full)
+        if version == sample.version and sample.asked == self._setup.asked:
+            return sample
+        place = None if sample.meaning is None else sample.meaning.place
+        return self._recorded(sample.input, version, place, like=sample if version == sample.version else None)
+
+    def prepared(self, sample: Sample) -> Prepared | None:
+        """The model prepared for many passes on variations of an image, once for each; see `kernels.Prepared`."""
+
+        def make() -> Prepared | None:
+            self._prepared = prepare_passes(
+                self._setup.model,
+                sample.input.x,
+                sample.scored(),
+                recording=sample.recording,
+                like=self._prepared,
+            )
+            return self._prepared
+
+        prepared: Prepared | None = sample.cache.once("prepared", make=make)
+        return prepared
+
+    def _recorded(self, given: Input, version: int, place: Place, like: Sample | None = None) -> Sample:
+        model = self._setup.model
+        pick = self._setup.pick if like is None else ""
+        where = (place.shape, place.tobytes()) if isinstance(place, np.ndarray) else place
+        key = _digest(given), str([given.name, given.shown_as, version, hash(self._setup.asked), pick, where])
+        sample: Sample | None = self._cache.get("sample", *key)
+        if sample is None:
+            args, keywords = given.call
+            recording = record(model, *args, **keywords) if like is None else like.recording
+            if like is None and changed_by_a_pass(model, version):
+                warnings.warn("each pass changes the model, so your own changes to it cannot be noticed", stacklevel=2)
+                version = version_of(model)
+            sample = self._scored(given, recording, version, place)
+            self._cache.put("sample", *key, value=sample)
+        return sample
+
+    def _scored(self, given: Input, recording: Recording, version: int, place: Place) -> Sample:
+        asked = self._setup.asked
+        try:
+            meaning = self._setup.meaning_of(recording).at(place)
+            scores = meaning.read(recording.output, 1).detach()
+            if scores.shape[0] != 1:
+                raise ValueError(
+                    f"the model must give one row of scores for one image, got {tuple(scores.shape)}: choose what to "
+                    "look at with output=… (a key, an index or a callable on what the model returns)"
+                )
+            if problem := meaning.problem(scores[0]):
+                first = recording.first_not_finite()
+                where = f"; the first NaN is in {first.name} ({first.op})" if first else ""
+                raise ValueError(f"the model returned {problem}{where}")
+            names = names_of(self._setup.labels, scores.shape[1])
+        except (TypeError, ValueError, IndexError, KeyError, AttributeError) as error:
+            empty = np.empty(0, np.float32)
+            return Sample(given, recording, empty, empty, (), None, version, asked, problem=str(error))
+        shares = meaning.probabilities(scores)[0].cpu().numpy()
+        return Sample(given, recording, scores[0].cpu().numpy(), shares, names, meaning, version, asked)
+
+
+def _digest(given: Input) -> str:
+    """A hash of everything that the model is called with."""
+    digest = hashlib.blake2b(digest_size=16)
+    args, keywords = given.call
+    for argument in (*args, *keywords.values()):
+        if isinstance(argument, Tensor):
+            digest.update(f"{tuple(argument.shape)} {argument.dtype}".encode())
+            digest.update(argument.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+        else:
+            digest.update(repr(argument).encode())
+    return digest.hexdigest()

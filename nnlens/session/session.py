@@ -1,0 +1,163 @@
+"""Everything that the open views of one lens share."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+from weakref import WeakMethod
+
+from torch import nn
+
+from nnlens.inputs import Input
+from nnlens.kernels import Prepared, ScoreMeaning
+from nnlens.recording import ForwardError
+from nnlens.scores.meaning import Pick, Place, Task
+
+from .attribution_jobs import AttributionJobs
+from .dataset_search import DatasetSearch, store_folder
+from .mode import chosen_mode, is_static
+from .sample import Sample
+from .samples import Samples
+from .selections import Selections
+from .setup import ModelSetup, check_meaning
+from .user_code import hold_during_user_code
+from .worker import Worker
+
+# The most urgent first: what a hand is waiting for goes before what runs in the background.
+LANES = ("live", "hand", "image", "curve", "card", "map", "synthesis", "data")
+
+
+class Session:
+    """The samples, the selections, the background worker, the data-set search and the attribution jobs of one lens.
+
+    Attributes
+    ----------
+    setup : ModelSetup
+        The model, its preprocessing, its labels and what its scores mean.
+    samples : Samples
+    selections : Selections
+    worker : Worker
+        Runs the jobs of all views, the most urgent first.
+    search : DatasetSearch
+        The examples of the units that `Lens.examples` looks for.
+    attributions : AttributionJobs
+    """
+
+    def __init__(self, setup: ModelSetup):
+        self.setup = setup
+        self.samples = Samples(setup)
+        self.selections = Selections(self.samples)
+        self.worker = Worker(LANES)
+        self.search = DatasetSearch(setup.model, self.worker)
+        self.attributions = AttributionJobs(setup.model, self.samples.prepared)
+        self._after_cell: set[WeakMethod[Any]] = set()  # methods of open views
+        hold_during_user_code(self.worker, self._cell_has_run, free=chosen_mode() == "live" or _in_marimo())
+
+    @property
+    def model(self) -> nn.Module:
+        return self.setup.model
+
+    def prepared(self, sample: Sample) -> Prepared | None:
+        """The model prepared for many passes on variations of an image; see `Samples.prepared`."""
+        return self.samples.prepared(sample)
+
+    @property
+    def output(self) -> Pick | ScoreMeaning:
+        """What kernels take as `output`: what the scores mean, or before that is known, which output holds them."""
+        return self.setup.pick if self.setup.meaning is None else self.setup.meaning
+
+    def read_as(self, task: Task | None, logits: bool | None) -> None:
+        """Read the scores in another way, in all views; what is None is detected.
+
+        Raises ValueError, and leaves everything as it was, where the scores cannot be read so.
+        """
+        check_meaning(task, logits)
+        setup = self.setup
+        before = setup.task, setup.logits, setup.meaning
+        setup.task, setup.logits = task, logits
+        # Views may have a selection of their own.
+        views = [method.__self__ for known in self._after_cell if (method := known()) is not None]
+        selections = {id(one): one for one in (*self.selections, *(view.selection for view in views))}
+        try:
+            shown = [(one, self.samples.current(one.sample)) for one in selections.values()]
+            for _, sample in shown:
+                sample.scored()  # raises where they cannot be read so
+        except Exception:
+            setup.task, setup.logits, setup.meaning = before
+            raise
+        for selection, sample in shown:
+            selection.show(sample)
+
+    def relabel(self, labels: Any) -> None:
+        """Take other names of the classes, in all views; raise and leave everything as it was where they do not fit."""
+        before = self.setup.labels
+        self.setup.labels = labels
+        try:
+            self.read_as(self.setup.task, self.setup.logits)
+        except Exception:
+            self.setup.labels = before
+            raise
+
+    def input_of(self, *args: Any, place: Place = None, **keywords: Any) -> Input:
+        """An image, or whatever else the model takes, as an input; what is ambiguous, the model itself decides."""
+        candidates = list(self.setup.candidates(args, keywords))
+        for candidate in candidates if len(candidates) > 1 else ():
+            try:
+                self.samples.of(candidate, place=place, scores=False)
+            except (ForwardError, ValueError):
+                continue
+            return candidate
+        return candidates[0]
+
+    def search_dataset(
+        self, dataset: Any, *, layers: Sequence[str] | None = None, store: str | Path | bool = True
+    ) -> Sample:
+        """Begin to look for the units' examples in a data set; give the image that its view starts from.
+
+        For the parameters see `Lens.examples`.
+        """
+        data = self.setup.dataset(dataset)
+        selections = self.selections
+        sample: Sample | None = None
+        if not selections.is_empty:
+            sample = self.samples.current(selections.latest.sample, full=True)
+            if sample is not selections.latest.sample:
+                selections.latest.show(sample)
+        first = data.first()
+        if sample is None or sample.input.x.shape != first.x.shape:
+            sample = self.samples.of(first)
+        names = _spread_layers(sample) if layers is None else layers
+        if isinstance(names, str):
+            raise TypeError(f"layers must be a list of names, got {names!r}")
+        folder = store_folder() / "examples" if store is True else None if store is False else Path(store)
+        self.search.begin(data, names, sample.recording, self.prepared(sample), store=folder)
+        if not is_static():
+            self.search.start()
+        return sample
+
+    def watch(self, method: Callable[[], None]) -> None:
+        """Call a view's method after each cell of the user's, as long as the view lives."""
+        self._after_cell.add(WeakMethod(method))
+
+    def _cell_has_run(self) -> None:
+        for known in list(self._after_cell):
+            method = known()
+            if method is None:
+                self._after_cell.discard(known)
+            else:
+                method()
+
+
+def _spread_layers(sample: Sample, count: int = 5) -> list[str]:
+    """At most `count` layers whose examples are worth looking for, evenly spread."""
+    maps = [op for op in sample.recording if op.number is not None and len(op.shape) in (3, 4) and op.shape[0] == 1]
+    chosen = [op.name for op in maps if op.kind == "activation"] or [sample.default_layer()]
+    if len(chosen) <= count:
+        return chosen
+    return [chosen[round(place * (len(chosen) - 1) / (count - 1))] for place in range(count)]
+
+
+def _in_marimo() -> bool:
+    return "marimo" in sys.modules and bool(sys.modules["marimo"].running_in_notebook())

@@ -1,0 +1,201 @@
+"""The background worker: jobs in lanes by urgency, the latest replaces the one before, all can be cancelled."""
+
+from __future__ import annotations
+
+import atexit
+import math
+import threading
+import time
+import traceback
+from collections.abc import Callable, Generator
+from weakref import WeakSet
+
+from nnlens.recording.borrow import alone
+
+# Many small steps: the generator yields between chunks, so that more urgent work can go first. A number that it yields
+# is how many seconds it is to rest before the next step.
+Steps = Generator[float | None, None, None]
+Job = Callable[[], Steps]
+
+
+class Worker:
+    """Does the jobs of a lens in the background, the most urgent lane first.
+
+    An owner has one job in each lane: a newer one replaces an older one, waiting or running, so a dragged
+    slider never queues work. A running job gives way to more urgent lanes between its steps, then goes on. One thread
+    serves all workers.
+    """
+
+    def __init__(self, lanes: tuple[str, ...]):
+        self.lanes = lanes
+        self.beside_user_code = False  # whether the user's own code may run meanwhile
+        self._waiting: dict[tuple[str, int], Steps] = {}
+        self._resting: dict[tuple[str, int], float] = {}  # until when, in the clock of `time.monotonic`
+        self._held = False
+        self._served = 0.0  # when a step of it was begun last: workers take turns
+        _workers.add(self)
+
+    def submit(self, owner: object, lane: str, job: Job) -> None:
+        """Do `job` in `lane`, in place of what the owner had going on there."""
+        if lane not in self.lanes:
+            raise ValueError(f"lane must be one of {self.lanes}, got {lane!r}")
+        with _lock:
+            self._waiting[lane, id(owner)] = job()
+            self._resting.pop((lane, id(owner)), None)
+            _thread.start()
+            _lock.notify_all()
+
+    def cancel(self, owner: object, lane: str) -> None:
+        """Drop the owner's job in `lane`, at the end of its current step if it is running. What it has done stays."""
+        with _lock:
+            self._waiting.pop((lane, id(owner)), None)
+            _lock.notify_all()
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait until nothing is left to do, held or not; False if `timeout` seconds pass first.
+
+        False at once in the worker's own thread (an observer of what it publishes), which cannot wait for itself, and
+        when Python ends.
+        """
+        if _thread.is_current or _thread.ended:
+            return False
+        with _lock:
+            held, self._held = self._held, False
+            self._wake()
+            try:
+                return _lock.wait_for(lambda: not self._waiting and not self._is_running, timeout)
+            finally:
+                self._held = held
+                if held:
+                    _lock.wait_for(lambda: not self._is_running)
+
+    def hold(self) -> None:
+        """Start no further step until `release`, and return when the current one has ended."""
+        if _thread.is_current:
+            return
+        with _lock:
+            self._held = True
+            _lock.wait_for(lambda: not self._is_running)
+
+    def release(self) -> None:
+        with _lock:
+            self._held = False
+            self._wake()
+
+    def _wake(self) -> None:
+        if self._waiting:
+            _thread.start()
+        _lock.notify_all()
+
+    @property
+    def _is_running(self) -> bool:
+        return _thread.running is self
+
+    def ready(self) -> list[tuple[int, tuple[str, int]]]:
+        """The jobs that have something to do now, with the places of their lanes."""
+        now = time.monotonic()
+        there = () if self._held else list(self._waiting)  # a view that is thrown away meanwhile cancels its jobs
+        return [(self.lanes.index(job[0]), job) for job in there if self._resting.get(job, 0) <= now]
+
+    def rests_until(self) -> float:
+        """When the first job that rests goes on."""
+        ends = [self._resting[job] for job in list(self._waiting) if job in self._resting]
+        return math.inf if self._held or not ends else min(ends)
+
+    def step(self, job: tuple[str, int]) -> None:
+        """One step of a job, in the thread of all workers."""
+        with _lock:
+            steps = self._waiting.get(job)
+        if steps is None:
+            return
+        alone.here = not self.beside_user_code
+        rest: float | None = None
+        try:
+            step = next(steps, steps)
+            done = step is steps
+            rest = step if isinstance(step, (int, float)) else None
+        except Exception:
+            traceback.print_exc()  # a job shows its own errors: this is ours, and the next job must run
+            done = True
+        with _lock:
+            wanted = self._waiting.get(job) is steps
+            if wanted:
+                del self._waiting[job]
+                self._resting.pop(job, None)
+                if not done:
+                    self._waiting[job] = steps  # behind the others of its lane: they take turns
+                    if rest is not None:
+                        self._resting[job] = time.monotonic() + rest
+        if not wanted:
+            steps.close()  # cancelled or replaced: what it has to put in order, it does now
+
+
+class _Thread:
+    """The one thread of all workers, which ends when there has been nothing to do for a while."""
+
+    def __init__(self) -> None:
+        self.running: Worker | None = None
+        self._thread: threading.Thread | None = None
+        self.ended = False
+
+    @property
+    def is_current(self) -> bool:
+        return threading.current_thread() is self._thread
+
+    def start(self) -> None:
+        if self._thread is None and not self.ended:
+            self._thread = threading.Thread(target=self._run, name="nnlens-worker", daemon=True)
+            self._thread.start()
+
+    def end(self) -> None:
+        """Let the current step end, and begin no other."""
+        with _lock:
+            self.ended, thread = True, self._thread
+            _lock.notify_all()
+        if thread is not None:
+            thread.join()
+
+    def _run(self) -> None:
+        while True:
+            with _lock:
+                if not _lock.wait_for(lambda: self.ended or self._next() is not None, timeout=self._patience()):
+                    if any(worker.ready() or worker.rests_until() < math.inf for worker in list(_workers)):
+                        continue
+                    self._thread = None  # an idle thread would keep what its last job knew alive
+                    return
+                if self.ended:
+                    return
+                chosen = self._next()
+                assert chosen is not None
+                worker, job = chosen
+                worker._served, self.running = time.monotonic(), worker
+            del chosen
+            try:
+                worker.step(job)
+            finally:
+                with _lock:
+                    self.running = None
+                    _lock.notify_all()
+            del worker
+
+    @staticmethod
+    def _next() -> tuple[Worker, tuple[str, int]] | None:
+        """The most urgent job; among equals that of the worker which was served longest ago."""
+        ready = [(lane, worker._served, worker, job) for worker in list(_workers) for lane, job in worker.ready()]
+        return min(ready, key=lambda one: one[:2])[2:] if ready else None
+
+    @staticmethod
+    def _patience() -> float:
+        """How long to wait for something to do: until the first job has rested, or a while."""
+        until = min((worker.rests_until() for worker in list(_workers)), default=math.inf)
+        return min(10.0, max(0.0, until - time.monotonic()))
+
+
+_lock = threading.Condition()
+_workers: WeakSet[Worker] = WeakSet()
+_thread = _Thread()
+
+
+# A thread that is inside torch when Python ends takes the process down with it, and one that holds the lock then holds
+# it for ever, while views that are thrown away still ask for it.
+atexit.register(_thread.end)

@@ -1,0 +1,1 @@
+"""Attributions side by side, each with the evidence that could refute it."""

@@ -1,0 +1,1 @@
+"""What all views are made of: the view, its parts, its traits and its options."""

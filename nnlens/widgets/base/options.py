@@ -1,0 +1,214 @@
+"""The options of the views: each is defined once, for type checkers, `?`, tab completion and the views themselves."""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
+
+from torch import nn
+from typing_extensions import TypedDict, get_type_hints
+
+from nnlens.utils.suggestions import nearest
+
+# Controls that a pane is of little use without: `show` leaves them in with it.
+NEEDED = {"size": "occlusion_map", "filter": "layers", "number": "unit", "overlay": "unit"}
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+class SelectionOptions(TypedDict, total=False):
+    """What a view shows first."""
+
+    layer: Annotated[str | nn.Module, "an operation or a module: its name, or the module itself"]
+    unit: Annotated[int, "a unit (channel) of the layer; by default one whose map has much contrast"]
+    target: Annotated[
+        int | str | tuple[Any, ...],
+        "the class that is explained: an index or a label; (class, row, column) or (class, region) of a map of scores",
+    ]
+    grid: Annotated[tuple[int, int] | Literal["strip"], "how the tokens of a layer are laid out; by default detected"]
+    scale: Annotated[Literal["unit", "layer", "locked"], 'what the colours of activations reach to; "layer" by default']
+
+
+class ViewOptions(TypedDict, total=False):
+    """What a view leaves out, and what it shares."""
+
+    hide: Annotated[str | Sequence[str], 'panes and controls that are left out; "controls" for all that change a view']
+    show: Annotated[str | Sequence[str], "instead of hide: the panes and controls that are left in"]
+    link: Annotated[bool, "whether it follows the other views of this image (default) or has a selection of its own"]
+
+
+class OccluderOptions(TypedDict, total=False):
+    """The occluder and its map."""
+
+    size: Annotated[int, "the occluder's side in pixels of the model's input; about a quarter of the image by default"]
+    stride: Annotated[int, "the steps of the experiment in pixels; about a fourteenth of the image by default"]
+    fill: Annotated[
+        str | float | tuple[int, int, int],
+        'what the occluder shows: "background", "grey", "mean", "blur", "noise", "surround", a value of the model\'s '
+        'input, or a colour ("red", "#ff0000", (255, 0, 0))',
+    ]
+    shape: Annotated[Literal["rectangle", "circle"], "which pixels of its window the occluder covers"]
+    score: Annotated[Literal["probability", "logit"], "which score the map shows"]
+    sizes: Annotated[Sequence[int], "the sizes of the occluder that a saved page holds maps of"]
+
+
+class LayerOptions(TypedDict, total=False):
+    """The mosaic and the layer picker."""
+
+    sort: Annotated[Literal["index", "mean", "maximum", "zeros"], "the order of the mosaic's tiles"]
+    layers: Annotated[Sequence[str], "the layers that a saved page can show; a spread of them by default"]
+
+
+class ExploreOptions(SelectionOptions, OccluderOptions, LayerOptions, ViewOptions, total=False):
+    """Of `Lens.explore`."""
+
+    card: Annotated[bool, "whether the unit card is open from the start"]
+
+
+class ActivationsOptions(SelectionOptions, LayerOptions, ViewOptions, total=False):
+    """Of `Lens.activations`."""
+
+
+class OcclusionOptions(SelectionOptions, OccluderOptions, ViewOptions, total=False):
+    """Of `Lens.occlusion`."""
+
+
+class UnitOptions(SelectionOptions, LayerOptions, ViewOptions, total=False):
+    """Of `Lens.unit`."""
+
+    channel: Annotated[int, "another name for unit"]
+    rule: Annotated[
+        Literal["gradient", "input × gradient", "deconvnet", "guided backprop"],
+        "how the back-projection passes a rectifier",
+    ]
+    position: Annotated[tuple[int, int], "a place on the unit's map, (row, column), from which it is projected back"]
+
+
+class ExamplesOptions(SelectionOptions, ViewOptions, total=False):
+    """Of `Lens.examples`, besides its data set."""
+
+
+class AttributionOptions(ViewOptions, total=False):
+    """Of `Lens.attribution`."""
+
+    target: Annotated[Any, "the class that is explained, or a list of up to six classes that are compared, a row each"]
+    methods: Annotated[
+        str | Sequence[str], "the columns: names of `kernels.METHODS`; five of different kinds by default"
+    ]
+    score: Annotated[
+        Literal["logit", "probability"], "what every method explains; by default what is usual for the method"
+    ]
+    cam_layer: Annotated[str, "the layer of Grad-CAM and its variants; by default the last one with places"]
+    samples: Annotated[int, "of LIME, KernelSHAP and RISE; 1000 by default"]
+    segments: Annotated[int, "about how many superpixels; 50 by default"]
+    segmentation: Annotated[
+        Literal["slic", "quickshift", "felzenszwalb", "grid"],
+        "how superpixels are made; SLIC where scikit-image is installed, else a grid",
+    ]
+    width: Annotated[float, "of LIME's kernel; 0.25 by default"]
+    seed: Annotated[int, "of the methods that draw random numbers"]
+    upsample: Annotated[Literal["bilinear", "nearest"], "how Grad-CAM's maps are brought to the image's size"]
+    checks: Annotated[
+        Sequence[Literal["faithfulness", "randomisation", "seeds", "sensitivity"]],
+        "which evidence is computed; all by default",
+    ]
+    most: Annotated[
+        int | None, "how many forward passes a check may take without being asked for; 400 by default, None: any number"
+    ]
+    signs: Annotated[
+        Literal["own", "signed", "magnitude"], "maps with signs, as magnitudes, or as suits each method (default)"
+    ]
+    maps_scale: Annotated[Literal["each", "method", "all"], "which maps share a colour scale"]
+    opacity: Annotated[float, "of the maps over the photograph, 0…1"]
+
+
+def documented(option_type: type) -> Callable[[Method], Method]:
+    """Write the options of a method that takes `**options` into its signature and into its documentation."""
+    hints = get_type_hints(option_type, include_extras=True)
+
+    def decorate(method: Method) -> Method:
+        signature = inspect.signature(method)
+        parameters = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
+        lines = []
+        for name, hint in hints.items():
+            type_, words = get_args(hint)[:2] if get_origin(hint) is Annotated else (hint, "")
+            parameters.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=type_))
+            lines.append(f"{name} : {type_words(type_)}, optional")
+            lines += textwrap.wrap(
+                f"{words[:1].upper()}{words[1:]}.", 100, initial_indent="    ", subsequent_indent="    "
+            )
+        text = inspect.cleandoc(method.__doc__ or "")
+        method.__doc__ = text.replace("**options\n    See below.", "\n".join(lines))
+        method.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        return method
+
+    return decorate
+
+
+def type_words(type_: Any) -> str:
+    """A type as documentation writes it: "str or Module", "'rectangle' or 'circle'"."""
+    origin, arguments = get_origin(type_), get_args(type_)
+    if origin is Literal:
+        return " or ".join(map(repr, arguments))
+    if origin is tuple:
+        return f"({', '.join(type_words(argument) for argument in arguments if argument is not ...)})"
+    if origin is not None and isinstance(origin, type) and issubclass(origin, Sequence):
+        return f"sequence of {type_words(arguments[0])}"
+    if arguments:
+        return " or ".join(type_words(argument) for argument in arguments)
+    if type_ is type(None):
+        return "None"
+    return "any" if type_ is Any else str(type_.__name__)
+
+
+def known_options(view: str, option_type: type, options: Mapping[str, Any]) -> None:
+    """Raise TypeError for an option that the view does not have."""
+    known = list(get_type_hints(option_type))
+    for name in options:
+        if name not in known:
+            raise TypeError(f"{view} has no option {name!r}{nearest(name, known)}; it takes {', '.join(known)}")
+
+
+def selection_choices(model: nn.Module, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that a selection takes."""
+    choices = {name: options.get(name) for name in ("target", "layer", "unit", "grid", "scale")}
+    if isinstance(choices["layer"], nn.Module):
+        choices["layer"] = _path_of(model, choices["layer"])
+    return choices
+
+
+def _path_of(model: nn.Module, module: nn.Module) -> str:
+    """The path of a module of the model, as a layer's name."""
+    for path, candidate in model.named_modules():
+        if candidate is module:
+            return path
+    raise ValueError(f"layer must be a module of the model, got a {type(module).__name__} that is not in it")
+
+
+def chosen_panes(panes: Sequence[str], controls: Sequence[str], hide: Any, show: Any) -> list[str]:
+    """The panes and controls that are left out, from the options `hide` and `show`."""
+    every = tuple(dict.fromkeys((*panes, *controls)))
+    if hide is not None and show is not None:
+        raise ValueError("hide and show must not both be given: show names all that is left in")
+    given = show if hide is None else hide
+    names = [given] if isinstance(given, str) else list(given or ())
+    names = [name for group in names for name in (controls if group == "controls" else (group,))]
+    for name in names:
+        if name not in every:
+            which = "hide" if hide is not None else "show"
+            hint = nearest(str(name), every)
+            raise ValueError(f'{which} must name parts of {", ".join(every)}, or "controls", got {name!r}{hint}')
+    if show is None:
+        return names
+    return [name for name in every if name not in names and NEEDED.get(name) not in names]
+
+
+def one_of(value: Any, name: str, known: Sequence[str], default: str) -> str:
+    """An option that must be one of some names."""
+    if value is None:
+        return default
+    if value not in known:
+        raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}{nearest(str(value), known)}")
+    return str(value)

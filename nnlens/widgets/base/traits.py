@@ -1,0 +1,83 @@
+"""Traits that travel to the browser, with the type that TypeScript sees."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import traitlets as t
+
+from nnlens.render import payloads
+from nnlens.session.selection import Selection
+
+
+def synced(trait: t.TraitType[Any, Any], type_: Any = None, *, echo: bool = True, **metadata: Any) -> Any:
+    """A trait that is synchronised with the browser.
+
+    Parameters
+    ----------
+    type_ : optional
+        The type of its value, for the contract with TypeScript (`js/contract.py`); numbers, texts and enumerations tell
+        it themselves.
+    echo : bool
+        Whether the kernel sends the browser's own change back to it. Not for large bytes.
+    """
+    if not echo:
+        metadata["echo_update"] = False
+    return trait.tag(sync=True, type=type_, **metadata)
+
+
+def payload(type_: Any, help: str, **metadata: Any) -> Any:
+    """A payload that is made in the kernel; None until it has been made."""
+    return synced(t.Dict(default_value=None, allow_none=True, help=help), type_ | None, **metadata)
+
+
+def counter(help: str) -> Any:
+    """A request of the browser: it counts up with each."""
+    return synced(t.Int(0, help=help), request=True)
+
+
+class SelectionTraits(t.HasTraits):
+    """Traits whose validation looks at the selection of the view that has them."""
+
+    @property
+    def selection(self) -> Selection:
+        raise NotImplementedError
+
+
+class ViewTraits(SelectionTraits):
+    """The traits of every view. The first six are those of its selection: set `selection`, or these."""
+
+    target = synced(t.Int(0, help="class index"))
+    layer = synced(t.Unicode("", help="name of an operation"))
+    unit = synced(t.Int(0, help="channel of the layer"))
+    position = synced(
+        t.List(t.Int(), default_value=None, allow_none=True, help="[row, column] on the unit's map"),
+        payloads.Place | None,
+    )
+    grid = synced(
+        t.Any(None, allow_none=True, help='how tokens are shown: [rows, columns], "strip", or null to detect it'),
+        payloads.TokenGrid | None,
+    )
+    scale = synced(t.Enum(("unit", "layer", "locked"), "layer", help="what the colours of activations reach to"))
+    limits = synced(
+        t.List(t.Float(), default_value=None, allow_none=True, help="what the colours are locked to"),
+        tuple[float, float] | None,
+    )
+
+    labels = synced(
+        t.List(t.Unicode(), help="the names of the classes; empty where there are too many to send"), list[str]
+    )
+    shown_labels = synced(t.Dict(help="then the names of the classes that are shown, by index"), dict[str, str])
+    photo = synced(t.Dict(help="the picture and how it is shown"), payloads.Photo)
+    scores = synced(t.Dict(help="the classes that the bars show, with their clean scores"), payloads.Scores)
+    meaning = synced(t.Dict(help="what the scores mean"), payloads.Meaning | payloads.UnreadMeaning)
+    read_as = payload(payloads.ReadAs, "a request to read the scores in another way")
+    hide = synced(t.List(t.Unicode(), help="panes and controls that are left out"), list[str])
+    stale = synced(t.Bool(False, help="whether the model has changed since this was computed"))
+    refresh = counter("a request to compute the view again for the model as it is now")
+    upload = payload(payloads.Upload, "a picture from the browser", echo=False)  # its bytes need not travel back
+    cancel = counter("a request to stop a long computation")
+    busy = synced(t.Unicode("", help="what is being computed; empty when nothing is"))
+    error = payload(payloads.ErrorPayload, "what went wrong")
+    note = synced(t.Unicode("", help="what a reader of a saved page should know"))
+    color_tables = synced(t.Dict(help="768 bytes each"), dict[str, bytes])

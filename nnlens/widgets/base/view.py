@@ -1,0 +1,395 @@
+"""The view: traits of one selection, parts, errors shown where the user looks, pages and pictures to save."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Generator, Sequence
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, ClassVar
+
+import anywidget
+import traitlets as t
+from PIL import Image
+
+from nnlens.export.bundle import BUDGET, Response, mime_bundle, packed_size
+from nnlens.export.saving import save
+from nnlens.inputs import read_image, redrawn
+from nnlens.inputs.labels import short
+from nnlens.recording import version_of
+from nnlens.render import Panel, color_tables, draw, finite, meaning_payload, photo_payload, scores_payload
+from nnlens.session.mode import is_static
+from nnlens.session.selection import Selection
+from nnlens.session.session import Session
+from nnlens.session.worker import Job, Steps
+
+from .options import ViewOptions, chosen_panes, known_options, selection_choices
+from .part import Part, PartType
+from .reruns import replaces_earlier_runs
+from .traits import ViewTraits
+
+LINKED = ("target", "layer", "unit", "position", "grid", "scale")
+MOST_LABELS = 5000
+# What a request of a moment must be in a page that is opened later.
+AT_REST = {"stale": False, "read_as": None, "error": None, "upload": None, "busy": ""}
+# Traits of ipywidgets, which are of no use to a reader or to a saved page.
+OUTSIDE = {"layout", "tabbable", "tooltip", "comm", "_esm", "_css", "_anywidget_id", "_dom_classes"}
+PUBLIC = ("result", "selection", "save", "wait", "picture", "describe", "close", "observe")
+
+
+@cache
+def built(name: str) -> str:
+    """The text of a built JavaScript or CSS file."""
+    return files("nnlens").joinpath("static", name).read_text("utf-8")
+
+
+class View(anywidget.AnyWidget, ViewTraits):
+    """One view of an image through a lens. Its numbers are `.result`, what it shows is `.selection`."""
+
+    part_types: ClassVar[tuple[type[Part], ...]] = ()
+    panes: ClassVar[tuple[str, ...]] = ()
+    # Panes and buttons that change what is shown; `hide="controls"` leaves out all of them.
+    controls: ClassVar[tuple[str, ...]] = ("open", "webcam", "search", "meaning", "code")
+    option_type: ClassVar[type] = ViewOptions
+    needs_scores: ClassVar[bool] = True
+    needs_image: ClassVar[bool] = True
+    card_is_open: ClassVar[bool] = False  # whether the view is the card of a unit, and nothing else
+
+    def __init__(self, session: Session, image: Any = None, **options: Any):
+        known_options(type(self).__name__, self.option_type, options)
+        hide = chosen_panes(self.panes, self.controls, options.get("hide"), options.get("show"))
+        choices = selection_choices(session.model, options)
+        find = session.selections.shared if options.get("link", True) else session.selections.separate
+        selection = find(image, scores=self.needs_scores, **choices)
+        if self.needs_image and not selection.sample.input.is_image:
+            raise ValueError(
+                f"image must be an image for this view, got {selection.sample.input.shown_as}: lens.activations, "
+                "lens.summary and nnlens.record take any input"
+            )
+        self._static = is_static()
+        self._ready = False
+        self._session = session
+        self._selection = selection
+        self._made_of: dict[str, Any] = {}  # what each payload was made of, so that nothing is made twice
+        tables = {name: table.tobytes() for name, table in color_tables().items()}
+        super().__init__(hide=hide, color_tables=tables)
+        self._parts = [part_type(self) for part_type in self.part_types]
+        for part in self._parts:
+            part.prepare(options)
+        self.follow()
+        self._ready = True
+        self.open()
+        selection.observe(self.follow, [*LINKED, "sample"])
+        self.observe(self._lead, list(LINKED))
+        self.observe(self._take_upload, "upload")
+        self.observe(self._read_as, "read_as")
+        self.observe(self._renew, "refresh")
+        self.on_msg(self._answer)
+        session.watch(self.look_for_changes)
+        replaces_earlier_runs(self)
+        for part in self._parts:
+            part.start()
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        name = cls.__dict__.get("module", "")
+        if name:
+            cls._esm, cls._css = built(f"{name}.js"), built("nnlens.css")
+
+    def __dir__(self) -> list[str]:
+        """nnlens's own names: those of ipywidgets are there, and of no use to somebody who looks for a name."""
+        settable = (
+            name
+            for name, trait in self.traits(sync=True, request=None).items()
+            if not name.startswith("_") and name not in OUTSIDE and not isinstance(trait, (t.Dict, t.Bytes))
+        )
+        return [*PUBLIC, *settable]
+
+    def open(self) -> None:
+        """Open the channel to the browser: once the state is whole, and unless nobody is there."""
+        if self._ready and not self._static:
+            super().open()
+
+    def _answer(self, _: Any, content: Any, buffers: Any) -> None:
+        """Tell the browser that the kernel is there: a view whose kernel is gone must say so."""
+        if content == {"heard": True}:
+            self.send(content)
+
+    def __repr__(self) -> str:
+        ready = getattr(self, "_ready", False)
+        return f"{type(self).__name__}({self._selection!r})" if ready else object.__repr__(self)
+
+    @property
+    def selection(self) -> Selection:
+        """Image, target, layer, unit, position and scale, shared with the other views of this image."""
+        return self._selection
+
+    @property
+    def session(self) -> Session:
+        """What this view shares with the other views of its lens."""
+        return self._session
+
+    @property
+    def parts(self) -> Sequence[Part]:
+        """What the view is made of."""
+        return self._parts
+
+    @property
+    def is_static(self) -> bool:
+        """Whether the view is a page without a kernel from the start; see `nnlens.set_mode`."""
+        return self._static
+
+    def part(self, part_type: type[PartType]) -> PartType:
+        """The view's part of a type."""
+        return next(part for part in self._parts if isinstance(part, part_type))
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until nothing is being computed; False if `timeout` seconds pass first."""
+        return self._session.worker.join(timeout)
+
+    # What changes: the model, and how its scores are read.
+
+    def update(self, *, full: bool = False) -> bool:
+        """Record the image again if the model has changed; whether it had. `full` compares all of its weights."""
+        sample = self._selection.sample
+        now = self._session.samples.current(sample, full=full)
+        if now is sample:
+            return False
+        self._selection.show(now)
+        for part in self._parts:
+            part.model_changed()
+        return True
+
+    def look_for_changes(self) -> None:
+        """Mark the view where the model has changed since it was computed: the user's code has run."""
+        self.stale = version_of(self._session.model) != self._selection.sample.version
+
+    def _renew(self, change: Any = None) -> None:
+        def steps() -> Generator[None, None, None]:
+            self.update(full=True)
+            yield
+
+        self.submit("image", lambda: self.reported("looking at the model again", steps()))
+
+    def _read_as(self, change: Any) -> None:
+        asked = change["new"]
+        if not asked:
+            return
+        try:
+            self._session.read_as(asked.get("task"), asked.get("logits"))
+            self.error = None
+        except Exception as error:
+            self.show_error(error)
+        finally:
+            self.read_as = None
+
+    # From the selection to the traits, and back.
+
+    def is_outdated(self, name: str, made_of: Any) -> bool:
+        """Whether the payload `name` was made of something else before; notes that it is now made of this."""
+        if self._made_of.get(name) == made_of:
+            return False
+        self._made_of[name] = made_of
+        return True
+
+    def _updates(self) -> dict[str, Any]:
+        sample, target = self._selection.sample, self._selection.target
+        made: dict[str, Any] = {}
+        if self.is_outdated("sample", sample):
+            made["photo"] = photo_payload(sample.input)
+            made["labels"] = [short(name) for name in sample.names] if len(sample.names) <= MOST_LABELS else []
+            made["stale"] = False
+            made["meaning"] = meaning_payload(sample.meaning, sample.problem, len(sample.logits))
+        if self.is_outdated("scores", (sample, target)):
+            shown = self.shown_classes()
+            if len(sample.names) > MOST_LABELS:
+                made["shown_labels"] = {str(index): short(sample.names[index]) for index in shown}
+            made["scores"] = finite(scores_payload(shown, sample.probabilities, sample.odds()))
+        return made
+
+    def shown_classes(self) -> list[int]:
+        """The five most probable classes, and the target where it is not among them."""
+        if not len(self._selection.sample.logits):
+            return []
+        top = self._selection.sample.top(5)
+        return top if self._selection.target in top else [*top, self._selection.target]
+
+    def _linked(self) -> dict[str, Any]:
+        values = {name: getattr(self._selection, name) for name in LINKED}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+    def follow(self, change: Any = None) -> None:
+        """The selection changed: show it."""
+        made = self._updates()
+        if "photo" in made:
+            made |= {name: value for part in self._parts for name, value in part.new_image().items()}
+        with self.hold_sync():
+            for name, value in {**made, **self._linked()}.items():
+                setattr(self, name, value)
+            for part in self._parts:
+                for name, value in part.updates().items():
+                    setattr(self, name, value)
+        if self._ready:
+            for part in self._parts:
+                part.followed(change)
+
+    def _lead(self, change: Any) -> None:
+        """The browser (or Python) set one of the linked traits: make it the selection's."""
+        name, value = change["name"], change["new"]
+        if self._linked()[name] == value:
+            return
+        try:
+            setattr(self._selection, name, value)
+        except Exception:
+            setattr(self, name, self._linked()[name])
+            raise
+
+    def set_state(self, sync_data: Any) -> None:
+        """Take the browser's values; one that breaks a rule is shown as an error and put back."""
+        try:
+            super().set_state(sync_data)
+        except Exception as error:
+            self.show_error(error)
+            self.send_state([name for name in sync_data if name in self.keys])
+
+    # Errors and work.
+
+    def show_error(self, error: BaseException) -> None:
+        """Show an error in the view, with its traceback to unfold."""
+        trace = "".join(traceback.format_exception(error))
+        self.error = {"message": str(error) or type(error).__name__, "traceback": trace}
+
+    def submit(self, lane: str, job: Job) -> None:
+        """Do a job in the background, in the place of the view's earlier one in that lane."""
+        self._session.worker.submit(self, lane, job)
+
+    def cancel_job(self, lane: str) -> None:
+        """Stop the view's job in that lane; what it has done stays."""
+        self._session.worker.cancel(self, lane)
+
+    def reported(self, what: str, steps: Steps) -> Steps:
+        """A job's steps with its name in `busy` while they last, and its errors in the view."""
+        try:
+            for rest in steps:
+                self.busy = what
+                yield rest
+        except Exception as error:
+            self.show_error(error)
+        finally:
+            self.busy = ""
+
+    def _take_upload(self, change: Any) -> None:
+        if not change["new"]:
+            return
+        data, name = bytes(change["new"]["data"]), str(change["new"].get("name") or "upload")
+        drawn = bool(change["new"].get("drawn"))
+
+        def steps() -> Generator[None, None, None]:
+            try:
+                # A drawing is the input pixel by pixel, whatever the preprocessing does to other pictures.
+                image = redrawn(read_image(data, name), self._selection.sample.input, name) if drawn else data
+                self._selection.show(self._session.samples.of(image, name=name))
+                self.error = None
+            finally:
+                self.upload = None  # its bytes need not stay in the state
+            yield
+
+        self.submit("image", lambda: self.reported("reading the image", steps()))
+
+    # Pages and pictures.
+
+    def bake(self, budget: int, *, whole: bool) -> list[Response]:
+        """What a page without a kernel answers when its reader chooses, within `budget` bytes.
+
+        `whole` computes what is missing; without it the page holds what is there, so that a cell need not wait.
+        """
+        responses: list[Response] = []
+        for part in self.baking_order():
+            left = budget - sum(packed_size(response.table) for response in responses)
+            responses += part.bake(max(0, left), whole=whole)
+        return responses
+
+    def baking_order(self) -> Sequence[Part]:
+        """The parts in the order in which they take from a page's budget."""
+        return self._parts
+
+    def picture(self) -> Image.Image:
+        """The view as one picture, for pages that run no scripts."""
+        return draw(self.panels())
+
+    def panels(self) -> list[Panel]:
+        """The panels of `picture`: the photograph, then those of the parts."""
+        return [self.photo_panel(), *(panel for part in self._parts for panel in part.panels())]
+
+    def photo_panel(self) -> Panel:
+        """The photograph with the bars of its classes."""
+        sample = self._selection.sample
+        shown = self.shown_classes()
+        rows = [(short(sample.names[index]), float(sample.probabilities[index])) for index in shown]
+        title = sample.input.name
+        if rows:
+            title += f" · {short(self._selection.label)} {sample.words_of(self._selection.target)}"
+        return Panel(title, sample.input.shown, bars=rows)
+
+    def describe(self) -> str:
+        """The view in words: the text alternative of its picture."""
+        sample = self._selection.sample
+        if sample.meaning is None:
+            words = f"The model's output is not read as scores: {sample.problem}"
+        else:
+            best = ", ".join(f"{short(sample.names[index])} {sample.words_of(index)}" for index in sample.top(3))
+            words = f"The model says {best}."
+        return " ".join(filter(None, [f"nnlens: {sample.input.name}. {words}", *(p.describe() for p in self._parts)]))
+
+    def title(self) -> str:
+        """A short title: "coffee.jpg: espresso 0.83"."""
+        sample = self._selection.sample
+        answer = f": {short(self._selection.label)} {sample.words_of(self._selection.target)}" if sample.names else ""
+        return f"{sample.input.name}{answer}"
+
+    def state(self) -> dict[str, Any]:
+        """The synced traits that the page without a kernel starts from."""
+        names = [name for name in self.keys if name not in OUTSIDE and not name.startswith(("_model", "_view"))]
+        state = {name: AT_REST.get(name, getattr(self, name)) for name in names}
+        for part in self._parts:
+            state |= part.state(state)
+        return state
+
+    def complete(self) -> None:
+        """Compute now what a saved page or picture needs."""
+        self.wait()
+        if self.update(full=True):  # a page is of one state of the model
+            self.wait()
+        for part in self._parts:
+            part.complete()
+
+    def _repr_mimebundle_(self, **keywords: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        live = None if self._static else super()._repr_mimebundle_(**keywords)
+        return mime_bundle(self, live, budget=BUDGET, whole=self._static)
+
+    def save(self, path: str | Path, *, title: str = "", text: str = "") -> Path:
+        """Write the view to `path`: a page that needs neither kernel nor network (.html), or a picture (.png).
+
+        A page holds the whole occlusion experiment, which is computed first where it is missing.
+
+        Parameters
+        ----------
+        title : str
+            Of a page, shown as its heading too; the image's name and the model's answer by default.
+        text : str
+            Stands below the heading of a page. An empty line begins a new paragraph.
+        """
+        return save(self, path, title=title, text=text)
+
+    def close(self) -> None:
+        """Take the view off the selection and out of the kernel."""
+        if getattr(self, "_ready", False):  # ipywidgets also closes what was never built, and closes twice
+            self._ready = False
+            self._selection.unobserve(self.follow, [*LINKED, "sample"])
+            for part in self._parts:
+                part.close()
+            for lane in self._session.worker.lanes:
+                self.cancel_job(lane)
+            self.layout.close()
+        super().close()

@@ -1,0 +1,1 @@
+"""The examples of a unit: its best images in a data set."""

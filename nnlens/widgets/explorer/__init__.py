@@ -1,0 +1,1 @@
+"""Everything linked: photograph, occluder, layers, mosaic, unit."""

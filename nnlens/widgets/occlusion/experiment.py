@@ -1,0 +1,246 @@
+"""The map of the whole experiment: computed coarse to fine in the background, kept with the image."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import traitlets as t
+
+from nnlens.export.bundle import Response, within_budget
+from nnlens.kernels import Occlusion, occlusion_steps
+from nnlens.recording import version_of
+from nnlens.render import Panel, occlusion_texture, payloads
+from nnlens.render.picture import heat_over
+from nnlens.session.sample import Sample
+from nnlens.widgets.base.options import one_of
+from nnlens.widgets.base.part import Part
+from nnlens.widgets.base.traits import counter, payload, synced
+
+from .settings import SHAPES, OccluderTraits, color_of, fill_name, filling, fills_of, side, slider
+
+Key = tuple[int, int, str, str]  # size, stride, fill, shape
+PUBLISH_EVERY = 0.15  # seconds between two states of a growing map
+SKETCH = 9  # positions that are computed before the view is shown
+WHILE_MOVING = 0.5  # seconds between two steps of a map while the hand does not rest
+REST = 0.15  # seconds after which a hand that moved the occluder rests: then other work goes on
+
+
+class ExperimentTraits(OccluderTraits):
+    """The traits of `ExperimentPart`."""
+
+    score = synced(t.Enum(("probability", "logit"), "probability", help="which score the map shows"))
+    definition = synced(t.Enum(("position", "pixel"), "position", help="per occluder position, or per pixel"))
+    resume = counter("a request to continue a stopped computation")
+    occlusion_map = payload(payloads.OcclusionMapPayload, "the map so far")
+
+
+class ExperimentPart(Part):
+    """The occlusion map of the chosen size, stride, fill and shape."""
+
+    traits: ExperimentTraits
+
+    def prepare(self, options: Mapping[str, Any]) -> None:
+        traits, sample = self.traits, self.sample
+        shorter_side = min(sample.input.x.shape[2:])
+        traits.sizes = slider(shorter_side)
+        step = traits.sizes[2]
+        traits.size = side(options.get("size"), "size", shorter_side, max(1, round(shorter_side / 4 / step) * step))
+        traits.stride = side(options.get("stride"), "stride", None, max(1, round(shorter_side / 14)))
+        shape = one_of(options.get("shape"), "shape", SHAPES, "rectangle")
+        score = one_of(options.get("score"), "score", ("probability", "logit"), "probability")
+        if score == "logit" and sample.scored().averaged:
+            raise ValueError(
+                "score must be 'probability' for the mean over a map: choose a place for its logit, "
+                "target=(class, row, column)"
+            )
+        traits.fills = fills_of(sample)
+        try:
+            traits.fill = fill_name(options.get("fill"), sample)
+        except t.TraitError as error:
+            raise ValueError(str(error)) from None
+        traits.shape, traits.score = shape, score
+        keep = options.get("sizes")
+        self._sizes_to_keep = None if keep is None else [side(size, "sizes", shorter_side, 1) for size in keep]
+        self._stopped, self._hand_moved = False, 0.0
+        if sample.cache.get("occlusion map", *self.key) is None:
+            # The first positions at once, so that no view is ever empty.
+            for result in self._grow(sample, self.key):
+                if result.computed.sum() >= SKETCH:
+                    break
+
+    def start(self) -> None:
+        self.observe("fill", self.view.follow)
+        self.observe(["size", "fill", "shape", "stride", "photo", "resume"], self.remap)
+        self.observe("cancel", self._stop)
+        if not self.view.is_static:
+            self.remap()
+
+    @property
+    def key(self) -> Key:
+        """What decides a map, besides the image."""
+        return self.traits.size, self.traits.stride, self.traits.fill, self.traits.shape
+
+    @property
+    def result(self) -> Occlusion:
+        """The map of the chosen size and fill: complete, or as far as it came if it was stopped."""
+        self.view.update(full=True)
+        self.view.wait()
+        sample, key = self.sample, self.key
+        if not self._is_complete(sample, key) and not (self._stopped and self._known(sample, key) is not None):
+            for _ in self._grow(sample, key):
+                pass
+        known = self._known(sample, key)
+        assert known is not None
+        return replace(known.snapshot(), target=self.selection.target)
+
+    def hand_moves(self) -> None:
+        """The occluder is being moved: the map makes room for what the hand waits for."""
+        self._hand_moved = time.monotonic()
+
+    def new_image(self) -> dict[str, Any]:
+        sample = self.sample
+        shorter_side = min(sample.input.x.shape[2:])
+        made = {
+            "fills": fills_of(sample),
+            "sizes": slider(shorter_side),
+            "size": min(self.traits.size, shorter_side),
+        }
+        if self.traits.fill == "background" and sample.input.background is None:
+            made["fill"] = sample.input.usual_fill
+        return made
+
+    def updates(self) -> dict[str, Any]:
+        made: dict[str, Any] = {}
+        if self.view.is_outdated("fill_color", (self.sample, self.traits.fill)):
+            made["fill_color"] = color_of(self.sample, self.traits.fill)
+        if (texture := self._map_payload()) is not None:
+            made["occlusion_map"] = texture
+        return made
+
+    def model_changed(self) -> None:
+        self.remap()
+
+    def _known(self, sample: Sample, key: Key) -> Occlusion | None:
+        known: Occlusion | None = sample.cache.get("occlusion map", *key)
+        return known
+
+    def _is_complete(self, sample: Sample, key: Key) -> bool:
+        known = self._known(sample, key)
+        return known is not None and known.complete
+
+    def _map_payload(self) -> payloads.OcclusionMapPayload | None:
+        """The map as far as it is computed; None where the browser has it already."""
+        result, shown = self._known(self.sample, self.key), self.view.shown_classes()
+        if result is None or not self.view.is_outdated("occlusion_map", (result, result.forwards, tuple(shown))):
+            return None
+        return occlusion_texture(result, shown)
+
+    def _grow(self, sample: Sample, key: Key) -> Iterator[Occlusion]:
+        """The map of one size, stride, fill and shape as it grows; what there is stays with the image."""
+        size, stride, fill, shape = key
+        if sample.version != version_of(self.session.model):
+            raise ValueError("the model has changed since this image was looked at: look at it again")
+        steps = occlusion_steps(
+            self.session.model,
+            sample.input.x,
+            size=size,
+            stride=stride,
+            fill=filling(sample, fill),
+            shape=shape,
+            output=sample.scored(),
+            known=self._known(sample, key),
+            prepared=self.session.prepared(sample),
+        )
+        for result in steps:
+            result = replace(result, fill=fill)
+            sample.cache.put("occlusion map", *key, value=result)
+            yield result
+
+    def remap(self, change: Any = None) -> None:
+        """Show the map of the chosen size and fill, and compute what is missing of it."""
+        sample, key = self.sample, self.key
+        self._stopped = False
+        self._show()
+        if sample.version == version_of(self.session.model) and self._is_complete(sample, key):
+            self.view.cancel_job("map")
+            self.view.busy = ""
+            return
+        self.view.submit("map", lambda: self.view.reported("occlusion map", self._steps(sample, key)))
+
+    def _steps(self, sample: Sample, key: Key) -> Generator[float | None, None, None]:
+        shown = stepped = 0.0
+        while not self._is_complete(sample, key):
+            # A hand that moves must not wait for a step of the map.
+            rest = self._hand_moved + REST - time.monotonic()
+            if rest > 0 and time.monotonic() < stepped + WHILE_MOVING:
+                yield rest
+                continue
+            stepped = time.monotonic()
+            if self.view.update():
+                return
+            # Views that show the same map take turns at one experiment.
+            experiment = sample.cache.once("running experiment", *key, make=lambda: self._grow(sample, key))
+            if next(experiment, None) is None:
+                sample.cache.drop("running experiment", *key)
+            if time.monotonic() - shown > PUBLISH_EVERY:
+                self._show()
+                shown = time.monotonic()
+            yield None
+        self._show()
+
+    def _show(self) -> None:
+        texture = self._map_payload()
+        if texture is not None:
+            self.traits.occlusion_map = texture
+
+    def _stop(self, change: Any) -> None:
+        self._stopped = True
+        self.view.cancel_job("map")
+        self.view.busy = ""
+        self._show()
+
+    # Beyond the kernel.
+
+    def describe(self) -> str:
+        result = self._known(self.sample, self.key)
+        if result is None:
+            return ""
+        return f"Of {self.selection.label}: {result.describe(self.selection.target)}."
+
+    def panels(self) -> list[Panel]:
+        result, score = self._known(self.sample, self.key), self.traits.score
+        if result is None:
+            return []
+        change = result.change(self.selection.target, score)
+        largest = float(np.max(np.abs(change), where=np.isfinite(change), initial=0))
+        largest = max(largest, result.floor(self.selection.target, score)) or 1.0
+        picture = heat_over(self.sample.input.shown, result, change, largest)
+        title = f"change of {score} where {self.traits.size} px are hidden"
+        return [Panel(title, picture, legend=(-largest, largest))]
+
+    def bake(self, budget: int, *, whole: bool) -> list[Response]:
+        sample, step, now = self.sample, self.traits.sizes[2], self.key
+        shorter_side = min(sample.input.x.shape[2:])
+        usual = [max(1, round(shorter_side * share / step) * step) for share in (1 / 8, 1 / 4, 3 / 8)]
+        wanted = [now[0], *(usual if self._sizes_to_keep is None else self._sizes_to_keep)]
+        keys: list[Key] = [(size, *now[1:]) for size in dict.fromkeys(wanted)]
+        if whole:
+            self.view.wait()  # one at a time: the worker may be at the same map
+            for key in keys:
+                while not self._is_complete(sample, key):
+                    for _ in self._grow(sample, key):
+                        pass
+            self._show()
+        maps = sample.cache.of_kind("occlusion map")
+        keys += [key for key in maps if key not in keys and (key[1], key[3]) == (now[1], now[3])]
+        shown = self.view.shown_classes()
+        candidates = (
+            (f"{key[0]}|{key[2]}", {"occlusion_map": occlusion_texture(maps[key], shown)})
+            for key in keys
+            if key in maps
+        )
+        return [Response(("size", "fill"), within_budget(candidates, budget // 2))]

@@ -1,0 +1,126 @@
+"""The scores with the occluder where the mouse is, and at that place under other sizes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+import traitlets as t
+
+from nnlens.kernels import occluded_scores, size_curve
+from nnlens.render import payloads, scores_of_several_payload, scores_with_top_payload
+from nnlens.session.sample import Sample
+from nnlens.widgets.base.part import Part
+from nnlens.widgets.base.traits import payload, synced
+
+from .experiment import REST, ExperimentPart
+from .settings import OccluderTraits, curve_sizes, filling
+
+
+class LiveTraits(OccluderTraits):
+    """The traits of `LivePart`."""
+
+    occluder = synced(
+        t.List(t.Int(), default_value=None, allow_none=True, help="[top, left] under the mouse"), payloads.Place | None
+    )
+    occluded = payload(payloads.OccludedScores, "the scores with the occluder where it is")
+    size_curve = payload(payloads.SizeCurve, "the scores at the occluder's place under other sizes")
+
+
+class LivePart(Part):
+    """Answers a hand that moves the occluder."""
+
+    traits: LiveTraits
+
+    def start(self) -> None:
+        self.observe(["occluder", "size", "fill", "shape"], self._move)
+
+    def new_image(self) -> dict[str, Any]:
+        return {"occluder": None, "occluded": None, "size_curve": None}
+
+    def state(self, state: dict[str, Any]) -> dict[str, Any]:
+        return {"occluder": None, "occluded": None}
+
+    def _move(self, change: Any = None) -> None:
+        if self.traits.occluder is None:
+            self.traits.occluded = self.traits.size_curve = None
+            self.view.cancel_job("curve")
+            return
+        self.view.part(ExperimentPart).hand_moves()
+        self.view.submit("live", self._look_under_occluder)
+        self.view.submit("curve", self._look_under_sizes)
+
+    def _occluder(self) -> payloads.Occluder | None:
+        """The occluder as it is now: the hand moves on while the model computes."""
+        traits = self.traits
+        if traits.occluder is None:
+            return None
+        return {"place": traits.occluder, "size": traits.size, "fill": traits.fill, "shape": traits.shape}
+
+    def _look_under_occluder(self) -> Generator[None, None, None]:
+        sample, occluder = self.sample, self._occluder()
+        try:
+            if occluder is None or self.view.update():
+                return
+            begin = time.perf_counter()
+            make = partial(self._under, sample, occluder)
+            scores = sample.cache.once("scores under the occluder", *_key(occluder), make=make)
+            shown = scores_with_top_payload(sample.scored(), scores[None], self.view.shown_classes())
+            self.traits.occluded = {**occluder, **shown, "ms": (time.perf_counter() - begin) * 1000}
+        except Exception as error:
+            self.view.show_error(error)
+        yield
+
+    def _look_under_sizes(self) -> Generator[float | None, None, None]:
+        """The scores at the occluder's place under other sizes, one after the other, once the hand rests."""
+        sample, occluder = self.sample, self._occluder()
+        yield REST
+        if occluder is None or sample is not self.sample:
+            return
+        sizes, rows = curve_sizes(self.traits.sizes, occluder["size"]), []
+        try:
+            for size in sizes:
+                make = partial(self._around, sample, occluder, size)
+                rows.append(sample.cache.once("scores under other sizes", *_key(occluder), size, make=make))
+                yield None
+            scores = scores_of_several_payload(sample.scored(), np.concatenate(rows), self.view.shown_classes())
+            self.traits.size_curve = {**occluder, "sizes": sizes, **scores}
+        except Exception as error:
+            self.view.show_error(error)
+
+    def _under(self, sample: Sample, occluder: payloads.Occluder) -> np.ndarray:
+        top, left = occluder["place"]
+        scores = occluded_scores(
+            self.session.model,
+            sample.input.x,
+            [(top, left)],
+            size=occluder["size"],
+            fill=filling(sample, occluder["fill"]),
+            shape=occluder["shape"],
+            output=sample.scored(),
+            prepared=self.session.prepared(sample),
+        )[0]
+        if problem := sample.scored().problem(torch.from_numpy(scores)):
+            raise ValueError(f"the model returned {problem} with the occluder at ({top}, {left})")
+        return scores
+
+    def _around(self, sample: Sample, occluder: payloads.Occluder, size: int) -> np.ndarray:
+        top, left = occluder["place"]
+        return size_curve(
+            self.session.model,
+            sample.input.x,
+            (top + occluder["size"] / 2, left + occluder["size"] / 2),
+            [size],
+            fill=filling(sample, occluder["fill"]),
+            shape=occluder["shape"],
+            output=sample.scored(),
+            prepared=self.session.prepared(sample),
+        )
+
+
+def _key(occluder: payloads.Occluder) -> tuple[Any, ...]:
+    return *occluder["place"], occluder["size"], occluder["fill"], occluder["shape"]

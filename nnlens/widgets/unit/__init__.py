@@ -1,0 +1,1 @@
+"""One unit: its map, back-projection, examples, synthesis, connections and ablation."""
