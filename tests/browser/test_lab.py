@@ -165,7 +165,7 @@ def test_views_are_linked_across_cells_and_python_leads(lab, page, errors):
         [
             SETUP,
             'one = lens.activations(nnlens.zoo.photo("coffee"))\none',
-            'two = lens.explore(nnlens.zoo.photo("coffee"), hide=["map", "photo", "bars"])\ntwo',
+            'two = lens.explore(nnlens.zoo.photo("coffee"), hide=["occlusion_map", "photo", "bars"])\ntwo',
         ],
     )
     book.run_all()

@@ -95,7 +95,7 @@ def test_a_unit_under_the_microscope(lab, page, errors):
     expect(pane(page, "examples").locator("h4")).to_have_text(f"images of {layer} · {number}", timeout=10_000)
 
     # A data set, in another cell: its best images come to this card.
-    expect(pane(page, "examples")).to_contain_text("no data set yet")
+    expect(pane(page, "examples")).to_contain_text("No data set yet")
     book.python(f"found = lens.examples(digits, layers=[{layer!r}]); found.wait()")
     expect(pane(page, "examples")).to_contain_text("1000 of 1000 images", timeout=30_000)
     expect(pane(page, "examples").locator("figure")).to_have_count(9)
@@ -108,10 +108,10 @@ def test_a_unit_under_the_microscope(lab, page, errors):
     synthesis = pane(page, "synthesis")
     synthesis.locator("input[type=number]").first.fill("1024")
     synthesis.locator("input[type=number]").first.blur()
-    synthesis.get_by_role("button", name="synthesis_run").click()
+    synthesis.get_by_role("button", name="synthesise").click()
     expect(synthesis).to_contain_text(re.compile(r"step \d+ of 1024"), timeout=20_000)
     synthesis.get_by_role("button", name="stop").click()
-    expect(synthesis.get_by_role("button", name="synthesis_run")).to_be_visible(timeout=10_000)
+    expect(synthesis.get_by_role("button", name="synthesise")).to_be_visible(timeout=10_000)
     assert book.python("print(view.synthesis['running'], view.error)") == "False None"
 
     # An example is looked at: the card is about that image.
@@ -189,7 +189,7 @@ def test_the_card_on_a_page_without_a_kernel(page, errors, tmp_path):
     nnlens.set_mode("static")
     view = lens.unit(digits[1][0], layer="features.12", unit=7)
     lens.examples(digits, layers=["features.12"], store=False)
-    view.fill_card()
+    view.complete()
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.url))
     page.goto(view.save(tmp_path / "card.html").as_uri())
@@ -203,7 +203,7 @@ def test_the_card_on_a_page_without_a_kernel(page, errors, tmp_path):
     most = float(figure.locator("span").first.inner_text())
     pane(page, "examples").locator("select").first.select_option("least")
     expect(figure.locator("span").first).not_to_have_text(str(most))
-    expect(pane(page, "synthesis").get_by_role("button", name="synthesis_run")).to_be_disabled()
+    expect(pane(page, "synthesis").get_by_role("button", name="synthesise")).to_be_disabled()
     pane(page, "unit").locator("input[type=number]").fill("3")
     pane(page, "unit").locator("input[type=number]").blur()
     expect(pane(page, "connections")).to_contain_text("this page holds features.12 · 7 here")

@@ -3,6 +3,8 @@
 import type { Traits } from "./traits.ts";
 
 export type TraitName = keyof Traits;
+/** What a saved page has answers for: a trait, or two that are set together. */
+export type AnswerName = TraitName | "size|fill" | "rule|start";
 
 /** The part of an AFM model that nnlens uses; the host of saved pages has one of its own. */
 export interface Model {
@@ -161,12 +163,12 @@ export class Context {
   }
 
   /** The answers that a saved page has for `name`; null where every value will do. */
-  choices(name: string): string[] | null {
+  choices(name: AnswerName): string[] | null {
     return this.model.choices?.(name) ?? null;
   }
 
   /** The answers themselves. */
-  answers(name: string): Partial<Traits>[] {
+  answers(name: AnswerName): Partial<Traits>[] {
     return this.model.answers?.(name) ?? [];
   }
 

@@ -65,7 +65,7 @@ function meanColours(photo: HTMLImageElement, { rows, columns, count, labels }: 
 function toggled(context: Context, part: number): void {
   const off = context.get("switched_off");
   if (!context.live) {
-    const held = context.choices("off") ?? [];
+    const held = context.choices("switched_off") ?? [];
     if (off.includes(part)) context.set({ switched_off: [], switched_scores: null });
     else if (held.includes(String(part))) context.set({ switched_off: [part] });
     return;
@@ -156,7 +156,7 @@ export function switchesPane(context: Context, scene: Scene): HTMLElement {
     say(reading, row ? `${row.label} ${amount(context, row.probability)}${after}` : "");
     reading.classList.toggle("nn-stale", off.length > 0 && !known);
     all.hidden = !off.length;
-    const held = context.live ? null : context.choices("off");
+    const held = context.live ? null : context.choices("switched_off");
     const what = !parts
       ? ""
       : held && !held.length
