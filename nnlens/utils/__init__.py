@@ -1,1 +1,10 @@
-"""Small helpers that know nothing of networks: files, caches, suggestions for misspelt names."""
+"""Small helpers that know nothing of networks: files, caches, suggestions for misspelt names, requirements.
+
+Every part of nnlens imports this room first, so here a PyTorch that is too old is refused.
+"""
+
+import torch
+
+from .requirements import check_torch
+
+check_torch(torch.__version__)
