@@ -158,10 +158,10 @@ def rise(setting: Setting, samples: int, rounds: int) -> None:
         def run() -> object:
             grid = (np.random.rand(samples, 7, 7) < 0.5).astype(np.float32)
             masks = torch.empty(samples, 1, 224, 224)
-            for place, small in enumerate(torch.from_numpy(grid)):
+            for position, small in enumerate(torch.from_numpy(grid)):
                 top, left = np.random.randint(0, 32, 2)
                 large = F.interpolate(small[None, None], size=(256, 256), mode="bilinear")[0, 0]
-                masks[place] = large[top : top + 224, left : left + 224]
+                masks[position] = large[top : top + 224, left : left + 224]
             scores = [
                 probabilities(setting.model, masks[start : start + batch] * setting.x)
                 for start in range(0, samples, batch)

@@ -159,14 +159,14 @@ def measure(page: Page, book: Lab, runs: int) -> None:
 
     print(f"{'milliseconds, event to painted frame':<44}{'median':>8}{'95 %':>8}   goal")
     wait_for_map()
-    row("hover a tile: value read", [page.evaluate(HOVER, place) for place in places()], "≤ 50")
-    row("click a tile: unit painted", [page.evaluate(SELECT, place) for place in places()], "≤ 50")
+    row("hover a tile: value read", [page.evaluate(HOVER, position) for position in places()], "≤ 50")
+    row("click a tile: unit painted", [page.evaluate(SELECT, position) for position in places()], "≤ 50")
     layers = [LAYERS[turn % len(LAYERS)] for turn in range(runs)]
     row("pick a layer: mosaic painted", [page.evaluate(LAYER, name) for name in layers], "≤ 150")
-    row("move the occluder: new probability", [page.evaluate(OCCLUDER, place) for place in places()], "≤ 150")
+    row("move the occluder: new probability", [page.evaluate(OCCLUDER, position) for position in places()], "≤ 150")
     times = []
-    for place in list(range(4, 27))[: min(runs, 12)]:
-        times.append(page.evaluate(SIZE, str(place)))
+    for position in list(range(4, 27))[: min(runs, 12)]:
+        times.append(page.evaluate(SIZE, str(position)))
         book.python("view.cancel += 1; view.wait()")
     row("new size: first coarse heat map", times, "≤ 500")
 
@@ -194,10 +194,10 @@ def measure_card(page: Page, runs: int) -> None:
         return random.uniform(0.1, 0.9, (runs, 2)).tolist()
 
     print(f"\n{'the unit card of a digit network':<44}{'median':>8}{'95 %':>8}   goal")
-    row("hover the unit's map: what the place sees", [page.evaluate(FIELD, place) for place in places()], "≤ 50")
-    row("choose a place: what comes back from it", [page.evaluate(PLACE, place) for place in places()], "≤ 150")
+    row("hover the unit's map: what the place sees", [page.evaluate(FIELD, position) for position in places()], "≤ 50")
+    row("choose a place: what comes back from it", [page.evaluate(PLACE, position) for position in places()], "≤ 150")
     pane(page, "input").get_by_role("button", name="draw").click()
-    row("draw a stroke: the classes", [page.evaluate(STROKE, place) for place in places()], "≤ 150")
+    row("draw a stroke: the classes", [page.evaluate(STROKE, position) for position in places()], "≤ 150")
 
 
 def main(runs: int) -> None:

@@ -35,12 +35,12 @@ def windows() -> None:
     model, transform, names = nnlens.zoo.efficientnet_lite0()
     lens = nnlens.Lens(model, preprocess=transform, labels=names)
     sample = lens.sample(nnlens.zoo.photo("coffee"))
-    x, size, place = sample.input.x, 32, (96, 80)
+    x, size, position = sample.input.x, 32, (96, 80)
     places = np.arange(0, 224 - size + 1, 16)
     plan = Incremental(Prepared(model, x), (size, size), places, places)
-    row, column = (int(np.flatnonzero(places == one)[0]) for one in place)
+    row, column = (int(np.flatnonzero(places == one)[0]) for one in position)
     window = occluder(x, size=size, fill=sample.input.grey)
-    covered = window.cover(np.array([place[0]]), np.array([place[1]]))
+    covered = window.cover(np.array([position[0]]), np.array([position[1]]))
     other = record(model, covered)
     table = color_tables()["sequential"]
     side, gap, text = 224, 20, 52
@@ -50,8 +50,9 @@ def windows() -> None:
         left, top = (number % 3) * (side + gap), (number // 3) * (side + text)
         if name == "input":
             shown = sample.input.shown.copy()
-            ImageDraw.Draw(shown).rectangle((place[1], place[0], place[1] + size - 1, place[0] + size - 1), "#808080")
-            picture, box = shown.resize((side, side)), (place[0], place[1], place[0] + size, place[1] + size)
+            y, x = position
+            ImageDraw.Draw(shown).rectangle((x, y, x + size - 1, y + size - 1), "#808080")
+            picture, box = shown.resize((side, side)), (y, x, y + size, x + size)
             words = [f"the image, {size} by {size} pixels hidden"]
         else:
             change = (other[name] - sample.recording[name])[0].abs().amax(0).numpy()

@@ -21,6 +21,7 @@ _INSTALL = f"{sys.executable} -m pip install"
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Run the command `nnlens`; its exit status."""
     parser = argparse.ArgumentParser(prog="nnlens", description="Look inside a neural network from a notebook.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -42,13 +43,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    with socket.socket() as item:
+        item.bind(("127.0.0.1", 0))
+        return int(item.getsockname()[1])
 
 
 def _notebooks() -> Path:
-    """The folder of the tour: the checkout's, or a copy of the installed one, for it will be edited."""
+    """The folder of the tour: the checkout's, or a copy of the installed one, because users edit it."""
     checkout = Path(__file__).parent.parent / "notebooks"
     if (checkout.parent / "pyproject.toml").is_file() and checkout.is_dir():
         return checkout
@@ -72,10 +73,10 @@ def _demo(port: int | None, browser: bool) -> int:
         command.append("--no-browser")
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
-    # The token travels in the environment: a command line is everybody's to read.
+    # The token is passed in the environment: other users can read a command line.
     environment = {**os.environ, "JUPYTER_TOKEN": token}
     if os.name == "posix":
-        # In place of this process: what stops the demo stops the server.
+        # The server replaces this process, so that stopping the demo stops the server.
         os.chdir(folder)
         os.execve(sys.executable, command, environment)
     return subprocess.run(command, cwd=folder, env=environment, check=False).returncode
@@ -87,12 +88,12 @@ def _freeze(notebooks: list[Path], output: Path | None) -> int:
         try:
             saved = path.is_file() and _has_state(path)
             changed = freeze(path, output)
-            kept = "" if changed == 0 or saved else _UNSAVED
+            stored = "" if changed == 0 or saved else _UNSAVED
         except (OSError, ValueError) as error:
             print(f"{path}: {error}", file=sys.stderr)
             failed = 1
         else:
-            print(f"{path}: {changed} output{'' if changed == 1 else 's'} frozen{kept}")
+            print(f"{path}: {changed} output{'' if changed == 1 else 's'} frozen{stored}")
     return failed
 
 
@@ -113,9 +114,9 @@ def _doctor() -> int:
     needed = required()
     broken = 0
     for name in needed[""]:
-        found = installed_version(name)
-        broken += found is None
-        print(f"{name:<18} {found or f'MISSING: {_INSTALL} {name}'}")
+        result = installed_version(name)
+        broken += result is None
+        print(f"{name:<18} {result or f'MISSING: {_INSTALL} {name}'}")
     if installed_version("torch"):
         import torch
 

@@ -15,7 +15,7 @@ from .inputs.labels import class_names
 from .kernels import Prepared, ScoreMeaning, summary
 from .recording import device_of
 from .render import SummaryTable
-from .scores.meaning import Pick, Place, Task
+from .scores.meaning import Pick, Position, Task
 from .session.sample import Sample
 from .session.selection import Selection
 from .session.session import Session
@@ -103,6 +103,7 @@ class Lens:
 
     @property
     def model(self) -> nn.Module:
+        """The model, which is never changed."""
         return self._session.model
 
     @property
@@ -171,7 +172,7 @@ class Lens:
     def bands(self, bands: Sequence[int] | None) -> None:
         self._session.setup.bands = bands
 
-    def sample(self, image: Any, *, name: str | None = None, place: Place = None) -> Sample:
+    def sample(self, image: Any, *, name: str | None = None, position: Position = None) -> Sample:
         """One image with its recorded pass: `.recording`, `.probabilities`, `.activations(layer)`.
 
         Parameters
@@ -179,7 +180,7 @@ class Lens:
         image : path, bytes, PIL image, uint8 array or ready tensor
         name : str, optional
             How views call it; the file's name by default.
-        place : optional
+        position : optional
             Of a model that gives a map of scores: see `kernels.ScoreMeaning`.
 
         Raises
@@ -189,7 +190,7 @@ class Lens:
         ForwardError
             Where the model raises.
         """
-        return self._session.samples.of(image, name=name, place=place)
+        return self._session.samples.of(image, name=name, position=position)
 
     def dataset(self, data: Any) -> ImageDataset:
         """A folder, torch Dataset, tensor (n, c, h, w) or sequence of images as this model sees it."""
@@ -217,8 +218,8 @@ class Lens:
         SummaryTable
             A table in a terminal, a tree that folds in a notebook; `.result` has the numbers.
         """
-        given = self._session.input_of(*image, **keywords) if image or keywords else self.selection.sample.input
-        args, keywords = given.call
+        value = self._session.input_of(*image, **keywords) if image or keywords else self.selection.sample.input
+        args, keywords = value.call
         return SummaryTable(summary(self.model, *args, depth=depth, passes=passes, **keywords))
 
     @documented(ExploreOptions)
@@ -252,8 +253,8 @@ class Lens:
         from .widgets import ActivationsWidget
 
         with self._session.selections.unchanged_on_error():
-            given = image if image is None else self._session.input_of(image)
-            return ActivationsWidget(self._session, given, **options)
+            value = image if image is None else self._session.input_of(image)
+            return ActivationsWidget(self._session, value, **options)
 
     @documented(OcclusionOptions)
     def occlusion(self, image: Any = None, **options: Unpack[OcclusionOptions]) -> OcclusionWidget:

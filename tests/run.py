@@ -1,6 +1,7 @@
 """Sets up what the tests need, and runs all of them: `python3 tests/run.py`.
 
-A virtual environment in `.venv`, the JavaScript tools in `js/node_modules`, Chromium from the system's packages.
+It makes a virtual environment in `.venv`, puts the JavaScript tools into `js/node_modules`, and takes Chromium from the
+system's packages. With `--checks` it only checks the sources and runs no tests, as the pre-commit hook does.
 """
 
 from __future__ import annotations
@@ -34,36 +35,42 @@ def chromium() -> None:
         sys.exit("the browser tests need Chromium: sudo apt-get install chromium (or your system's package)")
 
 
-def main() -> None:
-    if not shutil.which("npm"):
-        sys.exit("the JavaScript tests need Node.js 20 or newer, with npm")
-    chromium()
+def set_up() -> None:
+    """Install what is missing."""
     if not PYTHON.exists():
         run(sys.executable, "-m", "venv", VENV)
-    run(
-        PYTHON,
-        "-m",
-        "pip",
-        "install",
-        "-qq",
-        "--disable-pip-version-check",
-        "-c",
-        "constraints.txt",
-        "-e",
-        ".[demo,onnx,test,dev]",
-    )
+    extras = ".[demo,onnx,test,dev]"
+    run(PYTHON, "-m", "pip", "install", "-qq", "--disable-pip-version-check", "-c", "constraints.txt", "-e", extras)
+    run("npm", "ci", "--no-audit", "--no-fund", cwd=ROOT / "js")
+
+
+def checks() -> None:
+    """Everything but the tests: style, types, layers, spelling, generated files."""
     run(PYTHON, "-m", "ruff", "check")
     run(PYTHON, "-m", "ruff", "format", "--check")
     run(PYTHON, "-m", "mypy")
     run(PYTHON.with_name("lint-imports"))
-    run("npm", "ci", "--no-audit", "--no-fund", cwd=ROOT / "js")
+    run(PYTHON.with_name("codespell"))
+    run("npm", "run", "--silent", "lint", cwd=ROOT / "js")
     run("npm", "run", "--silent", "check", cwd=ROOT / "js")
+    run(PYTHON, "js/contract.py", "--check")
+
+
+def main() -> None:
+    if not shutil.which("npm"):
+        sys.exit("the JavaScript tests need Node.js 20 or newer, with npm")
+    if "--checks" in sys.argv:
+        checks()
+        return
+    chromium()
+    set_up()
+    checks()
     run("npm", "test", "--silent", cwd=ROOT / "js")
     run("npm", "run", "--silent", "build", cwd=ROOT / "js")
-    # The built and the generated files are committed: they must be those of the sources.
+    # The built files are committed: they must be those of the sources.
     run("git", "diff", "--exit-code", "--stat", "--", "nnlens/static")
-    run(PYTHON, "js/contract.py", "--check")
-    run(PYTHON, "-m", "pytest", "-q", "-m", "not browser")
+    run(PYTHON, "-m", "pytest", "-q", "-m", "not browser", "--cov", "nnlens", "--cov-report", "")
+    run(PYTHON, "-m", "coverage", "report", "--format", "total")
     run(PYTHON, "-m", "pytest", "-q", "-m", "browser")
 
 

@@ -150,10 +150,10 @@ def test_grad_cam_plus_plus_is_its_formula():
     expected = torch.zeros(a.shape[1:])
     for unit in range(len(a)):
         weight = 0.0
-        for place in np.ndindex(*a.shape[1:]):
-            below = 2 * g[unit][place] ** 2 + a[unit].sum() * g[unit][place] ** 3
+        for position in np.ndindex(*a.shape[1:]):
+            below = 2 * g[unit][position] ** 2 + a[unit].sum() * g[unit][position] ** 3
             if below != 0:
-                weight += g[unit][place] ** 2 / below * max(g[unit][place], 0)
+                weight += g[unit][position] ** 2 / below * max(g[unit][position], 0)
         expected += weight * a[unit]
     found = kernels.grad_cam_plus_plus(model, X, target=1, layer="5", upsample="none")
     np.testing.assert_allclose(found.values[0], expected.clamp(min=0), atol=1e-5)

@@ -367,15 +367,16 @@ def test_a_page_keeps_methods_targets_scales_and_the_evidence(lens, net, photo):
     assert "Grad-CAM: " in data["text/plain"]
 
 
-def test_maps_that_are_too_much_for_a_page_are_reduced(monkeypatch, lens, photo):
-    from nnlens.widgets.attribution import grid as module
-
+def test_maps_that_are_too_much_for_a_page_are_reduced(lens, photo):
     view = lens.attribution(photo, methods=["gradient", "guided_backprop"])
     assert view.wait(60)
-    monkeypatch.setattr(module, "MAPS_BUDGET", 100)
-    whole, state = view.map_gradient["0"], view.state()
-    assert (state["map_gradient"]["0"]["rows"], whole["rows"]) == (32, 32)
-    assert state["note"] == "maps are reduced to 56 pixels a side in this page"
+    whole, all_of_it = view.map_gradient["0"], view.state()
+    assert all_of_it["map_gradient"]["0"] == whole
+    assert not all_of_it["note"]
+    state = view.state(room=1)
+    assert (whole["rows"], state["map_gradient"]["0"]["rows"]) == (32, 16)
+    assert "reduced to fit into this page" in state["note"]
+    assert "the maps of gradient" in state["note"]
     assert view.map_gradient["0"] is whole
 
 

@@ -173,8 +173,8 @@ def test_what_stands_in_the_way_is_told():
     [
         (9, {}, "of must be a class index 0…4, got 9"),
         (("3", 8), {}, "of must name a unit 0…7 in layer '3', got 8"),
-        (("3", 1, (9, 9)), {}, r"place must be inside the 6 × 6 map, got \(9, 9\)"),
-        (("3", 1, "mpa"), {}, r"place must be \(row, column\), got 'mpa'"),
+        (("3", 1, (9, 9)), {}, r"position must be inside the 6 × 6 map, got \(9, 9\)"),
+        (("3", 1, "mpa"), {}, r"position must be \(row, column\), got 'mpa'"),
         (("3", 1.5), {}, "of must name a unit 0…7 in layer '3', got 1.5"),
         (("3", True), {}, "of must name a unit 0…7 in layer '3', got True"),
         ("3", {}, "of must be a class index"),
@@ -243,8 +243,8 @@ def by_brute_force(model: Overlapping, x: torch.Tensor, target: int, rule: str) 
     for c, i, j in np.ndindex(signal.shape):
         at_pool[:, i : i + 3, j : j + 3] += signal[c, i, j] * second[c]
     at_rectifier = np.zeros_like(rectified)
-    for place, target_place in switch.items():
-        at_rectifier[target_place] += at_pool[place]  # where windows share a maximum, what comes back adds up
+    for position, target_place in switch.items():
+        at_rectifier[target_place] += at_pool[position]  # where windows share a maximum, what comes back adds up
     at_rectifier = through(at_rectifier, before)
     at_pixels = np.zeros_like(padded)
     for c, i, j in np.ndindex(at_rectifier.shape):

@@ -23,7 +23,7 @@ def by_hand(weight, x, unit, row, column, padding):
 def test_a_convolution_by_hand(net):
     x = torch.randn(1, 3, 32, 32)
     recording = record(net, x)
-    found = connections(recording, x, "block.0", 3, place=(5, 7))
+    found = connections(recording, x, "block.0", 3, position=(5, 7))
     with torch.no_grad():
         parts = by_hand(net.block[0].weight, recording["pool"], 3, 5, 7, 1)
     assert [part.unit for part in found.feeds] == parts.abs().argsort(descending=True).tolist()
@@ -65,7 +65,7 @@ def test_normalisation_and_activation_belong_to_the_unit(net):
     x = torch.randn(1, 3, 32, 32)
     recording = record(net, x)
     found = connections(recording, x, "relu:1", 2)
-    row, column = found.place
+    row, column = found.position
     assert found.operation == "stem"
     assert found.total == pytest.approx(float(recording["bn"][0, 2, row, column]), abs=1e-5)
     scale = net.bn.weight[2] / (net.bn.running_var[2] + net.bn.eps).sqrt()
@@ -82,7 +82,7 @@ def test_normalisation_and_activation_belong_to_the_unit(net):
 def test_a_residual_sum_is_fed_by_both_branches(net):
     x = torch.randn(1, 3, 32, 32)
     recording = record(net, x)
-    found = connections(recording, x, "add", 4, place=(3, 3))
+    found = connections(recording, x, "add", 4, position=(3, 3))
     parts = {(part.layer, part.unit): part.value for part in found.feeds if part.value}
     assert parts == {
         key: pytest.approx(float(value), abs=1e-6)
@@ -136,8 +136,8 @@ def test_bad_arguments(net):
     recording = record(net, x)
     with pytest.raises(ValueError, match=r"unit must be 0…7 in layer 'bn', got 8"):
         connections(recording, x, "bn", 8)
-    with pytest.raises(ValueError, match=r"place must be inside the 32 × 32 map, got \(32, 0\)"):
-        connections(recording, x, "bn", 0, place=(32, 0))
+    with pytest.raises(ValueError, match=r"position must be inside the 32 × 32 map, got \(32, 0\)"):
+        connections(recording, x, "bn", 0, position=(32, 0))
     with pytest.raises(ValueError, match="layer must be one of"):
         connections(recording, x, "nothing", 0)
 
@@ -145,7 +145,7 @@ def test_bad_arguments(net):
 def test_in_words(net):
     x = torch.randn(1, 3, 32, 32)
     recording = record(net, x)
-    words = connections(recording, x, "block.1", 1, place=(2, 3)).describe()
+    words = connections(recording, x, "block.1", 1, position=(2, 3)).describe()
     assert words.startswith("block.1 · 1 at (2, 3): ")
     assert " before its activation function = " in words
     assert words.endswith(" by the bias")

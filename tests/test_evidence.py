@@ -454,9 +454,13 @@ def flat_curves(deletion: float, insertion: float) -> Curves:
 
 def test_a_score_that_does_not_move_tells_nothing():
     still = flat_curves(0.24, 0.241)
-    yard = BaselineCurves((flat_curves(0.241, 0.24), still), still, 4, 28, "0", "blur")
+    yard = BaselineCurves(
+        random=(flat_curves(0.241, 0.24), still), edges=still, block=4, steps=28, deleted="0", inserted="blur"
+    )
     evidence = Evidence(
-        kernels.gradient(network(), X), 0.1, faithfulness=Faithfulness(flat_curves(0.23999, 0.2411), yard)
+        attribution=kernels.gradient(network(), X),
+        edges=0.1,
+        faithfulness=Faithfulness(flat_curves(0.23999, 0.2411), yard),
     )
     (statement,) = evidence.findings()
     assert (statement.verdict, statement.words[:23]) == ("plain", "The score hardly moves,")
@@ -473,9 +477,16 @@ def test_a_score_that_does_not_move_tells_nothing():
     ],
 )
 def test_what_the_curves_say(own, edge, verdict, words):
-    yard = BaselineCurves((flat_curves(0.4, 0.3), flat_curves(0.42, 0.28)), flat_curves(*edge), 8, 28, "0", "blur")
+    yard = BaselineCurves(
+        random=(flat_curves(0.4, 0.3), flat_curves(0.42, 0.28)),
+        edges=flat_curves(*edge),
+        block=8,
+        steps=28,
+        deleted="0",
+        inserted="blur",
+    )
     found = kernels.gradient(network(), X)
-    evidence = Evidence(found, 0.1, faithfulness=Faithfulness(flat_curves(*own), yard))
+    evidence = Evidence(attribution=found, edges=0.1, faithfulness=Faithfulness(flat_curves(*own), yard))
     (statement,) = evidence.findings()
     assert statement.verdict == verdict
     assert words in statement.words
@@ -485,26 +496,32 @@ def test_what_the_other_checks_say():
     found = kernels.integrated_gradients(network(), X, steps=2)
 
     def said(**parts) -> list[tuple[str, str]]:
-        return [(one.check, one.verdict) for one in Evidence(found, **{"edges": 0.1, **parts}).findings()]
+        return [(one.check, one.verdict) for one in Evidence(attribution=found, **{"edges": 0.1, **parts}).findings()]
 
     assert said(edges=0.7)[-1][0] in ("edges", "completeness")
     for kept, verdict in ((0.1, "good"), (0.6, "doubtful"), (0.9, "bad")):
-        randomisation = Randomisation(("8",), (MapSimilarity(kept, 0.0, 0.0),), (), True)
+        randomisation = Randomisation(
+            layers=("8",), cascading=(MapSimilarity(kept, 0.0, 0.0),), independent=(), complete=True
+        )
         assert ("randomisation", verdict) in said(randomisation=randomisation)
     for mean, verdict in ((0.95, "good"), (0.6, "doubtful"), (0.1, "bad")):
-        assert ("seeds", verdict) in said(seeds=SeedSpread((0, 1), np.array([mean]), None, 0))
+        assert ("seeds", verdict) in said(
+            seeds=SeedSpread(seeds=(0, 1), correlations=np.array([mean]), deviation=None, unsure=0)
+        )
     for change, verdict in ((0.1, "good"), (0.8, "doubtful"), (2.0, "bad")):
         assert ("sensitivity", verdict) in said(sensitivity=Sensitivity(0.02, np.array([change])))
     for delta, verdict in ((0.01, "good"), (0.1, "doubtful"), (0.9, "bad")):
         whole = replace(found, promised=float(found.values.sum()) / (1 + delta))
-        assert ("completeness", verdict) in [(one.check, one.verdict) for one in Evidence(whole, 0.1).findings()]
+        assert ("completeness", verdict) in [
+            (one.check, one.verdict) for one in Evidence(attribution=whole, edges=0.1).findings()
+        ]
     zero = replace(found, values=np.zeros_like(found.values), promised=None)
-    assert [one.words for one in Evidence(zero, 0.0).findings()] == [
+    assert [one.words for one in Evidence(attribution=zero, edges=0.0).findings()] == [
         "The map is all zero: it tells nothing about this image."
     ]
     x = torch.randn(1, 3, 12, 16)
     rollout = kernels.attention_rollout(Transformer().eval(), x)
-    assert "the same for every class" in Evidence(rollout, 0.0).describe()
+    assert "the same for every class" in Evidence(attribution=rollout, edges=0.0).describe()
 
 
 def test_a_check_that_was_stopped_is_not_whole():
@@ -526,8 +543,13 @@ def test_what_is_no_number_is_no_evidence():
     with pytest.raises(ValueError, match="the model returned NaN or infinity for a variation of x"):
         kernels.integrated_gradients(Standardising(), X)
     found = kernels.gradient(network(), X)
-    nothing = Randomisation(("8",), (MapSimilarity(float("nan"), float("nan"), float("nan")),), (), True)
-    (statement,) = Evidence(found, 0.1, randomisation=nothing).findings()
+    nothing = Randomisation(
+        layers=("8",),
+        cascading=(MapSimilarity(float("nan"), float("nan"), float("nan")),),
+        independent=(),
+        complete=True,
+    )
+    (statement,) = Evidence(attribution=found, edges=0.1, randomisation=nothing).findings()
     assert statement.verdict == "plain"
 
 

@@ -56,7 +56,7 @@ def test_the_best_are_those_of_a_full_sort(net, data, batch_size):
                 gaps = np.diff(values[order, unit])
                 if np.abs(gaps).min() > 1e-5:
                     assert [one.item for one in shown] == order.tolist()
-                    flat = [one.place[0] * index.width + one.place[1] for one in shown]
+                    flat = [one.position[0] * index.width + one.position[1] for one in shown]
                     if kind == "top":
                         assert flat == places[order, unit].tolist()
             ranks = [one.rank for one in index.examples(unit, "median")]
@@ -198,7 +198,7 @@ def test_tokens_and_lines():
     assert (index.units, index.height, index.width) == (5, 4, 4)
     best = index.examples(2)[0]
     assert best.item == int(value[:, :, 2].amax(1).argmax())
-    assert best.place[0] * 4 + best.place[1] == int(value[best.item, :, 2].argmax())
+    assert best.position[0] * 4 + best.position[1] == int(value[best.item, :, 2].argmax())
 
     line = nn.Sequential(nn.Conv1d(2, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 8, 3))
     found = examples(line, torch.randn(30, 2, 10), ["1"])

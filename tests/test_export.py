@@ -305,5 +305,5 @@ def _without_buffers(value, path, paths, buffers):
     if isinstance(value, dict):
         return {key: _without_buffers(one, [*path, key], paths, buffers) for key, one in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_without_buffers(one, [*path, place], paths, buffers) for place, one in enumerate(value)]
+        return [_without_buffers(one, [*path, position], paths, buffers) for position, one in enumerate(value)]
     return value

@@ -550,7 +550,7 @@ def test_a_units_activation_is_noted_too(layer):
         assert result.clean_activation == pytest.approx(float(clean.max() if len(unit) == 2 else clean[unit[2]]))
     with pytest.raises(ValueError, match=r"unit must be 0…3 in layer '3', got 4"):
         occlusion(model, x, size=6, unit=("3", 4))
-    with pytest.raises(ValueError, match=r"unit's place must be inside its 12 × 12 map, got \(12, 0\)"):
+    with pytest.raises(ValueError, match=r"unit's position must be inside its 12 × 12 map, got \(12, 0\)"):
         occlusion(model, x, size=6, unit=("3", 1, (12, 0)))
 
 
@@ -581,8 +581,8 @@ def test_masks_and_sizes_at_one_place(net):
     np.testing.assert_allclose(masked_scores(net, x, masks, fill=0.5), plainly(net, x, covered), atol=1e-5)
     curve = size_curve(net, x, (10, 8), [2, 5, 12], fill=0.0, shape="circle")
     for scores, size in zip(curve, (2, 5, 12), strict=True):
-        place = [(round(10 - size / 2), round(8 - size / 2))]
-        one = occluded_scores(net, x, place, size=size, fill=0.0, shape="circle")
+        position = [(round(10 - size / 2), round(8 - size / 2))]
+        one = occluded_scores(net, x, position, size=size, fill=0.0, shape="circle")
         np.testing.assert_allclose(scores, one[0], atol=1e-5)
     with pytest.raises(ValueError, match=r"masks must be \(n, 20, 20\) as the input, got \(1, 3, 3\)"):
         masked_scores(net, x, np.ones((1, 3, 3)), fill=0.0)

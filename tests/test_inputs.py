@@ -84,12 +84,12 @@ def test_a_cut_off_file_is_named(picture):
 @pytest.mark.parametrize("size", [(1, 1), (1, 40), (40, 1)])
 def test_a_single_pixel_is_refused(size):
     with pytest.raises(ValueError, match="image must be at least 2 × 2 pixels"):
-        prepare(Image.new("RGB", size), Resize(8, 8, 8, (0.5,), (0.5,)), **CPU)
+        prepare(Image.new("RGB", size), Resize(height=8, width=8, resize=8, mean=(0.5,), std=(0.5,)), **CPU)
 
 
 def test_the_normalisation_is_found_by_asking(picture):
     mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-    found = probe_normalisation(Resize(16, 16, 20, mean, std), picture)
+    found = probe_normalisation(Resize(height=16, width=16, resize=20, mean=mean, std=std), picture)
     np.testing.assert_allclose(found.mean, mean, atol=1e-4)
     np.testing.assert_allclose(found.std, std, atol=1e-4)
 
@@ -110,7 +110,7 @@ def test_what_is_no_scaling_is_not_taken_for_one(picture, preprocess):
 
 def test_the_picture_shown_is_the_models_input(photo):
     crop = Image.fromarray(photo[:40, :40])
-    given = prepare(crop, Resize(40, 40, 40, (0.3, 0.4, 0.5), (0.2, 0.25, 0.3)), **CPU)
+    given = prepare(crop, Resize(height=40, width=40, resize=40, mean=(0.3, 0.4, 0.5), std=(0.2, 0.25, 0.3)), **CPU)
     np.testing.assert_array_equal(np.asarray(given.shown), photo[:40, :40])
     expected = (
         torch.from_numpy(photo[:40, :40].copy()).permute(2, 0, 1) / 255 - torch.tensor([0.3, 0.4, 0.5]).view(3, 1, 1)

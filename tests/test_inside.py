@@ -44,15 +44,15 @@ def test_states_are_those_of_the_fused_layer(kind, layers, both, bias, batch_fir
     names = [f"_l{n}{way}" for n in range(layers) for way in ("", "_reverse")[:ways]]
     found = torch.cat([recording[f"hidden{name}"] for name in names[-ways:]], -1)
     torch.testing.assert_close(found, output, rtol=1e-5, atol=1e-5)
-    for place, name in enumerate(names):
+    for position, name in enumerate(names):
         values = recording[f"hidden{name}"].transpose(0, 1) if batch_first else recording[f"hidden{name}"]
         final = values[0 if name.endswith("reverse") else -1]
         expected = last[0] if kind == "lstm" else last
-        torch.testing.assert_close(final, expected[place], rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(final, expected[position], rtol=1e-5, atol=1e-5)
         if kind == "lstm":
             cells = recording[f"cell{name}"].transpose(0, 1) if batch_first else recording[f"cell{name}"]
             torch.testing.assert_close(
-                cells[0 if name.endswith("reverse") else -1], last[1][place], rtol=1e-5, atol=1e-5
+                cells[0 if name.endswith("reverse") else -1], last[1][position], rtol=1e-5, atol=1e-5
             )
     for operation in recording:
         assert tuple(recording[operation.name].shape) == operation.shape, operation.name
@@ -182,8 +182,8 @@ def test_a_transformers_encoder_that_would_run_fused():
     recording = record(encoder, x)
     with torch.no_grad():
         torch.testing.assert_close(recording.output, encoder(x), rtol=1e-4, atol=1e-5)
-    for place in range(2):
-        weights = recording[f"layers.{place}.self_attn.attention_weights"]
+    for index in range(2):
+        weights = recording[f"layers.{index}.self_attn.attention_weights"]
         torch.testing.assert_close(weights.sum(-1), torch.ones(3, 2, 5))
 
 

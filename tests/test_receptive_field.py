@@ -130,8 +130,8 @@ def test_the_window_says_the_same_away_from_the_borders(parts):
         size, stride, offset = field.size[axis], field.stride[axis], field.offset[axis]
         assert None not in (size, stride, offset)
         for index in range(shape[2 + axis]):
-            place = (0, 0, index, shape[3] // 2) if axis == 0 else (0, 0, shape[2] // 2, index)
-            found = seen_by(recording, name, place)[axis]
+            position = (0, 0, index, shape[3] // 2) if axis == 0 else (0, 0, shape[2] // 2, index)
+            found = seen_by(recording, name, position)[axis]
             first = offset + stride * index
             if first >= 0 and first + size <= 64:
                 assert (found.start, found.stop) == (first, first + size)
@@ -323,8 +323,8 @@ def test_pixels_outside_never_change_a_unit(name):
     for operation in recording:
         if not operation.dtype.is_floating_point or 0 in operation.shape:
             continue
-        for place in ([0] * len(operation.shape), [size // 2 for size in operation.shape]):
-            found = seen_by(recording, operation.name, tuple(place))
+        for position in ([0] * len(operation.shape), [size // 2 for size in operation.shape]):
+            found = seen_by(recording, operation.name, tuple(position))
             if found is None or len(found) != x.ndim - 2:
                 continue
             other = torch.randn_like(x) * 3
@@ -332,5 +332,5 @@ def test_pixels_outside_never_change_a_unit(name):
             again = record(model, other, *inputs[1:], **keywords)
             if operation.name not in again or again.operation(operation.name).shape != operation.shape:
                 continue  # its path depends on the values
-            before, after = (one[operation.name][tuple(place)] for one in (recording, again))
+            before, after = (one[operation.name][tuple(position)] for one in (recording, again))
             torch.testing.assert_close(after, before, atol=1e-5, rtol=1e-4, equal_nan=True, msg=operation.name)

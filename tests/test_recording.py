@@ -182,17 +182,17 @@ def test_two_threads_record_one_model_without_mixing(net):
     net.train()
     results: dict[int, object] = {}
 
-    def work(place: int) -> None:
-        results[place] = record(net, inputs[place])
+    def work(position: int) -> None:
+        results[position] = record(net, inputs[position])
 
-    threads = [threading.Thread(target=work, args=(place,)) for place in range(8)]
+    threads = [threading.Thread(target=work, args=(position,)) for position in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    for place in range(8):
-        assert len(results[place]) == 13
-        torch.testing.assert_close(results[place].output, expected[place])
+    for position in range(8):
+        assert len(results[position]) == 13
+        torch.testing.assert_close(results[position].output, expected[position])
     assert all(module.training for module in net.modules())
 
 

@@ -278,9 +278,9 @@ def test_one_place_of_a_map_can_be_explained():
     assert np.abs(change[~far]).max() > 1e-3
     leaf = X.clone().requires_grad_()
     (right,) = torch.autograd.grad(model(leaf)[0, 2, 5, 7], leaf)
-    place = lens.meaning.at((5, 7))
-    np.testing.assert_allclose(kernels.gradient(model, X, target=2, output=place).values, right[0], atol=1e-6)
-    with pytest.raises(ValueError, match=r"target's place must be inside the output's \(16, 16\)"):
+    position = lens.meaning.at((5, 7))
+    np.testing.assert_allclose(kernels.gradient(model, X, target=2, output=position).values, right[0], atol=1e-6)
+    with pytest.raises(ValueError, match=r"target's position must be inside the output's \(16, 16\)"):
         lens.explore(X, target=(2, 16, 0))
     with pytest.raises(ValueError, match="only a model that gives a map of scores has places"):
         nnlens.Lens(Ending().eval()).explore(X, target=(2, 0, 0))
@@ -354,7 +354,7 @@ def test_class_scores_of_kernels_without_a_meaning():
     assert class_scores(torch.ones(2, 3, 4, 4)).shape == (2, 3)
     assert class_scores(torch.ones(5), count=1).shape == (1, 5)
     assert class_scores(torch.ones(5), count=5).shape == (5, 1)
-    meaning = ScoreMeaning("multiclass", axes=2)
+    meaning = ScoreMeaning(task="multiclass", axes=2)
     assert meaning.read(torch.zeros(2, 4, 3, 3)).tolist() == [[0.25] * 4] * 2
 
 
@@ -417,5 +417,5 @@ def test_both_sides_of_a_region_are_opposite():
     for end, whole in ((lambda y: y, 0.0), (torch.sigmoid, float(region.sum()))):
         model = Places(end, 1).eval()
         right = float(plain(model)[0, 0][torch.from_numpy(region)].sum())
-        found = nnlens.Lens(model, labels=["no", "yes"]).sample(X, place=region)
+        found = nnlens.Lens(model, labels=["no", "yes"]).sample(X, position=region)
         np.testing.assert_allclose(found.logits, [whole - right, right], atol=1e-3)

@@ -93,8 +93,8 @@ def test_the_objective_is_what_was_asked_for(small):
 
     unit = values(("3", 2), "3")
     assert unit[2].mean() > values(("3", 2), "3", negative=True)[2].mean()
-    place = values(("3", 2, (1, 6)), "3")
-    assert place[2, 1, 6] > unit[2, 1, 6]
+    position = values(("3", 2, (1, 6)), "3")
+    assert position[2, 1, 6] > unit[2, 1, 6]
     # A direction along one unit is that unit.
     along = np.eye(8)[2]
     assert synthesis(small, X, ("3", along), steps=30).values[0] == pytest.approx(

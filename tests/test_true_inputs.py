@@ -128,7 +128,7 @@ def test_a_random_transform_is_noticed_and_draws_nothing_more():
 
 
 def test_floats_are_read_by_their_range_and_it_is_said():
-    resize = Resize(20, 24, 20, (0.0,) * 3, (1.0,) * 3)
+    resize = Resize(height=20, width=24, resize=20, mean=(0.0,) * 3, std=(1.0,) * 3)
     pixels = RANDOM.integers(0, 255, (20, 24, 3)).astype(np.uint8)
     expected = prepare(pixels, resize, **CPU).x
     for values, words in ((pixels / 255, "0…1"), (pixels.astype(np.float64), "0…255")):
@@ -148,8 +148,8 @@ def test_many_bands_have_statistics_of_their_own_and_three_are_shown():
     torch.testing.assert_close(found.x[0], right, atol=1e-2, rtol=1e-4)
     assert "channels 3, 2, 1" in found.shown_as
     shown = np.asarray(found.shown).astype(float)
-    for place, band in enumerate((3, 2, 1)):
-        assert np.corrcoef(shown[:, :, place].ravel(), bands[:, :, band].ravel())[0, 1] > 0.98
+    for position, band in enumerate((3, 2, 1)):
+        assert np.corrcoef(shown[:, :, position].ravel(), bands[:, :, band].ravel())[0, 1] > 0.98
     with pytest.raises(ValueError, match="bands must be three channels 0…5"):
         prepare(bands, preprocess, **CPU, bands=(6, 1, 2))
     with pytest.raises(ValueError, match="image must have 6 bands for this preprocess, got 5"):
@@ -163,7 +163,7 @@ def test_closed_pictures_and_texts_are_named(tmp_path):
     made("RGB").save(tmp_path / "a.png")
     with Image.open(tmp_path / "a.png") as closed:
         pass
-    resize = Resize(8, 8, 8, (0.5,), (0.5,))
+    resize = Resize(height=8, width=8, resize=8, mean=(0.5,), std=(0.5,))
     with pytest.raises(ValueError, match="image must be open, but the file of this PIL image was closed"):
         prepare(closed, resize, **CPU)
     with pytest.raises(TypeError, match="image must be a file opened for bytes"):
@@ -265,7 +265,7 @@ def test_labels_that_differ_in_case_and_indices_of_one_number():
 
 
 def test_numbers_of_any_dtype_are_not_stretched():
-    resize = Resize(20, 24, 20, (0.0,) * 3, (1.0,) * 3)
+    resize = Resize(height=20, width=24, resize=20, mean=(0.0,) * 3, std=(1.0,) * 3)
     pixels = RANDOM.integers(60, 119, (20, 24, 3)).astype(np.uint8)
     expected = prepare(pixels, resize, **CPU).x
     for dtype in (np.int64, np.int32, np.uint16):
@@ -280,6 +280,6 @@ def test_a_file_that_was_read_in_part_is_read_from_its_start():
     data = encoded(made("RGB"))
     file = io.BytesIO(data)
     file.read(40)
-    assert prepare(file, Resize(8, 8, 8, (0.5,), (0.5,)), **CPU).name
+    assert prepare(file, Resize(height=8, width=8, resize=8, mean=(0.5,), std=(0.5,)), **CPU).name
     with pytest.raises(TypeError, match=r"preprocess must return a floating tensor, got torch\.uint8"):
         prepare(made("RGB"), lambda image: torch.zeros(3, 4, 4, dtype=torch.uint8), **CPU)

@@ -108,14 +108,14 @@ def test_a_chosen_place_is_what_is_followed_back(lens, net, photo):
     assert view.start == "position"
     expected = back_projection(net, view.selection.sample.input.x, ("block.1", 1, (3, 9)))
     np.testing.assert_allclose(codes(view.back_projection), expected.values, atol=step(view.back_projection))
-    assert view.connections["place"] == (3, 9)
+    assert view.connections["position"] == (3, 9)
     # What it sees: a 3 × 3 convolution behind a pool of 2 and a 3 × 3 convolution.
     assert view.receptive_fields["rows"][3] == [3 * 2 - 3, 3 * 2 + 4]
     view.set_state({"position": None})
     view.wait()
     assert view.start == "maximum"
     other = lens.unit(photo, layer="block", unit=1, position=(2, 2))
-    assert (other.start, other.connections["place"]) == ("position", (2, 2))
+    assert (other.start, other.connections["position"]) == ("position", (2, 2))
 
 
 def test_a_kept_unit_is_seen_at_other_layers(lens, net, photo):

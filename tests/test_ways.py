@@ -181,10 +181,10 @@ def test_quantised_modules_are_recorded_with_the_values_they_stand_for():
     recording = record(model, x)
     assert set("0123456") <= set(recording.names)
     value = x
-    for place in range(7):
-        value = model[place](value)
+    for position in range(7):
+        value = model[position](value)
         right = value.dequantize() if value.is_quantized else value
-        assert torch.equal(recording[str(place)], right)
+        assert torch.equal(recording[str(position)], right)
     view = nnlens.Lens(model).explore(x, size=8, stride=8)
     assert view.result.occlusion.complete
     assert kernels.lime(model, x, samples=30, segmentation="grid", segments=4).values.any()

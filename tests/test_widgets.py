@@ -44,8 +44,8 @@ def test_what_the_browser_gets_is_plain_torch(lens, net, photo):
         hidden = net(image)[0].softmax(0)
     view.wait()
     table = values(view.occlusion_map, "probability").reshape(len(view.occlusion_map["targets"]), 4, 4)
-    for place, target in enumerate(view.occlusion_map["targets"]):
-        assert table[place, 1, 2] == pytest.approx(float(hidden[target]), abs=1e-5)
+    for position, target in enumerate(view.occlusion_map["targets"]):
+        assert table[position, 1, 2] == pytest.approx(float(hidden[target]), abs=1e-5)
 
 
 def test_the_browsers_choices_become_the_selection(lens, photo):
@@ -98,14 +98,14 @@ def test_a_wrong_choice_is_shown_in_the_widget(lens, photo, state, message):
 
 def test_the_live_occluder_equals_plain_torch(lens, net, photo):
     view = lens.occlusion(photo, size=10)
-    for place in ([0, 0], [7, 11], [22, 22]):
-        view.set_state({"occluder": place})
+    for position in ([0, 0], [7, 11], [22, 22]):
+        view.set_state({"occluder": position})
         assert view.wait(10)
         image = view.selection.sample.input.x.clone()
-        image[0, :, place[0] : place[0] + 10, place[1] : place[1] + 10] = 0.0
+        image[0, :, position[0] : position[0] + 10, position[1] : position[1] + 10] = 0.0
         with torch.no_grad():
             expected = net(image)[0]
-        assert view.occluded["place"] == place
+        assert view.occluded["position"] == position
         for index, logit in zip(view.occluded["classes"], view.occluded["logit"], strict=True):
             assert logit == pytest.approx(float(expected[index]), abs=1e-4)
         assert view.occluded["top"] == int(expected.argmax())
@@ -119,7 +119,7 @@ def test_one_place_by_size_and_pixels_hidden_by_hand_equal_plain_torch(lens, net
     view.set_state({"occluder": [9, 4]})
     assert view.wait(10)
     curve = view.size_curve
-    assert (curve["place"], curve["size"], curve["shape"]) == ([9, 4], 8, "circle")
+    assert (curve["position"], curve["size"], curve["shape"]) == ([9, 4], 8, "circle")
     assert curve["sizes"] == sorted(curve["sizes"])
     assert 8 in curve["sizes"]
     for column, size in enumerate(curve["sizes"]):

@@ -146,7 +146,7 @@ def test_the_output_is_the_models(specimen):
 def test_operations_know_what_they_were_given(specimen):
     model, inputs, keywords = built(specimen)
     recording = record(model, *inputs, **keywords)
-    before = {"input", *(f"input[{place}]" for place in range(9))}
+    before = {"input", *(f"input[{index}]" for index in range(9))}
     for operation in recording:
         assert set(operation.inputs) <= before, operation
         before.add(operation.name)
@@ -268,12 +268,12 @@ def test_two_threads_record_every_kind_of_model_at_once():
     expected = {name: record(model, *inputs) for name, (model, inputs, _) in models.items()}
     found: dict[int, tuple[str, Recording]] = {}
 
-    def work(place: int) -> None:
-        name = names[place % len(names)]
+    def work(position: int) -> None:
+        name = names[position % len(names)]
         model, inputs, _ = models[name]
-        found[place] = name, record(model, *inputs)
+        found[position] = name, record(model, *inputs)
 
-    threads = [threading.Thread(target=work, args=(place,)) for place in range(16)]
+    threads = [threading.Thread(target=work, args=(position,)) for position in range(16)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -17,9 +17,7 @@ async function unpack(text: string): Promise<Content> {
   const start = 4 + new DataView(buffer).getUint32(0, true);
   const header = new TextDecoder().decode(new Uint8Array(buffer, 4, start - 4));
   return JSON.parse(header, (_, value) =>
-    value && Array.isArray(value.$bytes)
-      ? new DataView(buffer, start + value.$bytes[0], value.$bytes[1])
-      : value,
+    value && Array.isArray(value.$bytes) ? new DataView(buffer, start + value.$bytes[0], value.$bytes[1]) : value,
   );
 }
 
@@ -52,8 +50,8 @@ function stillModel({ state, responses }: Content): Model {
     },
     off: (event, react) => listeners.get(event)?.delete(react),
     choices(name) {
-      const one = responses.find(({ on }) => on.join("|") === name);
-      return one ? Object.keys(one.table) : [];
+      const response = responses.find(({ on }) => on.join("|") === name);
+      return response ? Object.keys(response.table) : [];
     },
     answers(name) {
       return Object.values(responses.find(({ on }) => on.join("|") === name)?.table ?? {});

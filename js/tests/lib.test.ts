@@ -1,12 +1,13 @@
-import { borders, limitsFor, reachOf, shownValues } from "../src/draw/attribution_map.ts";
-import { coloured, flat, limitsIn, smoothed } from "../src/draw/signed.ts";
 import { describe, expect, it } from "vitest";
+import { borders, limitsFor, reachOf, shownValues } from "../src/draw/attribution_map.ts";
 import { codeColors, colorOf, decode, limitsOf, packTable } from "../src/draw/colors.ts";
-import { percent, shape, share, short, signed } from "../src/ui/format.ts";
-import { gridFrom, hit, layout, order } from "../src/draw/tiles.ts";
 import { OcclusionMap } from "../src/draw/occlusion_map.ts";
+import { coloured, flat, limitsIn, smoothed } from "../src/draw/signed.ts";
+import { gridFrom, hit, layout, order } from "../src/draw/tiles.ts";
+import type { AttributionPayload } from "../src/model/traits.ts";
+import { percent, shape, share, short, signed } from "../src/ui/format.ts";
 import { buildTree, parents, visible } from "../src/views/activations/tree.ts";
-import { occlusionMap, state } from "./model.ts";
+import { attributions, occlusionMap, state } from "./model.ts";
 
 describe("numbers in words", () => {
   it.each([
@@ -21,12 +22,7 @@ describe("numbers in words", () => {
   it("probabilities, changes, shares", () => {
     expect([share(0.814), share(1), share(0)]).toEqual([".81", "1.00", ".00"]);
     expect([signed(-0.47), signed(0.05), signed(0.0001)]).toEqual(["−.47", "+.05", "±0"]);
-    expect([percent(0.62), percent(0.001), percent(0), percent(1)]).toEqual([
-      "62 %",
-      "0.1 %",
-      "0 %",
-      "100 %",
-    ]);
+    expect([percent(0.62), percent(0.001), percent(0), percent(1)]).toEqual(["62 %", "0.1 %", "0 %", "100 %"]);
   });
   it.each([
     [[1, 96, 112, 112], "96×112²"],
@@ -52,10 +48,7 @@ describe("colours", () => {
     const colors = codeColors(-3, 5, [-5, 5], table);
     for (const code of [0, 100, 252]) expect(colors[code]).toBe(colorOf(decode(code, -3, 5), [-5, 5], table));
     expect(decode(253, 0, 1)).toBeNaN();
-    expect([decode(254, 0, 1), decode(255, 0, 1)]).toEqual([
-      Number.NEGATIVE_INFINITY,
-      Number.POSITIVE_INFINITY,
-    ]);
+    expect([decode(254, 0, 1), decode(255, 0, 1)]).toEqual([Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY]);
     expect(new Set([colors[253], colors[254], colors[255]]).size).toBe(3);
   });
 });
@@ -77,14 +70,14 @@ describe("mosaic", () => {
   });
   it("what lies under the middle of a tile's pixel is that pixel", () => {
     const grid = layout(10, 4, 4, 200, 100);
-    for (const [place, row, column] of [
+    for (const [index, row, column] of [
       [0, 0, 0],
       [7, 3, 1],
       [9, 2, 3],
     ]) {
-      const x = (place % grid.columns) * (grid.width + grid.gap) + ((column + 0.5) / 4) * grid.width;
-      const y = Math.floor(place / grid.columns) * (grid.height + grid.gap) + ((row + 0.5) / 4) * grid.height;
-      expect(hit(grid, 10, x, y, 4, 4)).toEqual({ place, row, column });
+      const x = (index % grid.columns) * (grid.width + grid.gap) + ((column + 0.5) / 4) * grid.width;
+      const y = Math.floor(index / grid.columns) * (grid.height + grid.gap) + ((row + 0.5) / 4) * grid.height;
+      expect(hit(grid, 10, x, y, 4, 4)).toEqual({ index, row, column });
     }
     expect(hit(grid, 10, 1e4, 1, 4, 4)).toBeNull();
     expect(hit(grid, 10, -1, 1, 4, 4)).toBeNull();
@@ -123,7 +116,7 @@ describe("tree", () => {
 });
 
 describe("occlusion map", () => {
-  const map = new OcclusionMap(occlusionMap() as any);
+  const map = new OcclusionMap(occlusionMap());
   it("reads scores and changes by target", () => {
     expect(map.at(0, 1, 0, "probability")).toBeCloseTo(0.1);
     expect([...map.change(1, "logit")].slice(0, 3)).toEqual([-1, 1, 0]);
@@ -142,7 +135,7 @@ describe("occlusion map", () => {
     expect(pixels[0]).toBeCloseTo(-0.3);
     expect(pixels[7]).toBeCloseTo(0.1);
     expect(pixels[63]).toBeNaN();
-    const overlapping = new OcclusionMap({ ...occlusionMap(), lefts: [0, 2] } as any);
+    const overlapping = new OcclusionMap({ ...occlusionMap(), lefts: [0, 2] });
     expect(overlapping.perPixel(1, "probability")[3]).toBeCloseTo((-0.3 + 0.1) / 2);
   });
 });
@@ -212,8 +205,16 @@ describe("signed pixels", () => {
 });
 
 describe("attribution maps", () => {
-  const map = (data: Int8Array, more = {}) =>
-    ({ planes: 1, rows: 1, columns: data.length, largest: 127, data: new DataView(data.buffer as ArrayBuffer), contribution: true, ...more }) as any;
+  const map = (data: Int8Array, more: Partial<AttributionPayload> = {}): AttributionPayload => ({
+    ...attributions().map_grad_cam[0],
+    planes: 1,
+    rows: 1,
+    columns: data.length,
+    largest: 127,
+    data: new DataView(data.buffer as ArrayBuffer),
+    contribution: true,
+    ...more,
+  });
 
   it("shows contributions with their signs, gradients by their magnitude, or what is chosen", () => {
     const signs = map(Int8Array.of(-3, 5));

@@ -1,7 +1,16 @@
 // A widget's traits as Python would send them, small.
 
 import type { Model } from "../src/model/context.ts";
-import type { AttributionPayload, EvidencePayload, ExampleItem, MethodName, Mosaic, OcclusionMapPayload, SurrogatePayload, Traits } from "../src/model/traits.ts";
+import type {
+  AttributionPayload,
+  EvidencePayload,
+  ExampleItem,
+  MethodName,
+  Mosaic,
+  OcclusionMapPayload,
+  SurrogatePayload,
+  Traits,
+} from "../src/model/traits.ts";
 
 const view = (numbers: ArrayLike<number> & ArrayBufferView) => new DataView(numbers.buffer as ArrayBuffer);
 const table = () => view(Uint8Array.from({ length: 768 }, (_, at) => at % 256));
@@ -66,7 +75,7 @@ export function card() {
     item: 3,
     value: 2.5,
     rank: 0.99,
-    place: [1, 0],
+    position: [1, 0],
     name: "b.png",
     label: "<i>cat</i>",
     box: [2, 0, 5, 3],
@@ -78,7 +87,17 @@ export function card() {
   return {
     card: true,
     card_module: "",
-    receptive_fields: { ...here, rows: [[0, 3], [4, 7]], columns: [[0, 3], [4, 7]] },
+    receptive_fields: {
+      ...here,
+      rows: [
+        [0, 3],
+        [4, 7],
+      ],
+      columns: [
+        [0, 3],
+        [4, 7],
+      ],
+    },
     rule: "gradient",
     start: "maximum",
     back_projection_display: "colour",
@@ -93,6 +112,7 @@ export function card() {
       colours: true,
       rows: 2,
       columns: 2,
+      step: 1,
       largest: 0.5,
       data: view(Int8Array.of(0, 127, -127, 64)),
       value: 3,
@@ -100,7 +120,7 @@ export function card() {
     },
     connections: {
       ...here,
-      place: [1, 1],
+      position: [1, 1],
       operation: "conv",
       label: "Conv2d",
       total: 3,
@@ -115,7 +135,14 @@ export function card() {
       words: "",
     },
     replacement: "zero",
-    ablation: { ...here, replacement: "zero", classes: [1, 0], clean: [0.8, 0.2], probability: [0.4, 0.6], turned: true },
+    ablation: {
+      ...here,
+      replacement: "zero",
+      classes: [1, 0],
+      clean: [0.8, 0.2],
+      probability: [0.4, 0.6],
+      turned: true,
+    },
     ablation_run: 0,
     ablation_stop: 0,
     dataset_ablation: null,
@@ -123,7 +150,16 @@ export function card() {
     crop: "field",
     search_request: "",
     example_request: -1,
-    search: { number: 1, done: 40, total: 100, remaining: 75, running: true, skipped: [[7, "truncated"]], layers: ["conv"], error: "" },
+    search: {
+      number: 1,
+      done: 40,
+      total: 100,
+      remaining: 75,
+      running: true,
+      skipped: [[7, "truncated"]],
+      layers: ["conv"],
+      error: "",
+    },
     examples: {
       ...here,
       kind: "top",
@@ -153,6 +189,7 @@ export function attributions() {
     colours: false,
     rows: 2,
     columns: 2,
+    step: 1,
     largest: 1,
     data: view(Int8Array.of(0, 127, 64, 0)),
     contribution: true,
@@ -168,15 +205,36 @@ export function attributions() {
     surrogate: null,
     ...more,
   });
-  const surrogate: SurrogatePayload = { coefficients: [0.5, -0.3, 0.1], low: [0.4, -0.4, -0.1], high: [0.6, -0.2, 0.3], r2: 0.8, samples: 60 };
-  const curve = { own: [0.8, 0.1, 0], low: [0.8, 0.4, 0], high: [0.8, 0.6, 0], edges: [0.8, 0.5, 0], area: 0.25, chance: 0.4, edges_area: 0.45 };
+  const surrogate: SurrogatePayload = {
+    coefficients: [0.5, -0.3, 0.1],
+    low: [0.4, -0.4, -0.1],
+    high: [0.6, -0.2, 0.3],
+    r2: 0.8,
+    samples: 60,
+  };
+  const curve = {
+    own: [0.8, 0.1, 0],
+    low: [0.8, 0.4, 0],
+    high: [0.8, 0.6, 0],
+    edges: [0.8, 0.5, 0],
+    area: 0.25,
+    chance: 0.4,
+    edges_area: 0.45,
+  };
   const evidence: EvidencePayload = {
     findings: [
       ["randomisation", "bad", "It hardly changes: <b>edges</b>, not reasons."],
       ["faithfulness", "good", "The score follows it."],
     ],
     curves: { shares: [0, 0.5, 1], block: 1, steps: 2, orders: 5, deletion: curve, insertion: curve },
-    weights: { layers: ["head", "conv"], cascading: [[0.9, 0.8, 0.7], [0.1, 0.2, null]], independent: [[0.9, 0.8, 0.7]] },
+    weights: {
+      layers: ["head", "conv"],
+      cascading: [
+        [0.9, 0.8, 0.7],
+        [0.1, 0.2, null],
+      ],
+      independent: [[0.9, 0.8, 0.7]],
+    },
     skipped: { seeds: 2000 },
     failed: {},
   };
@@ -207,8 +265,20 @@ export function attributions() {
     check_request: null,
     progress: null,
     stopped: false,
-    agreement: { 0: { methods: ["grad_cam", "lime"], values: [[1, 0.4], [0.4, 1]] }, 1: { methods: ["grad_cam"], values: [] } },
-    map_grad_cam: { 0: map("grad_cam", 1), 1: map("grad_cam", 0, { zero: true, data: view(new Int8Array(4)), largest: 0 }) },
+    agreement: {
+      0: {
+        methods: ["grad_cam", "lime"],
+        values: [
+          [1, 0.4],
+          [0.4, 1],
+        ],
+      },
+      1: { methods: ["grad_cam"], values: [] },
+    },
+    map_grad_cam: {
+      0: map("grad_cam", 1),
+      1: map("grad_cam", 0, { zero: true, data: view(new Int8Array(4)), largest: 0 }),
+    },
     map_lime: { 0: map("lime", 1, { surrogate }), 1: { error: "<i>no</i> superpixels" } },
     map_rise: {},
     evidence_grad_cam: { 0: evidence },
@@ -267,7 +337,15 @@ export function state() {
       { name: "spare", silent: true },
     ],
     mosaic: mosaic(),
-    unit_map: { layer: "conv", unit: 0, rows: 2, columns: 2, step: 1, data: view(Float32Array.of(0, 1, 2, 3)), class_name: "" },
+    unit_map: {
+      layer: "conv",
+      unit: 0,
+      rows: 2,
+      columns: 2,
+      step: 1,
+      data: view(Float32Array.of(0, 1, 2, 3)),
+      class_name: "",
+    },
     sort: "index",
     overlay: false,
     size: 4,
@@ -287,28 +365,42 @@ export function state() {
   } satisfies Partial<Traits>;
 }
 
-export function liveModel(values: Record<string, any> = state()): Model & { values: Record<string, any>; saved: number } {
-  const listeners = new Map<string, Set<(content?: any) => void>>();
-  const model = {
+export interface LiveModel extends Model {
+  values: Partial<Traits>;
+  saved: number;
+  sent: unknown[];
+  send(content: unknown): void;
+  fire(event: string, content?: unknown): void;
+  /** How many callbacks are registered. */
+  listening(): number;
+}
+
+/** A widget's model as in a notebook: it holds values and calls back when they change. */
+export function liveModel(values: Partial<Traits> = state()): LiveModel {
+  const listeners = new Map<string, Set<(content?: unknown) => void>>();
+  const all: Record<string, unknown> = values;
+  const model: LiveModel = {
     values,
     saved: 0,
-    sent: [] as unknown[],
-    send: (content: unknown) => void model.sent.push(content),
-    get: (name: string) => values[name],
-    set(name: string, value: unknown) {
-      values[name] = value;
-      for (const react of [...(listeners.get(`change:${name}`) ?? [])]) react();
+    sent: [],
+    send: (content) => void model.sent.push(content),
+    get: (name) => all[name],
+    set(name, value) {
+      all[name] = value;
+      model.fire(`change:${name}`);
     },
     save_changes() {
       model.saved += 1;
     },
-    on(event: string, react: (content?: any) => void) {
+    on(event, react) {
       if (!listeners.has(event)) listeners.set(event, new Set());
       listeners.get(event)!.add(react);
     },
-    off: (event: string, react: (content?: any) => void) => void listeners.get(event)?.delete(react),
-    fire: (event: string, content?: any) => [...(listeners.get(event) ?? [])].forEach((react) => react(content)),
-    listening: () => [...listeners.values()].reduce((sum, all) => sum + all.size, 0),
+    off: (event, react) => void listeners.get(event)?.delete(react),
+    fire(event, content) {
+      for (const react of [...(listeners.get(event) ?? [])]) react(content);
+    },
+    listening: () => [...listeners.values()].reduce((sum, reactions) => sum + reactions.size, 0),
   };
-  return model as any;
+  return model;
 }

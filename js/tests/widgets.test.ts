@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { Context } from "../src/model/context.ts";
 import { Scene } from "../src/model/scene.ts";
+import type { Meaning, Traits } from "../src/model/traits.ts";
 import activations from "../src/views/activations/index.ts";
 import attribution from "../src/views/attribution/index.ts";
 import examples from "../src/views/examples/index.ts";
@@ -9,7 +10,7 @@ import occlusion from "../src/views/occlusion/index.ts";
 import unit from "../src/views/unit/index.ts";
 import { attributions, liveModel as bare, mosaic, state } from "./model.ts";
 
-const liveModel = (values: Record<string, any> = { ...state(), ...attributions(), grid: null }) => bare(values);
+const liveModel = (values: Partial<Traits> = { ...state(), ...attributions(), grid: null }) => bare(values);
 
 const settled = () => new Promise((done) => setTimeout(done, 5));
 let el: HTMLElement;
@@ -35,13 +36,12 @@ describe.each([
     expect(document.querySelectorAll(`.nn-${name}`)).toHaveLength(2);
     for (const stop of stops) stop();
     expect(document.querySelector(".nnlens")).toBeNull();
-    expect((model as any).listening()).toBe(0);
+    expect(model.listening()).toBe(0);
   });
 
   it("gives every picture a text alternative and every control a name", () => {
     widget.render({ model: liveModel(), el });
-    for (const canvas of el.querySelectorAll("canvas"))
-      expect(canvas.getAttribute("aria-label")).toMatch(/\w+/);
+    for (const canvas of el.querySelectorAll("canvas")) expect(canvas.getAttribute("aria-label")).toMatch(/\w+/);
     for (const control of el.querySelectorAll("input:not([hidden]), select")) {
       const named = control.getAttribute("aria-label") || control.closest("label")?.textContent;
       expect(named, control.outerHTML).toMatch(/\w+/);
@@ -90,7 +90,7 @@ describe("the explorer", () => {
     expect(reading.textContent).toBe("<b>dog</b> .80 → …");
     expect(reading.classList.contains("nn-stale")).toBe(true);
     model.set("occluded", {
-      place: [1, 3],
+      position: [1, 3],
       size: 4,
       fill: "grey",
       shape: "rectangle",
@@ -160,11 +160,11 @@ describe("the explorer", () => {
     const file = (name: string) => new File([Uint8Array.of(1, 2, 3)], name, { type: "image/png" });
     root.dispatchEvent(Object.assign(new Event("drop"), { dataTransfer: { files: [file("dropped.png")] } }));
     await settled();
-    expect(model.values.upload.name).toBe("dropped.png");
-    expect(model.values.upload.data.byteLength).toBe(3);
+    expect(model.values.upload!.name).toBe("dropped.png");
+    expect(model.values.upload!.data.byteLength).toBe(3);
     root.dispatchEvent(Object.assign(new Event("paste"), { clipboardData: { files: [file("pasted.png")] } }));
     await settled();
-    expect(model.values.upload.name).toBe("pasted.png");
+    expect(model.values.upload!.name).toBe("pasted.png");
   });
 
   it("leaves out what is hidden", () => {
@@ -175,13 +175,28 @@ describe("the explorer", () => {
   });
 
   it("leaves no row of controls behind where all of them are left out", () => {
-    const hide = ["open", "webcam", "search", "meaning", "code", "paint", "fill", "score", "pin", "sort", "scale", "card"];
+    const hide = [
+      "open",
+      "webcam",
+      "search",
+      "meaning",
+      "code",
+      "paint",
+      "fill",
+      "score",
+      "pin",
+      "sort",
+      "scale",
+      "card",
+    ];
     hide.push("size", "filter", "number", "overlay");
     explorer.render({ model: liveModel({ ...state(), hide }), el });
     for (const row of el.querySelectorAll<HTMLElement>(".nn-row:not(.nn-progress)"))
       expect(row.hidden || row.childElementCount > 0, row.outerHTML).toBe(true);
     const there = [...el.querySelectorAll<HTMLElement>("button:not([hidden]), select, input")];
-    const words = there.filter((one) => !one.closest("[hidden]")).map((one) => one.getAttribute("aria-label") ?? one.textContent);
+    const words = there
+      .filter((one) => !one.closest("[hidden]"))
+      .map((one) => one.getAttribute("aria-label") ?? one.textContent);
     const fields = there.filter((one) => one.matches("input, select") && !one.closest("[hidden]"));
     expect(fields.map((one) => one.outerHTML)).toEqual([]);
     for (const gone of ["paint a mask", "open image…", "another class as the target", "unit card", "compare fills"])
@@ -189,7 +204,16 @@ describe("the explorer", () => {
   });
 
   it("shows quantities with their unit, and no bar longer than its track", async () => {
-    const meaning = { task: "regression", tasks: ["regression"], logits: false, noun: "value", unit: "years", words: "", why: "" };
+    const meaning: Meaning = {
+      task: "regression",
+      tasks: ["regression"],
+      averaged: false,
+      logits: false,
+      noun: "value",
+      unit: "years",
+      words: "",
+      why: "",
+    };
     const scores = { classes: [1, 0], probability: [58.21, -116.42], logit: [58.21, -116.42] };
     const model = liveModel({ ...state(), meaning, scores, score: "logit" });
     explorer.render({ model, el });
@@ -225,7 +249,7 @@ describe("the explorer", () => {
 
   it("says that the kernel does not answer, where it has answered before", () => {
     vi.useFakeTimers();
-    const model = liveModel() as any;
+    const model = liveModel();
     explorer.render({ model, el });
     const box = el.querySelector<HTMLElement>(".nn-changed")!;
     vi.advanceTimersByTime(60_000);
@@ -248,7 +272,13 @@ describe("the explorer", () => {
 
   it("says where no position changes the score, on a scale that does not make it look decisive", async () => {
     const even = new DataView(Float32Array.from([0.8, 0.8007, 0.8, 0.8, 0.2, 0.2, 0.2, 0.2]).buffer);
-    const map = { ...state().occlusion_map, probability: even, done: 4, floor_probability: [0.01, 0.01], floor_logit: [0.02, 0.01] };
+    const map = {
+      ...state().occlusion_map,
+      probability: even,
+      done: 4,
+      floor_probability: [0.01, 0.01],
+      floor_logit: [0.02, 0.01],
+    };
     explorer.render({ model: liveModel({ ...state(), occlusion_map: map }), el });
     await settled();
     expect(el.querySelector(".nn-slight")!.textContent).toBe("no position changes the probability by more than 7.0e−4");
@@ -279,9 +309,7 @@ describe("the explorer", () => {
     const rows = [...el.querySelectorAll<HTMLElement>(".nn-node")];
     expect(rows.map((row) => row.getAttribute("aria-disabled"))).toEqual([null, null, null]);
     rows[1].click();
-    const relu = [...el.querySelectorAll<HTMLElement>(".nn-node")].find((row) =>
-      row.textContent!.includes("ReLU"),
-    )!;
+    const relu = [...el.querySelectorAll<HTMLElement>(".nn-node")].find((row) => row.textContent!.includes("ReLU"))!;
     expect(relu.getAttribute("aria-disabled")).toBe("true");
     expect(relu.title).toContain("needs a running kernel");
     relu.click();
@@ -360,7 +388,12 @@ describe("the unit card", () => {
     await settled();
     expect(model.values.origin).toEqual({ layer: "conv", unit: 0 });
     model.set("layer", "block.relu");
-    model.set("back_projection", { ...model.values.back_projection, layer: "block.relu", at: "block.relu", leaning: [[1, 0.75]] });
+    model.set("back_projection", {
+      ...model.values.back_projection,
+      layer: "block.relu",
+      at: "block.relu",
+      leaning: [[1, 0.75]],
+    });
     await settled();
     expect(pane("back_projection").querySelector("h4")!.textContent).toBe("conv · 0 at block.relu · 0");
     expect(pane("back_projection").querySelector(".nn-link")!.textContent).toContain("block.relu · 1");
@@ -369,7 +402,8 @@ describe("the unit card", () => {
   it("takes the keys of the toolbox, but not those of a field", async () => {
     const model = liveModel();
     unit.render({ model, el });
-    const press = (target: Element, key: string) => target.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+    const press = (target: Element, key: string) =>
+      target.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
     press(pane("unit").querySelector("canvas")!, "b");
     expect(model.values.rule).toBe("input × gradient");
     press(pane("unit").querySelector("canvas")!, "d");
@@ -391,7 +425,9 @@ describe("the unit card", () => {
   it("moves the classes without the unit, and says whether another is on top", () => {
     unit.render({ model: liveModel(), el });
     expect(pane("ablation").textContent).toContain(".80 → .40");
-    expect(pane("ablation").textContent).toContain("without it cat is on top, not <b>dog</b>; <b>dog</b> moves most, by −.40");
+    expect(pane("ablation").textContent).toContain(
+      "without it cat is on top, not <b>dog</b>; <b>dog</b> moves most, by −.40",
+    );
   });
 
   it("shows examples with their labels as text, progress, and stops", async () => {
@@ -465,7 +501,7 @@ describe("the unit card", () => {
 
   it("holds on a saved page what was kept, and says so of the rest", async () => {
     const table = { "gradient|maximum": { back_projection: state().back_projection } };
-    const model: any = liveModel();
+    const model = liveModel();
     model.choices = (name: string) => ({ "rule|start": Object.keys(table), layer: ["conv"] })[name] ?? [];
     model.answers = () => [];
     unit.render({ model, el });
@@ -476,7 +512,8 @@ describe("the unit card", () => {
     model.set("unit", 1);
     await settled();
     const words = "this page holds conv · 0 here; another unit needs a kernel";
-    for (const name of ["back_projection", "connections", "ablation", "examples"]) expect(pane(name).textContent).toContain(words);
+    for (const name of ["back_projection", "connections", "ablation", "examples"])
+      expect(pane(name).textContent).toContain(words);
   });
 
   it("shows the same parts inside the explorer", async () => {
@@ -487,7 +524,8 @@ describe("the unit card", () => {
     expect(model.values.card).toBe(true);
     const context = new Context(model, el);
     el.append(...unit.renderCard(context, new Scene(context)));
-    for (const name of ["back_projection", "examples", "synthesis", "connections", "ablation"]) expect(pane(name)).not.toBeNull();
+    for (const name of ["back_projection", "examples", "synthesis", "connections", "ablation"])
+      expect(pane(name)).not.toBeNull();
   });
 });
 
@@ -540,10 +578,14 @@ describe("attributions", () => {
     add.dispatchEvent(new Event("change"));
     expect(model.values.methods).toEqual(["grad_cam", "lime", "rise"]);
     await settled();
-    buttons("[data-pane=grid]").find((one) => one.getAttribute("aria-label") === "take LIME away")!.click();
+    buttons("[data-pane=grid]")
+      .find((one) => one.getAttribute("aria-label") === "take LIME away")!
+      .click();
     expect(model.values.methods).toEqual(["grad_cam", "rise"]);
     await settled();
-    buttons("[data-pane=grid]").find((one) => one.getAttribute("aria-label") === "take cat away")!.click();
+    buttons("[data-pane=grid]")
+      .find((one) => one.getAttribute("aria-label") === "take cat away")!
+      .click();
     expect(model.values.other_targets).toEqual([]);
   });
 
@@ -551,13 +593,25 @@ describe("attributions", () => {
     const model = render();
     await settled();
     const list = buttons("[data-pane=superpixels]");
-    expect(list.map((one) => one.querySelector(".nn-name")!.textContent)).toEqual(["superpixel 0", "superpixel 1", "superpixel 2 ?"]);
+    expect(list.map((one) => one.querySelector(".nn-name")!.textContent)).toEqual([
+      "superpixel 0",
+      "superpixel 1",
+      "superpixel 2 ?",
+    ]);
     list[1].click();
     expect(model.values.switched_off).toEqual([1]);
     await settled();
     const reading = el.querySelector("[data-pane=photo] .nn-reading")!;
     expect(reading.textContent).toBe("<b>dog</b> .80 → …");
-    model.set("switched_scores", { off: [1], row: 0, classes: [1, 0], probability: [0.3, 0.7], logit: [0, 1], top: 0, top_probability: 0.7 });
+    model.set("switched_scores", {
+      off: [1],
+      row: 0,
+      classes: [1, 0],
+      probability: [0.3, 0.7],
+      logit: [0, 1],
+      top: 0,
+      top_probability: 0.7,
+    });
     await settled();
     expect(reading.textContent).toBe("<b>dog</b> .80 → .30");
     expect(el.querySelector("[data-pane=superpixels]")!.textContent).toContain("R² 0.80 over 60 samples");
@@ -570,13 +624,17 @@ describe("attributions", () => {
     await settled();
     const controls = el.querySelector("[data-pane=controls]")!;
     expect(controls.textContent).toContain("LIME: 250 of about 1,000 passes, about 12 s left");
-    buttons("[data-pane=controls]").find((one) => one.textContent === "stop")!.click();
+    buttons("[data-pane=controls]")
+      .find((one) => one.textContent === "stop")!
+      .click();
     expect(model.values.cancel).toBe(1);
     model.set("busy", "");
     model.set("progress", null);
     model.set("stopped", true);
     await settled();
-    buttons("[data-pane=controls]").find((one) => one.textContent === "go on")!.click();
+    buttons("[data-pane=controls]")
+      .find((one) => one.textContent === "go on")!
+      .click();
     expect(model.values.resume).toBe(1);
   });
 

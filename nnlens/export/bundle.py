@@ -1,7 +1,7 @@
 """The outputs of a widget: live view, self-contained HTML, picture, words.
 
 A saved output must stand on its own: the HTML begins with the picture, which a page without scripts keeps, and
-carries the state, the built module and a small host that takes the picture's place.
+contains the state, the built module and a small host that replaces the picture.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from PIL import Image
 
 MARK = "nnlens-still"
 BUDGET = 2_000_000  # bytes of one output in a saved notebook
+_STATE_SHARE = 0.7  # of the budget for what a page shows first, at most; the rest is for its answers
 
 
 @dataclass(frozen=True)
 class Response:
-    """What a page without a kernel does when the traits `on` take certain values.
+    """How a page without a kernel responds when the traits `on` take certain values.
 
     `table` maps the values, joined by "|", to the traits that change with them.
     """
@@ -40,17 +41,23 @@ class Exported(Protocol):
     _esm: Any
     _css: Any
 
-    def state(self) -> dict[str, Any]: ...
+    def state(self, room: int) -> dict[str, Any]:
+        """The traits that a page starts from, reduced to about `room` bytes."""
 
-    def bake(self, budget: int, *, whole: bool) -> list[Response]: ...
+    def bake(self, budget: int, *, whole: bool) -> list[Response]:
+        """What a page without a kernel answers, within `budget` bytes."""
 
-    def complete(self) -> None: ...
+    def complete(self) -> None:
+        """Compute now what a saved page needs."""
 
-    def picture(self) -> Image.Image: ...
+    def picture(self) -> Image.Image:
+        """The view as a picture."""
 
-    def describe(self) -> str: ...
+    def describe(self) -> str:
+        """A text alternative of the picture."""
 
-    def title(self) -> str: ...
+    def title(self) -> str:
+        """The title of the page."""
 
 
 def pack(content: Any) -> bytes:
@@ -79,8 +86,8 @@ def unpack(packed: bytes) -> Any:
     start = 4 + int.from_bytes(data[:4], "little")
 
     def whole(value: dict[str, Any]) -> Any:
-        place = value.get("$bytes")
-        return data[start + place[0] : start + place[0] + place[1]] if isinstance(place, list) else value
+        position = value.get("$bytes")
+        return data[start + position[0] : start + position[0] + position[1]] if isinstance(position, list) else value
 
     return json.loads(data[4:start], object_hook=whole)
 
@@ -100,11 +107,13 @@ def _script(text: str) -> str:
 
 def still_html(view: Exported, png: bytes, budget: int, whole: bool) -> str:
     """The self-contained HTML of `view`; `whole` as for `View.bake`."""
-    frame = len(png) * 4 // 3 + packed_size([view.state(), view._esm, view._css]) + 20_000
-    responses = view.bake(max(0, budget - frame), whole=whole)
+    frame = len(png) * 4 // 3 + packed_size([view._esm, view._css]) + 20_000
+    room = max(0, int(_STATE_SHARE * (budget - frame)))
+    state = view.state(room)
+    responses = view.bake(max(0, budget - frame - packed_size(state)), whole=whole)
     content = {
-        "state": view.state(),
-        "responses": [{"on": list(one.on), "table": one.table} for one in responses],
+        "state": view.state(room),
+        "responses": [{"on": list(response.on), "table": response.table} for response in responses],
         "esm": str(view._esm),
         "css": str(view._css),
     }
@@ -152,7 +161,7 @@ def page(view: Exported, *, budget: int, title: str, heading: str = "", text: st
 
 def _png(view: Exported) -> bytes:
     buffer = BytesIO()
-    # A palette, dithered, keeps the picture small; photographs of this size lose nothing that one sees.
+    # A dithered palette keeps the picture small, with no visible loss for photographs of this size.
     picture = view.picture()
     picture.quantize(palette=picture.quantize(256), dither=Image.Dither.FLOYDSTEINBERG).save(
         buffer, "PNG", optimize=True
@@ -162,12 +171,12 @@ def _png(view: Exported) -> bytes:
 
 def within_budget(candidates: Iterable[tuple[str, dict[str, Any]]], budget: int) -> dict[str, dict[str, Any]]:
     """The candidates, in their order, that fit into `budget` characters of a saved page."""
-    kept: dict[str, dict[str, Any]] = {}
+    stored: dict[str, dict[str, Any]] = {}
     for name, content in candidates:
         cost = packed_size(content)
         if cost <= budget:
-            kept[name] = content
+            stored[name] = content
             budget -= cost
         elif budget < 20_000:
             break
-    return kept
+    return stored

@@ -1,4 +1,4 @@
-"""Notebooks that were run live, made to stand without a kernel."""
+"""Making the outputs of live notebooks work without a kernel."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from .bundle import BUDGET, MARK, pack, unpack
 _VIEW = "application/vnd.jupyter.widget-view+json"
 _STATE = "application/vnd.jupyter.widget-state+json"
 _PACKED = re.compile(r'(<script type="text/plain">)([A-Za-z0-9+/=]+)(</script>)')
-# What was of the moment, or is the page's own.
+# Traits that only matter while a kernel runs, or that belong to the page.
 _LEFT = {"error", "upload", "busy", "stale", "read_as", "cancel", "resume", "refresh", "progress", "stopped", "check"}
 
 
 def freeze_notebook(notebook: dict[str, Any]) -> int:
     """Freeze the notebook (as JSON) in place: nnlens's outputs lose their live view, and its models their state.
 
-    Where the notebook was saved with its widgets' state, each page takes over what its view showed last: the selection,
-    the map as far as it was computed, the examples that were found. Else it stays as it was when the cell ran.
+    If the notebook was saved with its widgets' state, each page shows what its view showed last: the selection,
+    the map as far as it was computed, the examples that were found. Otherwise it stays as it was when the cell ran.
     Other packages' widgets keep both. Widget state that Colab wrote, one level short, gets the standard form. Returns
     how many outputs changed; a second time it is 0.
 
@@ -39,8 +39,8 @@ def freeze_notebook(notebook: dict[str, Any]) -> int:
     for number, cell in enumerate(_expect(notebook.get("cells", []), list, "cells")):
         _expect(cell, dict, f"cells[{number}]")
         outputs = _expect(cell.get("outputs", []), list, f"cells[{number}].outputs")
-        for place, output in enumerate(outputs):
-            where = f"cells[{number}].outputs[{place}]"
+        for index, output in enumerate(outputs):
+            where = f"cells[{number}].outputs[{index}]"
             data = _expect(_expect(output, dict, where).get("data", {}), dict, f"{where}.data")
             page = data.get("text/html", "")
             page = "".join(map(str, page)) if isinstance(page, list) else page
@@ -70,12 +70,12 @@ def _models(metadata: dict[str, Any]) -> dict[str, Any]:
 
 
 def _renewed(page: str, model: dict[str, Any]) -> str:
-    """A page with the state that its view had when the notebook was saved; as it is where that does not fit."""
-    found = _PACKED.search(page)
-    if found is None:
+    """A page with the state that its view had when the notebook was saved; unchanged if that state does not fit."""
+    result = _PACKED.search(page)
+    if result is None:
         return page
     try:
-        content = unpack(base64.b64decode(found[2]))
+        content = unpack(base64.b64decode(result[2]))
         saved = {key: value for key, value in model["state"].items() if key in content["state"] and key not in _LEFT}
         for buffer in model.get("buffers") or ():
             first, *path = buffer["path"]
@@ -85,7 +85,7 @@ def _renewed(page: str, model: dict[str, Any]) -> str:
         packed = base64.b64encode(pack(content)).decode()
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, zlib.error, binascii.Error):
         return page
-    renewed = page[: found.start(2)] + packed + page[found.end(2) :]
+    renewed = page[: result.start(2)] + packed + page[result.end(2) :]
     return renewed if len(renewed) <= max(BUDGET, len(page)) else page
 
 
@@ -113,7 +113,7 @@ def _forget_models(metadata: dict[str, Any], ours: set[Any]) -> None:
         if key in ours or (_is_model(model) and str(model["state"].get("_anywidget_id", "")).startswith("nnlens."))
     }
     used = json.dumps([model for key, model in state.items() if key not in gone])
-    # A view inside another package's box stays: the box would point at nothing.
+    # A view inside another package's box is kept: without it the box would refer to nothing.
     gone = {key for key in gone if f"IPY_MODEL_{key}" not in used}
     used = json.dumps([model for key, model in state.items() if key not in gone])
     for key in list(gone):
@@ -133,7 +133,7 @@ def _is_model(value: Any) -> bool:
 def freeze(path: str | Path, to: str | Path | None = None) -> int:
     """Freeze the notebook file `path`, in place or into `to`. Returns how many outputs changed.
 
-    The file is replaced at once when the new one is whole; whatever goes wrong leaves it as it was.
+    The file is replaced only when the new one is complete; after an error it is unchanged.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Freezing on the way through nbconvert."""
+"""Freezing notebooks during nbconvert."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from .freeze import freeze_notebook
 
 
 class FreezePreprocessor(Preprocessor):
-    """Makes nnlens's outputs stand alone; other packages' widgets stay as they are.
+    """Makes nnlens's outputs independent of a kernel; other packages' widgets are not changed.
 
     `jupyter nbconvert --to html --Exporter.preprocessors=nnlens.export.preprocessor.FreezePreprocessor lesson.ipynb`
     """
 
     def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
+        """Freeze the notebook `nb`; `resources` is returned unchanged."""
         freeze_notebook(nb)
         return nb, resources

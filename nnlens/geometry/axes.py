@@ -29,7 +29,7 @@ class Layout:
     words : str
         In words.
     tokens : int or None
-        How many tokens the units' values lie along, where they do: then the grid can be chosen.
+        The number of tokens, if the units' values are per token: then the grid can be chosen.
     grid : (rows, columns) or None
         The grid that the tokens are shown as; None for a strip.
     """
@@ -40,10 +40,10 @@ class Layout:
 
 
 def as_maps(value: Tensor, recording: Recording, operation: Operation, grid: Grid = None) -> tuple[np.ndarray, Layout]:
-    """The value for one input as (units, height, width) float32 maps, and how it became them.
+    """The value for one input as (units, height, width) float32 maps, and how it was converted to them.
 
-    Where the image's rows and columns went is followed through the recording, so that channels may come last and
-    tokens find their places. `grid` overrides the guess for tokens: (rows, columns), tokens in front left out,
+    The image's rows and columns are traced through the recording, so that channels may be last and tokens are put at
+    their places. `grid` overrides the guess for tokens: (rows, columns), tokens in front left out,
     or "strip".
     """
     value = value.detach()
@@ -86,7 +86,7 @@ def as_maps(value: Tensor, recording: Recording, operation: Operation, grid: Gri
 def places_of(recording: Recording, operation: Operation, *, whole: bool = False) -> np.ndarray:
     """Where the numbers of the maps lie in the recorded tensor, flat: int64 (units, height, width).
 
-    `whole`: all of each unit's numbers, those too that stand for no place of the image, a class token's say.
+    `whole`: all of each unit's numbers, including those that belong to no place of the image, such as a class token's.
     """
     numbers = torch.arange(math.prod(operation.shape)).view(operation.shape)
     # Laid out as the values would be, in two halves: float32 counts exactly only to 2²⁴.
@@ -107,14 +107,14 @@ def unit_places(
     recording: Recording,
     operation: Operation,
     unit: Any,
-    place: Any = None,
+    position: Any = None,
     *,
     name: str = "unit",
     whole: bool = False,
 ) -> np.ndarray:
     """Where one unit's map lies in the recorded tensor, (height, width), or one `place` of it, (1, 1).
 
-    Raises TypeError or ValueError for a unit or a (row, column) that is none; `name` is the argument's that held them.
+    Raises TypeError or ValueError for an invalid unit or (row, column); `name` is the name of the argument.
     """
     maps = places_of(recording, operation, whole=whole)
     rule = "must be" if name == "unit" else "must name a unit"
@@ -123,15 +123,15 @@ def unit_places(
     if not 0 <= unit < len(maps):
         raise ValueError(f"{name} {rule} 0…{len(maps) - 1} in layer {operation.name!r}, got {unit}")
     own: np.ndarray = maps[unit]
-    if place is None:
+    if position is None:
         return own
     try:
-        row, column = (operator.index(number) for number in place)
+        row, column = (operator.index(number) for number in position)
     except (TypeError, ValueError):
-        raise TypeError(f"place must be (row, column), got {place!r}") from None
+        raise TypeError(f"position must be (row, column), got {position!r}") from None
     height, width = own.shape
     if not (0 <= row < height and 0 <= column < width):
-        raise ValueError(f"place must be inside the {height} × {width} map, got ({row}, {column})")
+        raise ValueError(f"position must be inside the {height} × {width} map, got ({row}, {column})")
     return own[row : row + 1, column : column + 1]
 
 
@@ -170,24 +170,24 @@ _LAST = {"linear", "layer_norm", "rms_norm", "embedding"}
 
 
 def _channels(recording: Recording, operation: Operation) -> Literal["first", "last"] | None:
-    """Where the channels lie, by the nearest operation before this one that tells, nothing having moved since."""
-    by_name = {one.name: one for one in recording}
+    """The axis of the channels, from the nearest operation before this one that determines it."""
+    by_name = {item.name: item for item in recording}
     waiting, seen = [operation], {operation.name}
     while waiting:
-        one = waiting.pop(0)
-        if _FIRST.search(one.op):
+        item = waiting.pop(0)
+        if _FIRST.search(item.op):
             return "first"
-        if one.op in _LAST and (one.op != "layer_norm" or len(one.arguments[1]) == 1):
+        if item.op in _LAST and (item.op != "layer_norm" or len(item.arguments[1]) == 1):
             return "last"
-        if one.op in POINTWISE:
-            before = [by_name[name] for name in one.inputs if name in by_name and name not in seen]
-            seen.update(found.name for found in before)
-            waiting += [found for found in before if found.shape == operation.shape]
+        if item.op in POINTWISE:
+            before = [by_name[name] for name in item.inputs if name in by_name and name not in seen]
+            seen.update(item.name for item in before)
+            waiting += [item for item in before if item.shape == operation.shape]
     return None
 
 
 def _square(tokens: int) -> tuple[int, int] | None:
-    """A square grid, with a class token in front perhaps: the guess where the tokens' places are not known."""
+    """A square grid, possibly with a class token in front: used where the tokens' places are not known."""
     for extra in (0, 1):
         side = math.isqrt(tokens - extra)
         if side > 1 and side * side == tokens - extra:

@@ -32,7 +32,9 @@ class Call:
         self.operation = operation
         self.shape = operation.shape
         self.inputs = [
-            (one, _seen(one, known[one.name])) for one in operation.sources if one.name and one.name in known
+            (source, _seen(source, known[source.name]))
+            for source in operation.sources
+            if source.name and source.name in known
         ]
 
     @property
@@ -42,24 +44,28 @@ class Call:
 
     @property
     def given_shape(self) -> tuple[int, ...]:
+        """The shape of the first argument."""
         return self.inputs[0][0].shape
 
     @property
     def sees_by_its_first(self) -> bool:
-        """Whether its first argument alone sees the image: no weights that are computed from it, say."""
+        """Whether only its first argument sees the image (and not, for example, its weights)."""
         return len(self.inputs) == 1 and self.inputs[0][0] is self.argument(0, "input")
 
-    def argument(self, place: int, name: str, default: Any = None) -> Any:
+    def argument(self, index: int, name: str, default: Any = None) -> Any:
+        """An argument by its name, or by its position if it was given without a name."""
         if name == "dim" and "axis" in self.operation.keywords:  # as NumPy has it
             return self.operation.keywords["axis"]
-        return self.operation.argument(place, name, default)
+        return self.operation.argument(index, name, default)
 
-    def dimension(self, dim: Any) -> int:
+    def dimension(self, dim: object) -> int:
+        """A dimension of the first argument, counted from 0."""
         if isinstance(dim, bool) or not isinstance(dim, int):
             raise TypeError
         return dim % len(self.given_shape)
 
-    def dimensions(self, dims: Any) -> list[int]:
+    def dimensions(self, dims: object) -> list[int]:
+        """Several dimensions of the first argument, counted from 0; all of them for None."""
         if dims is None or dims == () or isinstance(dims, bool):  # x.var(False)
             return list(range(len(self.given_shape)))
         return [self.dimension(dim) for dim in (dims if isinstance(dims, tuple) else (dims,))]
@@ -72,23 +78,27 @@ def _seen(source: Source, reaches: Reaches) -> Reaches:
 
 
 def everything_rule(call: Call) -> Reaches:
-    return merged([one.all() for _, one in call.inputs])
+    """Each output sees everything that any input sees."""
+    return merged([item.all() for _, item in call.inputs])
 
 
 def pointwise_rule(call: Call) -> Reaches:
-    return merged([spread_rule(source, one, call.shape) for source, one in call.inputs])
+    """Each output sees what the inputs at its own position see."""
+    return merged([spread_rule(source, item, call.shape) for source, item in call.inputs])
 
 
 def spread_rule(source: Source, reaches: Reaches, shape: tuple[int, ...]) -> Reaches:
+    """The reaches of a source that is broadcast to `shape`."""
     by = len(shape) - len(source.shape)
     return reaches.map(lambda reach: reach.spread(by, shape))
 
 
 def expand_rule(call: Call) -> Reaches:
+    """The rule of `expand`: a broadcast."""
     return spread_rule(*call.inputs[0], call.shape)
 
 
 def written_rule(call: Call) -> Reaches:
     """x[…] = y: each place sees what it saw before, or some of y."""
     target = call.argument(0, "input")
-    return merged([one if source is target else one.all() for source, one in call.inputs]).at_most()
+    return merged([item if source is target else item.all() for source, item in call.inputs]).at_most()

@@ -13,17 +13,17 @@ from .call import Call, everything_rule, pointwise_rule
 from .reach import Reach, Reaches, merged
 
 
-def reduction_rule(place: int) -> Callable[[Call], Reaches]:
+def reduction_rule(index: int) -> Callable[[Call], Reaches]:
     def rule(call: Call) -> Reaches:
-        dims = call.dimensions(call.argument(place, "dim"))
-        kept = len(call.shape) == len(call.given_shape)
+        dims = call.dimensions(call.argument(index, "dim"))
+        stored = len(call.shape) == len(call.given_shape)
 
         def along(reach: Reach) -> Reach:
             if reach.axis is None:
                 return reach
             if reach.axis in dims:
                 return reach.all()
-            return reach.at(reach.axis if kept else reach.axis - sum(dim < reach.axis for dim in dims))
+            return reach.at(reach.axis if stored else reach.axis - sum(dim < reach.axis for dim in dims))
 
         return call.given.map(along)
 
@@ -36,9 +36,9 @@ def extreme_rule(call: Call) -> Reaches:
     return pointwise_rule(call) if two else reduction_rule(1)(call)
 
 
-def along_rule(place: int, default: int | None = None) -> Callable[[Call], Reaches]:
+def along_rule(index: int, default: int | None = None) -> Callable[[Call], Reaches]:
     """Every place along one dimension depends on all of them."""
-    return lambda call: call.given.mixing([call.dimension(call.argument(place, "dim", default))])
+    return lambda call: call.given.mixing([call.dimension(call.argument(index, "dim", default))])
 
 
 def cumulative_rule(call: Call) -> Reaches:
@@ -47,14 +47,14 @@ def cumulative_rule(call: Call) -> Reaches:
     def along(reach: Reach) -> Reach:
         if reach.axis != dim:
             return reach
-        return Reach(dim, np.minimum.accumulate(reach.low), np.maximum.accumulate(reach.high))
+        return Reach(axis=dim, low=np.minimum.accumulate(reach.low), high=np.maximum.accumulate(reach.high))
 
     return call.given.map(along)
 
 
 def halved_rule(call: Call) -> Reaches | None:
     dim = call.dimension(call.argument(1, "dim", -1))
-    return None if any(one.axis == dim for one in call.given.axes) else call.given
+    return None if any(axis.axis == dim for axis in call.given.axes) else call.given
 
 
 def last_dimensions_rule(call: Call) -> Reaches:
@@ -64,8 +64,8 @@ def last_dimensions_rule(call: Call) -> Reaches:
 
 
 def batch_norm_rule(call: Call) -> Reaches:
-    place = 3 if call.operation.function is torch.batch_norm else 1  # two functions, two orders
-    fixed = call.argument(place, "running_mean") is not None and not call.argument(5, "training", False)
+    index = 3 if call.operation.function is torch.batch_norm else 1  # two functions, two orders
+    fixed = call.argument(index, "running_mean") is not None and not call.argument(5, "training", False)
     dims = [dim for dim in range(len(call.given_shape)) if dim != 1]
     return call.given if fixed else call.given.mixing(dims)
 
@@ -92,9 +92,9 @@ def product_rule(call: Call) -> Reaches:
     if min(len(left.shape), len(right.shape)) < 2:
         return everything_rule(call)
     seen = []
-    for source, one in call.inputs:
+    for source, item in call.inputs:
         inner = len(source.shape) - (1 if source is left else 2)
-        seen.append(_spread_front(source, one.mixing([inner]), call.shape))
+        seen.append(_spread_front(source, item.mixing([inner]), call.shape))
     return merged(seen)
 
 
@@ -102,7 +102,7 @@ def _spread_front(source: Source, reaches: Reaches, shape: tuple[int, ...]) -> R
     """As `spread_rule`, for a product: its last two dimensions do not broadcast."""
     by, front = len(shape) - len(source.shape), len(source.shape) - 2
     return reaches.map(
-        lambda one: one.at(one.axis + by) if one.axis is not None and one.axis >= front else one.spread(by, shape)
+        lambda item: item.at(item.axis + by) if item.axis is not None and item.axis >= front else item.spread(by, shape)
     )
 
 
@@ -111,15 +111,15 @@ def attention_rule(call: Call) -> Reaches:
     query = call.argument(0, "query")
     masked = call.argument(3, "attn_mask") is not None or bool(call.argument(5, "is_causal", False))
     seen = []
-    for source, one in call.inputs:
+    for source, item in call.inputs:
         ndim = len(source.shape)
-        mixed = one.mixing([ndim - 1] if source is query else [ndim - 2, ndim - 1])
+        mixed = item.mixing([ndim - 1] if source is query else [ndim - 2, ndim - 1])
         seen.append(_spread_front(source, mixed, call.shape))
-    found = merged(seen)
-    return found.at_most() if masked else found
+    result = merged(seen)
+    return result.at_most() if masked else result
 
 
 def multi_head_rule(call: Call) -> Reaches:
     masked = call.argument(14, "key_padding_mask") is not None or call.argument(16, "attn_mask") is not None
-    found = everything_rule(call)
-    return found.at_most() if masked else found
+    result = everything_rule(call)
+    return result.at_most() if masked else result

@@ -17,29 +17,29 @@ def cat_rule(call: Call) -> Reaches:
     parts = call.argument(0, "tensors")
     dim = call.dimension(call.argument(1, "dim", 0))
     known = {id(source): reaches for source, reaches in call.inputs}
-    axes, exact = [], all(one.exact for _, one in call.inputs)
-    for place in range(len(call.given.axes)):
-        several = [one.axes[place] for _, one in call.inputs]
-        others = {one.axis for one in several} - {None, dim}
+    axes, exact = [], all(item.exact for _, item in call.inputs)
+    for index in range(len(call.given.axes)):
+        several = [item.axes[index] for _, item in call.inputs]
+        others = {item.axis for item in several} - {None, dim}
         if others:  # joined along another dimension than the one that sees
-            whole = merged([Reaches((one,), True) for one in several])
+            whole = merged([Reaches((item,), True) for item in several])
             axes.append(whole.axes[0])
             exact = exact and whole.exact
             continue
         low, high = [], []
         for part in parts:
-            one = known[id(part)].axes[place] if id(part) in known else None
-            low.append(np.broadcast_to(FAR if one is None else one.low, part.shape[dim]))
-            high.append(np.broadcast_to(-1 if one is None else one.high, part.shape[dim]))
-        joined = Reach(dim, np.concatenate(low), np.concatenate(high))
-        alike = all(one.axis is None for one in several) and len(set(joined.low)) == 1 == len(set(joined.high))
+            entry = known[id(part)].axes[index] if id(part) in known else None
+            low.append(np.broadcast_to(FAR if entry is None else entry.low, part.shape[dim]))
+            high.append(np.broadcast_to(-1 if entry is None else entry.high, part.shape[dim]))
+        joined = Reach(axis=dim, low=np.concatenate(low), high=np.concatenate(high))
+        alike = all(item.axis is None for item in several) and len(set(joined.low)) == 1 == len(set(joined.high))
         axes.append(joined.all() if alike else joined)
     return Reaches(tuple(axes), exact)
 
 
 def stack_rule(call: Call) -> Reaches:
     dim = call.argument(1, "dim", 0) % len(call.shape)
-    whole = merged([one for _, one in call.inputs])
+    whole = merged([item for _, item in call.inputs])
     return whole.map(lambda reach: reach.at(None if reach.axis is None else reach.axis + (reach.axis >= dim)))
 
 
@@ -59,19 +59,19 @@ def transpose_rule(call: Call) -> Reaches:
         order.reverse()
     elif order[1:]:
         names = ("axis0", "axis1") if call.operation.op == "swapaxes" else ("dim0", "dim1")
-        one, other = (
-            call.dimension(call.argument(place + 1, name, place - 2)) for place, name in enumerate(names)
+        entry, other = (
+            call.dimension(call.argument(index + 1, name, index - 2)) for index, name in enumerate(names)
         )  # mT and mH name none: the last two
-        order[one], order[other] = order[other], order[one]
+        order[entry], order[other] = order[other], order[entry]
     return call.given.map(_reordered(order))
 
 
 def reshape_rule(call: Call) -> Reaches:
     before, after = call.given_shape, call.shape
-    given = call.given.axes
-    together = len(given) == 2 and given[0].axis is not None and given[0].axis == given[1].axis
+    value = call.given.axes
+    together = len(value) == 2 and value[0].axis is not None and value[0].axis == value[1].axis
     axes, exact = [], True
-    for number, reach in enumerate(given):
+    for number, reach in enumerate(value):
         moved = _placed(reach, before, after)
         if moved is None and together:
             moved = _split(reach, before, after, number)
@@ -81,50 +81,51 @@ def reshape_rule(call: Call) -> Reaches:
 
 
 def _split(reach: Reach, before: tuple[int, ...], after: tuple[int, ...], number: int) -> Reach | None:
-    """A reach along tokens that become rows and columns again: along which of the two this axis is."""
+    """A reach along tokens that become rows and columns again: which of the two this axis is."""
     assert reach.axis is not None
     outside = math.prod(before[: reach.axis])
-    for place in range(len(after) - 1):
-        if math.prod(after[:place]) == outside and after[place] * after[place + 1] == before[reach.axis]:
-            low, high = (one.reshape(after[place], after[place + 1]) for one in (reach.low, reach.high))
-            if any((one != one.take([0], 1 - number)).any() for one in (low, high)):
+    for index in range(len(after) - 1):
+        if math.prod(after[:index]) == outside and after[index] * after[index + 1] == before[reach.axis]:
+            low, high = (item.reshape(after[index], after[index + 1]) for item in (reach.low, reach.high))
+            if any((item != item.take([0], 1 - number)).any() for item in (low, high)):
                 return None  # other rows and columns than those of the image
-            return Reach(place + number, low.take(0, 1 - number), high.take(0, 1 - number))
+            return Reach(axis=index + number, low=low.take(0, 1 - number), high=high.take(0, 1 - number))
     return None
 
 
 def _placed(reach: Reach, before: tuple[int, ...], after: tuple[int, ...]) -> Reach | None:
     """A reach after a reshape: its dimension stays, or becomes a part of a longer one; None where it is split."""
     if reach.axis is None or before[reach.axis] == 1:
-        return Reach(None, reach.low, reach.high)
+        return Reach(axis=None, low=reach.low, high=reach.high)
     size, outside = before[reach.axis], math.prod(before[: reach.axis])
     inside = math.prod(before[reach.axis + 1 :])
-    for place, count in enumerate(after):
-        front, back = math.prod(after[:place]), math.prod(after[place + 1 :])
+    for index, count in enumerate(after):
+        front, back = math.prod(after[:index]), math.prod(after[index + 1 :])
         if front == outside and count == size:
-            return reach.at(place)
+            return reach.at(index)
         # A longer dimension that holds this one: rows of its tokens.
         if outside % front == 0 and inside % back == 0 and count == (outside // front) * size * (inside // back):
-            return reach.taking(np.arange(count) // (inside // back) % size).at(place)
+            return reach.taking(np.arange(count) // (inside // back) % size).at(index)
     return None
 
 
 def unbind_rule(call: Call) -> Reaches:
     dim = call.dimension(call.argument(1, "dim", 0))
-    lost = any(one.axis == dim for one in call.given.axes)  # which of the places this output is, is not written down
+    # The recording does not say which of the places this output is.
+    lost = any(axis.axis == dim for axis in call.given.axes)
 
     def along(reach: Reach) -> Reach:
         if reach.axis is None or reach.axis == dim:
             return reach if reach.axis is None else reach.all()
         return reach.at(reach.axis - (reach.axis > dim))
 
-    found = call.given.map(along)
-    return found.at_most() if lost else found
+    result = call.given.map(along)
+    return result.at_most() if lost else result
 
 
 def parts_rule(call: Call) -> Reaches | None:
     dim = call.dimension(call.argument(2, "dim", 0))
-    return None if any(one.axis == dim for one in call.given.axes) else call.given
+    return None if any(axis.axis == dim for axis in call.given.axes) else call.given
 
 
 def roll_rule(call: Call) -> Reaches | None:
@@ -135,7 +136,9 @@ def roll_rule(call: Call) -> Reaches | None:
 
     def along(reach: Reach) -> Reach:
         shift = 0 if reach.axis is None else by.get(reach.axis, 0)
-        return Reach(reach.axis, np.roll(reach.low, shift), np.roll(reach.high, shift)) if shift else reach
+        return (
+            Reach(axis=reach.axis, low=np.roll(reach.low, shift), high=np.roll(reach.high, shift)) if shift else reach
+        )
 
     return call.given.map(along)
 
@@ -150,8 +153,8 @@ def slice_rule(call: Call) -> Reaches | None:
     items = list(index) if isinstance(index, tuple) else [index]
     if any(not (item is None or item is Ellipsis or type(item) in (int, slice)) for item in items):
         return None
-    given = sum(item is not None and item is not Ellipsis for item in items)
-    rest = [slice(None)] * (len(call.given_shape) - given)
+    value = sum(item is not None and item is not Ellipsis for item in items)
+    rest = [slice(None)] * (len(call.given_shape) - value)
     items = [*items, Ellipsis] if Ellipsis not in items else items
     at = items.index(Ellipsis)
     items[at : at + 1] = rest
@@ -166,10 +169,10 @@ def slice_rule(call: Call) -> Reaches | None:
     def along(reach: Reach) -> Reach:
         if reach.axis is None:
             return reach
-        place, taken = moved[reach.axis]
+        index, taken = moved[reach.axis]
         if type(taken) is int:
             return replace(reach.taking(np.array([taken])), axis=None)
         start, stop, step = taken.indices(len(reach.low))
-        return reach.window(len(range(start, stop, step)), 1, step, -start).at(place)
+        return reach.window(len(range(start, stop, step)), 1, step, -start).at(index)
 
     return call.given.map(along)

@@ -12,13 +12,13 @@ import numpy as np
 FAR = np.iinfo(np.int64).max
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Reach:
     """Along one axis of the image: the pixels low … high that each place along a tensor's dimension sees.
 
     `axis` is that dimension; None where all places see the same, and the arrays hold one number. low > high: nothing
     is seen. `step`, `first` and `length` describe the same as a window, without the image's borders: place i sees
-    the pixels first + i · step and `length` − 1 more. None where it is no such window.
+    the pixels first + i · step and `length` − 1 more. None if it is not such a window.
     """
 
     axis: int | None
@@ -30,34 +30,35 @@ class Reach:
 
     def all(self) -> Reach:
         """What all places see together."""
-        return Reach(None, self.low.min(keepdims=True), self.high.max(keepdims=True))
+        return Reach(axis=None, low=self.low.min(keepdims=True), high=self.high.max(keepdims=True))
 
     def at(self, axis: int | None) -> Reach:
+        """The same reach along another axis."""
         return replace(self, axis=axis)
 
     def taking(self, index: np.ndarray) -> Reach:
-        """The places at `index`, in that order; no window of the image any more."""
-        return Reach(self.axis, self.low[index], self.high[index])
+        """The places at `index`, in that order; no longer a window of the image."""
+        return Reach(axis=self.axis, low=self.low[index], high=self.high[index])
 
     def through(self, windows: Iterable[np.ndarray]) -> Reach:
-        """What places see that each look at some of these places; no window of the image any more."""
+        """What places see that each look at some of these places; no longer a window of the image."""
         low, high = [], []
         for window in windows:
             window = window[(window >= 0) & (window < len(self.low))]
             low.append(self.low[window].min() if len(window) else FAR)
             high.append(self.high[window].max() if len(window) else -1)
-        return Reach(self.axis, np.array(low), np.array(high))
+        return Reach(axis=self.axis, low=np.array(low), high=np.array(high))
 
     def window(self, count: int, kernel: int, stride: int, padding: int, dilation: int = 1) -> Reach:
         """What `count` places see that look at these through a kernel."""
         taps = np.arange(kernel) * dilation - padding
-        found = self.through(taps + place * stride for place in range(count))
+        result = self.through(taps + position * stride for position in range(count))
         if self.step is None or self.first is None or self.length is None:
-            return found
+            return result
         length = self.length + (kernel - 1) * dilation * self.step
         if length.denominator != 1:
-            return found
-        return replace(found, step=self.step * stride, first=self.first - padding * self.step, length=int(length))
+            return result
+        return replace(result, step=self.step * stride, first=self.first - padding * self.step, length=int(length))
 
     def fits(self, shape: tuple[int, ...]) -> bool:
         """Whether it can be the reach of a tensor of this shape."""
@@ -81,10 +82,12 @@ class Reaches:
     exact: bool
 
     def map(self, change: Callable[[Reach], Reach]) -> Reaches:
+        """The same with each axis changed."""
         return Reaches(tuple(map(change, self.axes)), self.exact)
 
     def all(self, *, exact: bool = True) -> Reaches:
-        return Reaches(tuple(one.all() for one in self.axes), self.exact and exact)
+        """Each position sees what any of them sees."""
+        return Reaches(tuple(axis.all() for axis in self.axes), self.exact and exact)
 
     def mixing(self, dims: Sequence[int]) -> Reaches:
         """What places see that each look at all places along `dims`."""
@@ -95,24 +98,25 @@ class Reaches:
         return Reaches(self.axes, False)
 
     def fits(self, shape: tuple[int, ...]) -> bool:
-        return all(one.fits(shape) for one in self.axes)
+        """Whether it has the lengths of this shape."""
+        return all(axis.fits(shape) for axis in self.axes)
 
 
 def merged(reaches: Sequence[Reaches]) -> Reaches:
     """What is seen by a sum of tensors, whose reaches already lie along the sum's dimensions."""
-    axes, exact = [], all(one.exact for one in reaches)
-    for several in zip(*(one.axes for one in reaches), strict=True):
-        along = {one.axis for one in several} - {None}
+    axes, exact = [], all(reach.exact for reach in reaches)
+    for several in zip(*(reach.axes for reach in reaches), strict=True):
+        along = {item.axis for item in several} - {None}
         if len(along) > 1:  # no box per place along one dimension describes it
-            several, exact = tuple(one.all() for one in several), False
+            several, exact = tuple(item.all() for item in several), False
         low, high = several[0].low, several[0].high
-        for one in several[1:]:
-            low, high = np.minimum(low, one.low), np.maximum(high, one.high)
-        whole = Reach(along.pop() if len(along) == 1 else None, low, high)
-        steps = {one.step for one in several}
+        for item in several[1:]:
+            low, high = np.minimum(low, item.low), np.maximum(high, item.high)
+        whole = Reach(axis=along.pop() if len(along) == 1 else None, low=low, high=high)
+        steps = {item.step for item in several}
         if len(steps) == 1 and None not in steps:
-            first = min(one.first for one in several if one.first is not None)
-            ends = [one.first + one.length for one in several if one.first is not None and one.length is not None]
+            first = min(item.first for item in several if item.first is not None)
+            ends = [item.first + item.length for item in several if item.first is not None and item.length is not None]
             whole = replace(whole, step=several[0].step, first=first, length=math.ceil(max(ends) - first))
         axes.append(whole)
     return Reaches(tuple(axes), exact)

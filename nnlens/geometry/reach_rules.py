@@ -51,11 +51,11 @@ def reach_of(operation: Operation, known: Mapping[str, Reaches]) -> Reaches | No
     if rule is None and call.sees_by_its_first:
         rule = _RULES_OF_ONE.get(operation.op)
     try:
-        found = rule(call) if rule is not None else None
+        result = rule(call) if rule is not None else None
     except (TypeError, ValueError, IndexError, AttributeError, KeyError):
-        found = None  # called in a way that the rule does not know
-    if found is not None and found.fits(operation.shape):
-        return found
+        result = None  # called with arguments that the rule does not cover
+    if result is not None and result.fits(operation.shape):
+        return result
     return everything_rule(call).at_most()
 
 

@@ -14,7 +14,7 @@ from .reach import Reach, Reaches
 from .reach_rules import reach_of
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ReceptiveField:
     """What the units of one operation see of the input, along each of the input's spatial axes.
 
@@ -46,23 +46,23 @@ class ReceptiveField:
 
 
 def receptive_field(recording: Recording, layer: str) -> ReceptiveField | None:
-    """The receptive field of the units of `layer`; None where what the layer gives does not come from an image.
+    """The receptive field of the units of `layer`; None where the layer's output does not come from an image.
 
     The sizes are those of Araujo, Norris & Sim 2019 (distill.pub/2019/computing-receptive-fields), over all paths.
     """
-    found = reaches_of(recording).get(recording.resolve(layer))
-    if found is None:
+    result = reaches_of(recording).get(recording.resolve(layer))
+    if result is None:
         return None
     sizes = _image(recording)
     return ReceptiveField(
-        tuple(one.length for one in found.axes),
-        tuple(one.step for one in found.axes),
-        tuple(one.first for one in found.axes),
-        all(
-            bool((one.low == 0).all() and (one.high == size - 1).all())
-            for one, size in zip(found.axes, sizes, strict=True)
+        size=tuple(axis.length for axis in result.axes),
+        stride=tuple(axis.step for axis in result.axes),
+        offset=tuple(axis.first for axis in result.axes),
+        whole=all(
+            bool((axis.low == 0).all() and (axis.high == size - 1).all())
+            for axis, size in zip(result.axes, sizes, strict=True)
         ),
-        found.exact,
+        exact=result.exact,
     )
 
 
@@ -77,15 +77,15 @@ def seen_by(recording: Recording, layer: str, position: tuple[int, ...]) -> tupl
     )
     if not inside:
         raise ValueError(f"position must be an index into the shape {operation.shape}, got {position}")
-    found = reaches_of(recording).get(operation.name)
-    if found is None:
+    result = reaches_of(recording).get(operation.name)
+    if result is None:
         return None
     slices = []
-    for one in found.axes:
-        place = 0 if one.axis is None else position[one.axis]
-        low, high = int(one.low[place]), int(one.high[place])
+    for item in result.axes:
+        index = 0 if item.axis is None else position[item.axis]
+        low, high = int(item.low[index]), int(item.high[index])
         slices.append(slice(low, high + 1))
-    nothing = any(one.stop <= one.start for one in slices)
+    nothing = any(item.stop <= item.start for item in slices)
     return tuple(slice(0, 0) for _ in slices) if nothing else tuple(slices)
 
 
@@ -97,15 +97,15 @@ def map_fields(recording: Recording, layer: str, places: np.ndarray) -> tuple[np
     """
     operation = recording.operation(layer)
 
-    def seen(place: int) -> tuple[slice, ...] | None:
-        return seen_by(recording, operation.name, tuple(map(int, np.unravel_index(place, operation.shape))))
+    def seen(index: int) -> tuple[slice, ...] | None:
+        return seen_by(recording, operation.name, tuple(map(int, np.unravel_index(index, operation.shape))))
 
-    rows = [seen(int(place)) for place in places[:, 0]]
-    columns = [seen(int(place)) for place in places[0]]
-    if any(one is None or len(one) != 2 for one in (*rows, *columns)):
+    rows = [seen(int(index)) for index in places[:, 0]]
+    columns = [seen(int(index)) for index in places[0]]
+    if any(item is None or len(item) != 2 for item in (*rows, *columns)):
         return None
-    down = np.array([(one[0].start, one[0].stop - 1) for one in rows if one is not None])
-    across = np.array([(one[1].start, one[1].stop - 1) for one in columns if one is not None])
+    down = np.array([(row[0].start, row[0].stop - 1) for row in rows if row is not None])
+    across = np.array([(column[1].start, column[1].stop - 1) for column in columns if column is not None])
     return down, across
 
 
@@ -115,8 +115,8 @@ def _image(recording: Recording) -> tuple[int, ...]:
         for source in operation.sources:
             if source.name == "input":
                 dimensions = re.search(r"(?:conv|pool|transpose)([123])d", operation.op)
-                alone = dimensions is not None and len(source.shape) == int(dimensions[1]) + 1  # it has no batch
-                return () if alone else source.shape[2:]
+                has_no_batch = dimensions is not None and len(source.shape) == int(dimensions[1]) + 1
+                return () if has_no_batch else source.shape[2:]
     return ()
 
 
@@ -130,30 +130,33 @@ def _reaches(recording: Recording) -> dict[str, Reaches]:
     known: dict[str, Reaches] = {}
     places = [np.arange(size) for size in _image(recording)]
     if places:
-        axes = [Reach(axis, one, one, Fraction(1), Fraction(0), 1) for axis, one in enumerate(places, start=2)]
+        axes = [
+            Reach(axis=axis, low=item, high=item, step=Fraction(1), first=Fraction(0), length=1)
+            for axis, item in enumerate(places, start=2)
+        ]
         known["input"] = Reaches(tuple(axes), True)
         for operation in recording:
-            found = reach_of(operation, known)
-            if found is not None:
-                known[operation.name] = found
+            result = reach_of(operation, known)
+            if result is not None:
+                known[operation.name] = result
     return known
 
 
 def spatial_dimensions(recording: Recording, layer: str) -> tuple[int | None, ...]:
-    """Along which dimension of a layer's output each spatial axis of the image lies; None where it is mixed away.
+    """The dimension of a layer's output for each spatial axis of the image.
 
-    Empty where the layer does not come from an image.
+    None for an axis that is no longer separate; empty where the layer does not come from an image.
     """
-    found = reaches_of(recording).get(layer)
-    return () if found is None else tuple(one.axis for one in found.axes)
+    result = reaches_of(recording).get(layer)
+    return () if result is None else tuple(axis.axis for axis in result.axes)
 
 
 def token_grids(recording: Recording) -> dict[int, tuple[int, int]]:
-    """How many tokens → the rows and columns of the image's patches that they are, where the pass tells.
+    """Number of tokens → the rows and columns of the image's patches, where the recorded pass shows them.
 
-    Read off where two spatial axes became one dimension, row by row; tokens in front that see nothing are extra.
+    They are found where two spatial axes became one dimension, row by row; tokens in front that see nothing are extra.
     """
-    found: dict[int, tuple[int, int]] = {}
+    result: dict[int, tuple[int, int]] = {}
     for reaches in reaches_of(recording).values():
         if len(reaches.axes) != 2 or reaches.axes[0].axis is None or reaches.axes[0].axis != reaches.axes[1].axis:
             continue
@@ -166,5 +169,5 @@ def token_grids(recording: Recording) -> dict[int, tuple[int, int]]:
         count = len(rows) // columns
         grid = np.broadcast_to(across.low[seeing][:columns], (count, columns)).ravel()
         if 1 < columns < len(rows) and count * columns == len(rows) and np.array_equal(grid, across.low[seeing]):
-            found.setdefault(len(down.low), (count, columns))
-    return found
+            result.setdefault(len(down.low), (count, columns))
+    return result

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -12,10 +11,10 @@ from .call import Call
 from .reach import Reach, Reaches
 
 
-def _pair(value: Any, place: int, count: int) -> int:
+def _pair(value: int | tuple[int, ...], axis: int, count: int) -> int:
     """The number for one of `count` spatial dimensions from an int or a tuple."""
     if isinstance(value, tuple):
-        return int(value[place] if len(value) == count else value[0])
+        return int(value[axis] if len(value) == count else value[0])
     return int(value)
 
 
@@ -41,13 +40,13 @@ def convolution_rule(call: Call) -> Reaches:
     stride, padding = call.argument(3, "stride", 1), call.argument(4, "padding", 0)
     dilation = call.argument(5, "dilation", 1)
 
-    def change(reach: Reach, place: int) -> Reach:
-        spread = _pair(dilation, place, count)
+    def change(reach: Reach, axis: int) -> Reach:
+        spread = _pair(dilation, axis, count)
         pad = padding
         if isinstance(padding, str):
-            pad = spread * (kernel[place] - 1) // 2 if padding == "same" else 0
-        out = call.shape[place - count]
-        return reach.window(out, kernel[place], _pair(stride, place, count), _pair(pad, place, count), spread)
+            pad = spread * (kernel[axis] - 1) // 2 if padding == "same" else 0
+        out = call.shape[axis - count]
+        return reach.window(out, kernel[axis], _pair(stride, axis, count), _pair(pad, axis, count), spread)
 
     return _spatial(call, count, change).mixing([1])
 
@@ -58,11 +57,11 @@ def transposed_rule(call: Call) -> Reaches:
     stride, padding = call.argument(3, "stride", 1), call.argument(4, "padding", 0)
     dilation = call.argument(7, "dilation", 1)
 
-    def change(reach: Reach, place: int) -> Reach:
-        step, pad = _pair(stride, place, count), _pair(padding, place, count)
-        taps = np.arange(kernel[place]) * _pair(dilation, place, count)
+    def change(reach: Reach, axis: int) -> Reach:
+        step, pad = _pair(stride, axis, count), _pair(padding, axis, count)
+        taps = np.arange(kernel[axis]) * _pair(dilation, axis, count)
         windows = []
-        for out in range(call.shape[place - count]):
+        for out in range(call.shape[axis - count]):
             reached = out + pad - taps
             windows.append(reached[reached % step == 0] // step)
         return reach.through(windows)
@@ -78,9 +77,9 @@ def pooling_rule(call: Call) -> Reaches:
     padding = 0 if at == 2 else call.argument(3, "padding", 0)
     dilation = call.argument(4, "dilation", 1) if call.operation.op.startswith("max") else 1
 
-    def change(reach: Reach, place: int) -> Reach:
-        numbers = (_pair(value, place, count) for value in (kernel, stride, padding, dilation))
-        return reach.window(call.shape[place - count], *numbers)
+    def change(reach: Reach, axis: int) -> Reach:
+        numbers = (_pair(value, axis, count) for value in (kernel, stride, padding, dilation))
+        return reach.window(call.shape[axis - count], *numbers)
 
     return _spatial(call, count, change)
 
@@ -93,8 +92,8 @@ def _cells(size: int, out: int) -> list[np.ndarray]:
 def adaptive_rule(call: Call) -> Reaches:
     count = _count(call)
 
-    def change(reach: Reach, place: int) -> Reach:
-        size, out = len(reach.low), call.shape[place - count]
+    def change(reach: Reach, axis: int) -> Reach:
+        size, out = len(reach.low), call.shape[axis - count]
         if size % out == 0:
             return reach.window(out, size // out, size // out, 0)
         return reach.through(_cells(size, out))
@@ -109,13 +108,13 @@ def interpolate_rule(call: Call) -> Reaches | None:
     if call.argument(6, "antialias", False):
         return None
 
-    def change(reach: Reach, place: int) -> Reach:
-        size, out = len(reach.low), call.shape[place - count]
+    def change(reach: Reach, axis: int) -> Reach:
+        size, out = len(reach.low), call.shape[axis - count]
         if mode == "area":
             return reach.through(_cells(size, out))
         scale = size / out
         if factors is not None and not call.argument(5, "recompute_scale_factor", False):
-            scale = 1 / float(factors[place] if isinstance(factors, tuple) else factors)  # not what the sizes say
+            scale = 1 / float(factors[axis] if isinstance(factors, tuple) else factors)  # not what the sizes say
         if mode in ("nearest", "nearest-exact"):
             shift = np.float32(0.5 if mode == "nearest-exact" else 0)
             taken = [min(int((np.float32(i) + shift) * np.float32(scale)), size - 1) for i in range(out)]
@@ -135,7 +134,7 @@ def interpolate_rule(call: Call) -> Reaches | None:
 def pad_rule(call: Call) -> Reaches:
     amounts, mode = call.argument(1, "pad"), call.argument(2, "mode", "constant")
     ndim = len(call.given_shape)
-    by = {ndim - 1 - place: amounts[2 * place : 2 * place + 2] for place in range(len(amounts) // 2)}
+    by = {ndim - 1 - axis: amounts[2 * axis : 2 * axis + 2] for axis in range(len(amounts) // 2)}
 
     def along(reach: Reach) -> Reach:
         if reach.axis not in by:

@@ -1,4 +1,4 @@
-"""Images in: whatever a user has becomes the model's input, and the picture that is shown."""
+"""Inputs: images in any form are converted to the model's input and to the picture that is shown."""
 
 from .input import Input, any_input, model_input, prepare, redrawn
 from .opening import Opened, open_image, read_image, to_rgb

@@ -1,4 +1,4 @@
-"""Data sets in: whatever a user has becomes ready inputs by index, with pictures and labels to show."""
+"""Data sets: folders, torch Datasets and tensors as ready inputs by index, with pictures and labels."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class ImageDataset:
     Parameters
     ----------
     data : folder, tensor (n, c, h, w), torch Dataset or sequence
-        A folder's images are found in it and below, in the order of their paths; those in a folder of their own go by
-        that one's name. An item of the others is an image (all that `lens.explore` takes), a pair of image and label,
+        A folder's images are found recursively, in the order of their paths; the name of a subfolder is the label of
+        its images. An item of the others is an image (all that `lens.explore` takes), a pair of image and label,
         or a mapping with the keys "image" and "label".
     preprocess : callable, optional
         From a photograph to the model's input.
@@ -38,7 +38,7 @@ class ImageDataset:
     Attributes
     ----------
     mark : str
-        What tells this data set from others, as far as that can be had without reading it.
+        Text that identifies this data set, as far as possible without reading it.
     """
 
     def __init__(
@@ -137,19 +137,19 @@ class ImageDataset:
 
     def _item(self, item: int) -> tuple[Any, str]:
         with self._reading:
-            given = self._data[item]
+            value = self._data[item]
         label: Any = None
-        if isinstance(given, Mapping):
-            image = next((given[key] for key in _PICTURE_KEYS if key in given), None)
+        if isinstance(value, Mapping):
+            image = next((value[key] for key in _PICTURE_KEYS if key in value), None)
             if image is None:
-                raise ValueError(f"an item must have an image under {_PICTURE_KEYS}, got the keys {sorted(given)}")
-            label = next((given[key] for key in _LABEL_KEYS if key in given), None)
-        elif isinstance(given, (tuple, list)):
-            image, label = given[0], given[1] if len(given) > 1 else None
+                raise ValueError(f"an item must have an image under {_PICTURE_KEYS}, got the keys {sorted(value)}")
+            label = next((value[key] for key in _LABEL_KEYS if key in value), None)
+        elif isinstance(value, (tuple, list)):
+            image, label = value[0], value[1] if len(value) > 1 else None
         else:
-            image = given
+            image = value
         if isinstance(image, Image.Image):
-            image = image.copy()  # a file of a lazy one is closed behind it
+            image = image.copy()  # the file of a lazily opened image is closed
         return image, self._words(label)
 
     def _words(self, label: Any) -> str:

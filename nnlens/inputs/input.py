@@ -1,4 +1,4 @@
-"""One image on its way into the model: its input values, and the picture that shows them."""
+"""One image as the model's input, and the picture that shows it."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from .preprocessing import Normalisation, Preprocess, Resize, probe_normalisatio
 BACKGROUND = 0.4  # the share of an image from which on its most frequent colour counts as its background
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Input:
-    """One image on its way into the model.
+    """One input of the model.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class Input:
     path : str or None
         The file it came from, where it came from one.
     x : tensor (1, channels, height, width)
-        The model's input. For an input that is no image the first tensor of what the model is given.
+        The model's input. For an input that is not an image, the first tensor that the model is given.
     shown : PIL image
         The same pixels as a picture.
     shown_as : str
@@ -39,9 +39,9 @@ class Input:
     grey : tensor (channels, 1, 1)
         The input value of mid-grey.
     scale : Normalisation
-        How pixels and input values belong together.
+        The relation between pixels and input values.
     notes : tuple of str
-        What a reader should know of how the image became the input.
+        Remarks on how the image was converted to the input.
     given : (tuple, dict) or None
         What the model is called with, where that is more or other than `x`.
     """
@@ -61,6 +61,7 @@ class Input:
 
     @property
     def is_image(self) -> bool:
+        """Whether it is an image, not any other input of the model."""
         return self.given is None
 
     @property
@@ -76,16 +77,16 @@ class Input:
         codes = pixels[:, 0] * 1024 + pixels[:, 1] * 32 + pixels[:, 2]
         if len(codes) != values[0].numel():
             return None
-        found, counts = np.unique(codes, return_counts=True)
+        result, counts = np.unique(codes, return_counts=True)
         if counts.max() < BACKGROUND * len(codes):
             return None
-        own = values.flatten(1)[:, torch.from_numpy(codes == found[counts.argmax()])]
-        # The very value where the background is even, else what is in the middle of it.
+        own = values.flatten(1)[:, torch.from_numpy(codes == result[counts.argmax()])]
+        # The exact value where the background is uniform, otherwise its median.
         return own.median(1).values.view(-1, 1, 1).to(self.x)
 
     @property
     def usual_fill(self) -> str:
-        """What stands where something is hidden, unless told: the "background" where there is one, else "grey"."""
+        """The default fill of what is hidden: the "background" if there is one, otherwise "grey"."""
         return "grey" if self.background is None else "background"
 
     def fill(self, name: str) -> Any:
@@ -175,11 +176,11 @@ def _input(
         grey = normalisation.value(0.5)
     else:
         grey = ((x.amin((0, 2, 3)) + x.amax((0, 2, 3))) / 2).view(-1, 1, 1)
-    return Input(name, path, x, shown, shown_as, grey.to(x), scale, notes)
+    return Input(name=name, path=path, x=x, shown=shown, shown_as=shown_as, grey=grey.to(x), scale=scale, notes=notes)
 
 
 def any_input(args: tuple[Any, ...], keywords: dict[str, Any], device: torch.device) -> Input:
-    """Whatever a model takes, for what needs no picture: shown as a grey square."""
+    """Any input of a model, for views that need no picture: shown as a grey square."""
 
     def there(value: Any) -> Any:
         if isinstance(value, Tensor):
@@ -187,20 +188,28 @@ def any_input(args: tuple[Any, ...], keywords: dict[str, Any], device: torch.dev
         if isinstance(value, (tuple, list)) and type(value) in (tuple, list):
             return type(value)(map(there, value))
         if isinstance(value, dict):
-            return {key: there(one) for key, one in value.items()}
+            return {key: there(item) for key, item in value.items()}
         return value
 
-    given = tuple(map(there, args)), {key: there(value) for key, value in keywords.items()}
-    tensors = [one for one in (*given[0], *given[1].values()) if isinstance(one, Tensor)]
+    argument = tuple(map(there, args)), {key: there(value) for key, value in keywords.items()}
+    tensors = [item for item in (*argument[0], *argument[1].values()) if isinstance(item, Tensor)]
     if not tensors:
         raise TypeError(
-            f"image must be an image, or tensors that the model takes, got {[type(one).__name__ for one in args]}"
+            f"image must be an image, or tensors that the model takes, got {[type(arg).__name__ for arg in args]}"
         )
     shape = " × ".join(map(str, tensors[0].shape))
     flat = Normalisation((0.5,), (1.0,))
     words = f"not an image: a tensor of {shape}"
-    return Input("input", None, tensors[0], Image.new("RGB", (32, 32), (128,) * 3), words, torch.zeros(1, 1, 1), flat,
-                 given=given)  # fmt: skip
+    return Input(
+        name="input",
+        path=None,
+        x=tensors[0],
+        shown=Image.new("RGB", (32, 32), (128,) * 3),
+        shown_as=words,
+        grey=torch.zeros(1, 1, 1),
+        scale=flat,
+        given=argument,
+    )
 
 
 def _model_input(
@@ -279,7 +288,7 @@ def model_input(image: Any, preprocess: Preprocess | None) -> Tensor:
 
 
 def redrawn(picture: Image.Image, like: Input, name: str) -> Input:
-    """A picture of the size of `like.shown`, pixel by pixel, as the model's input: what somebody drew on it."""
+    """A picture of the size of `like.shown`, pixel by pixel, as the model's input: a drawing on it."""
     channels, height, width = like.x.shape[1:]
     if channels not in (1, 3):
         raise ValueError(f"drawing needs an input of 1 or 3 channels, this one has {channels}")
@@ -287,7 +296,7 @@ def redrawn(picture: Image.Image, like: Input, name: str) -> Input:
         raise ValueError(f"drawing must have {width} × {height} pixels, got {picture.width} × {picture.height}")
     pixels = np.array(picture.convert("L" if channels == 1 else "RGB"), dtype=np.float32).reshape(height, width, -1)
     levels = torch.from_numpy(pixels).permute(2, 0, 1) / 255
-    mean, std = (torch.tensor(one, dtype=torch.float32).view(-1, 1, 1) for one in (like.scale.mean, like.scale.std))
+    mean, std = (torch.tensor(item, dtype=torch.float32).view(-1, 1, 1) for item in (like.scale.mean, like.scale.std))
     x = ((levels - mean) / std)[None].to(like.x.device, like.x.dtype)
     return replace(like, name=name, path=None, x=x, shown=to_rgb(picture), shown_as="a drawing", notes=())
 
@@ -310,7 +319,7 @@ def _show(
     )
     image = image * std.view(-1, 1, 1) + mean.view(-1, 1, 1)
     if bands is not None:
-        if len(bands) != 3 or not all(isinstance(one, (int, np.integer)) and 0 <= one < channels for one in bands):
+        if len(bands) != 3 or not all(isinstance(band, (int, np.integer)) and 0 <= band < channels for band in bands):
             raise ValueError(
                 f"bands must be three channels 0…{channels - 1} for red, green and blue, got {tuple(bands)}"
             )
@@ -328,7 +337,7 @@ def _show(
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Whatever the block draws, the random numbers after it are as if it had not run."""
+    """Restore the random state after the block."""
     python, numpy = random.getstate(), np.random.get_state()
     with torch.random.fork_rng(devices=[]):
         try:

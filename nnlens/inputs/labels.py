@@ -1,4 +1,4 @@
-"""The names of classes, in whatever form a user has them."""
+"""The names of the classes, in any of the usual forms."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _index(value: Any) -> int | None:
 
 
 def _name(value: Any) -> str:
-    if isinstance(value, (list, tuple)) and value and all(isinstance(one, str) for one in value):
+    if isinstance(value, (list, tuple)) and value and all(isinstance(item, str) for item in value):
         value = value[-1]
     if isinstance(value, (str, int, float)) and not isinstance(value, bool):
         return " ".join(str(value).split())

@@ -1,4 +1,4 @@
-"""Images as they are given: opened, but not converted."""
+"""Opening images, without converting them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Opened:
 
 
 def open_image(image: Any, name: str = "the bytes given") -> Opened:
-    """Whatever a user has as an image; files are opened, and turned upright where their EXIF says so.
+    """Open an image in any form; files are rotated upright if their EXIF data says so.
 
     `name` is what bytes are called where they cannot be read.
     """
@@ -43,7 +43,7 @@ def open_image(image: Any, name: str = "the bytes given") -> Opened:
         path = Path(image).expanduser()
         try:
             there = path.is_file()
-        except OSError:  # a text that is too long for a name
+        except OSError:  # a text too long to be a file name
             there = False
         if not there:
             hint = "" if isinstance(image, Path) or path.suffix else "; for a text see nnlens.kernels.lime_text"
@@ -62,17 +62,17 @@ def open_image(image: Any, name: str = "the bytes given") -> Opened:
             ) from error
         return Opened(image)
     if callable(getattr(image, "read", None)):
-        given = image.read()
-        if not isinstance(given, bytes):
+        value = image.read()
+        if not isinstance(value, bytes):
             raise TypeError(
-                f"image must be a file opened for bytes (mode 'rb'), got one that gives {type(given).__name__}"
+                f"image must be a file opened for bytes (mode 'rb'), got one that gives {type(value).__name__}"
             )
-        if not given and callable(getattr(image, "seek", None)):
+        if not value and callable(getattr(image, "seek", None)):
             image.seek(0)  # it was read before
-            given = image.read()
+            value = image.read()
         called = Path(str(getattr(image, "name", name))).name
         try:
-            return _decoded(given, called)
+            return _decoded(value, called)
         except ValueError:
             if not callable(getattr(image, "seek", None)):
                 raise
@@ -121,7 +121,7 @@ def _checked(array: np.ndarray) -> np.ndarray:
 
 
 def read_image(image: Any, name: str = "the bytes given") -> Image.Image:
-    """An image as PIL in 8-bit RGB, whatever it came as; see `open_image`.
+    """An image in any form as PIL in 8-bit RGB; see `open_image`.
 
     Transparency stands on white, 16-bit and floating greys are scaled to 8 bits.
     """
@@ -166,10 +166,10 @@ def channels_first(image: np.ndarray | Tensor) -> np.ndarray:
 
 
 def scaled(array: np.ndarray) -> tuple[np.ndarray, str]:
-    """Numbers of any dtype as brightness, float32, and in words what their range was taken for.
+    """Numbers of any dtype as brightness, float32, and in words what range was assumed.
 
-    8-bit integers are divided by 255, and so are other numbers that lie in 0…255; floats in 0…1 stay. All others, of
-    satellites and detectors, stay as they are.
+    8-bit integers are divided by 255, and so are other numbers in 0…255; floats in 0…1 are unchanged. All other
+    values, from satellites and detectors, are unchanged.
     """
     values = array.astype(np.float32)
     low, high = float(values.min()), float(values.max())

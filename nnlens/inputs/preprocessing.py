@@ -33,7 +33,7 @@ class Normalisation:
         ).view(-1, 1, 1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Resize:
     """nnlens's own transform: shorter side to `resize`, centre crop to (height, width), (x / 255 − mean) / std.
 
@@ -50,6 +50,7 @@ class Resize:
     resample: Image.Resampling = Image.Resampling.BILINEAR
 
     def __call__(self, image: Image.Image | np.ndarray | Tensor) -> Tensor:
+        """The model's input for one image, without the dimension of the batch."""
         if isinstance(image, Image.Image):
             tensor = self._of_picture(image)
         elif len(bands := channels_first(image)) <= 4 and self.channels in (1, 3) and bands.dtype == np.uint8:
@@ -104,11 +105,13 @@ def as_preprocess(preprocess: Any) -> Preprocess | None:
     if hasattr(preprocess, "image_mean") and callable(preprocess):
 
         def processor(image: Image.Image) -> Tensor:
-            return preprocess(images=image, return_tensors="pt")["pixel_values"]
+            result: Tensor = preprocess(images=image, return_tensors="pt")["pixel_values"]
+            return result
 
         return processor
     if callable(preprocess):
-        return preprocess
+        result: Callable[[Any], Tensor] | None = preprocess
+        return result
     raise TypeError(
         "preprocess must be a callable, an image processor, a timm data config or a mapping with mean, std and "
         f"size, got {type(preprocess).__name__}"
@@ -132,23 +135,31 @@ def _from_mapping(config: Mapping[str, Any]) -> Resize:
     if not all(std):
         raise ValueError(f"preprocess std must not be 0, got {std}")
     # A list has a number for each channel; a bare number is the same for all three colours.
-    lists = [len(given) for name, given in (("mean", mean), ("std", std)) if np.shape(config.get(name, 0.0))]
+    lists = [len(item) for name, item in (("mean", mean), ("std", std)) if np.shape(config.get(name, 0.0))]
     channels = numbers[0] if len(numbers) == 3 else max(lists, default=3)
-    for name, given in (("mean", mean), ("std", std)):
-        if len(given) not in (1, channels):
+    for name, argument in (("mean", mean), ("std", std)):
+        if len(argument) not in (1, channels):
             raise ValueError(
-                f"preprocess {name} must have 1 or {channels} numbers, as the input's channels, got {given}"
+                f"preprocess {name} must have 1 or {channels} numbers, as the input's channels, got {argument}"
             )
     crop = float(config.get("crop_pct", 1.0) or 1.0)
     resample = Image.Resampling[str(config.get("interpolation", "bilinear")).upper()]
-    return Resize(height, width, round(min(height, width) / crop), mean, std, channels, resample)
+    return Resize(
+        height=height,
+        width=width,
+        resize=round(min(height, width) / crop),
+        mean=mean,
+        std=std,
+        channels=channels,
+        resample=resample,
+    )
 
 
 def probe_normalisation(preprocess: Preprocess, image: Image.Image | np.ndarray | Tensor) -> Normalisation | None:
     """Mean and std of `preprocess`, found from what it makes of a black, a dark and a white image like `image`.
 
-    None where it is no per-channel scaling of the pixels (dark does not come out between black and white), or where
-    black and white are not known: for values that are not 8-bit.
+    None if it is not a per-channel scaling of the pixels (dark is not mapped between black and white), or if
+    black and white are not known (values that are not 8-bit).
     """
 
     def made_of(level: int) -> Tensor:
@@ -156,7 +167,7 @@ def probe_normalisation(preprocess: Preprocess, image: Image.Image | np.ndarray 
 
     try:
         black, dark, white = made_of(0), made_of(51), made_of(255)
-    except Exception:  # the photograph itself went through: a transform that refuses flat images is no error
+    except Exception:  # the photograph itself was accepted: a transform that refuses flat images is not an error
         return None
     low, mid, high = (tensor.flatten(1).mean(1) for tensor in (black, dark, white))
     span = high - low

@@ -1,4 +1,4 @@
-"""Analyses: functions of a model and tensors that give frozen results. They know no widget and no picture."""
+"""Analyses: functions of a model and tensors that give frozen results. They do not depend on widgets or pictures."""
 
 from nnlens.geometry.axes import Grid
 from nnlens.geometry.receptive_field import ReceptiveField, receptive_field, seen_by, token_grids
@@ -47,11 +47,11 @@ from .occlusion.experiment import occlusion, occlusion_series, occlusion_steps
 from .occlusion.incremental import Incremental
 from .occlusion.occluded import masked_scores, occluded_scores, size_curve
 from .occlusion.occlusion_map import Occlusion
-from .occlusion.windows import Share
+from .occlusion.windows import OperationPlan
 from .units.ablation import Ablation, DatasetAblation, ablation, dataset_ablation_steps
 from .units.activations import Activations, activations
 from .units.back_projection import BackProjection, back_projection
-from .units.connections import Connections, Part, connections
+from .units.connections import Connections, Contribution, connections
 from .units.examples import DatasetExamples, examples, examples_steps
 from .units.layer_examples import Example, LayerExamples
 from .units.quantiles import QuantileSketch
@@ -66,6 +66,7 @@ __all__ = [
     "BackProjection",
     "BaselineCurves",
     "Connections",
+    "Contribution",
     "Cost",
     "Curves",
     "DatasetAblation",
@@ -81,7 +82,7 @@ __all__ = [
     "MapSimilarity",
     "Method",
     "Occlusion",
-    "Part",
+    "OperationPlan",
     "Prepared",
     "QuantileSketch",
     "Randomisation",
@@ -89,7 +90,6 @@ __all__ = [
     "ScoreMeaning",
     "SeedSpread",
     "Sensitivity",
-    "Share",
     "Subject",
     "Summary",
     "Surrogate",

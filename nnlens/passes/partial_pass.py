@@ -1,4 +1,4 @@
-"""A pass that gives the values of some layers and ends behind the last of them."""
+"""A pass that returns the values of some layers and ends after the last of them."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class PartialPass:
     layers : sequence of str
         Names of operations.
     replacements : optional
-        Operations that are done in another way, by their numbers.
+        Replacements of operations, by their numbers.
     prepared : Prepared, optional
-        The model made ready for many passes: they are faster by it, where it still computes the layers.
+        The prepared model, which makes passes faster, if it still computes the layers.
     to_end : bool
         Run the whole forward, for its output.
     """
@@ -53,14 +53,14 @@ class PartialPass:
                 f"layer {inside[0]!r} is computed inside another operation, where nothing can be watched or changed: "
                 "choose an operation of the pass itself"
             )
-        given = (source.shape for operation in recording for source in operation.sources if source.name == "input")
-        first = next(given, None)
+        argument = (source.shape for operation in recording for source in operation.sources if source.name == "input")
+        first = next(argument, None)
         self.shape = None if first is None else first[1:]
         usable = prepared is not None and all(prepared.can_watch(operation.name) for operation in self.operations)
         self.prepared = prepared if usable else None
         self.own = dict(replacements or {})
         self.ruled = bool(replacements)
-        self.how = ""  # in words, where it is not the fast way
+        self.how = ""  # in words, if not in the fast way
         self.base = {**(prepared.replacements if prepared is not None and usable else {}), **(replacements or {})}
 
     def __call__(self, batch: Tensor) -> tuple[dict[str, Tensor], Any]:
@@ -80,12 +80,12 @@ class PartialPass:
         return self.recorded(batch)
 
     def recorded(self, batch: Tensor) -> tuple[dict[str, Tensor], Any]:
-        """The same from the model's own forward, whatever path it takes, with all of its operations as they are."""
+        """The same from the model's own forward, whatever path it takes, with no operation replaced."""
         names = [operation.name for operation in self.operations]
         if not names:
             return {}, self.model(batch)
-        found = Recorder(self.model, only=names).run((batch,), {}, gradients=torch.is_grad_enabled())
-        return {name: found[name] for name in names}, found.output
+        result = Recorder(self.model, only=names).run((batch,), {}, gradients=torch.is_grad_enabled())
+        return {name: result[name] for name in names}, result.output
 
     def _on_the_way(self, batch: Tensor) -> tuple[dict[str, Tensor], Any]:
         values: dict[str, Tensor] = {}
@@ -95,7 +95,7 @@ class PartialPass:
 
         def keep(name: str, value: Tensor) -> Tensor | None:
             if wanted and not value.requires_grad and value.is_floating_point():
-                # Computed under `no_grad`: a gradient can still be had from here on.
+                # Computed under `no_grad`: a gradient is still possible from here on.
                 values[name] = value.detach().clone().requires_grad_()
                 if len(values) == len(self.operations) and not self.to_end:
                     raise Reached
@@ -104,7 +104,7 @@ class PartialPass:
                 values[name] = value
                 raise Reached
             values[name] = value.clone()  # the next operation may write into it
-            # A gradient towards the layer must pass through what is kept.
+            # A gradient with respect to the layer must pass through the stored value.
             return values[name].clone() if wanted else None
 
         trusted = self.prepared is None or not wanted or self.prepared.has_gradients()

@@ -42,7 +42,7 @@ def prepare_passes(
         prepared.trust.fall_back(Level.SINGLE)  # what Python read of one image does not hold for a batch
     elif draws(prepared.model):
         prepared.trust.fall_back(Level.SINGLE)  # the same random numbers for each input
-    elif "as_strided" in recorded.calls or any(source.shared for one in recorded for source in one.sources):
+    elif "as_strided" in recorded.calls or any(source.shared for item in recorded for source in item.sources):
         prepared.trust.fall_back(Level.MODEL)  # memory that has several names is left to the model
     if engine == "onnx" and prepared.onnx is None:
         with borrow(model):

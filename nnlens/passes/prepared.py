@@ -1,4 +1,4 @@
-"""A model made ready for many passes: what every method that perturbs its input runs on."""
+"""A model prepared for many passes over variations of its input."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from .strided import Strided
 from .trust import Trust
 from .winograd import Winograd, is_worth_it, padded
 
-# Operations whose output is memory of its own, which the only one who reads it may write into.
+# Operations whose output has memory of its own, which its only reader may overwrite.
 _FRESH = {"conv2d", "batch_norm", "add", "sub", "mul", "linear", "cat"}
 
 
@@ -44,9 +44,9 @@ class Prepared:
     """A model with its recorded pass on one input, ready to run on many inputs of the same size.
 
     Batch normalisation is folded into the convolution before it, weights and images are kept with their channels last,
-    and activation functions write into what only they read. Nothing of it touches the model: its own forward runs,
-    and single calls are done in another way (see `recording.substituting`). What `version_of` cannot see of the model,
-    an attribute of Python or a write through `.data`, must not change meanwhile: prepare anew.
+    and activation functions overwrite what only they read. The model is not changed: its own forward runs, and single
+    calls are replaced (see `recording.substituting`). Changes that `version_of` does not detect must not happen
+    meanwhile: prepare the model again.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class Prepared:
     recording : Recording, optional
         The whole pass on `x` in eval mode, where it is at hand.
     like : Prepared, optional
-        Of the same model with another input: its weights are taken over where they still hold.
+        Of the same model with another input: its prepared weights are reused if they are still valid.
     transforms : bool
         Whether wide 3 × 3 convolutions may be transformed (see `winograd`): faster, but the transformed kernels are
         four times as large as the weights.
@@ -65,7 +65,7 @@ class Prepared:
     ----------
     recording : Recording
     meaning : ScoreMeaning
-        What the scores mean, as it was given or found out.
+        What the scores mean, as given or detected.
     clean : tensor (classes,)
         The scores of `x`.
     """
@@ -89,9 +89,9 @@ class Prepared:
         if len(scores) != 1:
             raise ValueError(f"the model must give one row of scores for one image, got {tuple(scores.shape)}")
         self.clean = scores[0].detach()
-        # What a score is rounded to, relatively.
-        kept = self.x.dtype, pick_output(self.recording.output, self.meaning.output).dtype
-        self.eps = max(torch.finfo(one).eps for one in kept if one.is_floating_point)
+        # The relative precision of a score.
+        stored = self.x.dtype, pick_output(self.recording.output, self.meaning.output).dtype
+        self.eps = max(torch.finfo(item).eps for item in stored if item.is_floating_point)
         self.consumers: dict[str, list[Operation]] = defaultdict(list)
         self.seeing = {"input"}  # whose values come from the input
         for operation in self.recording:
@@ -101,13 +101,13 @@ class Prepared:
                 self.seeing.add(operation.name)
         self.version = version_of(self.model)
         self.folded: dict[str, tuple[Tensor, Tensor | None]] = {}  # convolution → weights, its normalisation in them
-        self.idle: set[str] = set()  # operations that have nothing left to do
+        self.idle: set[str] = set()  # operations that were folded into others
         self._transformed: dict[str, Winograd] = {}
         self._strided: dict[str, Strided] = {}
-        self.patient = False  # whether there is time for what only pays in the long run
+        self.patient = False  # whether many passes follow, so that slow preparations pay
         self.trust = Trust()
         self._differentiable: bool | None = None
-        self.onnx: OnnxPasses | None = None  # what runs whole passes instead, where that was asked for
+        self.onnx: OnnxPasses | None = None  # runs whole passes, if requested
         if like is not None and (like.model, like.version) == (self.model, self.version):
             if like.recording.calls == self.recording.calls:
                 self.folded, self._transformed, self.patient = like.folded, like._transformed, like.patient
@@ -127,8 +127,8 @@ class Prepared:
     ) -> Tensor:
         """The scores (n, classes) of a batch (n, channels, height, width); the model must be borrowed.
 
-        `instead` holds further replacements, which go before those of the preparation. `watch` is told the value of
-        the operation `watched`.
+        `instead` holds further replacements, which have priority over those of the preparation. `watch` is called with
+        the value of the operation `watched`.
 
         Raises
         ------
@@ -153,7 +153,7 @@ class Prepared:
     def has_gradients(self) -> bool:
         """Whether the gradients of this pass are the model's own: compared once, on `x`.
 
-        Not so where a hook changes the gradient of what is folded into another operation, say.
+        They are not, for example, where a hook changes the gradient of an operation that is folded into another one.
         """
         if self._differentiable is None:
             weights = torch.linspace(1, 2, self.clean.numel(), device=self.x.device)
@@ -166,12 +166,12 @@ class Prepared:
 
             with borrow(self.model), torch.enable_grad():
                 try:
-                    found = gradient(self)
+                    result = gradient(self)
                     own = gradient(lambda batch: self.meaning.read(self.model(batch), 1))
                 except RuntimeError:
                     self._differentiable = False
                 else:
-                    self._differentiable = found is not None and own is not None and _alike(found, own, self.eps)
+                    self._differentiable = result is not None and own is not None and _alike(result, own, self.eps)
         return self._differentiable
 
     def reading(self, meaning: ScoreMeaning) -> Prepared:
@@ -195,42 +195,43 @@ class Prepared:
         return source
 
     def can_watch(self, name: str) -> bool:
-        """Whether the value of an operation can be had on the way: not where it is folded into the next one."""
+        """Whether the value of an operation is computed: not if the operation is folded into the next one."""
         operation = self.recording.operation(name)
         reader = self.only_reader(name)
         folded = operation.name in self.folded and reader is not None and reader.name in self.idle
-        several = sum(one.number == operation.number for one in self.recording) > 1
+        several = sum(item.number == operation.number for item in self.recording) > 1
         return operation.number is not None and not folded and not several and operation.op != "pad"
 
     def only_reader(self, name: str) -> Operation | None:
-        """The operation that alone reads the value of `name`, if one does, and by itself."""
+        """The only operation that reads the value of `name`, if there is exactly one."""
         readers = self.consumers.get(name, ())
         if name in self.recording.returned or len(readers) != 1 or any(source.shared for source in readers[0].sources):
             return None
         return readers[0] if sum(source.name == name for source in readers[0].sources) == 1 else None
 
     def _replacements(self) -> dict[int, Replacement]:
-        found: dict[int, Replacement] = {}
+        result: dict[int, Replacement] = {}
         for operation in self.recording:
             if operation.number is None:
                 continue
             if operation.op == "conv2d":
-                self._convolution(operation, found)
+                self._convolution(operation, result)
             elif operation.name in self.idle:
-                found[operation.number] = first
+                result[operation.number] = first
             elif operation.op == "view":
-                found[operation.number] = _reshaped  # a view of channels that come first may be none of these
+                # A view that is valid for channels first may not be valid for channels last.
+                result[operation.number] = _reshaped
             else:
                 written = in_place(operation)
-                given = operation.inputs[0] if len(operation.inputs) == 1 else ""
-                if written is not None and given in self.recording and self.only_reader(given) is operation:
-                    made_by = self.recording.operation(given)
+                argument = operation.inputs[0] if len(operation.inputs) == 1 else ""
+                if written is not None and argument in self.recording and self.only_reader(argument) is operation:
+                    made_by = self.recording.operation(argument)
                     if made_by.op in _FRESH and made_by.shape == operation.shape:
-                        found[operation.number] = partial(_write, written)
-        return found
+                        result[operation.number] = partial(_write, written)
+        return result
 
-    def _convolution(self, operation: Operation, found: dict[int, Replacement]) -> None:
-        """Folds what it can into a convolution, and says how it is done instead."""
+    def _convolution(self, operation: Operation, result: dict[int, Replacement]) -> None:
+        """Fold what is possible into a convolution, and add its replacement."""
         arguments = convolution_arguments(operation)
         weight, bias = self.value(arguments.pop("weight")), self.value(arguments.pop("bias"))
         source = arguments.pop("input")
@@ -238,7 +239,7 @@ class Prepared:
             return
         if operation.dtype != weight.dtype:
             return  # under autocast, which would not be there
-        if any(one.name is not None and one.name in self.seeing for one in operation.sources[1:]):
+        if any(item.name is not None and item.name in self.seeing for item in operation.sources[1:]):
             return  # weights that come from the input
         reader = self.only_reader(operation.name)
         if reader is not None and reader.op == "batch_norm" and reader.number is not None:
@@ -256,7 +257,7 @@ class Prepared:
         if before is not None:
             padding, pad = before
             arguments["padding"] = padding
-            found[pad] = first
+            result[pad] = first
         plain = is_plain(arguments)
         height, width = operation.shape[2:]
         steps, spread = pair(arguments["stride"]), pair(arguments["dilation"])
@@ -276,10 +277,10 @@ class Prepared:
                 return transformed(window, height, width).permute(0, 3, 1, 2)
             return F.conv2d(x, weight, bias, **arguments)
 
-        found[operation.number or 0] = run
+        result[operation.number or 0] = run
 
     def _padding(self, operation: Operation, source: Source) -> tuple[tuple[int, int], int] | None:
-        """The zeros that an operation of its own puts around the map, as the convolution's padding; and its number."""
+        """Zero padding by a separate operation, as the convolution's padding; and that operation's number."""
         if source.name is None or source.name not in self.recording:
             return None
         pad = self.recording.operation(source.name)
@@ -289,7 +290,7 @@ class Prepared:
             return None
         amounts = pad.arguments[1] if len(pad.arguments) > 1 else pad.keywords.get("pad", ())
         rest = (*pad.arguments[2:], *pad.keywords.values())
-        if any(one not in ("constant", 0, None, amounts) for one in rest) or len(amounts) != 4:
+        if any(item not in ("constant", 0, None, amounts) for item in rest) or len(amounts) != 4:
             return None
         left, right, top, bottom = amounts
         return ((top, left), pad.number) if left == right >= 0 and top == bottom >= 0 else None
@@ -297,7 +298,7 @@ class Prepared:
     def transformed(self, name: str, count: int, height: int, width: int) -> Winograd | None:
         """A plain convolution for `winograd`, where that pays for `count` maps of height × width outputs.
 
-        Its kernels are made when first asked for: that takes a while, and they are four times as large.
+        Its kernels are computed when first needed: that takes time, and they are four times as large.
         """
         if not (self.transforms and is_worth_it(self.folded[name][0], count, height, width)):
             return None
@@ -310,21 +311,21 @@ class Prepared:
         names = ("input", "running_mean", "running_var", "weight", "bias", "training", "momentum", "eps")
         if operation.function is torch.batch_norm:
             names = ("input", "weight", "bias", "running_mean", "running_var", "training", "momentum", "eps")
-        given = dict(zip(names, operation.arguments, strict=False)) | dict(operation.keywords)
-        mean, variance = self.value(given.get("running_mean")), self.value(given.get("running_var"))
-        if mean is None or variance is None or given.get("training", False):
+        argument = dict(zip(names, operation.arguments, strict=False)) | dict(operation.keywords)
+        mean, variance = self.value(argument.get("running_mean")), self.value(argument.get("running_var"))
+        if mean is None or variance is None or argument.get("training", False):
             return None
-        scale = (variance.double() + given.get("eps", 1e-5)).rsqrt()
-        weight, bias = self.value(given.get("weight")), self.value(given.get("bias"))
+        scale = (variance.double() + argument.get("eps", 1e-5)).rsqrt()
+        weight, bias = self.value(argument.get("weight")), self.value(argument.get("bias"))
         if weight is not None:
             scale = scale * weight.double()
         shift = -mean.double() * scale
         return scale, shift if bias is None else shift + bias.double()
 
 
-def _alike(found: Tensor, own: Tensor, eps: float) -> bool:
-    """Whether two gradients are the same but for rounding, which may turn a rectifier here and there."""
-    return bool((found - own).norm() <= max(1e-2, 64 * eps) * own.norm() + 1e-12)
+def _alike(result: Tensor, own: Tensor, eps: float) -> bool:
+    """Whether two gradients are equal up to rounding, which may switch a few rectifiers."""
+    return bool((result - own).norm() <= max(1e-2, 64 * eps) * own.norm() + 1e-12)
 
 
 def pair(value: Any) -> tuple[int, int]:
@@ -351,19 +352,19 @@ def channels_last(x: Tensor) -> Tensor:
 
 
 def first(function: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-    """In place of an operation that has nothing left to do."""
+    """The replacement of an operation that was folded into another one."""
     return args[0] if args else keywords["input"]
 
 
 def convolution_arguments(operation: Operation) -> dict[str, Any]:
     """conv2d's arguments by name."""
     names = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
-    given = {"bias": None, "stride": 1, "padding": 0, "dilation": 1, "groups": 1}
-    return given | dict(zip(names, operation.arguments, strict=False)) | dict(operation.keywords)
+    argument = {"bias": None, "stride": 1, "padding": 0, "dilation": 1, "groups": 1}
+    return argument | dict(zip(names, operation.arguments, strict=False)) | dict(operation.keywords)
 
 
 def in_place(operation: Operation) -> Callable[[Tensor], Tensor] | None:
-    """The operation as one that writes into its input, where torch has it."""
+    """The in-place form of an operation, if torch has one."""
     function = getattr(F, operation.op, None)
     if function is None or len(operation.sources) != 1:
         return None

@@ -1,4 +1,4 @@
-"""First convolutions with a stride, whose gradient towards the image is slow in torch: by one without a stride."""
+"""Strided first convolutions as convolutions of stride 1: torch is slow at their gradient for the image."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ _FEW = 8  # channels
 class Strided:
     """A convolution with stride s whose input's gradient is one convolution of stride 1.
 
-    Each of the s × s places within a stride sees the kernel's numbers of its own place only: their gradients are s × s
-    channels, which a pixel shuffle puts side by side. The library's own way is some four times slower where the input
-    has few channels.
+    Each of the s × s places within a stride only sees part of the kernel: their gradients are s × s channels, which a
+    pixel shuffle arranges. The library's own implementation is about four times slower for few input channels.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor | None, stride: int, padding: tuple[int, int]):
@@ -30,16 +29,17 @@ class Strided:
         self.kernels = kernels.contiguous(memory_format=torch.channels_last)
 
     def __call__(self, x: Tensor) -> Tensor:
-        found: Tensor = _Convolution.apply(x, self)
-        return found
+        """The convolution of `x`, whose gradient with respect to `x` is fast."""
+        result: Tensor = _Convolution.apply(x, self)  # type: ignore[no-untyped-call]
+        return result
 
     def towards(self, signal: Tensor, height: int, width: int) -> Tensor:
         """The gradient of an input of height × width."""
         spread = F.conv2d(signal, self.kernels, padding=(self.down - 1, self.across - 1))
         top, left = self.padding
-        found = F.pixel_shuffle(spread, self.stride)[:, :, top : top + height, left : left + width]
-        # What no window reaches gets nothing.
-        return F.pad(found, (0, width - found.shape[3], 0, height - found.shape[2]))
+        result = F.pixel_shuffle(spread, self.stride)[:, :, top : top + height, left : left + width]
+        # Pixels that no window reaches have a gradient of 0.
+        return F.pad(result, (0, width - result.shape[3], 0, height - result.shape[2]))
 
 
 class _Convolution(torch.autograd.Function):

@@ -42,7 +42,7 @@ class WholePasses:
         self.meaning = meaning_for(self.model, x, output, self.prepared)
         # Of a model that cannot be prepared: whether it was checked, and takes one input at a time only.
         self._checked = self._single = False
-        self.how = ""  # how gradients are had, in words, where the prepared pass has none
+        self.how = ""  # in words, how gradients are computed if not by the prepared pass
         self._pace = _STEP / 4  # seconds for one input, as it was the last time
 
     def reading(self, meaning: ScoreMeaning) -> None:
@@ -53,6 +53,7 @@ class WholePasses:
 
     @property
     def level(self) -> Level:
+        """How passes are run at present."""
         if self._single or draws(self.model):
             return Level.SINGLE
         return Level.MODEL if self.prepared is None else max(Level.PREPARED, self.prepared.trust.level)
@@ -69,7 +70,7 @@ class WholePasses:
 
     @property
     def chunk(self) -> int:
-        """How many inputs are made and asked about in one step: several batches, for to borrow takes a while."""
+        """How many inputs are made and run in one step: several batches, because borrowing has a fixed cost."""
         if self.level == Level.SINGLE or self.x.device.type != "cpu":
             return self.size
         return self.size * max(1, min(_BATCHES, int(_STEP / (self._pace * self.size))))
@@ -78,47 +79,47 @@ class WholePasses:
         """The scores (n, classes) without a gradient, in parts where memory runs out."""
         self.check()
         begin = time.perf_counter()
-        # At once: ONNX Runtime's threads and torch's, who wait for more to do, are in each other's way.
+        # For all batches at once: the waiting threads of ONNX Runtime and of torch slow each other down.
         batch = self.laid_out(batch)
-        # What ONNX Runtime has of the model is its own.
+        # ONNX Runtime has its own copy of the model.
         with contextlib.nullcontext() if self._on_onnx else borrow(self.model):
             parts = in_batches(len(batch), lambda start, stop: self._sure(batch[start:stop]), size=self.size)
-            found = torch.cat([part for _, _, part in parts])
+            result = torch.cat([part for _, _, part in parts])
         self._pace = (time.perf_counter() - begin) / len(batch)
-        return found.detach()  # a forward may turn gradients on
+        return result.detach()  # a forward may turn gradients on
 
     @property
     def _on_onnx(self) -> bool:
         return self.prepared is not None and self.prepared.onnx is not None and self.level == Level.PREPARED
 
     def laid_out(self, batch: Tensor) -> Tensor:
-        """The inputs in the memory format that the passes are fastest with: what is made of them has it too."""
+        """The inputs in the memory format for which passes are fastest."""
         # Random numbers are drawn in the order of the memory.
         return batch.contiguous() if self._on_onnx or draws(self.model) else channels_last(batch)
 
     def many(self, count: int, images: Callable[[int, int], Tensor]) -> Tensor:
         """The scores (count, classes) of inputs that are made step by step."""
-        found, start = [], 0
+        result, start = [], 0
         while start < count:
             stop = min(count, start + self.chunk)
-            found.append(self.scores(images(start, stop)))
+            result.append(self.scores(images(start, stop)))
             start = stop
-        return torch.cat(found)
+        return torch.cat(result)
 
     def with_gradient(self, batch: Tensor, instead: Mapping[int, Replacement] | None = None) -> Tensor:
-        """The scores with a gradient towards `batch`; `instead` holds operations done in another way, by number.
+        """The scores with a gradient with respect to `batch`; `instead` holds replacements of operations, by number.
 
-        The model must be borrowed and gradients be on.
+        The model must be borrowed and gradients enabled.
         """
         self.check()
         parts = batch.split(1) if self.level == Level.SINGLE else (batch,)
-        found = torch.cat([self._differentiable(part, instead) for part in parts])
-        if len(found) != len(batch):
-            raise ValueError(f"the model must give a row of scores for each image, got {len(found)} for {len(batch)}")
-        return found
+        result = torch.cat([self._differentiable(part, instead) for part in parts])
+        if len(result) != len(batch):
+            raise ValueError(f"the model must give a row of scores for each image, got {len(result)} for {len(batch)}")
+        return result
 
     def follow_the_model(self, error: Exception) -> bool:
-        """Whether another way to a gradient is left, now that one has failed: that of the model itself."""
+        """After the prepared pass failed, use the model's own gradients; False if they are already in use."""
         if self.how or self.prepared is None or self.level != Level.PREPARED:
             return False
         words = str(error).partition("\n")[0]
@@ -134,8 +135,8 @@ class WholePasses:
             self.how = "gradients of the model itself: those of the prepared pass are others"
         if instead and self.prepared is not None:
             with substituting(self.model, self.prepared.recording.calls, instead):
-                found = self.model(batch)
-            return self.meaning.read(found, len(batch))
+                result = self.model(batch)
+            return self.meaning.read(result, len(batch))
         with as_written(self.model):
             return self.meaning.read(self.model(batch), len(batch))
 
@@ -187,13 +188,13 @@ class WholePasses:
     def _sure(self, batch: Tensor) -> Tensor:
         """The scores of a batch at this level, or at the first above it that does not raise."""
         try:
-            found = self._plain(batch)
+            result = self._plain(batch)
         except Exception as error:
             if out_of_memory(error) or self.level == Level.SINGLE:
                 raise
             self._fall_back()
             with borrow(self.model):
                 return self._sure(batch)
-        if len(found) != len(batch):
-            raise ValueError(f"the model must give a row of scores for each image, got {len(found)} for {len(batch)}")
-        return found
+        if len(result) != len(batch):
+            raise ValueError(f"the model must give a row of scores for each image, got {len(result)} for {len(batch)}")
+        return result

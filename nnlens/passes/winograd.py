@@ -20,8 +20,8 @@ _MOST = 2_000_000  # numbers in a transformed input: larger tensors fall out of 
 
 
 def _both_axes(matrix: list[list[int]], like: Tensor) -> Tensor:
-    one = torch.tensor(matrix, dtype=torch.double, device=like.device)
-    return torch.kron(one, one)
+    item = torch.tensor(matrix, dtype=torch.double, device=like.device)
+    return torch.kron(item, item)
 
 
 class Winograd:
@@ -36,7 +36,7 @@ class Winograd:
         for start in range(0, self.channels, 64):
             some = weight.detach()[:, start : start + 64].double().permute(2, 3, 1, 0)
             self._kernels[:, start : start + 64] = (transform @ some.reshape(9, -1)).view(36, -1, self.outputs)
-        self._input, self._output = (_both_axes(one, weight).to(weight.dtype) for one in (_INPUT, _OUTPUT))
+        self._input, self._output = (_both_axes(item, weight).to(weight.dtype) for item in (_INPUT, _OUTPUT))
 
     def __call__(self, window: Tensor, height: int, width: int) -> Tensor:
         """The convolution of `window` (n, 4 a + 2, 4 b + 2, channels), its first `height` × `width` places.
@@ -49,16 +49,16 @@ class Winograd:
         tiles = window.unfold(1, 6, TILE).unfold(2, 6, TILE).permute(4, 5, 0, 1, 2, 3)
         several = max(1, _MOST // (36 * down * across * max(self.channels, self.outputs)))
         per_map = down * across
-        # Memory that serves every piece: fresh pages cost more than the sums.
-        one = window.new_empty(36 * several * per_map * max(self.channels, self.outputs))
-        other = torch.empty_like(one)
+        # Memory that is reused for all pieces: allocating it costs more than the sums.
+        item = window.new_empty(36 * several * per_map * max(self.channels, self.outputs))
+        other = torch.empty_like(item)
         for start in range(0, count, several):
             places = min(several, count - start) * per_map
-            some = one[: 36 * places * self.channels].view(6, 6, -1, down, across, self.channels)
+            some = item[: 36 * places * self.channels].view(6, 6, -1, down, across, self.channels)
             some.copy_(tiles[:, :, start : start + several])
             seen = other[: some.numel()].view(36, -1)
             torch.mm(self._input, some.view(36, -1), out=seen)
-            summed = one[: 36 * places * self.outputs].view(36, places, self.outputs)
+            summed = item[: 36 * places * self.outputs].view(36, places, self.outputs)
             torch.bmm(seen.view(36, places, self.channels), self._kernels, out=summed)
             made = other[: 16 * places * self.outputs].view(16, -1)
             torch.mm(self._output, summed.view(36, -1), out=made)
@@ -69,7 +69,7 @@ class Winograd:
 
 
 def is_worth_it(weight: Tensor, places: int, height: int, width: int) -> bool:
-    """Whether it pays for kernels of this shape, by measurement: many channels, many tiles, few of them half empty."""
+    """Whether it is faster for this shape, as measured: many channels, many tiles, few partly empty tiles."""
     if weight.dtype != torch.float32 or weight.device.type != "cpu" or tuple(weight.shape[2:]) != (3, 3):
         return False
     tiles = -(-height // TILE) * -(-width // TILE)

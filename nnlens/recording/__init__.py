@@ -1,4 +1,4 @@
-"""Recording a forward pass of any `torch.nn.Module`, and giving the model back untouched."""
+"""Recording a forward pass of any `torch.nn.Module`, and returning the model untouched."""
 
 from .borrow import Mode, borrow, device_of, draw_alike, draws, dtypes_of
 from .record import ForwardError, Recorder, record

@@ -1,4 +1,4 @@
-"""The weights of an attention operation, computed again from what it was given."""
+"""The weights of an attention operation, recomputed from its arguments."""
 
 from __future__ import annotations
 
@@ -63,7 +63,8 @@ def _sdpa(
     if attn_mask is not None:
         mask = given(attn_mask)
         scores = scores.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else scores + mask
-    return scores.softmax(-1).masked_fill((scores == -torch.inf).all(-1, keepdim=True), 0)
+    result: Tensor = scores.softmax(-1).masked_fill((scores == -torch.inf).all(-1, keepdim=True), 0)
+    return result
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""All that hangs on a model as plain Python: attributes, and what these contain, down to configurations."""
+"""The Python attributes of a model, and everything that they contain."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FUNCTIONS = (FunctionType, BuiltinFunctionType, MethodType, type, ModuleType)
 
 def contents(tables: Iterable[Any]) -> Iterator[Any]:
     """What lists, dictionaries and the like contain: of a dictionary its values."""
-    return chain.from_iterable([one.values() if isinstance(one, dict) else one for one in tables if one])
+    return chain.from_iterable([table.values() if isinstance(table, dict) else table for table in tables if table])
 
 
 def attribute_tables(modules: list[nn.Module]) -> list[Any]:
@@ -29,15 +29,15 @@ def attribute_tables(modules: list[nn.Module]) -> list[Any]:
     Inside are lists, dictionaries and sets, the attributes of objects (a configuration, a namespace) and of modules
     that are not registered as children, tuples with more than numbers and words, and what all of these contain.
     """
-    found: list[Any] = list(map(vars, modules))
+    result: list[Any] = list(map(vars, modules))
     seen = set(map(id, modules))
-    level = found
-    # Level by level, in as few steps as can be: there are thousands of values, and hardly one leads anywhere.
+    level = result
+    # Level by level, in as few steps as possible: of thousands of values hardly any contains others.
     while True:
         values = list(contents(level))
         kinds = {kind for kind in set(map(type, values)) if kind in TABLES or kind is tuple or _has_attributes(kind)}
         level = []
-        for value in [one for one in values if type(one) in kinds]:
+        for value in [item for item in values if type(item) in kinds]:
             if id(value) in seen:
                 continue
             kind = type(value)
@@ -46,20 +46,20 @@ def attribute_tables(modules: list[nn.Module]) -> list[Any]:
                 if not value:
                     continue
             elif kind is tuple:
-                if all(isinstance(one, PLAIN) for one in value):
+                if all(isinstance(item, PLAIN) for item in value):
                     continue
                 level.append(value)
             else:
                 level.append(vars(value))
             seen.add(id(value))
         if not level:
-            return found
-        found = found + level
+            return result
+        result = result + level
 
 
 @lru_cache(maxsize=1024)
 def _has_attributes(kind: type) -> bool:
-    """Whether an object of this class is one with plain attributes, a Hugging Face config say, or a module."""
+    """Whether an object of this class has plain attributes (such as a Hugging Face config), or is a module."""
     if issubclass(kind, (Tensor, np.ndarray, torch.Generator, torch.jit.ScriptModule, *PLAIN, *_FUNCTIONS)):
         return False
     if issubclass(kind, nn.Module):

@@ -1,4 +1,4 @@
-"""Borrowing a model: whatever happens inside, it goes back as it came."""
+"""Borrowing a model: it is returned unchanged, whatever happens."""
 
 from __future__ import annotations
 
@@ -23,13 +23,14 @@ Mode = Literal["eval", "as is"]
 
 # Models of which a pass has drawn random numbers.
 _drawing: WeakSet[nn.Module] = WeakSet()
-# `here`: whether no code of the user's runs while this thread works, which might draw random numbers itself.
+# `here`: whether no user code, which might draw random numbers itself, runs while this thread works.
 alone = threading.local()
 _locks: WeakKeyDictionary[nn.Module, threading.RLock] = WeakKeyDictionary()
 _locks_lock = threading.Lock()
 
 
 def lock_of(model: nn.Module) -> threading.RLock:
+    """The lock that a pass of this model holds."""
     with _locks_lock:
         return _locks.setdefault(model, threading.RLock())
 
@@ -42,8 +43,8 @@ def device_of(model: nn.Module) -> torch.device:
 
 def dtypes_of(model: nn.Module) -> tuple[torch.dtype, ...]:
     """The dtypes of the model's floating parameters, that of the first one first; torch's default without any."""
-    found = dict.fromkeys(parameter.dtype for parameter in model.parameters() if parameter.is_floating_point())
-    return tuple(found) or (torch.get_default_dtype(),)
+    result = dict.fromkeys(parameter.dtype for parameter in model.parameters() if parameter.is_floating_point())
+    return tuple(result) or (torch.get_default_dtype(),)
 
 
 def draws(model: nn.Module) -> bool:
@@ -52,8 +53,10 @@ def draws(model: nn.Module) -> bool:
 
 
 def draw_alike() -> None:
-    """Let the next pass draw the same random numbers as any other behind this call; inside `borrow` only, which puts
-    the random state back."""
+    """Let the next pass draw the same random numbers as any other pass after this call.
+
+    Only inside `borrow`, which restores the random state.
+    """
     torch.manual_seed(0)
     random.seed(0)
     np.random.seed(0)
@@ -95,7 +98,7 @@ class _Generators:
 
 
 class _Switches:
-    """The settings of torch that a forward may turn: those of the thread, and those of the whole process."""
+    """The settings of torch that a forward may change: those of the thread, and those of the whole process."""
 
     def __init__(self, device: str) -> None:
         self.device = device
@@ -116,7 +119,7 @@ class _Switches:
             torch.set_autocast_dtype(self.device, self.autocast[1])
         if now.caching != self.caching:
             torch.set_autocast_cache_enabled(self.caching)
-        # A thread beside the main one cannot know who turned these.
+        # A thread other than the main one cannot know who changed these.
         if threading.current_thread() is not threading.main_thread():
             return
         if now.default_dtype != self.default_dtype:
@@ -130,13 +133,13 @@ class _Switches:
 class _Modules:
     """All that is attached to a model: flags, attributes, hooks, parameters and their gradients, buffers."""
 
-    # Whole lists at once, not module by module: a network has hundreds of modules, and a borrow must cost nothing.
+    # Whole lists at once, not module by module: a network has hundreds of modules, and borrowing must be cheap.
     def __init__(self, model: nn.Module) -> None:
         modules = list(model.modules())
-        # A scripted module's flag only an assignment reaches, and nothing else of it can change.
-        self.scripted = [(one, one.training) for one in modules if isinstance(one, torch.jit.ScriptModule)]
+        # A scripted module's flag can only be assigned, and nothing else of it can change.
+        self.scripted = [(item, item.training) for item in modules if isinstance(item, torch.jit.ScriptModule)]
         if self.scripted:
-            modules = [one for one in modules if not isinstance(one, torch.jit.ScriptModule)]
+            modules = [item for item in modules if not isinstance(item, torch.jit.ScriptModule)]
         self.attributes: list[dict[str, Any]] = list(map(vars, modules))
         self.training = [module.training for module in modules]
         # What the attributes contain too: a forward may replace a buffer, add a hook, keep its outputs in a list, or
@@ -146,20 +149,26 @@ class _Modules:
         self.empty = [table for table in tables if not table]
         self.tables = [table for table in tables if table]
         self.before = [table.copy() for table in self.tables]
-        self.arrays = [(one, one.copy()) for one in values if type(one) is np.ndarray and one.dtype != object]
-        self.generators = [(one, one.get_state()) for one in values if type(one) is torch.Generator]
-        parameters = {id(one): one for one in _values(module._parameters for module in modules) if one is not None}
-        parameters |= {id(one): one for module, _ in self.scripted for one in module.parameters(recurse=False)}
-        self.parameters = [(one, one.data, one.requires_grad, one.grad) for one in parameters.values()]
+        self.arrays = [(value, value.copy()) for value in values if type(value) is np.ndarray and value.dtype != object]
+        self.generators = [(value, value.get_state()) for value in values if type(value) is torch.Generator]
+        parameters = {
+            id(value): value for value in _values(module._parameters for module in modules) if value is not None
+        }
+        parameters |= {
+            id(parameter): parameter for module, _ in self.scripted for parameter in module.parameters(recurse=False)
+        }
+        self.parameters = [
+            (parameter, parameter.data, parameter.requires_grad, parameter.grad) for parameter in parameters.values()
+        ]
         for tensor, _, _, gradient in self.parameters:
             if gradient is not None:
-                tensor.grad = None  # a forward that adds to `.grad` adds to one of its own
+                tensor.grad = None  # a forward that adds to `.grad` adds to a copy
         held = chain(
             _values(module._buffers for module in modules),
-            (one for one in values if type(one) is Tensor),
-            (one for module, _ in self.scripted for one in module.buffers(recurse=False)),
+            (value for value in values if type(value) is Tensor),
+            (buffer for module, _ in self.scripted for buffer in module.buffers(recurse=False)),
         )
-        buffers = {id(one): one for one in held if one is not None}
+        buffers = {id(item): item for item in held if item is not None}
         alike: dict[Any, list[Tensor]] = {}
         self.sparse: list[tuple[Tensor, Tensor]] = []
         for tensor in buffers.values():
@@ -179,7 +188,7 @@ class _Modules:
     def restore(self, before_writing: Callable[[list[Tensor]], None]) -> None:
         for attributes, training in zip(self.attributes, self.training, strict=True):
             attributes["training"] = training
-        # Nearly always nothing has changed: one look at all of them first.
+        # Usually nothing has changed: compare all of them at once first.
         if not _same(self.tables, self.before):
             for table, before in zip(self.tables, self.before, strict=True):
                 if not _same([table], [before]):
@@ -195,17 +204,20 @@ class _Modules:
         for generator, state in self.generators:
             generator.set_state(state)
         with torch.no_grad():
-            for tensor, value, wanted, gradient in self.parameters:
-                if tensor.data_ptr() != value.data_ptr() or tensor.shape != value.shape:
-                    tensor.data = value
-                if tensor.requires_grad != wanted:
-                    tensor.requires_grad_(wanted)
-                if tensor.grad is not gradient:
-                    tensor.grad = gradient
-            for copies in self.buffers:
-                copies.restore(before_writing)
-            for tensor, value in self.sparse:
-                tensor.copy_(value)
+            self._restore_tensors(before_writing)
+
+    def _restore_tensors(self, before_writing: Callable[[list[Tensor]], None]) -> None:
+        for tensor, value, wanted, gradient in self.parameters:
+            if tensor.data_ptr() != value.data_ptr() or tensor.shape != value.shape:
+                tensor.data = value
+            if tensor.requires_grad != wanted:
+                tensor.requires_grad_(wanted)
+            if tensor.grad is not gradient:
+                tensor.grad = gradient
+        for copies in self.buffers:
+            copies.restore(before_writing)
+        for tensor, value in self.sparse:
+            tensor.copy_(value)
 
 
 def _values(tables: Iterable[dict[str, Any]]) -> Iterator[Any]:
@@ -213,7 +225,7 @@ def _values(tables: Iterable[dict[str, Any]]) -> Iterator[Any]:
 
 
 def _same(tables: list[Any], before: list[Any]) -> bool:
-    """Whether the tables hold the very objects that they held before."""
+    """Whether the tables contain the same objects as before."""
     if list(map(len, tables)) != list(map(len, before)):
         return False
     return all(map(is_, contents(tables), contents(before)))
@@ -253,25 +265,26 @@ def _bits(values: Tensor) -> Tensor:
 def borrow(
     model: nn.Module, *, mode: Mode = "eval", before_writing: Callable[[list[Tensor]], None] = lambda _: None
 ) -> Iterator[nn.Module]:
-    """Lend `model` to the block, in eval mode and without gradients, and give it back untouched.
+    """Use `model` within the block, in eval mode and without gradients, and restore it afterwards.
 
-    After success, error and interrupt alike these are what they were: every submodule's training flag, hooks,
+    After success, an error or an interrupt these are restored: every submodule's training flag, hooks,
     attributes and the lists, dictionaries and sets among them; the values of all buffers and of tensors that are
     attributes; every parameter's tensor, `requires_grad` and `.grad`; the random state of torch (all devices and
     generators that are attributes), Python and NumPy; gradient mode, autocast, default dtype and the deterministic
     flags. A forward that writes into its own parameters in place is undone where it is recorded (see `record`),
-    not by `borrow` alone, which would have to copy all weights; nor are other objects' insides looked into.
+    not by `borrow` alone, which would have to copy all weights; the insides of other objects are not restored either.
 
-    Two threads borrow one model in turn: each sees the flags that it set. Default dtype and deterministic flags, which
-    belong to the whole process, a thread beside the main one leaves alone. The random state it restores where the model
-    is known to draw, and always where no code of the user's runs meanwhile (`alone`), as in nnlens's own worker.
+    Two threads borrow one model in turn: each sees the flags that it set. Threads other than the main one do not change
+    the default dtype and the deterministic flags, which belong to the whole process. They restore the random state if
+    the model is known to draw random numbers, and always if no user code runs meanwhile (`alone`), as in nnlens's
+    worker.
 
     Parameters
     ----------
     mode : "eval" or "as is"
         "as is" leaves the training flags alone (dropout then drops; buffers still come back).
     before_writing : callable
-        Is told which of the model's tensors are about to get their values back.
+        Called with the model's tensors whose values are about to be restored.
     """
     if mode not in ("eval", "as is"):
         raise ValueError(f'mode must be "eval" or "as is", got {mode!r}')

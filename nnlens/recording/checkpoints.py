@@ -1,4 +1,4 @@
-"""Checkpointed parts of a model, which torch runs a second time in the backward pass: here they run once."""
+"""Checkpointed parts of a model, which torch would run again in the backward pass: here they run once."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def _nothing_around() -> Iterator[None]:
 def without_checkpoints() -> Iterator[None]:
     """Within the block, and in this thread only, checkpointed functions just run.
 
-    What they compute is the same. But a second run in the backward pass would not know which operations were done in
-    another way, and the reentrant kind gives no gradient towards anything but parameters.
+    They compute the same. But a second run in the backward pass would not replace operations, and the reentrant kind
+    has gradients for parameters only.
     """
     global _users
     with _lock:

@@ -1,4 +1,4 @@
-"""What `only` asks a pass to keep: names, patterns, kinds, modules."""
+"""The values that a pass keeps, from the argument `only`: names, patterns, kinds, modules."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Only = str | nn.Module | Iterable[str | nn.Module] | None
 
 
 class Choice:
-    """Which values a pass keeps. Names are only certain when it is over; until then `may_want` leans to yes."""
+    """Which values a pass keeps. Names are certain only at its end; until then `may_want` says yes when in doubt."""
 
     def __init__(self, only: Only, paths: dict[nn.Module, str], other_names: dict[str, str]):
         wanted = [only] if isinstance(only, (str, nn.Module)) else None if only is None else list(only)
@@ -42,11 +42,12 @@ class Choice:
             self.watched = None if "" in owners else owners - inner  # it listens there already
 
     def listens_in(self, path: str) -> bool:
+        """Whether operations inside this module are recorded."""
         return self.watched is not None and path in self.watched
 
     def within(self, path: str) -> bool:
         """Whether a module is one that the recorder listens in, or inside of one."""
-        return self.watched is not None and any(f"{path}.".startswith(f"{one}.") for one in self.watched)
+        return self.watched is not None and any(f"{path}.".startswith(f"{item}.") for item in self.watched)
 
     def may_want(self, path: str, call: int, op: str, kind: str) -> bool:
         """Whether an operation in the call of that number of a module may turn out to be one that was asked for."""
@@ -78,9 +79,9 @@ class Choice:
             or any(pattern.fullmatch(name) for pattern in self.patterns.values())
         )
 
-    def unmet(self, kept: Iterable[str], kinds: Iterable[str], names: Iterable[str]) -> str | None:
-        """In words, the first request that nothing in the pass answered; None if all were met."""
-        have, had = set(kept), set(kinds)
+    def unmet(self, stored: Iterable[str], kinds: Iterable[str], names: Iterable[str]) -> str | None:
+        """In words, the first request that matched nothing in the pass; None if all matched."""
+        have, had = set(stored), set(kinds)
         for item in self.asked:
             if item in self.kinds:
                 met = item in had

@@ -1,4 +1,4 @@
-"""What an operation computes inside and does not give out, computed again from its arguments when asked for."""
+"""Values inside an operation that it does not return, recomputed from its arguments on demand."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Inner = tuple[str, str, tuple[int, ...], Callable[[], Tensor]]
 
 
 def given(argument: Any) -> Any:
-    """The argument as the operation got it."""
+    """The argument as it was passed to the operation."""
     if isinstance(argument, Held):
         if argument.value is None:
             raise ValueError("what the operation was given is gone: a later pass of its Recorder took its memory")

@@ -1,4 +1,4 @@
-"""What an operation is called, what kind it is, and whether it overwrites its input."""
+"""Properties of an operation: its name, its kind, and whether it overwrites its input."""
 
 from __future__ import annotations
 
@@ -67,22 +67,22 @@ def kind_of(op: str) -> str:
     return next((kind for kind, pattern in _COMPILED if pattern.search(op)), "other")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Function:
-    """What there is to know about a function of torch, whatever it is called with.
+    """Properties of a function of torch that do not depend on its arguments.
 
     Attributes
     ----------
     name, kind : str
-        What a person would call it: `Tensor.relu_` → "relu", `x + y` → "add", `x[…]` → "slice".
+        Its usual name: `Tensor.relu_` → "relu", `x + y` → "add", `x[…]` → "slice".
     computes : bool
-        Not so for reading `x.shape`, or setting `x.grad`.
+        False for reading `x.shape`, or setting `x.grad`.
     sets : bool
-        It gives nothing back; its result is what it wrote into: `x[…] = y`.
+        It returns nothing; its result is what it wrote into: `x[…] = y`.
     unfilled, makes : bool
-        It gives memory yet to be filled; it makes a constant if it is given no tensor.
+        It returns uninitialised memory; it makes a constant if it is given no tensor.
     writes : tuple of int and str
-        The places and names of the arguments that it writes into, whatever they are.
+        The positions and names of the arguments that it always writes into.
     """
 
     name: str
@@ -97,35 +97,37 @@ class Function:
 
     def overwritten(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
         """The arguments that such a call writes into."""
-        found: list[Any] = []
+        result: list[Any] = []
         if self.inplace is None and not self.writes and self.max_norm is None and not kwargs:
-            return found
-        for place in self.writes:
-            if isinstance(place, str):
-                found.append(kwargs.get(place))
-            elif place < len(args):
-                found.append(args[place])
+            return result
+        for index in self.writes:
+            if isinstance(index, str):
+                result.append(kwargs.get(index))
+            elif index < len(args):
+                result.append(args[index])
         if kwargs:
-            found.append(kwargs.get("out"))
+            result.append(kwargs.get("out"))
         says = kwargs.get("inplace") if kwargs else None
         if says or (self.inplace is not None and len(args) > self.inplace and args[self.inplace] is True):
-            found += [*args[:1], kwargs.get("input")]
+            result += [*args[:1], kwargs.get("input")]
         norm = self.max_norm
         if norm is not None and (args[norm] if norm < len(args) else kwargs.get("max_norm")) is not None:
-            found += [*args[1:2], kwargs.get("weight")]
-        return found
+            result += [*args[1:2], kwargs.get("weight")]
+        return result
 
 
 @lru_cache(maxsize=4096)
 def function_of(func: Callable[..., Any]) -> Function:
-    """What there is to know about `func`."""
+    """The properties of `func`."""
     raw = getattr(func, "__name__", type(func).__name__)
     if raw in ("__get__", "__set__"):
         attribute = getattr(func, "__self__", func).__name__
         if raw == "__get__":
-            return Function(attribute, kind_of(attribute), computes=attribute in _COMPUTED)
+            return Function(name=attribute, kind=kind_of(attribute), computes=attribute in _COMPUTED)
         computes = attribute in ("data", "real", "imag")
-        return Function(f"set_{attribute}", "other", computes, sets=True, writes=(0,) if computes else ())
+        return Function(
+            name=f"set_{attribute}", kind="other", computes=computes, sets=True, writes=(0,) if computes else ()
+        )
     if isinstance(func, (OpOverload, OpOverloadPacket)):
         return _library_function(func)
     bare = raw.strip("_")
@@ -139,8 +141,8 @@ def function_of(func: Callable[..., Any]) -> Function:
         parameters = []
     name = _NAMES.get(bare, bare)
     return Function(
-        name,
-        kind_of(name),
+        name=name,
+        kind=kind_of(name),
         computes=name not in _BOOKKEEPING,
         sets=raw == "__setitem__",
         unfilled=raw in _UNFILLED,
@@ -152,18 +154,18 @@ def function_of(func: Callable[..., Any]) -> Function:
 
 
 def _library_function(func: OpOverload | OpOverloadPacket) -> Function:
-    """A function of the library below Python, or of the user's own: its schema says what it writes into."""
+    """A function of torch's library, or a custom one: its schema says what it writes into."""
     overloads = [func] if isinstance(func, OpOverload) else [getattr(func, name) for name in func.overloads()]
     library, _, name = overloads[0]._schema.name.partition("::")
     name = name.strip("_")
     kind = kind_of(name)
-    if library == "quantized":  # another function than torch's of that name, with other arguments
+    if library == "quantized":  # a different function with the same name as one of torch's
         name = f"quantized_{name}"
     writes = {
         where
         for overload in overloads
-        for place, argument in enumerate(overload._schema.arguments)
+        for index, argument in enumerate(overload._schema.arguments)
         if argument.alias_info is not None and argument.alias_info.is_write
-        for where in (place, argument.name)
+        for where in (index, argument.name)
     }
-    return Function(name, kind, unfilled=name in _UNFILLED, makes=name in _MAKERS, writes=tuple(writes))
+    return Function(name=name, kind=kind, unfilled=name in _UNFILLED, makes=name in _MAKERS, writes=tuple(writes))

@@ -1,14 +1,12 @@
-"""One forward pass with every operation kept, or with those that are asked for."""
+"""Recording one forward pass, with all operations or with some of them."""
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from copy import copy as shallow
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,11 +17,13 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
+from nnlens.utils.nests import copied, tensors_in
+
 from .borrow import Mode, borrow
 from .choice import Choice, Only
 from .operations import ESCAPES, function_of
 from .recording import Recording, assemble
-from .tape import Call, Event, Tape, shape_of, showable, tensors_in
+from .tape import Event, ModuleCall, Tape, shape_of, showable
 
 
 class ForwardError(RuntimeError):
@@ -37,8 +37,11 @@ class ForwardError(RuntimeError):
 class Meter(Protocol):
     """Measures operations: `begin` before each, `end` after it, with the events that it made."""
 
-    def begin(self) -> None: ...
-    def end(self, events: list[Event]) -> None: ...
+    def begin(self) -> None:
+        """Called before an operation."""
+
+    def end(self, events: list[Event]) -> None:
+        """Called after an operation, with the events that it made."""
 
 
 class Recorder:
@@ -53,8 +56,8 @@ class Recorder:
         ("encoder.*.norm?") and kinds ("convolution"). Everything by default.
     mode : "eval" or "as is"
     recycle : bool
-        Each pass takes over the memory of the one before, which is emptied: faster, where passes follow one
-        another and only the last one matters.
+        Each pass reuses the memory of the one before, whose values are lost: faster for a series of passes of which
+        only the last one matters.
 
     Examples
     --------
@@ -74,9 +77,9 @@ class Recorder:
             )
         self.mode, self.recycle = mode, recycle
         self._paths = {module: path for path, module in self.model.named_modules() if path}
-        # A module that two others share has a name in each; it goes by the first.
+        # A module that is shared has several names; the first one is used.
         twice = self.model.named_modules(remove_duplicate=False)
-        self._other_names = {path: self._paths[one] for path, one in twice if path and self._paths[one] != path}
+        self._other_names = {path: self._paths[item] for path, item in twice if path and self._paths[item] != path}
         self._choice = Choice(only, self._paths, self._other_names)
         self._watched = [module for module, path in self._paths.items() if self._choice.within(path)]
         self._last: Recording | None = None
@@ -94,8 +97,10 @@ class Recorder:
         meter: Meter | None = None,
         gradients: bool = False,
     ) -> Recording:
-        """One pass; `meter` measures each operation. With `gradients` the values are differentiable towards the inputs,
-        which are then not copied."""
+        """One pass; `meter` measures each operation.
+
+        With `gradients` the values are differentiable with respect to the inputs, which are then not copied.
+        """
         model, choice = self.model, self._choice
         for module in (model, *self._paths):
             if isinstance(module, LazyModuleMixin) and any(map(is_lazy, vars(module)["_parameters"].values())):
@@ -105,12 +110,18 @@ class Recorder:
             inputs, keywords = copied(tuple(inputs)), copied(dict(keywords))
         recycled = self._last.let_go() if self._last is not None else []
         self._last = None
-        tape = Tape(self._paths, self._other_names, Call("", model), choice, recycled)
+        tape = Tape(
+            paths=self._paths,
+            other_names=self._other_names,
+            root=ModuleCall(path="", module=model),
+            choice=choice,
+            recycled=recycled,
+        )
         tape.receive((inputs, keywords))
         listener = _Listener(tape, meter)
         everywhere = choice.watched is None
         # A scripted module takes no hooks of its own.
-        global_hooks = everywhere or any(isinstance(one, torch.jit.ScriptModule) for one in self._watched)
+        global_hooks = everywhere or any(isinstance(item, torch.jit.ScriptModule) for item in self._watched)
         hooks = _hooks_everywhere() if global_hooks else _hooks_on(self._watched)
         outer = getattr(_running, "listener", None)
         with (
@@ -142,8 +153,8 @@ def record(model: nn.Module, *inputs: Any, only: Only = None, mode: Mode = "eval
     """Run `model(*inputs, **keywords)` once and keep the output of every operation, or of those in `only`.
 
     Modules, functional calls, arithmetic and in-place operations are all recorded, each value as it was when
-    it was computed. The model is borrowed (see `borrow`): nothing of the recorder is left on it; it works on copies
-    of the inputs. For `only` and `mode` see `Recorder`.
+    it was computed. The model is borrowed (see `borrow`): it is returned without any trace of the recorder; it works on
+    copies of the inputs. For `only` and `mode` see `Recorder`.
 
     Returns
     -------
@@ -202,12 +213,12 @@ class _Listener(TorchFunctionMode):
         if isinstance(made, Tensor):
             outputs = [(None, made)] if showable(made) else []
         else:
-            outputs = [(place, tensor) for place, tensor in enumerate(tensors_in(made)) if showable(tensor)]
+            outputs = [(index, tensor) for index, tensor in enumerate(tensors_in(made)) if showable(tensor)]
             if len(outputs) == 1:
                 outputs = [(None, outputs[0][1])]
         if not outputs and function.name in ESCAPES and not isinstance(result, Tensor):
-            tape.escaped = tape.escaped or any(tape.event_of(one) is not None for one in tensors_in(args))
-        # A constant that a forward makes, `torch.zeros(…)` say, is no step from the input to the output.
+            tape.escaped = tape.escaped or any(tape.event_of(item) is not None for item in tensors_in(args))
+        # A constant that a forward makes, such as `torch.zeros(…)`, is not a step from the input to the output.
         constant = function.unfilled or (function.makes and next(tensors_in((args, kwargs)), None) is None)
         if outputs and not constant:
             events = tape.write(function.name, function.kind, outputs, args, kwargs, func)
@@ -217,7 +228,7 @@ class _Listener(TorchFunctionMode):
 
 
 class _Guard(TorchFunctionMode):
-    """Sees only what is about to be overwritten, where the rest is not listened to."""
+    """Sees only what is about to be overwritten, in the parts that are not recorded."""
 
     def __init__(self, tape: Tape):
         super().__init__()
@@ -246,15 +257,15 @@ def _before_module(module: nn.Module, args: Any) -> None:
         return
     tape = listener.tape
     tape.fired[path] += 1
-    # A weight that is computed on the way, by weight norm say, leaves its module one operation still.
+    # A module whose weight is computed in the pass, as by weight norm, still counts as one operation.
     if ".parametrizations." not in path:
         tape.stack[-1].calls += 1
     if isinstance(module, torch.jit.ScriptModule):
         tape.before_overwriting(args)  # it may, and nobody would see it
     watched = tape.choice.listens_in(path)
-    tape.stack.append(Call(path, module, tape.fired[path], watched=watched))
+    tape.stack.append(ModuleCall(path=path, module=module, number=tape.fired[path], watched=watched))
     if watched:
-        listener.__enter__()
+        listener.__enter__()  # type: ignore[no-untyped-call]
 
 
 def _after_module(module: nn.Module, args: Any, output: Any) -> None:
@@ -279,7 +290,7 @@ def _after_module(module: nn.Module, args: Any, output: Any) -> None:
 
 def _leave(listener: _Listener) -> None:
     if listener.tape.stack.pop().watched:
-        listener.__exit__(None, None, None)
+        listener.__exit__(None, None, None)  # type: ignore[no-untyped-call]
 
 
 def _unwind(listener: _Listener) -> None:
@@ -289,11 +300,11 @@ def _unwind(listener: _Listener) -> None:
 
 @contextmanager
 def _hooks_everywhere() -> Iterator[None]:
-    """torch's global module hooks: a whole pass attaches nothing to the model itself."""
+    """Torch's global module hooks: a whole pass attaches nothing to the model itself."""
     global _hooks_users
     with _hooks_lock:
         if _hooks_users == 0:
-            # Always called: a call whose exception the user's forward catches is over, too.
+            # Always called: a call that ends with a caught exception has ended, too.
             after = register_module_forward_hook(_after_module, always_call=True)
             _hooks[:] = [register_module_forward_pre_hook(_before_module), after]
         _hooks_users += 1
@@ -310,7 +321,7 @@ def _hooks_everywhere() -> Iterator[None]:
 
 @contextmanager
 def _hooks_on(modules: list[nn.Module]) -> Iterator[None]:
-    """Hooks on the modules where a part of the pass is listened to: the others must cost nothing."""
+    """Hooks on the modules whose part of the pass is recorded: the others must cost nothing."""
     handles = []
     try:
         for module in modules:
@@ -339,12 +350,12 @@ _FUSED = nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerEncode
 
 @contextmanager
 def as_written(model: nn.Module) -> Iterator[None]:
-    """Fused attention and compiled parts run as they are written, or nothing in them could be seen."""
+    """Run fused attention and compiled parts unfused, because nothing inside them could be recorded otherwise."""
     global _fused_users, _fast_path
     fused = compiled = False
-    for one in model.modules():
-        fused = fused or isinstance(one, _FUSED)
-        compiled = compiled or one._compiled_call_impl is not None or "_orig_mod" in one._modules
+    for item in model.modules():
+        fused = fused or isinstance(item, _FUSED)
+        compiled = compiled or item._compiled_call_impl is not None or "_orig_mod" in item._modules
     with torch.compiler.set_stance("force_eager") if compiled else nullcontext():
         try:
             with _hooks_lock:
@@ -372,26 +383,3 @@ def _explain(error: Exception, tape: Tape) -> str:
     ]
     line = f" ({Path(lines[-1].filename).name}, line {lines[-1].lineno}: {lines[-1].line})" if lines else ""
     return f"the model raised at {where}{line}: {type(error).__name__}: {error}"
-
-
-def copied(nest: Any) -> Any:
-    """`nest` with its tensors copied: a forward may write into what it is given."""
-    if isinstance(nest, Tensor):
-        copy = nest.detach().clone()
-        return copy.requires_grad_() if nest.requires_grad and not copy.is_inference() else copy
-    if isinstance(nest, tuple) and hasattr(nest, "_fields"):
-        return type(nest)(*map(copied, nest))
-    if type(nest) in (tuple, list):
-        return type(nest)(map(copied, nest))
-    if isinstance(nest, MutableMapping):
-        pairs = shallow(nest)
-        for key, value in nest.items():
-            pairs[key] = copied(value)
-        return pairs
-    if dataclasses.is_dataclass(nest) and not isinstance(nest, type):
-        same = shallow(nest)
-        for one in dataclasses.fields(nest):
-            if hasattr(nest, one.name):
-                object.__setattr__(same, one.name, copied(getattr(nest, one.name)))
-        return same
-    return nest

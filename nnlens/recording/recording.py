@@ -15,14 +15,15 @@ import torch
 from torch import Tensor, nn
 
 from nnlens.utils.cache import Cache
+from nnlens.utils.nests import tensors_in
 
 from .attention import attention_weights
 from .inside import Inner
 from .recurrent import recurrent_states
-from .tape import Event, Held, Source, Tape, storage_of, tensors_in
+from .tape import Event, Held, Source, Tape, storage_of
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Operation:
     """One operation of a recorded pass.
 
@@ -49,9 +50,9 @@ class Operation:
     function : callable or None
         The function of torch that was called; None for a module whose inside cannot be seen.
     same : bool
-        It gave back the very tensor that it was given first, as in-place operations do, and `x.float()` may.
+        It returned its first argument itself, as in-place operations do, and `x.float()` may.
     number : int or None
-        Which of the pass's calls it was: its place in the recording's `calls`.
+        Its index in the recording's `calls`.
     seconds, flops : float and int, or None
         Measured by `kernels.summary` only.
     """
@@ -73,11 +74,11 @@ class Operation:
     seconds: float | None = None
     flops: int | None = None
 
-    def argument(self, place: int, name: str, default: Any = None) -> Any:
-        """An argument by its name, or by its place where it was given without."""
+    def argument(self, index: int, name: str, default: Any = None) -> Any:
+        """An argument by its name, or by its position if it was given without a name."""
         if name in self.keywords:
             return self.keywords[name]
-        return self.arguments[place] if place < len(self.arguments) else default
+        return self.arguments[index] if index < len(self.arguments) else default
 
     @cached_property
     def sources(self) -> list[Source]:
@@ -93,12 +94,12 @@ class Operation:
         return numbers * self.dtype.itemsize
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Recording:
     """The operations of one forward pass, in order; `recording[name]` is the value of one, as it was then.
 
-    A module's path names its output too: `recording["layer1"]` is what the block gave back ("layer1:2" the second
-    time). Recurrent and attention operations bring what happens inside them: "lstm.forget_gate_l0", "attn.weights".
+    A module's path names its output too: `recording["layer1"]` is what the block returned ("layer1:2" the second time).
+    Recurrent and attention operations also give their inner values: "lstm.forget_gate_l0", "attn.weights".
 
     Attributes
     ----------
@@ -110,11 +111,11 @@ class Recording:
     silent : tuple of str
         Paths of modules that did not run.
     calls : tuple of str
-        The functions of torch that ran, in their order, those too whose results are no tensors.
+        The functions of torch that ran, in their order, including those whose results are not tensors.
     returned : tuple of str
         The operations whose values the model returned.
     escaped : bool
-        Whether Python looked at a value that depends on the inputs, by `float(x.max())` or `if x.any()` say.
+        Whether Python read a value that depends on the inputs, for example by `float(x.max())` or `if x.any()`.
     """
 
     operations: tuple[Operation, ...]
@@ -133,6 +134,7 @@ class Recording:
 
     @property
     def names(self) -> tuple[str, ...]:
+        """The names of all recorded operations, in the order of the pass."""
         return tuple(operation.name for operation in self.operations)
 
     def resolve(self, name: str) -> str:
@@ -145,7 +147,7 @@ class Recording:
             return self.aliases[name]
         if name in self.silent:
             raise ValueError(f"layer {name!r} did not run in this pass, so there is nothing to show")
-        calls = [one for one in (*self.names, *self.aliases) if one.startswith(f"{name}:")]
+        calls = [item for item in (*self.names, *self.aliases) if item.startswith(f"{name}:")]
         if calls:
             raise ValueError(f"layer {name!r} ran {len(calls)} times: choose one of {calls[0]!r} … {calls[-1]!r}")
         near = difflib.get_close_matches(name, [*self.names, *self.aliases], n=3, cutoff=0.4)
@@ -153,6 +155,7 @@ class Recording:
         raise ValueError(f"layer must be one of the {len(self.operations)} operations of the pass, got {name!r}{hint}")
 
     def operation(self, name: str) -> Operation:
+        """An operation by its exact name."""
         return self._by_name[self.resolve(name)]
 
     @cached_property
@@ -204,7 +207,7 @@ class Recording:
 
 
 def assemble(tape: Tape, output: Any) -> Recording:
-    """Name the events of a tape, and drop what only the running pass needed."""
+    """Name the events of a tape, and drop what was only needed during the pass."""
     stems, labels = _stems(tape.events)
     inside = list(map(_inside, tape.events))
     inner = _numbered(
@@ -212,30 +215,42 @@ def assemble(tape: Tape, output: Any) -> Recording:
     )
     names, inner_names = _numbered(stems), iter(inner)
     aliases = {}
-    for call, place in tape.produced.items():
+    for call, index in tape.produced.items():
         path = call.rpartition(":")[0]
-        aliases[path if tape.fired[path] == 1 else call] = place
-    asked = {place for path, place in aliases.items() if not tape.whole and tape.choice.wants_output(path)}
+        aliases[path if tape.fired[path] == 1 else call] = index
+    asked = {index for path, index in aliases.items() if not tape.whole and tape.choice.wants_output(path)}
     operations: list[Operation] = []
     values: dict[str, Held | Callable[[], Tensor]] = {}
-    for place, (event, name, label, parts) in enumerate(zip(tape.events, names, labels, inside, strict=True)):
+    for index, (event, name, label, parts) in enumerate(zip(tape.events, names, labels, inside, strict=True)):
         operation = _operation(event, name, label, names)
-        if event.held is not None and (tape.choice.wants(name, operation.kind) or place in asked):
+        if event.held is not None and (tape.choice.wants(name, operation.kind) or index in asked):
             operations.append(operation)
             values[name] = event.held
-        outer = names[place - (event.output or 0)]
+        outer = names[index - (event.output or 0)]
         for part, kind, shape, value in parts:
             own = next(inner_names)
             if own not in values and tape.choice.wants(own, kind):
                 op = re.sub(r"_l\d+(_reverse)?$", "", part)
-                about = kind, event.call.path, shape, event.dtype, (outer,)
-                given = event.given.arguments, event.given.keywords
-                operations.append(Operation(own, op, op.replace("_", " "), *about, 0, *given))
+                operations.append(
+                    Operation(
+                        name=own,
+                        op=op,
+                        label=op.replace("_", " "),
+                        kind=kind,
+                        module=event.call.path,
+                        shape=shape,
+                        dtype=event.dtype,
+                        inputs=(outer,),
+                        parameters=0,
+                        arguments=event.given.arguments,
+                        keywords=event.given.keywords,
+                    )
+                )
                 values[own] = value
-    kept = {path: names[place] for path, place in aliases.items() if names[place] in values and path not in values}
+    stored = {path: names[index] for path, index in aliases.items() if names[index] in values and path not in values}
     for path, first in tape.other_names.items():
-        if first in kept or first in values:
-            kept[path] = kept.get(first, first)
+        if first in stored or first in values:
+            stored[path] = stored.get(first, first)
     alive = {""}
     for path in tape.fired:
         while path not in alive:
@@ -247,17 +262,25 @@ def assemble(tape: Tape, output: Any) -> Recording:
         words = "was overwritten by something that nnlens cannot see: its value is a later one"
         warnings.warn(f"{unseen[0]!r} {words}", stacklevel=4)
     if not tape.whole and output is not None:
-        wrong = tape.choice.unmet((*values, *kept), (one.kind for one in operations), (*names, *inner, *tape.fired))
+        wrong = tape.choice.unmet((*values, *stored), (item.kind for item in operations), (*names, *inner, *tape.fired))
         if wrong:
             raise ValueError(wrong)
     events = [tape.event_of(tensor) for tensor in tensors_in(output)]
     returned = tuple(dict.fromkeys(names[event] for event in events if event is not None and event >= 0))
-    calls = tuple(tape.calls)
-    return Recording(tuple(operations), output, kept, silent, calls, returned, tape.escaped, values)
+    return Recording(
+        operations=tuple(operations),
+        output=output,
+        aliases=stored,
+        silent=silent,
+        calls=tuple(tape.calls),
+        returned=returned,
+        escaped=tape.escaped,
+        _values=values,
+    )
 
 
 def _can_run(module: nn.Module) -> bool:
-    """Containers, a ParameterList say, have no forward."""
+    """Containers such as a ParameterList have no forward."""
     return isinstance(module, torch.jit.ScriptModule) or type(module).forward is not nn.Module.forward
 
 
@@ -294,35 +317,35 @@ def _inside(event: Event) -> list[Inner]:
     try:
         return list(derive(event.op, *event.inside))
     except (IndexError, KeyError, TypeError, ValueError):
-        return []  # called in a way that we do not know: the operation itself is recorded all the same
+        return []  # called with unknown arguments: only the operation itself is recorded
 
 
 def _operation(event: Event, name: str, label: str, names: list[str]) -> Operation:
-    given = event.given
-    for source in given.sources:
-        place = source.event or 0
-        source.name = names[place] if place >= 0 else "input" if place == -1 else f"input[{-1 - place}]"
+    source_value = event.given
+    for source in source_value.sources:
+        index = source.event or 0
+        source.name = names[index] if index >= 0 else "input" if index == -1 else f"input[{-1 - index}]"
     return Operation(
-        name,
-        event.op,
-        label,
-        event.kind,
-        event.call.path,
-        event.shape,
-        event.dtype,
-        tuple(dict.fromkeys(source.name for source in given.sources if source.name)),
-        sum(given.parameters.values()),
-        given.arguments,
-        given.keywords,
-        event.function,
-        event.number,
-        event.same,
-        event.seconds,
-        event.flops,
+        name=name,
+        op=event.op,
+        label=label,
+        kind=event.kind,
+        module=event.call.path,
+        shape=event.shape,
+        dtype=event.dtype,
+        inputs=tuple(dict.fromkeys(source.name for source in source_value.sources if source.name)),
+        parameters=sum(source_value.parameters.values()),
+        arguments=source_value.arguments,
+        keywords=source_value.keywords,
+        function=event.function,
+        number=event.number,
+        same=event.same,
+        seconds=event.seconds,
+        flops=event.flops,
     )
 
 
 def _sources(nest: Any) -> list[Source]:
     if isinstance(nest, Source):
         return [nest]
-    return [found for item in nest for found in _sources(item)] if isinstance(nest, tuple) else []
+    return [source for item in nest for source in _sources(item)] if isinstance(nest, tuple) else []

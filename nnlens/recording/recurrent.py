@@ -25,8 +25,8 @@ def recurrent_states(op: str, args: tuple[Any, ...], keywords: dict[str, Any]) -
     """Hidden states, cell states and gates of an LSTM, GRU or RNN, for each layer and direction.
 
     Parts are named like torch's weights: "forget_gate_l0", "hidden_l1_reverse"; their shape is that of the layer's
-    output, (steps, batch, units) or batch first. Of packed sequences, sorted as they were packed, steps behind
-    a sequence's end are NaN. In training, dropout between layers is not known: the first layer's parts only.
+    output, (steps, batch, units) or batch first. For packed sequences, sorted as they were packed, steps after a
+    sequence's end are NaN. In training, dropout between layers is not known, so only the first layer has parts.
     The equations are those of torch.nn.LSTM, GRU and RNN; for the gates' meaning see Karpathy et al. 2015
     (arXiv:1506.02078).
     """
@@ -67,8 +67,8 @@ def _kind(part: str) -> str:
 
 
 def _pick(run: Any, part: str) -> Tensor:
-    found: Tensor = run()[part]
-    return found
+    result: Tensor = run()[part]
+    return result
 
 
 @torch.no_grad()
@@ -116,29 +116,29 @@ def _all_steps(
     each = 2 + 2 * biased
     each += state[0].shape[-1] != weights[1].shape[0] // {"lstm": 4, "gru": 3}.get(kind, 1)  # a projection, weight_hr
     parts: dict[str, Tensor] = {}
-    for place, name in enumerate(names):
-        if place % ways == 0:
+    for index, name in enumerate(names):
+        if index % ways == 0:
             layer_input, outputs = data, []
-        weight_ih, weight_hh, *rest = weights[place * each : (place + 1) * each]
+        weight_ih, weight_hh, *rest = weights[index * each : (index + 1) * each]
         bias_ih, bias_hh = rest[:2] if biased else (None, None)
         weight_hr = rest[-1] if each % 2 else None
         projected = layer_input @ weight_ih.T
         projected = projected if bias_ih is None else projected + bias_ih
-        now: tuple[Tensor, ...] = tuple(one[place] for one in state)
+        now: tuple[Tensor, ...] = tuple(item[index] for item in state)
         written: list[dict[str, Tensor]] = [{}] * len(data)
         order = range(len(data))
         for step in reversed(order) if name.endswith("_reverse") else order:
-            found = _step(kind, projected[step], now, weight_hh, bias_hh, weight_hr)
-            after: tuple[Tensor, ...] = (found["hidden"], *([found["cell"]] if kind == "lstm" else []))
+            result = _step(kind, projected[step], now, weight_hh, bias_hh, weight_hr)
+            after: tuple[Tensor, ...] = (result["hidden"], *([result["cell"]] if kind == "lstm" else []))
             if lengths is not None:
                 alive = (step < lengths)[:, None]
                 after = tuple(torch.where(alive, new, old) for new, old in zip(after, now, strict=True))
-                found = {part: torch.where(alive, value, torch.nan) for part, value in found.items()}
-            now, written[step] = after, found
+                result = {part: torch.where(alive, value, torch.nan) for part, value in result.items()}
+            now, written[step] = after, result
         for part in _PARTS[kind]:
             values = torch.stack([step[part] for step in written])
             parts[part + name] = values.transpose(0, 1) if batch_first else values
         outputs.append(torch.stack([step["hidden"] for step in written]).nan_to_num(0.0))
-        if place % ways == ways - 1:
+        if index % ways == ways - 1:
             data = torch.cat(outputs, -1)
     return parts

@@ -1,4 +1,4 @@
-"""What a result depends on in a model: weights, buffers, modules, hooks and attributes, compared before every use."""
+"""Detecting changes of a model: weights, buffers, modules, hooks and attributes are compared before every use."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _PIECE = 256  # bytes: of each of the four pieces that are compared of a larger 
 
 _numbers = itertools.count(1)
 _known: WeakKeyDictionary[nn.Module, _Snapshot] = WeakKeyDictionary()
-# Models that each pass changes in a way that cannot be undone: their changes mean nothing.
+# Models that each pass changes in a way that cannot be undone: their changes are ignored.
 _restless: WeakSet[nn.Module] = WeakSet()
 _epoch = 0
 
 
 def changed_by_a_pass(model: nn.Module, before: int) -> bool:
-    """Whether a pass has changed the model, whose version was `before`; then its changes count no longer.
+    """Whether a pass has changed the model, whose version was `before`; from then on its changes are ignored.
 
-    Else every look at it would be at another model, for ever.
+    Otherwise every use of it would find a changed model.
     """
     if version_of(model) == before or before == 0:
         return False
@@ -54,12 +54,13 @@ def version_of(model: nn.Module, *, full: bool = False) -> int:
     attributes of objects among them, a configuration say. Objects with slots and other methods than `forward` are
     not looked into. Flags of training mode do not count, for passes run in eval mode.
 
-    A quick look compares small tensors and four pieces of each larger one; it takes about 2 % of a forward pass. A
-    whole look reads all weights (4 GB a second) and is made with `full`, after `expect_changes`, and where torch's own
-    counter says that a parameter was written to. So one number of a large tensor that is changed behind torch's back
-    (`.numpy()`, `.data`) is noticed by the next whole look: each result begins with one.
+    A quick comparison reads small tensors and four pieces of each larger one; it takes about 2 % of a forward pass. A
+    full comparison reads all weights (4 GB per second) and is made with `full`, after `expect_changes`, and where
+    torch's own counter says that a parameter was written to. A single number of a large tensor that is changed without
+    torch's
+    knowledge (`.numpy()`, `.data`) is detected by the next full comparison, which precedes each result.
 
-    Two threads may ask; a thread that has borrowed the model is waited for.
+    Several threads may call it; it waits for a thread that has borrowed the model.
     """
     with lock_of(model):
         if model in _restless:
@@ -79,26 +80,28 @@ class _Snapshot:
     def __init__(self, model: nn.Module):
         self.number, self.epoch = next(_numbers), _epoch
         self.classes = list(dict.fromkeys(map(type, model.modules())))
-        self.forwards = [getattr(one, "forward", None) for one in self.classes]
+        self.forwards = [getattr(index, "forward", None) for index in self.classes]
         tables = _tables(model)
         self.settings = _settings(tables)
         self._take_attributes(tables, model)
         values = list(contents(tables))
-        scripted = (one for module in model.modules() if isinstance(module, torch.jit.ScriptModule)
-                    for one in (*module.parameters(), *module.buffers()))  # fmt: skip
-        tensors = {id(one): one for one in (*values, *scripted) if isinstance(one, Tensor)}
+        scripted = (item for module in model.modules() if isinstance(module, torch.jit.ScriptModule)
+                    for item in (*module.parameters(), *module.buffers()))  # fmt: skip
+        tensors = {id(item): item for item in (*values, *scripted) if isinstance(item, Tensor)}
         self.tensors = list(tensors.values())
         self.arrays = [value for value in values if type(value) is np.ndarray]
-        self.placed = [one for one in self.tensors if one.layout is _STRIDED and not one.is_nested]
-        self.loose = [one for one in self.tensors if one.layout is not _STRIDED or one.is_nested]
+        self.placed = [tensor for tensor in self.tensors if tensor.layout is _STRIDED and not tensor.is_nested]
+        self.loose = [tensor for tensor in self.tensors if tensor.layout is not _STRIDED or tensor.is_nested]
         self.places = self._places()
-        self.parameters = [one for one in self.tensors if isinstance(one, nn.Parameter) and not one.is_inference()]
-        self.versions = [one._version for one in self.parameters]
+        self.parameters = [
+            tensor for tensor in self.tensors if isinstance(tensor, nn.Parameter) and not tensor.is_inference()
+        ]
+        self.versions = [parameter._version for parameter in self.parameters]
         with torch.inference_mode(False), torch.no_grad():
             rows = list(map(_row, self.tensors))
-            self.bits = [one if row is None else _bits(row) for one, row in zip(self.tensors, rows, strict=True)]
+            self.bits = [tensor if row is None else _bits(row) for tensor, row in zip(self.tensors, rows, strict=True)]
             parts = zip(self.bits, rows, strict=True)
-            some = [part for one, row in parts if row is not None for part in _some(one)]
+            some = [part for item, row in parts if row is not None for part in _some(item)]
             self.some: list[Any] = [part.data for part in some if isinstance(part, np.ndarray)]
             self.elsewhere = [part for part in some if not isinstance(part, np.ndarray)]  # not on the CPU
             self.sampled, self.checksums = self._sample(), list(map(_checksum, self.bits))
@@ -108,21 +111,23 @@ class _Snapshot:
         values = list(contents(tables))
         self.ids = list(map(id, values))
         self.tensor_ids = {id(value) for value in values if isinstance(value, Tensor)}
-        # Kept, the tables are compared without a walk through the model. Where they hold more than weights, children
-        # and settings, a hook say, they may lead back to the model, which would live for ever: then each look walks.
+        # If the tables are stored, they are compared without walking through the model. If they contain more than
+        # weights, children and settings (a hook, for example), they may refer to the model, which would never be freed:
+        # then
+        # each comparison walks through the model.
         self.tables: list[Any] | None = None
         if not any(map(_may_lead_back, values)) and not any(value is model for value in values):
             # Views: what is added to a table later is seen in them. Most tables, hooks say, are empty.
             self.tables = [table.values() if isinstance(table, dict) else table for table in tables if table]
             self.empty = [table for table in tables if not table]
-        # An object's id is good as long as the object lives.
-        self.alive = values if self.tables is not None else [one for one in values if isinstance(one, PLAIN)]
+        # An object's id is valid as long as the object lives.
+        self.alive = values if self.tables is not None else [item for item in values if isinstance(item, PLAIN)]
         loose = () if self.tables is not None else values
-        self.others = [ref(one) for one in loose if not isinstance(one, PLAIN) and _takes_reference(one)]
+        self.others = [ref(item) for item in loose if not isinstance(item, PLAIN) and _takes_reference(item)]
 
     def _same_attributes(self, model: nn.Module) -> bool:
         """Whether all attributes are the very objects that they were."""
-        if any(one() is None for one in self.others):
+        if any(other() is None for other in self.others):
             return False
         if self.tables is None:
             return list(map(id, contents(_tables(model)))) == self.ids
@@ -130,10 +135,10 @@ class _Snapshot:
 
     def holds(self, model: nn.Module, *, full: bool) -> bool:
         """Whether the model is still as it was."""
-        if [getattr(one, "forward", None) for one in self.classes] != self.forwards:
+        if [getattr(index, "forward", None) for index in self.classes] != self.forwards:
             return False
         if not self._same_attributes(model):
-            # Mostly a flag of training mode, or an attribute that was set to what it was.
+            # Usually a training flag, or an attribute that was set to its own value.
             tables, before = _tables(model), self.tensor_ids
             if _settings(tables) != self.settings:
                 return False
@@ -142,7 +147,7 @@ class _Snapshot:
                 return False
         if self._places() != self.places or list(map(_array_sum, self.arrays)) != self.array_sums:
             return False
-        versions = [one._version for one in self.parameters]
+        versions = [parameter._version for parameter in self.parameters]
         with torch.inference_mode(False), torch.no_grad():
             if self._sample() != self.sampled:
                 return False
@@ -156,7 +161,7 @@ class _Snapshot:
         return True
 
     def equals(self, other: _Snapshot) -> bool:
-        """Whether two snapshots are of one state, though its objects may have been exchanged for equal ones."""
+        """Whether two snapshots are equal, even if objects were replaced with equal ones."""
         mine = self.classes, self.forwards, self.settings, self.checksums, self.array_sums
         return mine == (other.classes, other.forwards, other.settings, other.checksums, other.array_sums)
 
@@ -164,9 +169,9 @@ class _Snapshot:
         return [*map(zlib.crc32, self.some), *map(_checksum, self.elsewhere)]
 
     def _places(self) -> list[int]:
-        """Where the tensors' numbers lie: elsewhere after `parameter.data = …`. Of sparse ones a count of writes."""
-        writes = (0 if one.is_inference() else one._version for one in self.loose)
-        return [*(one.data_ptr() for one in self.placed), *writes]
+        """The tensors' addresses, which change by `parameter.data = …`; for sparse ones a count of writes."""
+        writes = (0 if item.is_inference() else item._version for item in self.loose)
+        return [*(item.data_ptr() for item in self.placed), *writes]
 
 
 def _takes_reference(value: Any) -> bool:
@@ -183,19 +188,19 @@ def _may_lead_back(value: Any) -> bool:
 
 
 def _tables(model: nn.Module) -> list[Any]:
-    return attribute_tables([one for one in model.modules() if not isinstance(one, torch.jit.ScriptModule)])
+    return attribute_tables([module for module in model.modules() if not isinstance(module, torch.jit.ScriptModule)])
 
 
 def _settings(tables: Iterable[Any]) -> list[Any]:
-    """What the attributes are, by value where they are plain; tensors are compared by their contents elsewhere."""
-    found: list[Any] = []
+    """The attributes, by value if they are plain; the contents of tensors are compared elsewhere."""
+    result: list[Any] = []
     for table in tables:
         if isinstance(table, dict):
-            found.append([(key, _setting(value)) for key, value in table.items() if key != "training"])
+            result.append([(key, _setting(value)) for key, value in table.items() if key != "training"])
         else:
             items = [_setting(value) for value in table]
-            found.append(sorted(items, key=repr) if isinstance(table, set) else items)
-    return found
+            result.append(sorted(items, key=repr) if isinstance(table, set) else items)
+    return result
 
 
 def _setting(value: Any) -> Any:
@@ -240,25 +245,25 @@ def _some(bits: Any) -> list[Any]:
     return [bits[start : start + _PIECE] for start in range(0, len(bits), max(_PIECE, len(bits) // 4))][:4]
 
 
-def _checksum(given: Any) -> Any:
+def _checksum(argument: Any) -> Any:
     """A number that is another one for other contents; of bytes, or of a tensor whose bytes cannot be had in place."""
-    if isinstance(given, np.ndarray):
-        return zlib.crc32(given.data)
-    if given.dtype == torch.uint8 and given.ndim == 1 and given.device.type not in ("cpu", "meta"):
-        # Not worth a copy to the CPU: two sums, one of them by place.
-        whole = given[: len(given) // 4096 * 4096].view(torch.int64).view(-1, 512)
-        places = torch.arange(512, device=given.device) * 2 + 1
-        rest = given[len(given) // 4096 * 4096 :].cpu().numpy()
+    if isinstance(argument, np.ndarray):
+        return zlib.crc32(argument.data)
+    if argument.dtype == torch.uint8 and argument.ndim == 1 and argument.device.type not in ("cpu", "meta"):
+        # Instead of a copy to the CPU: two sums, one of them weighted by position.
+        whole = argument[: len(argument) // 4096 * 4096].view(torch.int64).view(-1, 512)
+        places = torch.arange(512, device=argument.device) * 2 + 1
+        rest = argument[len(argument) // 4096 * 4096 :].cpu().numpy()
         return int(whole.sum()), int((whole.sum(0) * places).sum()), zlib.crc32(rest)
-    if given.numel() == 0 or given.device.type == "meta":
-        return tuple(given.shape)
-    if given.is_sparse:
-        given = given.coalesce().values()
-    elif given.is_quantized:
-        given = given.int_repr()
-    elif given.layout is not _STRIDED or given.is_nested or type(given) not in (Tensor, nn.Parameter):
-        return id(given), 0 if given.is_inference() else given._version
-    return zlib.crc32(_bits(given.detach().reshape(-1).cpu()))
+    if argument.numel() == 0 or argument.device.type == "meta":
+        return tuple(argument.shape)
+    if argument.is_sparse:
+        argument = argument.coalesce().values()
+    elif argument.is_quantized:
+        argument = argument.int_repr()
+    elif argument.layout is not _STRIDED or argument.is_nested or type(argument) not in (Tensor, nn.Parameter):
+        return id(argument), 0 if argument.is_inference() else argument._version
+    return zlib.crc32(_bits(argument.detach().reshape(-1).cpu()))
 
 
 def _array_sum(array: np.ndarray) -> Any:

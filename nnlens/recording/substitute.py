@@ -1,4 +1,4 @@
-"""A pass of a model in which some of its operations are done in another way."""
+"""A pass of a model with some of its operations replaced."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .recording import Operation
 Replacement = Callable[[Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]
 
 
-# Calls that give back what they are given, by which torch attaches hooks in passes with gradients only.
+# Calls that return their input, by which torch attaches hooks in passes with gradients.
 _EXTRA = {"view_as", "alias"}
 
 
@@ -26,7 +26,7 @@ class OtherPathError(RuntimeError):
 
 
 class Reached(BaseException):
-    """Raised by a replacement: all that was wanted of the pass is known, and the rest of the forward need not run."""
+    """Raised by a replacement when the rest of the forward need not run."""
 
 
 class _Substituting(TorchFunctionMode):
@@ -57,7 +57,7 @@ class _Substituting(TorchFunctionMode):
 
 @contextmanager
 def substituting(model: nn.Module, calls: tuple[str, ...], replacements: Mapping[int, Replacement]) -> Iterator[None]:
-    """Within the block one forward of `model` (borrowed already) has its n-th call of torch done by `replacements[n]`.
+    """Within the block, the n-th call of torch in one forward of `model` (already borrowed) is `replacements[n]`.
 
     `calls` and their numbers are those of a `Recording`; a replacement is given the function, its arguments and its
     keywords. The model's own Python runs: modules, hooks, control flow. A replacement that raises `Reached` ends the
@@ -81,36 +81,38 @@ def substituting(model: nn.Module, calls: tuple[str, ...], replacements: Mapping
 def observed(
     operation: Operation, tell: Callable[[Tensor], Tensor | None], replacement: Replacement | None = None
 ) -> Replacement:
-    """The call as it is, or as `replacement` does it, and `tell` hears its result before anything writes into it.
+    """A replacement that runs the call (or another `replacement`) and passes the result to `tell`.
 
-    What `tell` returns, where it returns something, goes on in the result's place.
+    `tell` sees it before later in-place operations overwrite it.
+
+    If `tell` returns something, it replaces the result.
     """
-    place = int(operation.name.rpartition("[")[2][:-1]) if operation.name.endswith("]") else 0
+    index = int(operation.name.rpartition("[")[2][:-1]) if operation.name.endswith("]") else 0
 
     def run(function: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         about = function_of(function)
-        into = next((one for one in about.overwritten(args, keywords) if isinstance(one, Tensor)), None)
+        into = next((item for item in about.overwritten(args, keywords) if isinstance(item, Tensor)), None)
         copied = False
         if into is not None and torch.is_grad_enabled():
             copied = True
-            # On a copy: the gradient needs what it gives, which is about to be written over.
+            # On a copy: the gradient needs the result, which is about to be overwritten.
             copy = into.clone()
-            args = tuple(copy if one is into else one for one in args)
-            keywords = {name: copy if one is into else one for name, one in keywords.items()}
-        given = function(*args, **keywords) if replacement is None else replacement(function, args, keywords)
-        made = args[0] if about.sets else given
+            args = tuple(copy if arg is into else arg for arg in args)
+            keywords = {name: copy if item is into else item for name, item in keywords.items()}
+        argument = function(*args, **keywords) if replacement is None else replacement(function, args, keywords)
+        made = args[0] if about.sets else argument
         several = isinstance(made, (tuple, list))
-        value = made[place] if several else made
+        value = made[index] if several else made
         other = tell(value)
         if into is not None and (copied or value is into):
             if copied or other is not None:
-                into.copy_(value if other is None else other)  # whoever holds it must find it there
+                into.copy_(value if other is None else other)  # other references to the tensor must see the result
             return None if about.sets else into
         if other is None:
-            return given
+            return argument
         if not several:
             return other
-        many = [other if index == place else one for index, one in enumerate(made)]
+        many = [other if number == index else item for number, item in enumerate(made)]
         return type(made)(many) if type(made) in (tuple, list) else tuple(many)
 
     return run

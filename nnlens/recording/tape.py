@@ -1,10 +1,9 @@
-"""What a running pass writes down: calls of modules, operations, and their values as they were then."""
+"""The tape of a running pass: calls of modules, operations, and their values at that time."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from weakref import ref
@@ -12,12 +11,14 @@ from weakref import ref
 import torch
 from torch import Tensor, nn
 
+from nnlens.utils.nests import tensors_in
+
 from .choice import Choice
 from .operations import kind_of
 
 
-@dataclass(eq=False, slots=True)
-class Call:
+@dataclass(eq=False, slots=True, kw_only=True)
+class ModuleCall:
     """One call of a module."""
 
     path: str
@@ -25,31 +26,32 @@ class Call:
     number: int = 1  # which call of this module
     operations: int = 0  # operations directly in this call
     calls: int = 0  # module calls directly in this call, parametrisations aside
-    watched: bool = False  # this call switched the recorder on
+    watched: bool = False  # this call turned the recorder on
 
 
 @dataclass(eq=False, slots=True)
 class Held:
-    """A value that is copied if something is about to overwrite it."""
+    """A value that is copied when something is about to overwrite it."""
 
-    value: Tensor | None  # None: a later pass has taken over its memory
+    value: Tensor | None  # None: a later pass reuses its memory
     version: int = -1
 
     def __post_init__(self) -> None:
         self.version = _version(self.value)
 
     def copy(self) -> None:
+        """Copy the value, because its memory is about to be overwritten."""
         if self.value is not None:
             self.value = self.value.clone()
             self.version = _version(self.value)
 
     @property
     def overwritten(self) -> bool:
-        """Whether something has written into it that was not seen coming."""
+        """Whether it was overwritten unexpectedly."""
         return _version(self.value) != self.version
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, kw_only=True)
 class Source:
     """Where a tensor among an operation's arguments came from.
 
@@ -66,13 +68,13 @@ class Source:
     value: Tensor | None = None
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, kw_only=True)
 class Event:
     """One output of one operation as it happened."""
 
     op: str
     kind: str
-    call: Call
+    call: ModuleCall
     output: int | None  # which of several outputs; None for the only one
     shape: tuple[int, ...]
     dtype: torch.dtype
@@ -86,7 +88,7 @@ class Event:
     flops: int | None = None
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, kw_only=True)
 class Given:
     """What an operation was called with, a `Source` for each tensor; nothing in a recording of a part."""
 
@@ -96,19 +98,19 @@ class Given:
     parameters: dict[int, int] = field(default_factory=dict)  # id → how many numbers, of the parameters among them
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, kw_only=True)
 class Tape:
-    """What the running pass has written so far. It belongs to one thread."""
+    """The tape of the running pass so far. It belongs to one thread."""
 
     paths: dict[nn.Module, str]
     other_names: dict[str, str]  # second names of shared modules → the first
-    root: Call
+    root: ModuleCall
     choice: Choice
     recycled: list[Held] = field(default_factory=list)  # values of an earlier pass, in its order
     events: list[Event] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)  # the functions that ran, recorded or not
     escaped: bool = False  # Python has looked at a value that depends on the inputs
-    stack: list[Call] = field(default_factory=list)
+    stack: list[ModuleCall] = field(default_factory=list)
     fired: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     produced: dict[str, int] = field(default_factory=dict)  # path of a call → the event of its output
     failed: tuple[Exception, str] | None = None  # the latest operation that raised
@@ -128,20 +130,21 @@ class Tape:
 
     def receive(self, nest: Any) -> None:
         """The model's own inputs, in the order in which they are found."""
-        for place, tensor in enumerate(tensors_in(nest)):
-            self._origin[id(tensor)] = (tensor if self.whole else ref(tensor), -1 - place)
+        for index, tensor in enumerate(tensors_in(nest)):
+            self._origin[id(tensor)] = (tensor if self.whole else ref(tensor), -1 - index)
             if self.whole:
                 self.hold(tensor)
 
     def event_of(self, tensor: Tensor) -> int | None:
         """The event that made this very tensor (−1 − n: the n-th input), None if no recorded one did."""
-        found = self._origin.get(id(tensor))
-        if found is None:
+        result = self._origin.get(id(tensor))
+        if result is None:
             return None
-        known = found[0] if self.whole else found[0]()
-        return found[1] if known is tensor else None
+        known = result[0] if self.whole else result[0]()
+        return result[1] if known is tensor else None
 
     def hold(self, tensor: Tensor) -> Held:
+        """Keep a value; the same tensor is kept once."""
         if tensor.is_quantized:
             return Held(tensor.dequantize())  # numbers that can be shown and computed with
         held = self._held.get(id(tensor))
@@ -151,7 +154,7 @@ class Tape:
         return held
 
     def make_room(self) -> None:
-        """Let go of the earlier pass's values up to here: the next operation finds memory of its size at hand."""
+        """Free the earlier pass's values up to here, so that the next operation can reuse memory of its size."""
         while self._let_go <= len(self.events) and self._let_go < len(self.recycled):
             self.recycled[self._let_go].value = None
             self._let_go += 1
@@ -165,28 +168,41 @@ class Tape:
         kwargs: dict[str, Any],
         function: Callable[..., Any] | None = None,
     ) -> list[Event]:
+        """Append the events of one operation: one for each output."""
         call = self.stack[-1]
         number = None if function is None else len(self.calls) - 1
         call.operations += 1
-        given = Given()
+        argument = Given()
         if self.whole:
-            given.arguments = self._describe(args, given)
+            argument.arguments = self._describe(args, argument)
             if kwargs:
-                given.keywords = dict(zip(kwargs, self._describe(kwargs.values(), given), strict=True))
+                argument.keywords = dict(zip(kwargs, self._describe(kwargs.values(), argument), strict=True))
         inside = None
         if kind in ("recurrent", "attention") and (self.whole or self.choice.may_want_inside(call.path)):
             inside = self._holding(args), self._holding(kwargs)
         wanted = self.whole or self.choice.may_want(call.path, call.number, op, kind)
         given_first = args[0] if args else kwargs.get("input")
         first = len(self.events)
-        for place, value in outputs:
+        for index, value in outputs:
             held = self.hold(value) if wanted else None
-            event = Event(op, kind, call, place, tuple(value.shape), value.dtype, held, given, function, number)
+            event = Event(
+                op=op,
+                kind=kind,
+                call=call,
+                output=index,
+                shape=tuple(value.shape),
+                dtype=value.dtype,
+                held=held,
+                given=argument,
+                function=function,
+                number=number,
+            )
             event.same = value is given_first
-            # All is kept anyway: the tensor itself. Little is asked for: nothing must live longer because of us.
+            # If everything is kept, the tensor itself; if little is kept, a weak reference, so that nothing lives
+            # longer.
             self._origin[id(value)] = (value if self.whole else ref(value), len(self.events))
             self.events.append(event)
-        # What shares the memory that was written into is made by this operation, too.
+        # Tensors that share the memory that was written into count as made by this operation, too.
         for tensor in self._overwritten:
             if not any(tensor is value for _, value in outputs):
                 self._origin[id(tensor)] = (tensor, first)
@@ -195,31 +211,33 @@ class Tape:
         self.events[-1].inside = inside
         return self.events[first:]
 
-    def _describe(self, items: Iterable[Any], given: Given) -> tuple[Any, ...]:
+    def _describe(self, items: Iterable[Any], argument: Given) -> tuple[Any, ...]:
         """Arguments with a `Source` for each tensor. Called for every operation: as few steps as can be."""
         described: list[Any] = []
         for item in items:
             kind = type(item)
             if kind is Tensor or isinstance(item, Tensor):
-                source = Source(self.event_of(item), shape_of(item), shared=self._shared.get(id(item)) is item)
+                source = Source(
+                    event=self.event_of(item), shape=shape_of(item), shared=self._shared.get(id(item)) is item
+                )
                 if source.event is not None:
-                    given.sources.append(source)
+                    argument.sources.append(source)
                 else:
                     source.value = item
                     if isinstance(item, nn.Parameter):
-                        given.parameters[id(item)] = item.numel()
+                        argument.parameters[id(item)] = item.numel()
                 described.append(source)
             elif kind is tuple or kind is list:
-                numbers = all(type(one) is int for one in item)
-                described.append(tuple(item) if numbers else self._describe(item, given))
+                numbers = all(type(entry) is int for entry in item)
+                described.append(tuple(item) if numbers else self._describe(item, argument))
             else:
                 described.append(item)
         return tuple(described)
 
-    def finish(self, call: Call, inputs: Any, output: Any) -> None:
-        """A module's call has returned: what no operation made, a scripted module's output say, is one."""
+    def finish(self, call: ModuleCall, inputs: Any, output: Any) -> None:
+        """A module's call has returned: an output made by no recorded operation (a scripted module) counts as one."""
         tensors = [output] if isinstance(output, Tensor) else list(tensors_in(output))
-        # What a scripted module was given and gives back, it may have written into.
+        # A scripted module may have written into its inputs and outputs.
         opaque = isinstance(call.module, torch.jit.ScriptModule)
         events = [None if opaque else self.event_of(tensor) for tensor in tensors]
         if None in events:
@@ -229,7 +247,7 @@ class Tape:
                 if event is None and type(tensor) is not nn.Parameter and showable(tensor)
             ]
             if unknown:
-                places = [(place if len(unknown) > 1 else None, tensor) for place, tensor in enumerate(unknown)]
+                places = [(index if len(unknown) > 1 else None, tensor) for index, tensor in enumerate(unknown)]
                 name = type(call.module).__name__
                 self.write(name, kind_of(name.lower()), places, inputs, {})
         made = self.event_of(tensors[0]) if tensors else None
@@ -241,15 +259,15 @@ class Tape:
 
     def before_overwriting(self, nest: Any) -> None:
         """Something is about to write into these tensors: copy what is held of their memory."""
-        with torch._C.DisableTorchFunction():  # no mode, the user's own neither, is to see what we do
+        with torch._C.DisableTorchFunction():  # no torch function mode, including the user's, must see this
             for tensor in tensors_in(nest):
                 self._copy_held(tensor)
                 if self._parameter_storages is None:
                     self._parameter_storages = defaultdict(list)
-                    for one in self.root.module.parameters():
-                        self._parameter_storages[storage_of(one)].append(one)
-                for one in self._parameter_storages.pop(storage_of(tensor), ()):
-                    self.written.append((one, one.data, one.detach().clone()))
+                    for entry in self.root.module.parameters():
+                        self._parameter_storages[storage_of(entry)].append(entry)
+                for entry in self._parameter_storages.pop(storage_of(tensor), ()):
+                    self.written.append((entry, entry.data, entry.detach().clone()))
 
     def _copy_held(self, tensor: Tensor) -> None:
         for held in self._stored.pop(storage_of(tensor), ()):
@@ -276,10 +294,12 @@ class Tape:
 
 
 def storage_of(tensor: Tensor) -> int:
+    """The address of a tensor's memory."""
     return tensor.untyped_storage()._cdata if plain(tensor) else id(tensor)
 
 
 def shape_of(tensor: Tensor) -> tuple[int, ...]:
+    """A tensor's shape as a tuple."""
     try:
         return tuple(tensor.shape)
     except RuntimeError:  # tensors of tensors have none
@@ -296,24 +316,9 @@ def plain(tensor: Tensor) -> bool:
 
 
 def showable(tensor: Tensor) -> bool:
-    """Whether the tensor's values can be shown: those of quantised ones can, as what they stand for."""
+    """Whether the tensor's values can be shown; quantised ones are dequantised."""
     return plain(tensor) or (tensor.is_quantized and tensor.layout is _STRIDED)
 
 
 def _version(tensor: Tensor | None) -> int:
     return -1 if tensor is None or tensor.is_inference() else tensor._version
-
-
-def tensors_in(nest: Any) -> Iterator[Tensor]:
-    """The tensors inside tuples, lists, mappings and dataclasses, in their order."""
-    if isinstance(nest, Tensor):
-        yield nest
-    elif isinstance(nest, (tuple, list)):
-        for item in nest:
-            yield from tensors_in(item)
-    elif isinstance(nest, Mapping):
-        for item in nest.values():
-            yield from tensors_in(item)
-    elif dataclasses.is_dataclass(nest) and not isinstance(nest, type):
-        for one in dataclasses.fields(nest):
-            yield from tensors_in(getattr(nest, one.name, None))

@@ -10,6 +10,7 @@ from .attribution import (
 from .colormaps import color_tables
 from .display import html_of, show_in_notebooks
 from .picture import Panel, draw, encoded, stacked
+from .reduction import smaller_occlusion_map, smaller_texture, smaller_unit_map
 from .scores import (
     finite,
     layer_entries,
@@ -58,6 +59,9 @@ __all__ = [
     "scores_with_top_payload",
     "show_in_notebooks",
     "signed_texture",
+    "smaller_occlusion_map",
+    "smaller_texture",
+    "smaller_unit_map",
     "stacked",
     "superpixel_texture",
     "synthesis_frame",

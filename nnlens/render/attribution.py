@@ -1,4 +1,4 @@
-"""Attributions and their evidence as what travels to the browser, and as pictures."""
+"""Attributions and their evidence as payloads for the browser, and as pictures."""
 
 from __future__ import annotations
 
@@ -13,51 +13,45 @@ from nnlens.kernels.attribution.registry import MethodName
 from . import attribution_payloads
 from .picture import color_map
 from .scores import finite
-from .textures import reduce_maps
 from .units import signed_texture
 
 
-def attribution_texture(found: Attribution, *, most_side: int | None = None) -> attribution_payloads.AttributionPayload:
-    """A map in 8 bits: with its signs, and beside it the magnitudes where these are another thing.
-
-    Sides of more than `most_side` are reduced by a whole step.
-    """
-    planes = found.signed()[None]
-    if not found.contribution:
-        planes = np.concatenate([planes, found.magnitude()[None]])
-    if most_side is not None:
-        planes = reduce_maps(planes, -(-max(planes.shape[1:]) // most_side))
+def attribution_texture(attribution: Attribution) -> attribution_payloads.AttributionPayload:
+    """A map in 8 bits: with signs, and for gradients also the magnitudes over the channels."""
+    planes = attribution.signed()[None]
+    if not attribution.contribution:
+        planes = np.concatenate([planes, attribution.magnitude()[None]])
     return {
         **signed_texture(planes),
-        "contribution": found.contribution,
-        "method": found.method,
-        "target": found.target,
-        "score": found.score,
-        "layer": found.layer,
-        "done": found.done,
-        "forwards": found.forwards,
-        "backwards": found.backwards,
-        "zero": found.all_zero,
-        "words": found.describe(),
-        "surrogate": None if found.surrogate is None else _surrogate(found.surrogate),
+        "contribution": attribution.contribution,
+        "method": attribution.method,
+        "target": attribution.target,
+        "score": attribution.score,
+        "layer": attribution.layer,
+        "done": attribution.done,
+        "forwards": attribution.forwards,
+        "backwards": attribution.backwards,
+        "zero": attribution.all_zero,
+        "words": attribution.describe(),
+        "surrogate": None if attribution.surrogate is None else _surrogate(attribution.surrogate),
     }
 
 
-def _surrogate(found: Surrogate) -> attribution_payloads.SurrogatePayload:
-    low, high = found.interval()
+def _surrogate(surrogate: Surrogate) -> attribution_payloads.SurrogatePayload:
+    low, high = surrogate.interval()
     payload = {
-        "coefficients": found.coefficients.tolist(),
+        "coefficients": surrogate.coefficients.tolist(),
         "low": low.tolist(),
         "high": high.tolist(),
-        "r2": found.r2,
-        "samples": found.samples,
+        "r2": surrogate.r2,
+        "samples": surrogate.samples,
     }
     shown: attribution_payloads.SurrogatePayload = finite(payload)
     return shown
 
 
 def superpixel_texture(labels: np.ndarray, words: str) -> attribution_payloads.SuperpixelsPayload:
-    """Which superpixel each pixel belongs to, uint16; and what there is to say about them."""
+    """Which superpixel each pixel belongs to, uint16; with a remark in words."""
     return {
         "rows": labels.shape[0],
         "columns": labels.shape[1],
@@ -67,35 +61,35 @@ def superpixel_texture(labels: np.ndarray, words: str) -> attribution_payloads.S
     }
 
 
-def evidence_payload(found: Evidence) -> attribution_payloads.EvidencePayload:
-    """What was found: statements in words, curves, correlations; lists of numbers."""
+def evidence_payload(evidence: Evidence) -> attribution_payloads.EvidencePayload:
+    """The findings in words, the curves and the correlations."""
     curves = None
-    if found.faithfulness is not None:
-        own, yard = found.faithfulness.own, found.faithfulness.baselines
+    if evidence.faithfulness is not None:
+        own, yard = evidence.faithfulness.own, evidence.faithfulness.baselines
         curves = {"shares": own.shares.tolist(), "block": yard.block, "steps": yard.steps, "orders": len(yard.random)}
         for name in ("deletion", "insertion"):
-            random = np.stack([getattr(one, name) for one in yard.random])
+            random = np.stack([getattr(item, name) for item in yard.random])
             curves[name] = {
                 "own": getattr(own, name).tolist(),
                 "low": random.min(0).tolist(),
                 "high": random.max(0).tolist(),
                 "edges": getattr(yard.edges, name).tolist(),
                 "area": getattr(own, f"{name}_area"),
-                "chance": float(np.mean([getattr(one, f"{name}_area") for one in yard.random])),
+                "chance": float(np.mean([getattr(item, f"{name}_area") for item in yard.random])),
                 "edges_area": getattr(yard.edges, f"{name}_area"),
             }
     weights: dict[str, Any] | None = None
-    if found.randomisation is not None:
-        weights = {"layers": list(found.randomisation.layers)}
+    if evidence.randomisation is not None:
+        weights = {"layers": list(evidence.randomisation.layers)}
         for way in ("cascading", "independent"):
-            rows = getattr(found.randomisation, way)
-            weights[way] = [[one.signed, one.absolute, one.structure] for one in rows]
+            rows = getattr(evidence.randomisation, way)
+            weights[way] = [[row.signed, row.absolute, row.structure] for row in rows]
     payload = {
-        "findings": [[one.check, one.verdict, one.words] for one in found.findings()],
+        "findings": [[finding.check, finding.verdict, finding.words] for finding in evidence.findings()],
         "curves": curves,
         "weights": weights,
-        "skipped": dict(found.skipped),
-        "failed": dict(found.failed),
+        "skipped": dict(evidence.skipped),
+        "failed": dict(evidence.failed),
     }
     shown: attribution_payloads.EvidencePayload = finite(payload)
     return shown
@@ -107,9 +101,9 @@ def agreement_payload(maps: dict[MethodName, Attribution]) -> attribution_payloa
     return {"methods": list(maps), "values": finite(values)}
 
 
-def attribution_over(photo: Image.Image, found: Attribution) -> tuple[Image.Image, tuple[float, float]]:
+def attribution_over(photo: Image.Image, attribution: Attribution) -> tuple[Image.Image, tuple[float, float]]:
     """A map over the greyed photograph, and the limits of its colours."""
-    values = found.importance()
+    values = attribution.importance()
     sizes = np.abs(values)
     # As in the browser: a few far outliers would darken all else.
     high = float(np.quantile(sizes, 0.995))

@@ -12,6 +12,8 @@ from .payloads import Numbers, RowPhoto, ScoresWithTop, Texture
 
 
 class SurrogatePayload(TypedDict):
+    """The linear model of LIME or KernelSHAP: a coefficient and its interval for each superpixel."""
+
     coefficients: list[float]
     low: list[float]
     high: list[float]
@@ -36,10 +38,14 @@ class AttributionPayload(Texture):
 
 
 class NoMap(TypedDict):
+    """Sent instead of a map that could not be computed."""
+
     error: str
 
 
 class CurvePayload(TypedDict):
+    """A deletion or insertion curve, the range of the random orders, and the curve of the edges' order."""
+
     own: list[float]
     low: list[float]
     high: list[float]
@@ -50,6 +56,8 @@ class CurvePayload(TypedDict):
 
 
 class Curves(TypedDict):
+    """The curves of the faithfulness check, at shares of the image deleted or inserted."""
+
     shares: list[float]
     block: int
     steps: int
@@ -59,12 +67,16 @@ class Curves(TypedDict):
 
 
 class Randomised(TypedDict):
+    """The similarity of the map after layers were randomised."""
+
     layers: list[str]
     cascading: list[Numbers]
     independent: list[Numbers]
 
 
 class EvidencePayload(TypedDict):
+    """What the checks of one map found; the checks not done, with their cost; those that failed."""
+
     findings: list[tuple[str, Literal["good", "doubtful", "bad", "plain"], str]]
     curves: Curves | None
     weights: Randomised | None
@@ -73,6 +85,8 @@ class EvidencePayload(TypedDict):
 
 
 class Row(TypedDict):
+    """One row of the grid: an image and a class."""
+
     image: str
     target: int
     label: str
@@ -82,6 +96,8 @@ class Row(TypedDict):
 
 
 class MethodPayload(TypedDict):
+    """A method: its title, its forward passes, and whether it needs gradients."""
+
     name: MethodName
     title: str
     passes: int
@@ -89,6 +105,8 @@ class MethodPayload(TypedDict):
 
 
 class SuperpixelsPayload(TypedDict):
+    """The superpixels: the label of each place."""
+
     rows: int
     columns: int
     count: int
@@ -97,11 +115,15 @@ class SuperpixelsPayload(TypedDict):
 
 
 class SwitchedScores(ScoresWithTop):
+    """The scores with some superpixels switched off."""
+
     off: list[int]
     row: int
 
 
 class CheckRequest(TypedDict):
+    """A check that the user asked for."""
+
     method: str
     row: int
     check: str
@@ -109,6 +131,8 @@ class CheckRequest(TypedDict):
 
 
 class JobProgress(TypedDict):
+    """What is being computed, and how far it is."""
+
     what: str
     row: int
     done: float
@@ -117,5 +141,7 @@ class JobProgress(TypedDict):
 
 
 class Agreement(TypedDict):
+    """Rank correlations between the maps of the methods."""
+
     methods: list[MethodName]
     values: list[Numbers]

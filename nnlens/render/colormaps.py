@@ -1,4 +1,4 @@
-"""The colour tables. The browser gets them from here, so that a picture and a page never differ."""
+"""The colour tables, which the browser gets from here, so that pictures and pages have the same colours."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 # Ten colours of Viridis (Smith & van der Walt 2015, CC0), evenly spaced.
 _VIRIDIS = ["440154", "482878", "3e4989", "31688e", "26828e", "1f9e89", "35b779", "6ece58", "b5de2b", "fde725"]
-# Blue – orange: told apart with every kind of colour vision. The middle, zero, is the theme's background.
+# Blue – orange, which can be distinguished with every kind of colour vision. The middle, zero, is the background.
 _BLUE = [(5, 48, 97), (33, 102, 172), (67, 147, 195), (146, 197, 222)]
 _ORANGE = [(253, 184, 99), (230, 123, 36), (179, 88, 6), (110, 52, 4)]
 _BRIGHT_BLUE = [(168, 218, 255), (90, 174, 240), (48, 122, 190), (28, 68, 110)]

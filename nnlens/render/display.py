@@ -1,4 +1,4 @@
-"""How results show themselves in a notebook: a picture and their words."""
+"""The HTML representation of results in a notebook: a picture and a description."""
 
 from __future__ import annotations
 
@@ -54,123 +54,131 @@ def _map(values: np.ndarray, title: str, *, signed: bool) -> str:
     values = values[None] if values.ndim == 1 else values.reshape(-1, values.shape[-1]) if values.ndim > 2 else values
     largest = float(np.max(np.abs(values), where=np.isfinite(values), initial=0)) or 1.0
     limits = (-largest, largest) if signed else (0.0, largest)
-    return _image(draw([Panel(title, color_map(values, *limits), legend=limits)]), title)
+    return _image(draw([Panel(title=title, image=color_map(values, *limits), legend=limits)]), title)
 
 
 def _table(head: list[str], rows: list[list[Any]]) -> str:
     cells = "".join(f"<th>{html.escape(name)}</th>" for name in head)
-    body = "".join("<tr>" + "".join(f"<td>{html.escape(str(one))}</td>" for one in row) + "</tr>" for row in rows)
+    body = "".join("<tr>" + "".join(f"<td>{html.escape(str(item))}</td>" for item in row) + "</tr>" for row in rows)
     return f"<table><tr>{cells}</tr>{body}</table>"
 
 
-def _occlusion(found: Occlusion) -> str:
-    change = np.where(found.computed, found.change(), np.nan)
-    largest = max(float(np.max(np.abs(change), where=np.isfinite(change), initial=0)), found.floor()) or 1.0
-    title = f"change of the {found.meaning.noun} where {found.size[0]} × {found.size[1]} pixels are hidden"
+def _occlusion(occlusion: Occlusion) -> str:
+    change = np.where(occlusion.computed, occlusion.change(), np.nan)
+    largest = max(float(np.max(np.abs(change), where=np.isfinite(change), initial=0)), occlusion.floor()) or 1.0
+    title = f"change of the {occlusion.meaning.noun} where {occlusion.size[0]} × {occlusion.size[1]} pixels are hidden"
     legend = (-largest, largest)
-    picture = _image(draw([Panel(title, color_map(change, *legend), legend=legend)]), title)
-    return _with_words(picture, found.describe())
+    picture = _image(draw([Panel(title=title, image=color_map(change, *legend), legend=legend)]), title)
+    return _with_words(picture, occlusion.describe())
 
 
-def _attribution(found: Attribution) -> str:
-    values = found.signed() if found.contribution else found.magnitude()
-    return _with_words(_map(values, found.method.replace("_", " "), signed=found.contribution), found.describe())
+def _attribution(attribution: Attribution) -> str:
+    values = attribution.signed() if attribution.contribution else attribution.magnitude()
+    return _with_words(
+        _map(values, attribution.method.replace("_", " "), signed=attribution.contribution), attribution.describe()
+    )
 
 
-def _activations(found: Activations) -> str:
-    title = f"{found.layer} · {len(found)} units"
-    return _with_words(_image(draw([Panel(title, mosaic_image(found))]), title), repr(found))
+def _activations(activations: Activations) -> str:
+    title = f"{activations.layer} · {len(activations)} units"
+    return _with_words(_image(draw([Panel(title=title, image=mosaic_image(activations))]), title), repr(activations))
 
 
-def _back_projection(found: BackProjection) -> str:
-    if found.values.ndim == 3 and found.values.shape[0] in (1, 3):
-        picture = _image(draw([Panel(found.objective, colours_of(found.values))]), found.describe())
+def _back_projection(back_projection: BackProjection) -> str:
+    if back_projection.values.ndim == 3 and back_projection.values.shape[0] in (1, 3):
+        picture = _image(
+            draw([Panel(title=back_projection.objective, image=colours_of(back_projection.values))]),
+            back_projection.describe(),
+        )
     else:
-        picture = _map(found.signed(), found.objective, signed=True)
-    return _with_words(picture, found.describe())
+        picture = _map(back_projection.signed(), back_projection.objective, signed=True)
+    return _with_words(picture, back_projection.describe())
 
 
-def _synthesis(found: Synthesis) -> str:
-    panels = [Panel(f"{found.objective}: {value:.3g}", picture_of(pixels))
-              for pixels, value in zip(found.pixels[:4], found.values[:4], strict=True)]  # fmt: skip
-    return _with_words(_image(draw(panels), found.objective), repr(found))
+def _synthesis(synthesis: Synthesis) -> str:
+    panels = [Panel(title=f"{synthesis.objective}: {value:.3g}", image=picture_of(pixels))
+              for pixels, value in zip(synthesis.pixels[:4], synthesis.values[:4], strict=True)]  # fmt: skip
+    return _with_words(_image(draw(panels), synthesis.objective), repr(synthesis))
 
 
-def _ablation(found: Ablation) -> str:
-    change = found.change()
+def _ablation(ablation: Ablation) -> str:
+    change = ablation.change()
     order = np.argsort(-np.abs(change), kind="stable")[:_ROWS]
-    rows = [[int(one), f"{change[one]:+.3g}"] for one in order]
-    return _with_words(_table(["class", f"mean change of its {found.meaning.noun}"], rows), found.describe())
+    rows = [[int(item), f"{change[item]:+.3g}"] for item in order]
+    return _with_words(_table(["class", f"mean change of its {ablation.meaning.noun}"], rows), ablation.describe())
 
 
-def _connections(found: Connections) -> str:
-    rows = [[part.layer, part.unit, f"{part.value:+.4g}"] for part in found.feeds[:_ROWS]]
-    return _with_words(_table(["layer", "unit", "part of the value"], rows), found.describe())
+def _connections(connections: Connections) -> str:
+    rows = [[part.layer, part.unit, f"{part.value:+.4g}"] for part in connections.feeds[:_ROWS]]
+    return _with_words(_table(["layer", "unit", "part of the value"], rows), connections.describe())
 
 
-def _examples(found: DatasetExamples) -> str:
-    rows = [[name, layer.units, layer.seen] for name, layer in found.layers.items()]
-    return _with_words(_table(["layer", "units", "inputs"], rows), repr(found))
+def _examples(dataset_examples: DatasetExamples) -> str:
+    rows = [[name, layer.units, layer.seen] for name, layer in dataset_examples.layers.items()]
+    return _with_words(_table(["layer", "units", "inputs"], rows), repr(dataset_examples))
 
 
-def _layer_examples(found: LayerExamples) -> str:
+def _layer_examples(layer_examples: LayerExamples) -> str:
     rows = [
-        [unit, *(f"{one.item} ({one.value:.3g})" for one in found.examples(unit, count=5))]
-        for unit in range(min(found.units, _ROWS))
+        [unit, *(f"{example.item} ({example.value:.3g})" for example in layer_examples.examples(unit, count=5))]
+        for unit in range(min(layer_examples.units, _ROWS))
     ]
     count = max((len(row) for row in rows), default=1) - 1
-    return _with_words(_table(["unit", *[f"input {place + 1}" for place in range(count)]], rows), repr(found))
+    return _with_words(_table(["unit", *[f"input {index + 1}" for index in range(count)]], rows), repr(layer_examples))
 
 
-def _evidence(found: Evidence) -> str:
-    rows = [[one.check, one.verdict, one.words] for one in found.findings()]
+def _evidence(evidence: Evidence) -> str:
+    rows = [[finding.check, finding.verdict, finding.words] for finding in evidence.findings()]
     return _table(["check", "verdict", "finding"], rows)
 
 
-def _curves(found: Faithfulness) -> str:
-    shares, own = found.own.shares, found.own
+def _curves(faithfulness: Faithfulness) -> str:
+    shares, own = faithfulness.own.shares, faithfulness.own
     rows = [
         [f"{shares[at]:.0%}", f"{own.deletion[at]:.3g}", f"{own.insertion[at]:.3g}"]
         for at in range(0, len(shares), max(1, len(shares) // 8))
     ]
-    return _with_words(_table(["share of the image", "deletion", "insertion"], rows), found.describe())
+    return _with_words(_table(["share of the image", "deletion", "insertion"], rows), faithfulness.describe())
 
 
-def _randomisation(found: Randomisation) -> str:
+def _randomisation(randomisation: Randomisation) -> str:
     rows = [
-        [layer, f"{one.absolute:.2f}", f"{one.signed:.2f}"]
-        for layer, one in zip(found.layers, found.cascading, strict=False)
+        [layer, f"{item.absolute:.2f}", f"{item.signed:.2f}"]
+        for layer, item in zip(randomisation.layers, randomisation.cascading, strict=False)
     ]
-    return _with_words(_table(["randomised down to", "rank correlation", "with signs"], rows), repr(found))
+    return _with_words(_table(["randomised down to", "rank correlation", "with signs"], rows), repr(randomisation))
 
 
-def _surrogate(found: Surrogate) -> str:
-    rows = [[part, f"{value:+.3g}", f"± {error:.2g}"] for part, value, error in _strongest(found)]
-    return _with_words(_table(["part", "coefficient", ""], rows), repr(found))
+def _surrogate(surrogate: Surrogate) -> str:
+    rows = [[part, f"{value:+.3g}", f"± {error:.2g}"] for part, value, error in _strongest(surrogate)]
+    return _with_words(_table(["part", "coefficient", ""], rows), repr(surrogate))
 
 
-def _strongest(found: Surrogate) -> list[tuple[int, float, float]]:
-    order = np.argsort(-np.abs(found.coefficients), kind="stable")[:_ROWS]
-    return [(int(one), float(found.coefficients[one]), float(found.errors[one])) for one in order]
+def _strongest(surrogate: Surrogate) -> list[tuple[int, float, float]]:
+    order = np.argsort(-np.abs(surrogate.coefficients), kind="stable")[:_ROWS]
+    return [(int(item), float(surrogate.coefficients[item]), float(surrogate.errors[item])) for item in order]
 
 
-def _text(found: TextAttribution) -> str:
-    largest = float(np.abs(found.surrogate.coefficients).max(initial=0)) or 1.0
+def _text(text_attribution: TextAttribution) -> str:
+    largest = float(np.abs(text_attribution.surrogate.coefficients).max(initial=0)) or 1.0
     parts, end = [], 0
-    for (start, stop), value in zip(found.spans, found.surrogate.coefficients, strict=True):
+    for (start, stop), value in zip(text_attribution.spans, text_attribution.surrogate.coefficients, strict=True):
         colour = "26,102,178" if value >= 0 else "200,80,20"
-        word = html.escape(found.text[start:stop])
+        word = html.escape(text_attribution.text[start:stop])
         style = f"background:rgba({colour},{abs(value) / largest * 0.6:.2f})"
         mark = f'<span title="{value:+.3g}" style="{style}">{word}</span>'
-        parts += [html.escape(found.text[end:start]), mark]
+        parts += [html.escape(text_attribution.text[end:start]), mark]
         end = stop
-    return f"<div>{''.join([*parts, html.escape(found.text[end:])])}</div>"
+    return f"<div>{''.join([*parts, html.escape(text_attribution.text[end:])])}</div>"
 
 
-def _recording(found: Recording) -> str:
-    rows = [[one.name, one.label, one.kind, " × ".join(map(str, one.shape))] for one in found.operations[:_ROWS]]
-    more = f"; the first {_ROWS} are shown" if len(found) > _ROWS else ""
-    return _with_words(_table(["operation", "what ran", "kind", "output"], rows), f"{found!r}{more}")
+def _recording(recording: Recording) -> str:
+    rows = [
+        [operation.name, operation.label, operation.kind, " × ".join(map(str, operation.shape))]
+        for operation in recording.operations[:_ROWS]
+    ]
+    more = f"; the first {_ROWS} are shown" if len(recording) > _ROWS else ""
+    return _with_words(_table(["operation", "what ran", "kind", "output"], rows), f"{recording!r}{more}")
 
 
 _HTML: dict[type, Callable[[Any], str]] = {
@@ -186,7 +194,7 @@ _HTML: dict[type, Callable[[Any], str]] = {
     Occlusion: _occlusion,
     Randomisation: _randomisation,
     Recording: _recording,
-    Summary: lambda found: SummaryTable(found)._repr_html_(),
+    Summary: lambda item: SummaryTable(item)._repr_html_(),
     Surrogate: _surrogate,
     Synthesis: _synthesis,
     TextAttribution: _text,
@@ -199,6 +207,6 @@ def html_of(result: Any) -> str:
 
 
 def show_in_notebooks() -> None:
-    """Give the results their `_repr_html_`, which notebooks ask for: kernels themselves know nothing of pictures."""
+    """Add `_repr_html_`, which notebooks use, to the results: kernels themselves do not depend on pictures."""
     for kind, made in _HTML.items():
         kind._repr_html_ = made  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""What travels to the browser: the shapes of all payloads, declared once.
+"""The types of all payloads that are sent to the browser, declared once.
 
 The render functions and the views return these types, and `js/contract.py` writes them to `js/src/model/traits.ts`, so
 that Python and TypeScript cannot differ. `bytes` arrive there as a `DataView`; their comments give the numbers in them.
@@ -13,7 +13,7 @@ from typing_extensions import NotRequired, TypedDict
 from nnlens.scores.meaning import Task
 
 Numbers = list[float | None]  # null: NaN or infinite, which JSON cannot hold
-Place = tuple[int, int]  # row and column
+Position = tuple[int, int]  # row and column
 TokenGrid = tuple[int, int] | Literal["strip"]
 
 
@@ -25,7 +25,7 @@ class OfUnit(TypedDict):
 
 
 class Failed(OfUnit):
-    """What stands in the place of a unit's payload that could not be computed."""
+    """Sent instead of a unit's payload that could not be computed."""
 
     error: str
 
@@ -34,6 +34,8 @@ class Failed(OfUnit):
 
 
 class Photo(TypedDict):
+    """The image as it is shown, and how it was converted."""
+
     data: bytes  # a picture file
     width: int
     height: int
@@ -44,12 +46,16 @@ class Photo(TypedDict):
 
 
 class RowPhoto(TypedDict):
+    """The small picture of a row of attributions."""
+
     data: bytes
     width: int
     height: int
 
 
 class Scores(TypedDict):
+    """The scores of some classes, as probabilities and as logits."""
+
     classes: list[int]
     probability: Numbers
     logit: Numbers
@@ -73,6 +79,8 @@ class ScoresOfSeveral(TypedDict):
 
 
 class Meaning(TypedDict):
+    """How the scores are read, in words and as the choices of the controls."""
+
     task: Task
     averaged: bool
     tasks: list[Task]
@@ -90,17 +98,23 @@ class UnreadMeaning(TypedDict):
 
 
 class ReadAs(TypedDict):
+    """The user's choice of how the scores are read; a missing key keeps the present choice."""
+
     task: NotRequired[Task | None]
     logits: NotRequired[bool | None]
 
 
 class Upload(TypedDict):
+    """An image that the user opened, took or drew."""
+
     name: str
     data: bytes
     drawn: NotRequired[bool]
 
 
 class ErrorPayload(TypedDict):
+    """An error, shown above the view."""
+
     message: str
     traceback: str
 
@@ -146,6 +160,8 @@ class Mosaic(TypedDict):
 
 
 class UnitMap(OfUnit):
+    """The map of one unit, reduced by `step`."""
+
     rows: int
     columns: int
     step: int
@@ -153,19 +169,9 @@ class UnitMap(OfUnit):
 
 
 class ShownUnitMap(UnitMap):
+    """The map of the selected unit."""
+
     class_name: str  # of a unit that is the score of a class; else empty
-
-
-class ReceptiveFields(OfUnit):
-    """The first and the last pixel that each row and each column of a layer's maps sees; none where unknown."""
-
-    rows: NotRequired[list[list[int]]]
-    columns: NotRequired[list[list[int]]]
-
-
-class Origin(TypedDict):
-    layer: str
-    unit: int
 
 
 class Texture(TypedDict):
@@ -175,135 +181,9 @@ class Texture(TypedDict):
     colours: bool
     rows: int
     columns: int
+    step: int  # each number is the largest of step × step
     largest: float
     data: bytes  # int8, planes × rows × columns
-
-
-class ProjectedTexture(Texture):
-    value: float
-    words: str
-
-
-class BackProjectionPayload(OfUnit, ProjectedTexture):
-    rule: str
-    start: Literal["maximum", "map", "position"]
-    at: str | None
-    leaning: NotRequired[list[tuple[int, float]]]
-
-
-class UnitValue(TypedDict):
-    layer: str
-    unit: int
-    value: float
-
-
-class Kernels(TypedDict):
-    units: int
-    rows: int
-    columns: int
-    read: int
-    of: int
-    largest: float
-    data: bytes  # int8, units × rows × columns
-
-
-class ConnectionsPayload(OfUnit):
-    place: Place
-    operation: str
-    label: str
-    total: float
-    bent: bool
-    rest: float
-    linear: bool
-    feeds: list[UnitValue]
-    others: float
-    more: int
-    uses: list[UnitValue]
-    kernels: Kernels | None
-    words: str
-
-
-class AblationPayload(OfUnit):
-    replacement: str
-    classes: list[int]
-    clean: list[float]
-    probability: list[float]
-    turned: bool
-
-
-class DatasetAblation(OfUnit):
-    replacement: str
-    total: int
-    running: bool
-    done: int
-    seen: int
-    turned: int
-    classes: list[tuple[int, float]]
-    error: NotRequired[str]
-
-
-class ExamplePictures(TypedDict):
-    name: str
-    label: str
-    box: list[int]  # top, left, bottom, right
-    width: int
-    whole: bytes  # a picture file
-    back: bytes | None
-    why: NotRequired[str]
-
-
-class ExampleItem(ExamplePictures):
-    item: int
-    value: float
-    rank: float
-    place: Place
-
-
-class ExamplesPayload(OfUnit):
-    kind: str
-    items: list[ExampleItem]
-    quantiles: list[float]
-    mean: float
-    zeros: float
-    fires: float
-    seen: int
-
-
-class NoExamples(OfUnit):
-    """The layer was not searched: these were."""
-
-    searched: str
-
-
-class SearchProgress(TypedDict):
-    number: int
-    done: int
-    total: int
-    remaining: float | None
-    running: bool
-    skipped: list[tuple[int, str]]
-    layers: list[str]
-    error: str
-
-
-class SynthesisFrame(TypedDict):
-    pictures: list[bytes]  # picture files
-    values: list[float]
-    peaks: list[float]
-    objective: str
-    recipe: str
-    negative: bool
-    seed: int
-    step: int
-    steps: int
-
-
-class SynthesisPayload(OfUnit):
-    goal: str
-    target: int
-    running: bool
-    frame: SynthesisFrame | None
-    error: NotRequired[str]
 
 
 # Occlusion.
@@ -333,20 +213,28 @@ class OcclusionMapPayload(TypedDict):
 
 
 class Occluder(TypedDict):
-    place: Place
+    """Where the occluder is, and what it looks like."""
+
+    position: Position
     size: int
     fill: str
     shape: str
 
 
 class OccludedScores(Occluder, ScoresWithTop):
+    """The scores with the occluder where it is, and how long the pass took."""
+
     ms: float
 
 
 class SizeCurve(Occluder, ScoresOfSeveral):
+    """The scores at the occluder's position under other sizes."""
+
     sizes: list[int]
 
 
 class MaskedScores(ScoresWithTop):
+    """The scores under a painted mask."""
+
     mark: list[int]  # how many pixels are hidden, and the sum of their places
     fill: str

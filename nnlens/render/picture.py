@@ -1,4 +1,4 @@
-"""A view as one still picture: what a page shows where no script runs."""
+"""A view as one still picture, which a page shows if no script runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 _SIDE, _GAP, _TITLE, _FOOT = 280, 16, 34, 30
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Panel:
     """One part of a picture: an image under a title, with bars or a legend below it."""
 
@@ -81,8 +81,8 @@ def draw(panels: list[Panel]) -> Image.Image:
     canvas = Image.new("RGB", (_GAP + (_SIDE + _GAP) * len(panels), height), _PAPER)
     painter = ImageDraw.Draw(canvas)
     title_font, font = ImageFont.load_default(13), ImageFont.load_default(12)
-    for place, panel in enumerate(panels):
-        left, top = _GAP + place * (_SIDE + _GAP), _GAP + _TITLE
+    for index, panel in enumerate(panels):
+        left, top = _GAP + index * (_SIDE + _GAP), _GAP + _TITLE
         for line, words in enumerate(_wrap(panel.title, painter, title_font)):
             painter.text((left, _GAP + 15 * line), words, _INK, title_font)
         scale = _SIDE / max(panel.image.size)
@@ -109,11 +109,13 @@ def draw(panels: list[Panel]) -> Image.Image:
 
 def stacked(pictures: list[Image.Image]) -> Image.Image:
     """Pictures below each other, from the left."""
-    sheet = Image.new("RGB", (max(one.width for one in pictures), sum(one.height for one in pictures)), _PAPER)
+    sheet = Image.new(
+        "RGB", (max(picture.width for picture in pictures), sum(picture.height for picture in pictures)), _PAPER
+    )
     top = 0
-    for one in pictures:
-        sheet.paste(one, (0, top))
-        top += one.height
+    for item in pictures:
+        sheet.paste(item, (0, top))
+        top += item.height
     return sheet
 
 
@@ -136,7 +138,7 @@ def _wrap(words: str, painter: ImageDraw.ImageDraw, font: Font) -> list[str]:
 
 
 def encoded(picture: Image.Image, exact: int = 256) -> bytes:
-    """A picture for the browser: exact up to sides of `exact`, else reduced and as JPEG, for it is stored in pages."""
+    """A picture for the browser: lossless up to sides of `exact` pixels, otherwise a smaller JPEG."""
     buffer = BytesIO()
     if max(picture.size) <= exact:
         picture.save(buffer, "PNG")

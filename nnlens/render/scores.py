@@ -88,15 +88,15 @@ def layer_entries(recording: Recording) -> list[payloads.LayerEntry]:
     return [*ran, *silent]
 
 
-def photo_payload(given: Input) -> payloads.Photo:
+def photo_payload(argument: Input) -> payloads.Photo:
     """The picture that stands for an input, and how it became the input."""
-    width, height = given.shown.size
+    width, height = argument.shown.size
     return {
-        "data": encoded(given.shown),
+        "data": encoded(argument.shown),
         "width": width,
         "height": height,
-        "name": given.name,
-        "path": given.path,
-        "shown_as": "; ".join((given.shown_as, *given.notes)),
-        "notes": list(given.notes),
+        "name": argument.name,
+        "path": argument.path,
+        "shown_as": "; ".join((argument.shown_as, *argument.notes)),
+        "notes": list(argument.notes),
     }

@@ -1,4 +1,4 @@
-"""A summary of costs as a table: text in a terminal, a tree that folds in a notebook."""
+"""A summary of costs as a table: text in a terminal, a collapsible tree in a notebook."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ _STYLE = """<style>
 
 
 class SummaryTable:
-    """What `lens.summary()` gives: shows itself as a table; `result` holds the numbers.
+    """The result of `lens.summary()`, displayed as a table; `result` holds the numbers.
 
     In a terminal all modules down to the summary's `depth` are listed; in a notebook the deeper ones are folded.
     """
 
     def __init__(self, result: Summary):
         self.result = result
-        # As many levels as stand on one screen, unless somebody chose.
+        # As many levels as fit on one screen, unless `depth` was given.
         levels = range(max(cost.depth for cost in result.lines()), 0, -1)
         fitting = next((depth for depth in levels if len(result.lines(depth)) <= _SCREEN), 1)
         self._unfolded = fitting if result.depth is None else result.depth
@@ -108,7 +108,7 @@ class SummaryTable:
 
 
 def _short(cost: Cost) -> str:
-    """The last part of the name, as it stands under its module."""
+    """The last part of the name, as shown under its module."""
     return cost.name.rpartition(".")[2] or cost.label
 
 
@@ -135,11 +135,11 @@ def _bar(share: float) -> str:
 
 def _scaled(units: tuple[str, ...]) -> Callable[[float], str]:
     def text(value: float) -> str:
-        place = 0
-        while abs(value) >= 999.5 and place < len(units) - 1:
-            value, place = value / 1000, place + 1
-        digits = 0 if place == 0 or abs(value) >= 99.95 else 1 if abs(value) >= 9.995 else 2
-        return f"{value:.{digits}f} {units[place]}".rstrip()
+        index = 0
+        while abs(value) >= 999.5 and index < len(units) - 1:
+            value, index = value / 1000, index + 1
+        digits = 0 if index == 0 or abs(value) >= 99.95 else 1 if abs(value) >= 9.995 else 2
+        return f"{value:.{digits}f} {units[index]}".rstrip()
 
     return text
 

@@ -1,4 +1,4 @@
-"""Results as what travels to the browser: plain dictionaries of numbers, words and bytes."""
+"""Results as payloads for the browser."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ def quantise(maps: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     scaled = (maps - low[:, None, None]) / span * LEVELS
     known = np.isfinite(scaled)
     if known.all():
-        return np.clip(np.rint(scaled), 0, LEVELS).astype(np.uint8)
+        result: np.ndarray = np.clip(np.rint(scaled), 0, LEVELS).astype(np.uint8)
+        return result
     codes = np.clip(np.rint(np.where(known, scaled, 0)), 0, LEVELS).astype(np.uint8)
     codes[np.isnan(maps)] = NAN
     codes[np.isneginf(maps)] = NEGATIVE
@@ -28,7 +29,7 @@ def quantise(maps: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
 
 
 def reduce_maps(maps: np.ndarray, step: int) -> np.ndarray:
-    """Each `step` × `step` cell by its value of largest magnitude, so that no peak is lost."""
+    """Each `step` × `step` cell reduced to its value of largest magnitude, so that no peak is lost."""
     if step == 1:
         return maps
     units, height, width = maps.shape
@@ -37,7 +38,8 @@ def reduce_maps(maps: np.ndarray, step: int) -> np.ndarray:
     cells = padded.reshape(units, rows, step, columns, step).transpose(0, 1, 3, 2, 4)
     cells = cells.reshape(units, rows, columns, step * step)
     high, low = cells.max(3), cells.min(3)
-    return np.where(high >= -low, high, low)
+    result: np.ndarray = np.where(high >= -low, high, low)
+    return result
 
 
 def mosaic_texture(activations: Activations, *, most_values: int = 400_000, most_side: int = 112) -> payloads.Mosaic:
@@ -77,15 +79,19 @@ def mosaic_texture(activations: Activations, *, most_values: int = 400_000, most
     }
 
 
-def unit_texture(activations: Activations, unit: int) -> payloads.UnitMap:
-    """One unit's map with its exact values (float32)."""
-    values = np.ascontiguousarray(activations.values[unit], dtype=np.float32)
+def unit_texture(activations: Activations, unit: int, *, most_values: int = 250_000) -> payloads.UnitMap:
+    """One unit's map with its exact values (float32); a map of more than `most_values` is reduced by a whole `step`."""
+    _, height, width = activations.values.shape
+    step = 1
+    while -(-height // step) * -(-width // step) > most_values:
+        step += 1
+    values = np.ascontiguousarray(reduce_maps(activations.values[unit : unit + 1], step)[0], dtype=np.float32)
     return {
         "layer": activations.layer,
         "unit": unit,
         "rows": values.shape[0],
         "columns": values.shape[1],
-        "step": 1,
+        "step": step,
         "data": values.tobytes(),
     }
 

@@ -1,4 +1,4 @@
-"""The unit card's results as what travels to the browser: plain dictionaries of numbers, words and bytes."""
+"""The unit card's results as payloads for the browser."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from nnlens.kernels import Ablation, BackProjection, Connections, Part, Synthesis
+from nnlens.kernels import Ablation, BackProjection, Connections, Contribution, Synthesis
 
-from . import payloads
+from . import payloads, unit_payloads
 from .picture import encoded
+from .textures import reduce_maps
 
 PARTS = 8  # units below and above that are listed
 KERNELS = 1024  # units below whose weights are shown, at most
@@ -23,26 +24,40 @@ def signed_codes(values: np.ndarray) -> tuple[bytes, float]:
     return np.rint(known / (largest or 1) * 127).astype(np.int8).tobytes(), largest
 
 
-def signed_texture(planes: np.ndarray, *, colours: bool = False) -> payloads.Texture:
-    """Planes (n, h, w) of signed numbers in 8 bits; `colours`: they are the channels of an image."""
+def signed_texture(planes: np.ndarray, *, colours: bool = False, most_side: int = 512) -> payloads.Texture:
+    """Planes (n, h, w) of signed numbers in 8 bits; `colours`: they are the channels of an image.
+
+    Sides of more than `most_side` are reduced by a whole `step`.
+    """
+    step = -(-max(planes.shape[1:]) // most_side)
+    planes = reduce_maps(planes, step)
     data, largest = signed_codes(planes)
     return {
         "planes": planes.shape[0],
         "colours": colours,
         "rows": planes.shape[1],
         "columns": planes.shape[2],
+        "step": step,
         "largest": largest,
         "data": data,
     }
 
 
-def back_projection_texture(found: BackProjection) -> payloads.ProjectedTexture:
-    """What comes back to the input, in 8 bits: the channels of an image of one or three, else their sum and norm."""
-    values = found.values if found.values.ndim == 3 else found.values.reshape(found.values.shape[0], 1, -1)
+def back_projection_texture(back_projection: BackProjection) -> unit_payloads.ProjectedTexture:
+    """A back-projection in 8 bits: the channels of an image with one or three, otherwise their sum and norm."""
+    values = (
+        back_projection.values
+        if back_projection.values.ndim == 3
+        else back_projection.values.reshape(back_projection.values.shape[0], 1, -1)
+    )
     colours = values.shape[0] in (1, 3)
     norm = np.sqrt((values**2).sum(0))
     planes = values if colours else np.stack([values.sum(0), norm])
-    return {**signed_texture(planes, colours=colours), "value": found.value, "words": found.describe()}
+    return {
+        **signed_texture(planes, colours=colours),
+        "value": back_projection.value,
+        "words": back_projection.describe(),
+    }
 
 
 def colours_of(values: np.ndarray, largest: float | None = None) -> Image.Image:
@@ -55,71 +70,71 @@ def colours_of(values: np.ndarray, largest: float | None = None) -> Image.Image:
     return Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels).convert("RGB")
 
 
-def _parts(parts: tuple[Part, ...]) -> list[payloads.UnitValue]:
+def _parts(parts: tuple[Contribution, ...]) -> list[unit_payloads.UnitValue]:
     return [{"layer": part.layer, "unit": part.unit, "value": part.value} for part in parts[:PARTS] if part.value]
 
 
-def connections_payload(found: Connections) -> payloads.ConnectionsPayload:
-    """The wiring of a unit: the parts of its value, the units that read it, its kernels in 8 bits."""
-    kernels: payloads.Kernels | None = None
-    if found.kernels is not None:
-        shown = found.kernels[:KERNELS]
+def connections_payload(connections: Connections) -> unit_payloads.ConnectionsPayload:
+    """The connections of a unit: the contributions to its value, the units that read it, its kernels in 8 bits."""
+    kernels: unit_payloads.Kernels | None = None
+    if connections.kernels is not None:
+        shown = connections.kernels[:KERNELS]
         data, largest = signed_codes(shown)
         kernels = {
             "units": shown.shape[0],
             "rows": shown.shape[1],
             "columns": shown.shape[2],
-            "read": found.read,
-            "of": len(found.kernels),
+            "read": connections.read,
+            "of": len(connections.kernels),
             "largest": largest,
             "data": data,
         }
-    shown_parts = _parts(found.feeds)
+    shown_parts = _parts(connections.feeds)
     return {
-        "layer": found.layer,
-        "unit": found.unit,
-        "place": found.place,
-        "operation": found.operation,
-        "label": found.label,
-        "total": found.total,
-        "bent": found.bent,
-        "rest": found.rest,
-        "linear": found.linear,
+        "layer": connections.layer,
+        "unit": connections.unit,
+        "position": connections.position,
+        "operation": connections.operation,
+        "label": connections.label,
+        "total": connections.total,
+        "bent": connections.bent,
+        "rest": connections.rest,
+        "linear": connections.linear,
         "feeds": shown_parts,
-        "others": sum(part.value for part in found.feeds) - sum(part["value"] for part in shown_parts),
-        "more": len(found.feeds) - len(shown_parts),
-        "uses": _parts(found.uses),
+        "others": sum(part.value for part in connections.feeds) - sum(part["value"] for part in shown_parts),
+        "more": len(connections.feeds) - len(shown_parts),
+        "uses": _parts(connections.uses),
         "kernels": kernels,
-        "words": found.describe(),
+        "words": connections.describe(),
     }
 
 
-def ablation_payload(found: Ablation, shown: list[int], most: int) -> dict[str, Any]:
+def ablation_payload(ablation: Ablation, shown: list[int], most: int) -> dict[str, Any]:
     """The scores of one image with and without a unit: of the shown classes, and of the best without it."""
-    before, after = (rows[0] for rows in found.probabilities())
+    before, after = (rows[0] for rows in ablation.probabilities())
     best = [*shown, *np.argsort(-after, kind="stable")[:3].tolist()]
     classes = list(dict.fromkeys(int(index) for index in best))[:most]
     return {
-        "replacement": str(found.replacement),
+        "replacement": str(ablation.replacement),
         "classes": classes,
         "clean": before[classes].tolist(),
         "probability": after[classes].tolist(),
-        "turned": bool(found.turned()[0]),
+        "turned": bool(ablation.turned()[0]),
     }
 
 
-def synthesis_frame(found: Synthesis) -> payloads.SynthesisFrame:
-    """Synthesised pictures with what they reach."""
+def synthesis_frame(synthesis: Synthesis) -> unit_payloads.SynthesisFrame:
+    """Synthesised pictures with their activations."""
     return {
-        "pictures": [encoded(picture_of(pixels), exact=64) for pixels in found.pixels],
-        "values": found.values.tolist(),
-        "peaks": found.peaks.tolist(),
-        "objective": found.objective,
-        "recipe": found.recipe,
-        "negative": found.negative,
-        "seed": found.seed,
-        "step": found.step,
-        "steps": found.steps,
+        "pictures": [encoded(picture_of(pixels), exact=64) for pixels in synthesis.pixels],
+        "values": synthesis.values.tolist(),
+        "peaks": synthesis.peaks.tolist(),
+        "objective": synthesis.objective,
+        "recipe": synthesis.recipe,
+        "negative": synthesis.negative,
+        "seed": synthesis.seed,
+        "step": synthesis.step,
+        "steps": synthesis.steps,
     }
 
 

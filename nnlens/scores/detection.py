@@ -1,4 +1,4 @@
-"""What a model's scores mean, read off the end of its recorded pass."""
+"""Detecting what a model's scores mean, from the end of its recorded pass."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def detect_meaning(
 ) -> ScoreMeaning:
     """What the scores in a model's `output` for one input mean.
 
-    A softmax, log-softmax or sigmoid at the end of the recorded pass is known for certain. Else several scores are
-    logits of one right class, unless they add up to one, or come from a division by something computed, as a
-    hand-written sigmoid does, and lie between 0 and 1; one score is a quantity, unless two names say that it decides
-    between them.
+    A softmax, log-softmax or sigmoid at the end of the recorded pass decides. Otherwise several scores are the logits
+    of one class, unless they add up to one, or come from a division by a computed value (as in a hand-written sigmoid)
+    and
+    lie between 0 and 1; one score is a quantity, unless there are names for two classes.
 
     Parameters
     ----------
@@ -55,31 +55,33 @@ def detect_meaning(
     if pick is None and names is not None:
         pick = _by_names(output, names)
     raw = pick_output(output, pick)
-    # As far as it can be looked at; `read` says what is wrong with it.
+    # As far as it is readable; `read` raises the error.
     strange = raw.layout is not torch.strided or raw.is_complex() or raw.device.type == "meta" or not raw.numel()
     scores = torch.zeros(1, 2) if strange else (raw.dequantize() if raw.is_quantized else raw).detach().float()
     scores = scores.reshape(1, -1) if scores.ndim < 2 else scores
     single, axes = scores.shape[1] == 1, max(0, scores.ndim - 2)
     end = None if recording is None else _end(recording, raw)
     certain = None if end is None else _from_end(end, single)
-    # What a linear operation gives has no bounds, though it may happen to look like probabilities.
+    # The result of a linear operation is unbounded, even if its values look like probabilities.
     source = None if end is None else _behind_constants(recording, end)
     bounded = source is None or source.kind not in _UNBOUNDED
     inside = (source is None or _divides(source)) and bool(((scores >= 0) & (scores <= 1)).all())
     adds_up = bounded and not single and is_distribution(scores.movedim(1, -1))
-    found, known, why = certain or _from_values(single, axes, names, inside, adds_up, end)
+    result, known, why = certain or _from_values(single, axes, names, inside, adds_up, end)
     if unit and task is None:
-        found, known, why = "regression", False, "the scores have a unit"
+        result, known, why = "regression", False, "the scores have a unit"
     if task is not None:
         _check_task(task, scores.shape[1])
         if certain is None:
             known = not (adds_up if task == "multiclass" else inside)
-        found, why = task, "given"
+        result, why = task, "given"
     if logits is not None:
         known, why = bool(logits), "given"
-    both = found == "binary" and single and names == 2
-    unit = unit if found == "regression" else ""
-    return ScoreMeaning(found, known and found != "regression", pick, both=both, axes=axes, unit=unit, why=why)
+    both = result == "binary" and single and names == 2
+    unit = unit if result == "regression" else ""
+    return ScoreMeaning(
+        task=result, logits=known and result != "regression", output=pick, both=both, axes=axes, unit=unit, why=why
+    )
 
 
 def _check_task(task: Any, scores: int) -> None:
@@ -94,7 +96,7 @@ def _check_task(task: Any, scores: int) -> None:
 def _from_values(
     single: bool, axes: int, names: int | None, inside: bool, adds_up: bool, end: Operation | None
 ) -> tuple[Task, bool, str]:
-    """Task, whether the scores are logits, and why, where the end of the pass does not tell."""
+    """Task, whether the scores are logits, and why, where the end of the pass does not decide."""
     if adds_up:
         return "multiclass", False, "the scores add up to 1"
     if single and (names == 2 or axes):
@@ -120,8 +122,8 @@ def _by_names(output: Any, names: int) -> Pick:
         items = list(output.items())
     elif isinstance(output, (tuple, list)):
         items = list(enumerate(output))
-    tensors = [(key, one) for key, one in items if isinstance(one, Tensor)]
-    fitting = [key for key, one in tensors if one.ndim >= 2 and one.shape[1] == names]
+    tensors = [(key, item) for key, item in items if isinstance(item, Tensor)]
+    fitting = [key for key, item in tensors if item.ndim >= 2 and item.shape[1] == names]
     return fitting[0] if len(tensors) > 1 and len(fitting) == 1 else None
 
 
@@ -137,12 +139,12 @@ def _end(recording: Recording, scores: Tensor) -> Operation | None:
 
 
 def _of_input(operation: Operation) -> list[str]:
-    """The operations that an operation is given, but for parameters and constants."""
+    """The operations whose results an operation reads (not parameters and constants)."""
     return [source.name for source in operation.sources if source.name is not None]
 
 
 def _behind_constants(recording: Recording | None, operation: Operation) -> Operation:
-    """The operation behind scalings and shifts by constants, `x / temperature + bias` say."""
+    """The operation before scalings and shifts by constants, such as `x / temperature + bias`."""
     scaling = ("add", "sub", "mul", "div", "true_divide", "neg", "sum")
     while recording is not None and operation.op in scaling and not _divides(operation):
         sources = _of_input(operation)
@@ -165,7 +167,7 @@ def _divides(operation: Operation) -> bool:
 
 
 def _from_end(end: Operation, single: bool) -> tuple[Task, bool, str] | None:
-    """Task, whether the scores are logits, and why; None where the last operation does not tell."""
+    """Task, whether the scores are logits, and why; None where the last operation does not decide."""
     why = f"the pass ends in {end.op}"
     if end.op in _SIGMOIDS:
         return ("binary" if single else "multilabel"), False, why
@@ -177,7 +179,7 @@ def _from_end(end: Operation, single: bool) -> tuple[Task, bool, str] | None:
 def way_to_scores(recording: Recording, meaning: Output = None) -> set[str]:
     """The operations that lie on a way from the model's first input to its scores.
 
-    Empty where it cannot be told which operation made the scores.
+    Empty if it is not known which operation made the scores.
     """
     pick = meaning.output if isinstance(meaning, ScoreMeaning) else meaning
     try:
@@ -190,10 +192,10 @@ def way_to_scores(recording: Recording, meaning: Output = None) -> set[str]:
     for operation in recording:
         if not seeing.isdisjoint(operation.inputs):
             seeing.add(operation.name)
-    found, waiting = {last.name}, [last]
+    result, waiting = {last.name}, [last]
     while waiting:
         for name in waiting.pop().inputs:
-            if name in seeing and name not in found and name in recording:
-                found.add(name)
+            if name in seeing and name not in result and name in recording:
+                result.add(name)
                 waiting.append(recording.operation(name))
-    return found & seeing
+    return result & seeing

@@ -1,4 +1,4 @@
-"""From whatever a model returns to one row of class scores per input, and what these scores mean."""
+"""Reading one row of class scores per input from a model's output, and their meaning."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from torch import Tensor
 Pick = str | int | Callable[[Any], Tensor] | None
 ScoreKind = Literal["probability", "logit"]
 Task = Literal["multiclass", "multilabel", "binary", "regression"]
-Place = tuple[int, ...] | np.ndarray | None
+Position = tuple[int, ...] | np.ndarray | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ScoreMeaning:
     """What a model's output means: which part of it holds the scores, and how these become probabilities.
 
-    Kernels take one as `output`, in place of the name of an output; without it they find out by
-    `kernels.detect_meaning`. The names of the tasks are torchmetrics'.
+    Kernels accept it as `output`, instead of the name of an output; by default they use `kernels.detect_meaning`. The
+    names of the tasks are those of torchmetrics.
 
     Attributes
     ----------
@@ -37,16 +37,16 @@ class ScoreMeaning:
         Read the one score of a binary model as two classes: "no" with 1 − p, and "yes" with p.
     axes : int
         How many axes the output has behind its classes: 2 for a score per pixel.
-    place : tuple of int, bool array or None
-        What is read of such a map: the scores at (row, column); their sum over a region, as the model gave them; or the
-        mean over all places.
+    position : tuple of int, bool array or None
+        What is read from such a map: the scores at (row, column); their sum over a region, as returned by the model; or
+        the mean over all places.
     average : "probabilities" or "scores"
         What the mean over all places is of, where there is a softmax or sigmoid: by default of each place's
         probabilities; or of the scores, as gradients are usually taken.
     unit : str
         Of quantities: "years". Only a regression has one.
     why : str
-        How this was found out, in words.
+        How this was detected, in words.
     """
 
     task: Task
@@ -54,7 +54,7 @@ class ScoreMeaning:
     output: Pick = None
     both: bool = False
     axes: int = 0
-    place: Place = field(default=None, compare=False)
+    position: Position = field(default=None, compare=False)
     average: Literal["probabilities", "scores"] = "probabilities"
     unit: str = ""
     why: str = field(default="given", compare=False)
@@ -72,22 +72,23 @@ class ScoreMeaning:
         if self.unit and self.task != "regression":
             raise ValueError(f"unit must be left out for the task {self.task!r}: only quantities have one")
         # An array has no equality of its own.
-        known = self.place if not isinstance(self.place, np.ndarray) else (self.place.shape, self.place.tobytes())
+        region = self.position if isinstance(self.position, np.ndarray) else None
+        known = self.position if region is None else (region.shape, region.tobytes())
         object.__setattr__(self, "_place", known)
 
     @property
     def sums(self) -> bool:
         """Whether the scores are sums over a region: quantities, whatever the task."""
-        return isinstance(self.place, np.ndarray)
+        return isinstance(self.position, np.ndarray)
 
     @property
     def averaged(self) -> bool:
         """Whether the scores are means over the places of a map of each place's probabilities."""
-        return self.axes > 0 and self.place is None and self.average == "probabilities" and self.task != "regression"
+        return self.axes > 0 and self.position is None and self.average == "probabilities" and self.task != "regression"
 
     @property
     def transform(self) -> Literal["softmax", "sigmoid", ""]:
-        """What is still to be done to the scores of `read`."""
+        """The function that still has to be applied to the scores of `read`."""
         if not self.logits or self.sums or self.averaged:
             return ""
         return "softmax" if self.task == "multiclass" else "sigmoid"
@@ -107,7 +108,7 @@ class ScoreMeaning:
             scores = self._of_map(scores)
         if self.both:
             whole = (
-                float(self.place.sum()) if isinstance(self.place, np.ndarray) else 1.0
+                float(self.position.sum()) if isinstance(self.position, np.ndarray) else 1.0
             )  # what probabilities of both sides add up to
             scores = torch.cat([-scores if self._gives_logits else whole - scores, scores], 1)
         return scores
@@ -118,18 +119,19 @@ class ScoreMeaning:
         return self.logits if self.sums else bool(self.transform)
 
     def _of_map(self, scores: Tensor) -> Tensor:
-        if self.place is None:
+        if self.position is None:
             logits = self.logits and self.average == "probabilities"
             return _probabilities(scores, self.task, logits, 1).flatten(2).mean(2)
         sizes = tuple(scores.shape[2:])
-        if isinstance(self.place, np.ndarray):
-            region = torch.as_tensor(self.place, device=scores.device).to(scores.dtype)
+        if isinstance(self.position, np.ndarray):
+            region = torch.as_tensor(self.position, device=scores.device).to(scores.dtype)
             if tuple(region.shape) != sizes:
                 raise ValueError(f"target's region must have the output's size {sizes}, got {tuple(region.shape)}")
             return (scores * region).flatten(2).sum(2)
-        if len(self.place) != len(sizes) or not all(0 <= at < size for at, size in zip(self.place, sizes, strict=True)):
-            raise ValueError(f"target's place must be inside the output's {sizes}, got {self.place}")
-        at: Any = (slice(None), slice(None), *self.place)
+        inside = [0 <= at < size for at, size in zip(self.position, sizes, strict=False)]
+        if len(self.position) != len(sizes) or not all(inside):
+            raise ValueError(f"target's position must be inside the output's {sizes}, got {self.position}")
+        at: Any = (slice(None), slice(None), *self.position)
         return scores[at]
 
     def probabilities(self, scores: Tensor) -> Tensor:
@@ -137,8 +139,11 @@ class ScoreMeaning:
         return _probabilities(scores, self.task, bool(self.transform), -1)
 
     def log_odds(self, scores: Tensor) -> Tensor:
-        """From rows of `read` to logits: the scores where they are logits or quantities, else the log of the
-        probabilities (log p, or log p/(1 − p) where each class stands for itself)."""
+        """From rows of `read` to logits.
+
+        The scores themselves where they are logits or quantities; otherwise log p of the probabilities, or
+        log p/(1 − p) where the classes are independent.
+        """
         if self.transform or self.noun != "probability":
             return scores
         return scores.log() if self.task == "multiclass" else torch.logit(scores)
@@ -156,14 +161,14 @@ class ScoreMeaning:
         """The meaning by which the mean of a map is one of logits, where these are asked for."""
         return replace(self, average="scores") if kind == "logit" and self.axes and self.logits else self
 
-    def at(self, place: Place) -> ScoreMeaning:
+    def at(self, position: Position) -> ScoreMeaning:
         """The same scores at one place, or over one region, of a map."""
-        if place is not None and not self.axes:
+        if position is not None and not self.axes:
             raise ValueError("target must be a class: only a model that gives a map of scores has places")
-        return replace(self, place=place)
+        return replace(self, position=position)
 
     def problem(self, scores: Tensor) -> str:
-        """What is wrong with one input's scores (classes,); "" if nothing is. Masked classes (−∞) are legal logits."""
+        """What is wrong with one input's scores (classes,); "" if nothing is. Masked classes (−∞) are valid logits."""
         legal = torch.isfinite(scores)
         if self.transform and self.task != "regression":
             legal |= scores == -torch.inf
@@ -183,11 +188,11 @@ class ScoreMeaning:
             words = "the model gives probabilities"
         else:
             words = f"the {'softmax' if self.task == 'multiclass' else 'sigmoid'} of the model's scores"
-        if isinstance(self.place, np.ndarray):
-            words = f"the sum of the model's scores over {int(self.place.sum())} places"
+        if isinstance(self.position, np.ndarray):
+            words = f"the sum of the model's scores over {int(self.position.sum())} places"
         elif self.axes:
             of = ", of the scores," if self.transform else ""
-            words += f", the mean{of} over all places" if self.place is None else f", at {self.place}"
+            words += f", the mean{of} over all places" if self.position is None else f", at {self.position}"
         return f"{self.task}: {words}"
 
 
@@ -202,17 +207,17 @@ _MASK = 1e6  # scores of this size stand for "impossible", and are not computed
 
 
 def largest(scores: Tensor) -> float:
-    """The largest score in size, by which rounding is judged: masked ones, of −∞ or −1e9, do not count."""
+    """The largest magnitude of the scores, for judging rounding errors; masked scores (−∞ or −1e9) do not count."""
     size = scores.detach().abs()
     ordinary = size[torch.isfinite(size) & (size < _MASK)]
     return float(ordinary.max()) if len(ordinary) else 0.0
 
 
-def apart(one: Tensor, other: Tensor) -> Tensor:
-    """How far scores lie apart, class by class; masked ones that are alike not at all."""
+def apart(entry: Tensor, other: Tensor) -> Tensor:
+    """The difference of scores, class by class; 0 for masked scores that are equal."""
     with torch.no_grad():
-        same = (one == other) | ((one.abs() >= _MASK) & (other.abs() >= _MASK) & (one.sign() == other.sign()))
-        return torch.where(same, 0.0, (one - other).abs()).nan_to_num(nan=0.0, posinf=torch.finfo(one.dtype).max)
+        same = (entry == other) | ((entry.abs() >= _MASK) & (other.abs() >= _MASK) & (entry.sign() == other.sign()))
+        return torch.where(same, 0.0, (entry - other).abs()).nan_to_num(nan=0.0, posinf=torch.finfo(entry.dtype).max)
 
 
 def pick_output(output: Any, pick: Pick = None) -> Tensor:
@@ -224,7 +229,7 @@ def pick_output(output: Any, pick: Pick = None) -> Tensor:
     Raises
     ------
     ValueError
-        If a mapping holds several tensors, and none is called `logits` or `out`: which one is meant is not guessed.
+        If a mapping holds several tensors, and none is called `logits` or `out`.
     """
     if callable(pick):
         chosen = pick(output)
@@ -259,11 +264,11 @@ def _usual_output(output: Any) -> Any:
         if not isinstance(output, Mapping) and isinstance(getattr(output, name, None), Tensor):
             return getattr(output, name)
     if isinstance(output, Mapping):
-        found = {str(key): value for key, value in output.items() if isinstance(value, Tensor)}
-        if len(found) > 1:
-            listed = ", ".join(f"{key!r} {tuple(value.shape)}" for key, value in found.items())
+        result = {str(key): value for key, value in output.items() if isinstance(value, Tensor)}
+        if len(result) > 1:
+            listed = ", ".join(f"{key!r} {tuple(value.shape)}" for key, value in result.items())
             raise ValueError(f"the model returns several outputs; output=… must say which holds the scores: {listed}")
-        return next(iter(found.values()), output)
+        return next(iter(result.values()), output)
     items = output if isinstance(output, (tuple, list)) else ()
     return next((item for item in items if isinstance(item, Tensor)), output)
 
@@ -271,9 +276,9 @@ def _usual_output(output: Any) -> Any:
 def class_scores(output: Any, pick: Output = None, count: int | None = None) -> Tensor:
     """One row of scores per input, shape (n, classes), float32, as the model gave them.
 
-    An output with further axes, a map of scores say, is averaged over them: (n, c, h, w) → (n, c); a `ScoreMeaning`
-    says what else may be read of it. With a gradient where the output has one. `count` is how many inputs the model was
-    given, where that is known: it tells the scores of one input (classes,) from one score of many (n,).
+    An output with further axes, such as a map of scores, is averaged over them: (n, c, h, w) → (n, c); a `ScoreMeaning`
+    can select other parts of it. With a gradient if the output has one. `count` is the number of inputs, if known: it
+    distinguishes the scores of one input (classes,) from one score for many (n,).
     """
     if isinstance(pick, ScoreMeaning):
         return pick.read(output, count)
@@ -308,7 +313,7 @@ def _probabilities(scores: Tensor, task: Task, logits: bool, axis: int) -> Tenso
 
 
 def plain_index(target: Any) -> Any:
-    """A class index as a number of Python, where it is an array or tensor of one number; else as it is."""
+    """A class index as a Python number, if it is an array or tensor with one number; otherwise unchanged."""
     if isinstance(target, (np.ndarray, np.integer, Tensor)) and np.prod(tuple(target.shape)) == 1:
         return target.item()
     return target
@@ -317,7 +322,7 @@ def plain_index(target: Any) -> Any:
 def is_distribution(scores: Tensor) -> bool:
     """Whether scores (…, classes) could be probabilities: two or more, none negative, adding up to one.
 
-    The sum may be off by what half precision loses.
+    The sum may differ from one by rounding in half precision.
     """
     if scores.shape[-1] < 2:
         return False

@@ -37,20 +37,20 @@ from .sample import Sample
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What a person can set of the methods.
+    """What a user can set about the methods.
 
     Attributes
     ----------
     samples, seed : int
         Of LIME, KernelSHAP and RISE; SmoothGrad has the seed.
     segments, segmentation
-        How many superpixels, and by what: None is SLIC where scikit-image is there, else a grid.
+        How many superpixels, and by which method: None is SLIC if scikit-image is installed, otherwise a grid.
     width : float
         Of LIME's kernel.
     cam_layer : str
         Of Grad-CAM and its variants; "" is the last one with places.
     score : "logit" or "probability", optional
-        What is explained; what suits the method if None.
+        What is explained; by default what is usual for the method.
     upsample : "bilinear" or "nearest"
         How Grad-CAM's maps are brought to the image's size.
     """
@@ -67,21 +67,22 @@ class Settings:
     def options(self, method: str) -> dict[str, Any]:
         """The options of a method that are set here."""
         known = METHODS[method].options
-        found: dict[str, Any] = {"seed": self.seed} if METHODS[method].random else {}
+        result: dict[str, Any] = {"seed": self.seed} if METHODS[method].random else {}
         if method in ("lime", "kernel_shap", "rise"):
-            found["samples"] = self.samples
+            result["samples"] = self.samples
         if "segments" in known:
-            found |= {"segments": self.segments, "segmentation": self.segmentation or default_segmentation()}
+            result |= {"segments": self.segments, "segmentation": self.segmentation or default_segmentation()}
         if method == "lime":
-            found["width"] = self.width
+            result["width"] = self.width
         if self.cam_layer and "layer" in known:
-            found["layer"] = self.cam_layer
+            result["layer"] = self.cam_layer
         if "upsample" in known:
-            found["upsample"] = self.upsample
-        return found
+            result["upsample"] = self.upsample
+        return result
 
 
 def default_segmentation() -> str:
+    """SLIC if scikit-image is installed, otherwise a grid."""
     return "slic" if find_spec("skimage") else "grid"
 
 
@@ -100,6 +101,7 @@ class AttributionJobs:
     def subject(
         self, sample: Sample, target: int, score: ScoreKind | None = None, usual: ScoreKind = "logit"
     ) -> Subject:
+        """What is explained: a target of a sample."""
         return Subject(
             self._model,
             sample.input.x,
@@ -123,9 +125,9 @@ class AttributionJobs:
 
     def map_steps(self, sample: Sample, target: int, method: str, settings: Settings) -> Iterator[Attribution]:
         """The map as it grows; at once if it has been made."""
-        found = self.map(sample, target, method, settings)
-        if found is not None:
-            yield found
+        result = self.map(sample, target, method, settings)
+        if result is not None:
+            yield result
             return
         # A map that was stopped is continued.
         key, cache = _key(target, method, settings), sample.cache
@@ -155,9 +157,9 @@ class AttributionJobs:
         return self._superpixels(sample, settings)[0]
 
     def superpixels_so_far(self, sample: Sample, settings: Settings) -> tuple[np.ndarray, str] | None:
-        """The superpixels and what there is to say about them; None until they have been computed."""
-        found: tuple[np.ndarray, str] | None = sample.cache.get("superpixels", *_segmentation(settings))
-        return found
+        """The superpixels and a remark in words; None until they have been computed."""
+        result: tuple[np.ndarray, str] | None = sample.cache.get("superpixels", *_segmentation(settings))
+        return result
 
     def _superpixels(self, sample: Sample, settings: Settings) -> tuple[np.ndarray, str]:
         how, count = _segmentation(settings)
@@ -181,17 +183,17 @@ class AttributionJobs:
         checks: tuple[Check, ...] = CHECKS,
         most: int | None = None,
     ) -> Iterator[Evidence | None]:
-        """The evidence of a map that has been made, as it comes in; None while the baselines are being computed."""
+        """The evidence of a computed map, growing; None while the baselines are being computed."""
         key = _key(target, method, settings)
-        found, before = self.map(sample, target, method, settings), self.evidence(sample, target, method, settings)
-        if found is None:
+        result, before = self.map(sample, target, method, settings), self.evidence(sample, target, method, settings)
+        if result is None:
             raise ValueError(f"there is no map of {method!r} yet, so it has no evidence")
         if before is not None:
             if most is None:  # asked for: what failed is tried again
                 failed = {name: why for name, why in before.failed.items() if name not in checks}
                 before = replace(before, failed=failed)
             checks = tuple(name for name in checks if not _made(before, name))
-        subject = self.subject(sample, target, found.score)
+        subject = self.subject(sample, target, result.score)
         baselines: tuple[Deletion, BaselineCurves] | None = None
         if "faithfulness" in checks:
             about = target, settings.score
@@ -204,9 +206,9 @@ class AttributionJobs:
                         sample.cache.put("baseline curves", *about, value=baselines)
                     yield None
         options = self.options(sample, method, settings)
-        steps = evidence_steps(subject, found, options, checks=checks, most=most, baselines=baselines, before=before)
+        steps = evidence_steps(subject, result, options, checks=checks, most=most, baselines=baselines, before=before)
         for evidence in steps:
-            # What an earlier look left out and nobody has asked for since is still left out.
+            # Checks that were skipped before and not requested since are still skipped.
             if before is not None:
                 still = {name: cost for name, cost in before.skipped.items() if not _made(evidence, name)}
                 evidence = replace(evidence, skipped={**still, **evidence.skipped})
@@ -215,7 +217,7 @@ class AttributionJobs:
             yield evidence
 
     def fill(self, sample: Sample) -> Fill:
-        """What stands where something is hidden, with its name."""
+        """The fill for hidden pixels, with its name."""
         return named(sample.input.fill(sample.input.usual_fill), sample.input.usual_fill)
 
     def cost(self, sample: Sample, method: str, settings: Settings) -> int:
@@ -231,7 +233,7 @@ class AttributionJobs:
         return sum(cost for cost in costs if cost <= most)
 
     def options(self, sample: Sample, method: str, settings: Settings) -> dict[str, Any]:
-        """With what stands where something is hidden: the same as in the other views."""
+        """The options of a method, with the same fill for hidden pixels as in the other views."""
         options = settings.options(method)
         if method in ("rise", "occlusion"):
             options["fill"] = self.fill(sample)
@@ -255,5 +257,5 @@ def _key(target: int, method: str, settings: Settings) -> tuple[Any, ...]:
 
 
 def _made(evidence: Evidence, check: str) -> bool:
-    found = getattr(evidence, check)
-    return (found is not None and getattr(found, "complete", True)) or check in evidence.failed
+    result = getattr(evidence, check)
+    return (result is not None and getattr(result, "complete", True)) or check in evidence.failed

@@ -25,7 +25,7 @@ LIMITS = {"example": 256, "receptive fields": 8}  # of what the pictures of exam
 
 
 def store_folder() -> Path:
-    """Where what was found is kept: the folder in NNLENS_CACHE, or the user's cache."""
+    """Where results are stored: the folder in NNLENS_CACHE, or the user's cache."""
     chosen = os.environ.get("NNLENS_CACHE")
     if chosen:
         return Path(chosen).expanduser()
@@ -63,7 +63,7 @@ class DatasetSearch(t.HasTraits):
         *,
         store: Path | None,
     ) -> None:
-        """Turn to a data set, in the place of what was there, and look at its first batch."""
+        """Begin to search a data set, instead of the earlier one, with its first batch."""
         self.stop()
         with self._lock:
             self.data, self.layers = data, tuple(dict.fromkeys(map(recording.resolve, layers)))
@@ -91,15 +91,16 @@ class DatasetSearch(t.HasTraits):
 
     @property
     def complete(self) -> bool:
+        """Whether the whole data set was searched."""
         return self.found is not None and self.found.complete
 
     @property
     def current(self) -> bool:
-        """Whether the model's weights are still those that were looked through with."""
+        """Whether the model's weights are still those of the search."""
         return version_of(self._model) == self._version
 
     def step(self) -> bool:
-        """Look at one more batch; False when all have been looked at."""
+        """Search one more batch; False when all have been searched."""
         with self._lock:
             if self._steps is None and self.complete:
                 return False
@@ -107,19 +108,19 @@ class DatasetSearch(t.HasTraits):
                 raise ValueError("the model's weights have changed since the examples were begun: begin them anew")
             if self._steps is None:
                 self._steps = self._look()
-            found = next(self._steps, None)
-            if found is None:
+            result = next(self._steps, None)
+            if result is None:
                 self._steps = None
                 return False
-            self.found = found
+            self.found = result
         return True
 
-    def place_sees(self, layer: str, place: tuple[int, int]) -> list[int] | None:
-        """What a place of a layer's maps sees of the data set's images: top, left, bottom, right; None if not known."""
+    def receptive_box(self, layer: str, position: tuple[int, int]) -> list[int] | None:
+        """The receptive field of a place of a layer's maps: top, left, bottom, right in an image; None if unknown."""
         fields = self.pictures.once("receptive fields", layer, make=lambda: receptive_fields(self.recording, layer))
         if fields is None:
             return None
-        (top, bottom), (left, right) = fields[0][place[0]].tolist(), fields[1][place[1]].tolist()
+        (top, bottom), (left, right) = fields[0][position[0]].tolist(), fields[1][position[1]].tolist()
         return [top, left, bottom, right]
 
     def _look(self) -> Generator[DatasetExamples, None, None]:
@@ -135,21 +136,21 @@ class DatasetSearch(t.HasTraits):
         )
 
     def start(self) -> None:
-        """Go on in the background."""
+        """Continue in the background."""
         self._worker.submit(self, "data", self._job)
 
     def stop(self) -> None:
-        """Stop after the batch that is being looked at; what was found stays, also on disk, and `start` goes on."""
+        """Stop after the current batch; the results are kept, also on disk, and `start` continues."""
         self._worker.cancel(self, "data")
         with self._lock:
             if self._steps is not None and self._store is not None:
-                self._steps.close()  # which writes what there is; it is taken up from there
+                self._steps.close()  # which stores the results so far; a later search continues from there
                 self._steps = None
         if self.data is not None:
             self.progress = self._told(running=False)
 
     def finish(self) -> DatasetExamples:
-        """Look at all that is left, now."""
+        """Search the rest now."""
         if self.data is None:
             raise ValueError("there is no data set yet: lens.examples(dataset, layers=[…]) brings one")
         self._worker.cancel(self, "data")
@@ -175,15 +176,15 @@ class DatasetSearch(t.HasTraits):
         self.progress = self._told(running=False)
 
     def _told(self, *, running: bool, error: str = "") -> dict[str, Any]:
-        found = self.found
+        result = self.found
         assert self.data is not None
         return {
             "number": self._number,
-            "done": 0 if found is None else found.done,
+            "done": 0 if result is None else result.done,
             "total": len(self.data),
-            "remaining": None if found is None or found.remaining != found.remaining else found.remaining,
+            "remaining": None if result is None or result.remaining != result.remaining else result.remaining,
             "running": running,
-            "skipped": [] if found is None else [[item, words] for item, words in found.skipped[:20]],
+            "skipped": [] if result is None else [[item, words] for item, words in result.skipped[:20]],
             "layers": list(self.layers),
-            "error": error or ("" if found is None else found.unsaved),
+            "error": error or ("" if result is None else result.unsaved),
         }

@@ -16,6 +16,7 @@ from nnlens.kernels.attribution.registry import method_named
 from nnlens.utils.suggestions import nearest
 
 from .attribution_jobs import Settings
+from .sample import Sample
 from .session import Session
 
 
@@ -40,9 +41,9 @@ COLUMNS = {
 }
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, kw_only=True)
 class Report:
-    """What the checks say of each method, image by image.
+    """The results of the checks for each method, image by image.
 
     Attributes
     ----------
@@ -51,7 +52,7 @@ class Report:
         `error` where there is no map. `pandas.DataFrame(report.rows)` takes them.
     methods : tuple of str
     images : int
-        How many images were looked at; `total` is how many there were to be.
+        How many images were evaluated; `total` is the planned number.
     skipped : list of (str, str)
         Images that could not be read, and why.
     """
@@ -64,22 +65,23 @@ class Report:
 
     @property
     def complete(self) -> bool:
+        """Whether all images were used."""
         return self.images == self.total
 
     def values(self, method: str, column: str) -> np.ndarray:
         """The finite numbers of a column, over the images."""
         name = method_named(method).name
-        found = [row[column] for row in self.rows if row["method"] == name and column in row]
-        return np.array([value for value in found if np.isfinite(value)], dtype=float)
+        result = [row[column] for row in self.rows if row["method"] == name and column in row]
+        return np.array([value for value in result if np.isfinite(value)], dtype=float)
 
     @property
     def columns(self) -> list[str]:
-        """The columns that there are numbers for."""
+        """The columns that have numbers."""
         return [name for name in COLUMNS if any(name in row for row in self.rows)]
 
     def summary(self) -> list[dict[str, Any]]:
         """For each method the mean of each column, its standard error, and how many images it is over."""
-        found = []
+        result = []
         for method in self.methods:
             line: dict[str, Any] = {"method": method}
             for column in self.columns:
@@ -87,8 +89,8 @@ class Report:
                 if len(values):
                     error = float(values.std(ddof=1) / len(values) ** 0.5) if len(values) > 1 else float("nan")
                     line[column] = (float(values.mean()), error, len(values))
-            found.append(line)
-        return found
+            result.append(line)
+        return result
 
     def figure(self) -> Any:
         """The columns as a plotly figure: for each method the mean, its standard error, and every image as a point."""
@@ -100,8 +102,8 @@ class Report:
         titles = [f"{name} ({COLUMNS[name][0]} is better)" if COLUMNS[name][0] else name for name in names]
         figure = make_subplots(rows=-(-len(names) // across), cols=across, subplot_titles=titles)
         labels = [METHODS[name].title for name in self.methods]
-        for place, column in enumerate(names):
-            at = {"row": place // across + 1, "col": place % across + 1}
+        for index, column in enumerate(names):
+            at = {"row": index // across + 1, "col": index % across + 1}
             per_method = [self.values(method, column) for method in self.methods]
             means = [float(values.mean()) if len(values) else None for values in per_method]
             errors = [float(v.std(ddof=1) / len(v) ** 0.5) if len(v) > 1 else 0 for v in per_method]
@@ -157,28 +159,14 @@ def evaluate_steps(
     **settings: Any,
 ) -> Iterator[Report]:
     """The report after each image; see `evaluate`."""
-    if not isinstance(getattr(lens, "session", None), Session):
-        raise TypeError(f"lens must be a Lens, for example Lens(model, preprocess=…), got {type(lens).__name__}")
-    if isinstance(methods, str) or not len(methods):
-        raise ValueError(f"methods must be a list of names, got {methods!r}")
-    known = [one.name for one in fields(Settings)]
-    for name in settings:
-        if name not in known:
-            raise TypeError(
-                f"evaluate has no option {name!r}{nearest(name, known)}; it takes count, checks, most, progress, "
-                f"{', '.join(known)}"
-            )
+    _check_arguments(lens, methods, checks, settings)
     names = tuple(dict.fromkeys(method_named(name).name for name in methods))
-    for check in checks:
-        if check not in CHECKS:
-            raise ValueError(f"checks must be of {', '.join(CHECKS)}, got {check!r}{nearest(str(check), CHECKS)}")
     session = lens.session
     data = session.setup.dataset(dataset)
     if count is not None and count < 1:
         raise ValueError(f"count must be at least 1, got {count}")
     total = len(data) if count is None else min(count, len(data))
     chosen = Settings(**settings)
-    jobs = session.attributions
     rows: list[dict[str, Any]] = []
     skipped: list[tuple[str, str]] = []
     images = 0
@@ -198,28 +186,59 @@ def evaluate_steps(
             row: dict[str, Any] = {"image": sample.input.name, "class": sample.names[target], "method": name}
             rows.append(row)
             try:
-                known_before = jobs.map(sample, target, name, chosen) is not None
-                begin = time.perf_counter()
-                for _ in jobs.map_steps(sample, target, name, chosen):
-                    pass
-                if not known_before:
-                    row["seconds"] = time.perf_counter() - begin
-                steps = jobs.evidence_steps(sample, target, name, chosen, checks=tuple(checks), most=most)
-                *_, found = steps
-                if found is not None:
-                    row.update(found.numbers())
+                for number, value in _numbers(session, sample, target, name, chosen, checks, most):
+                    row[number] = value
             except Exception as error:
                 row["error"] = str(error) or type(error).__name__
         images += 1
-        yield Report(list(rows), names, images, total, list(skipped))
+        yield Report(rows=list(rows), methods=names, images=images, total=total, skipped=list(skipped))
     if not images:
         raise ValueError(f"dataset must hold images that can be read, but none can: {skipped[0][1]}")
+
+
+def _check_arguments(lens: HasSession, methods: Sequence[str], checks: Sequence[Check], settings: Any) -> None:
+    if not isinstance(getattr(lens, "session", None), Session):
+        raise TypeError(f"lens must be a Lens, for example Lens(model, preprocess=…), got {type(lens).__name__}")
+    if isinstance(methods, str) or not len(methods):
+        raise ValueError(f"methods must be a list of names, got {methods!r}")
+    known = [entry.name for entry in fields(Settings)]
+    for name in settings:
+        if name not in known:
+            raise TypeError(
+                f"evaluate has no option {name!r}{nearest(name, known)}; it takes count, checks, most, progress, "
+                f"{', '.join(known)}"
+            )
+    for check in checks:
+        if check not in CHECKS:
+            raise ValueError(f"checks must be of {', '.join(CHECKS)}, got {check!r}{nearest(str(check), CHECKS)}")
+
+
+def _numbers(
+    session: Session,
+    sample: Sample,
+    target: int,
+    method: str,
+    settings: Settings,
+    checks: Sequence[Check],
+    most: int | None,
+) -> Iterator[tuple[str, float]]:
+    """The columns of one row: the seconds that the map took, unless it was known before, and its evidence."""
+    jobs = session.attributions
+    known_before = jobs.map(sample, target, method, settings) is not None
+    begin = time.perf_counter()
+    for _ in jobs.map_steps(sample, target, method, settings):
+        pass
+    if not known_before:
+        yield "seconds", time.perf_counter() - begin
+    *_, evidence = jobs.evidence_steps(sample, target, method, settings, checks=tuple(checks), most=most)
+    if evidence is not None:
+        yield from evidence.numbers().items()
 
 
 def evaluate(
     lens: HasSession, dataset: Any, methods: Sequence[str], *, progress: bool = True, **options: Any
 ) -> Report:
-    """How several attribution methods do on many images: each explains the model's own answer, and is checked.
+    """Compare attribution methods on many images: each explains the model's top class, and is checked.
 
     Parameters
     ----------
@@ -229,7 +248,7 @@ def evaluate(
     methods : list of str
         Names of `kernels.METHODS`.
     progress : bool
-        Whether a bar shows how far it is. Interrupt it, and the report of the images so far is returned.
+        Whether a progress bar is shown. On an interrupt the report of the images so far is returned.
     **options
         `count`, how many images, evenly spread; `checks`, which are made, and `most`, how many forward passes one may
         take (None: any number); `samples`, `segments`, `segmentation`, `width`, `seed`, `layer`, `score` as for

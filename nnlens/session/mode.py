@@ -1,4 +1,4 @@
-"""Live or still: whether a widget has somebody to talk to."""
+"""Live or static: whether a widget has a kernel to talk to."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def set_mode(mode: Mode | None) -> None:
     """Make all widgets "live" or "static" from now on; None finds out from the client (the default).
 
     The environment variable NNLENS_MODE does the same. A client that executes without a person (nbconvert,
-    papermill) says that it takes no input: there widgets are static, pages that need no kernel.
+    papermill) declares that it takes no input: there widgets are static, pages that need no kernel.
     """
     if mode not in ("live", "static", None):
         raise ValueError(f'mode must be "live", "static" or None, got {mode!r}')
@@ -24,7 +24,7 @@ def set_mode(mode: Mode | None) -> None:
 
 
 def chosen_mode() -> Mode | None:
-    """The mode that somebody asked for."""
+    """The mode that was set, or None."""
     if _chosen is not None:
         return _chosen
     wanted = os.environ.get("NNLENS_MODE", "")

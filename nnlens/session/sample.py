@@ -35,11 +35,11 @@ LIMITS = {
 }
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Sample:
-    """One image with its recorded pass: what the views of it share, and what was computed of it so far.
+    """One image with its recorded pass, shared by its views, and what was computed for it so far.
 
-    Without scores that can be read (`meaning` is None, and `problem` says why) the layers can still be looked at.
+    If its scores cannot be read (`meaning` is None, and `problem` says why), its layers can still be used.
     """
 
     input: Input
@@ -69,13 +69,13 @@ class Sample:
             operation = self.recording.maker_of(pick_output(self.recording.output, pick))
         except (TypeError, ValueError):
             return set()
-        found = set()
+        results = set()
         while operation is not None and operation.shape[1:2] == (len(self.names),):
-            found.add(operation.name)
+            results.add(operation.name)
             inputs = [name for name in operation.inputs if name in self.recording]
             ends = operation.kind not in ("reshape", "activation") or len(inputs) != 1
             operation = None if ends else self.recording.operation(inputs[0])
-        return found
+        return results
 
     def activations(self, layer: str, grid: Grid = None) -> Activations:
         """The maps of `layer`; `grid` is how tokens are shown, see `kernels.activations`."""
@@ -96,8 +96,8 @@ class Sample:
         """The scores as logits (classes,); quantities as they are."""
         if self.meaning is None:
             return self.logits
-        found: np.ndarray = self.meaning.log_odds(torch.from_numpy(self.logits)).numpy()
-        return found
+        results: np.ndarray = self.meaning.log_odds(torch.from_numpy(self.logits)).numpy()
+        return results
 
     def words_of(self, target: int) -> str:
         """A class's probability, or the value with its unit, in words: "0.83", "58.2 years"."""
@@ -113,9 +113,9 @@ class Sample:
         return self.meaning
 
     def default_layer(self) -> str:
-        """A layer worth a first look: the last activation function whose units still show places of the image.
+        """The layer to show first: the last activation function whose maps still have a useful resolution.
 
-        On the way from the input to the scores, where such a layer is.
+        It lies on a path from the input to the scores if there is such a layer.
         """
         x = self.input.x
         height, tokens = x.shape[2] if x.ndim == 4 else 1, token_grids(self.recording)

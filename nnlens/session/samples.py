@@ -14,7 +14,7 @@ from nnlens.inputs import Input
 from nnlens.inputs.labels import names_of
 from nnlens.kernels import Prepared, prepare_passes
 from nnlens.recording import ForwardError, Recording, changed_by_a_pass, record, version_of
-from nnlens.scores.meaning import Place
+from nnlens.scores.meaning import Position
 from nnlens.utils.cache import Cache
 
 from .sample import Sample
@@ -31,7 +31,7 @@ class Samples:
         self._cache = Cache(sample=KEPT)
         self._prepared: Prepared | None = None  # the latest one, whose weights the next takes over
 
-    def of(self, image: Any, *, name: str | None = None, place: Place = None, scores: bool = True) -> Sample:
+    def of(self, image: Any, *, name: str | None = None, position: Position = None, scores: bool = True) -> Sample:
         """Record one pass on `image`, unless it is among the latest.
 
         `place` is that of a model that gives a map of scores: see `ScoreMeaning`. Without `scores` the sample may be
@@ -45,23 +45,23 @@ class Samples:
         ForwardError
             Where the model raises.
         """
-        sample = self._looked_at(image, name, place)
+        sample = self._looked_at(image, name, position)
         if scores:
             sample.scored()
         return sample
 
-    def _looked_at(self, image: Any, name: str | None, place: Place) -> Sample:
+    def _looked_at(self, image: Any, name: str | None, position: Position) -> Sample:
         setup = self._setup
         version = version_of(setup.model, full=True)
-        given = image if isinstance(image, Input) else setup.input_of(image, name)
+        value = image if isinstance(image, Input) else setup.input_of(image, name)
         try:
-            return self._recorded(given, version, place)
+            return self._recorded(value, version, position)
         except ForwardError:
             # The picture may be in a mode (grey, with alpha) that the model was not made for.
             if isinstance(image, (Input, Tensor)) or setup.preprocess is None:
                 raise
             try:
-                return self._recorded(setup.input_of(image, name, convert=True), version, place)
+                return self._recorded(setup.input_of(image, name, convert=True), version, position)
             except Exception:
                 pass
             raise
@@ -74,8 +74,8 @@ class Samples:
         version = version_of(self._setup.model, full=full)
         if version == sample.version and sample.asked == self._setup.asked:
             return sample
-        place = None if sample.meaning is None else sample.meaning.place
-        return self._recorded(sample.input, version, place, like=sample if version == sample.version else None)
+        position = None if sample.meaning is None else sample.meaning.position
+        return self._recorded(sample.input, version, position, like=sample if version == sample.version else None)
 
     def prepared(self, sample: Sample) -> Prepared | None:
         """The model prepared for many passes on variations of an image, once for each; see `kernels.Prepared`."""
@@ -93,26 +93,26 @@ class Samples:
         prepared: Prepared | None = sample.cache.once("prepared", make=make)
         return prepared
 
-    def _recorded(self, given: Input, version: int, place: Place, like: Sample | None = None) -> Sample:
+    def _recorded(self, value: Input, version: int, position: Position, like: Sample | None = None) -> Sample:
         model = self._setup.model
         pick = self._setup.pick if like is None else ""
-        where = (place.shape, place.tobytes()) if isinstance(place, np.ndarray) else place
-        key = _digest(given), str([given.name, given.shown_as, version, hash(self._setup.asked), pick, where])
+        where = (position.shape, position.tobytes()) if isinstance(position, np.ndarray) else position
+        key = _digest(value), str([value.name, value.shown_as, version, hash(self._setup.asked), pick, where])
         sample: Sample | None = self._cache.get("sample", *key)
         if sample is None:
-            args, keywords = given.call
+            args, keywords = value.call
             recording = record(model, *args, **keywords) if like is None else like.recording
             if like is None and changed_by_a_pass(model, version):
                 warnings.warn("each pass changes the model, so your own changes to it cannot be noticed", stacklevel=2)
                 version = version_of(model)
-            sample = self._scored(given, recording, version, place)
+            sample = self._scored(value, recording, version, position)
             self._cache.put("sample", *key, value=sample)
         return sample
 
-    def _scored(self, given: Input, recording: Recording, version: int, place: Place) -> Sample:
+    def _scored(self, value: Input, recording: Recording, version: int, position: Position) -> Sample:
         asked = self._setup.asked
         try:
-            meaning = self._setup.meaning_of(recording).at(place)
+            meaning = self._setup.meaning_of(recording).at(position)
             scores = meaning.read(recording.output, 1).detach()
             if scores.shape[0] != 1:
                 raise ValueError(
@@ -126,15 +126,34 @@ class Samples:
             names = names_of(self._setup.labels, scores.shape[1])
         except (TypeError, ValueError, IndexError, KeyError, AttributeError) as error:
             empty = np.empty(0, np.float32)
-            return Sample(given, recording, empty, empty, (), None, version, asked, problem=str(error))
+            return Sample(
+                input=value,
+                recording=recording,
+                logits=empty,
+                probabilities=empty,
+                names=(),
+                meaning=None,
+                version=version,
+                asked=asked,
+                problem=str(error),
+            )
         shares = meaning.probabilities(scores)[0].cpu().numpy()
-        return Sample(given, recording, scores[0].cpu().numpy(), shares, names, meaning, version, asked)
+        return Sample(
+            input=value,
+            recording=recording,
+            logits=scores[0].cpu().numpy(),
+            probabilities=shares,
+            names=names,
+            meaning=meaning,
+            version=version,
+            asked=asked,
+        )
 
 
-def _digest(given: Input) -> str:
+def _digest(value: Input) -> str:
     """A hash of everything that the model is called with."""
     digest = hashlib.blake2b(digest_size=16)
-    args, keywords = given.call
+    args, keywords = value.call
     for argument in (*args, *keywords.values()):
         if isinstance(argument, Tensor):
             digest.update(f"{tuple(argument.shape)} {argument.dtype}".encode())

@@ -40,12 +40,14 @@ class Selection(t.HasTraits):
     @property
     def image(self) -> str:
         """The image's name."""
-        return self.sample.input.name
+        result: str = self.sample.input.name
+        return result
 
     @property
     def activations(self) -> Activations:
         """The layer's maps as they are shown."""
-        return self.sample.activations(self.layer, self.grid)
+        result: Activations = self.sample.activations(self.layer, self.grid)
+        return result
 
     @property
     def label(self) -> str:
@@ -53,9 +55,9 @@ class Selection(t.HasTraits):
         return self.sample.names[self.target] if self.sample.names else ""
 
     def show(self, sample: Sample) -> None:
-        """Look at another image: the layer and the unit stay where it has them, the target is its top class.
+        """Show another image: the layer and the unit are kept if it has them, the target is its top class.
 
-        The same image, looked at again after the model has changed, keeps its target too.
+        For the same image, recorded again after the model has changed, the target is kept too.
         """
         same = sample.input is self.sample.input and len(sample.names) == len(self.sample.names)
         layer = self.layer if self.layer in sample.recording else sample.default_layer()
@@ -70,7 +72,7 @@ class Selection(t.HasTraits):
             self.position = None
 
     def put_back(self, values: dict[str, Any]) -> None:
-        """Set all of these at once to what they were."""
+        """Restore earlier values, all at once."""
         changed = {name: value for name, value in values.items() if getattr(self, name) is not value}
         with self.hold_trait_notifications():
             for name, value in changed.items():
@@ -123,7 +125,7 @@ class Selection(t.HasTraits):
         if name != "layer":
             super().__setattr__(name, value)
             return
-        # A unit of the old layer means nothing in the new one: all change at once, or nobody could follow.
+        # A unit of the old layer is not valid in the new one: both change at once.
         layer = self.sample.recording.resolve(value)
         with self.hold_trait_notifications():
             if self.grid is not None and self.sample.activations(layer).tokens != self.activations.tokens:

@@ -9,7 +9,7 @@ from typing import Any
 from .sample import Sample
 from .samples import KEPT, Samples
 from .selection import Selection
-from .targets import class_and_place
+from .targets import class_and_position
 
 
 class Selections:
@@ -32,6 +32,7 @@ class Selections:
 
     @property
     def is_empty(self) -> bool:
+        """Whether no view has been opened yet."""
         return self._latest is None
 
     def shared(self, image: Any, *, scores: bool = True, **choices: Any) -> Selection:
@@ -58,11 +59,11 @@ class Selections:
 
     def _sample(self, image: Any, scores: bool, choices: dict[str, Any]) -> Sample:
         """The image's sample, at the place that the target among `choices` names; the target is then a class."""
-        choices["target"], place = class_and_place(choices.get("target"))
+        choices["target"], position = class_and_position(choices.get("target"))
         if image is not None:
-            return self._samples.of(image, place=place, scores=scores)
+            return self._samples.of(image, position=position, scores=scores)
         sample = self._samples.current(self.latest.sample, full=True)
-        return sample if place is None else self._samples.of(sample.input, place=place, scores=scores)
+        return sample if position is None else self._samples.of(sample.input, position=position, scores=scores)
 
     @contextmanager
     def unchanged_on_error(self) -> Iterator[None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any
 from weakref import WeakMethod
@@ -13,7 +14,7 @@ from torch import nn
 from nnlens.inputs import Input
 from nnlens.kernels import Prepared, ScoreMeaning
 from nnlens.recording import ForwardError
-from nnlens.scores.meaning import Pick, Place, Task
+from nnlens.scores.meaning import Pick, Position, Task
 
 from .attribution_jobs import AttributionJobs
 from .dataset_search import DatasetSearch, store_folder
@@ -25,7 +26,7 @@ from .setup import ModelSetup, check_meaning
 from .user_code import hold_during_user_code
 from .worker import Worker
 
-# The most urgent first: what a hand is waiting for goes before what runs in the background.
+# The most urgent first: what a user waits for goes before what runs in the background.
 LANES = ("live", "hand", "image", "curve", "card", "map", "synthesis", "data")
 
 
@@ -57,6 +58,7 @@ class Session:
 
     @property
     def model(self) -> nn.Module:
+        """The model, which is never changed."""
         return self.setup.model
 
     def prepared(self, sample: Sample) -> Prepared | None:
@@ -79,9 +81,9 @@ class Session:
         setup.task, setup.logits = task, logits
         # Views may have a selection of their own.
         views = [method.__self__ for known in self._after_cell if (method := known()) is not None]
-        selections = {id(one): one for one in (*self.selections, *(view.selection for view in views))}
+        selections = {id(item): item for item in (*self.selections, *(view.selection for view in views))}
         try:
-            shown = [(one, self.samples.current(one.sample)) for one in selections.values()]
+            shown = [(item, self.samples.current(item.sample)) for item in selections.values()]
             for _, sample in shown:
                 sample.scored()  # raises where they cannot be read so
         except Exception:
@@ -100,12 +102,12 @@ class Session:
             self.setup.labels = before
             raise
 
-    def input_of(self, *args: Any, place: Place = None, **keywords: Any) -> Input:
-        """An image, or whatever else the model takes, as an input; what is ambiguous, the model itself decides."""
+    def input_of(self, *args: Any, position: Position = None, **keywords: Any) -> Input:
+        """An image, or any other input of the model; if it is ambiguous, the model decides by accepting it."""
         candidates = list(self.setup.candidates(args, keywords))
         for candidate in candidates if len(candidates) > 1 else ():
             try:
-                self.samples.of(candidate, place=place, scores=False)
+                self.samples.of(candidate, position=position, scores=False)
             except (ForwardError, ValueError):
                 continue
             return candidate
@@ -131,6 +133,8 @@ class Session:
         names = _spread_layers(sample) if layers is None else layers
         if isinstance(names, str):
             raise TypeError(f"layers must be a list of names, got {names!r}")
+        if not isinstance(store, (bool, str, PathLike)):
+            raise TypeError(f"store must be a folder, True (the user's cache) or False, got {store!r}")
         folder = store_folder() / "examples" if store is True else None if store is False else Path(store)
         self.search.begin(data, names, sample.recording, self.prepared(sample), store=folder)
         if not is_static():
@@ -156,7 +160,7 @@ def _spread_layers(sample: Sample, count: int = 5) -> list[str]:
     chosen = [op.name for op in maps if op.kind == "activation"] or [sample.default_layer()]
     if len(chosen) <= count:
         return chosen
-    return [chosen[round(place * (len(chosen) - 1) / (count - 1))] for place in range(count)]
+    return [chosen[round(index * (len(chosen) - 1) / (count - 1))] for index in range(count)]
 
 
 def _in_marimo() -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -91,7 +91,7 @@ class ModelSetup:
         )
 
     def candidates(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> Iterator[Input]:
-        """What an image, or whatever else the model takes, may be read as; the model decides between them."""
+        """The possible readings of an image or any other input of the model."""
         device = device_of(self.model)
         single = args[0] if len(args) == 1 and not keywords else None
         if isinstance(single, Input):
@@ -110,7 +110,10 @@ class ModelSetup:
         else:
             # Three axes: one image, or signals or sequences (n, channels, time). A model with weights of four axes is
             # for images.
-            forms = [lambda: any_input(args, keywords, device), lambda: self.input_of(single)]
+            forms: list[Callable[[], Input]] = [
+                lambda: any_input(args, keywords, device),
+                lambda: self.input_of(single),
+            ]
             if any(weight.ndim == 4 for weight in self.model.parameters()):
                 forms.reverse()
             for form in forms:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from nnlens.scores.meaning import Place, plain_index
+from nnlens.scores.meaning import Position, plain_index
 
 
 def resolve_target(target: Any, names: tuple[str, ...]) -> int:
@@ -37,7 +37,7 @@ def resolve_target(target: Any, names: tuple[str, ...]) -> int:
     return int(target)
 
 
-def class_and_place(target: Any) -> tuple[Any, Place]:
+def class_and_position(target: Any) -> tuple[Any, Position]:
     """A target that may be (class, row, column) or (class, region), as a class and a place."""
     if isinstance(target, tuple) and len(target) == 2 and getattr(target[1], "ndim", 0) >= 1:
         region = target[1].cpu().numpy() if isinstance(target[1], torch.Tensor) else np.asarray(target[1])
@@ -47,10 +47,10 @@ def class_and_place(target: Any) -> tuple[Any, Place]:
             raise ValueError("target's region must hold at least one place, got none")
         return target[0], region.astype(bool)
     if isinstance(target, tuple) and len(target) > 1:
-        place = tuple(map(plain_index, target[1:]))
-        if any(isinstance(index, bool) or not isinstance(index, int) for index in place):
+        position = tuple(map(plain_index, target[1:]))
+        if any(isinstance(index, bool) or not isinstance(index, int) for index in position):
             raise TypeError(
                 f"target must be a class, (class, row, column) or (class, region as an array), got {target!r}"
             )
-        return target[0], place
+        return target[0], position
     return target, None

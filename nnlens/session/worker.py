@@ -12,8 +12,8 @@ from weakref import WeakSet
 
 from nnlens.recording.borrow import alone
 
-# Many small steps: the generator yields between chunks, so that more urgent work can go first. A number that it yields
-# is how many seconds it is to rest before the next step.
+# Many small steps: the generator yields between them, so that more urgent work can go first. If it yields a number,
+# its next step is delayed by so many seconds.
 Steps = Generator[float | None, None, None]
 Job = Callable[[], Steps]
 
@@ -22,21 +22,21 @@ class Worker:
     """Does the jobs of a lens in the background, the most urgent lane first.
 
     An owner has one job in each lane: a newer one replaces an older one, waiting or running, so a dragged
-    slider never queues work. A running job gives way to more urgent lanes between its steps, then goes on. One thread
+    slider never queues work. A running job gives way to more urgent lanes between its steps, then continues. One thread
     serves all workers.
     """
 
     def __init__(self, lanes: tuple[str, ...]):
         self.lanes = lanes
-        self.beside_user_code = False  # whether the user's own code may run meanwhile
+        self.beside_user_code = False  # whether user code may run meanwhile
         self._waiting: dict[tuple[str, int], Steps] = {}
-        self._resting: dict[tuple[str, int], float] = {}  # until when, in the clock of `time.monotonic`
+        self._resting: dict[tuple[str, int], float] = {}  # until when, by `time.monotonic`
         self._held = False
         self._served = 0.0  # when a step of it was begun last: workers take turns
         _workers.add(self)
 
     def submit(self, owner: object, lane: str, job: Job) -> None:
-        """Do `job` in `lane`, in place of what the owner had going on there."""
+        """Run `job` in `lane`, replacing the owner's earlier job in that lane."""
         if lane not in self.lanes:
             raise ValueError(f"lane must be one of {self.lanes}, got {lane!r}")
         with _lock:
@@ -46,7 +46,7 @@ class Worker:
             _lock.notify_all()
 
     def cancel(self, owner: object, lane: str) -> None:
-        """Drop the owner's job in `lane`, at the end of its current step if it is running. What it has done stays."""
+        """Cancel the owner's job in `lane`, at the end of its current step if it is running. Its results are kept."""
         with _lock:
             self._waiting.pop((lane, id(owner)), None)
             _lock.notify_all()
@@ -78,6 +78,7 @@ class Worker:
             _lock.wait_for(lambda: not self._is_running)
 
     def release(self) -> None:
+        """Let the work go on after `hold`."""
         with _lock:
             self._held = False
             self._wake()
@@ -115,7 +116,7 @@ class Worker:
             done = step is steps
             rest = step if isinstance(step, (int, float)) else None
         except Exception:
-            traceback.print_exc()  # a job shows its own errors: this is ours, and the next job must run
+            traceback.print_exc()  # jobs show their own errors: this one is a bug of nnlens, and the next job must run
             done = True
         with _lock:
             wanted = self._waiting.get(job) is steps
@@ -123,11 +124,11 @@ class Worker:
                 del self._waiting[job]
                 self._resting.pop(job, None)
                 if not done:
-                    self._waiting[job] = steps  # behind the others of its lane: they take turns
+                    self._waiting[job] = steps  # after the others of its lane: they take turns
                     if rest is not None:
                         self._resting[job] = time.monotonic() + rest
         if not wanted:
-            steps.close()  # cancelled or replaced: what it has to put in order, it does now
+            steps.close()  # cancelled or replaced: let it clean up now
 
 
 class _Thread:
@@ -161,7 +162,7 @@ class _Thread:
                 if not _lock.wait_for(lambda: self.ended or self._next() is not None, timeout=self._patience()):
                     if any(worker.ready() or worker.rests_until() < math.inf for worker in list(_workers)):
                         continue
-                    self._thread = None  # an idle thread would keep what its last job knew alive
+                    self._thread = None  # an idle thread would keep the objects of its last job alive
                     return
                 if self.ended:
                     return
@@ -180,13 +181,13 @@ class _Thread:
 
     @staticmethod
     def _next() -> tuple[Worker, tuple[str, int]] | None:
-        """The most urgent job; among equals that of the worker which was served longest ago."""
+        """The most urgent job; of equal ones that of the worker that was served least recently."""
         ready = [(lane, worker._served, worker, job) for worker in list(_workers) for lane, job in worker.ready()]
-        return min(ready, key=lambda one: one[:2])[2:] if ready else None
+        return min(ready, key=lambda item: item[:2])[2:] if ready else None
 
     @staticmethod
     def _patience() -> float:
-        """How long to wait for something to do: until the first job has rested, or a while."""
+        """How long to wait for a job: until the first delayed one is due, but at most 10 seconds."""
         until = min((worker.rests_until() for worker in list(_workers)), default=math.inf)
         return min(10.0, max(0.0, until - time.monotonic()))
 
@@ -196,6 +197,6 @@ _workers: WeakSet[Worker] = WeakSet()
 _thread = _Thread()
 
 
-# A thread that is inside torch when Python ends takes the process down with it, and one that holds the lock then holds
-# it for ever, while views that are thrown away still ask for it.
+# A thread that is inside torch when Python ends crashes the process, and one that holds the lock would never release
+# it, while views that are deleted still need it.
 atexit.register(_thread.end)

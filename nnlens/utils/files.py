@@ -1,4 +1,4 @@
-"""Files that are written whole, or not at all."""
+"""Writing files completely or not at all."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from typing import IO
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[IO[bytes]]:
-    """A file opened for bytes that takes the place of `path` when the block ends well.
+    """A file opened for bytes that replaces `path` when the block ends without an error.
 
-    Until then it has another name in the same folder. A full disk, an error in the block or the end of the process
-    leave what was there before; the unfinished file is removed, but for the end of the process.
+    Until then it has another name in the same folder. After a full disk, an error in the block or the end of the
+    process the old file is unchanged; the unfinished file is removed, except at the end of the process.
     """
-    given, path = path, Path(os.path.realpath(path))
+    value, path = path, Path(os.path.realpath(path))
     if not path.parent.is_dir():
-        raise FileNotFoundError(f"path must lie in a folder that exists, got {str(given)!r}")
+        raise FileNotFoundError(f"path must lie in a folder that exists, got {str(value)!r}")
     handle, part = tempfile.mkstemp(prefix=f".{path.name[:40]}-", suffix=".part", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -43,7 +43,7 @@ def replacing(path: str | Path) -> Iterator[IO[bytes]]:
 
 
 def remove_parts(folder: Path, older: float = 3600) -> None:
-    """Remove the unfinished files of processes that ended in the middle: those not touched for `older` seconds."""
+    """Remove the unfinished files of processes that ended early: those not changed for `older` seconds."""
     for part in (*folder.glob(".*.part"), *folder.glob("*.part")):
         with contextlib.suppress(OSError):
             if time.time() - part.stat().st_mtime > older:

@@ -30,14 +30,14 @@ def required() -> dict[str, list[str]]:
 
     Those whose condition does not hold on this Python are left out.
     """
-    found: dict[str, list[str]] = {"": []}
+    result: dict[str, list[str]] = {"": []}
     for line in requires(DISTRIBUTION) or ():
         requirement, _, marker = line.partition(";")
         name = re.match(r"[\w.-]+", requirement.strip())
         extra = re.search(r"extra\s*==\s*['\"]([\w.-]+)['\"]", marker)
         if name and _holds(marker):
-            found.setdefault(extra[1] if extra else "", []).append(name[0])
-    return found
+            result.setdefault(extra[1] if extra else "", []).append(name[0])
+    return result
 
 
 def _holds(marker: str) -> bool:

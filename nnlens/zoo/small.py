@@ -34,7 +34,9 @@ class SmallNet(nn.Module):
         self.classifier = nn.Linear(before, classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.classifier(self.features(x).mean((2, 3)))
+        """The logits of the classes, (n, classes)."""
+        result: Tensor = self.classifier(self.features(x).mean((2, 3)))
+        return result
 
 
 def digits_net() -> SmallNet:
@@ -49,20 +51,20 @@ def objects_net() -> SmallNet:
 
 def digits() -> Network:
     """Handwritten digits, input 28 × 28 in grey, white on black; 99.5 % of MNIST's test set. 52,000 parameters."""
-    preprocess = Resize(28, 28, 28, (0.5,), (0.25,), channels=1)
+    preprocess = Resize(height=28, width=28, resize=28, mean=(0.5,), std=(0.25,), channels=1)
     return Network(_trained(digits_net(), "digits"), preprocess, [f"digit {digit}" for digit in range(10)])
 
 
 def objects() -> Network:
     """Ten kinds of objects, input 32 × 32 in colour; 86.1 % of CIFAR-10's test set. 163,000 parameters."""
-    preprocess = Resize(32, 32, 32, (0.5,) * 3, (0.25,) * 3)
+    preprocess = Resize(height=32, width=32, resize=32, mean=(0.5,) * 3, std=(0.25,) * 3)
     return Network(_trained(objects_net(), "objects"), preprocess, OBJECTS)
 
 
 def _trained(model: SmallNet, name: str) -> SmallNet:
     with as_file(files("nnlens.zoo").joinpath(f"{name}.pt")) as path:
         weights = torch.load(path, map_location="cpu", weights_only=True)
-    model.load_state_dict({key: one.float() if one.is_floating_point() else one for key, one in weights.items()})
+    model.load_state_dict({key: item.float() if item.is_floating_point() else item for key, item in weights.items()})
     return model.eval()
 
 

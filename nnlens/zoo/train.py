@@ -48,7 +48,7 @@ def cifar(folder: Path) -> Data:
         return torch.tensor(json.loads((folder / name).read_text()))
 
     train = torch.cat([read(f"data_batch_{part}.png") for part in range(1, 6)])
-    images = [one.permute(0, 3, 1, 2).float() / 255 for one in (train, read("test_batch.png"))]
+    images = [item.permute(0, 3, 1, 2).float() / 255 for item in (train, read("test_batch.png"))]
     return images[0], labels("train_lables.json"), images[1], labels("test_lables.json")
 
 
@@ -83,8 +83,8 @@ def fit(model: nn.Module, data: Data, change: Callable[[Tensor], Tensor], *, epo
     for epoch in range(epochs):
         model.train()
         for rows in torch.randperm(len(x)).split(batch):
-            given = ((change(x[rows]) - mean) / std).to(memory_format=torch.channels_last)
-            loss = F.cross_entropy(model(given), y[rows], label_smoothing=0.05)
+            argument = ((change(x[rows]) - mean) / std).to(memory_format=torch.channels_last)
+            loss = F.cross_entropy(model(argument), y[rows], label_smoothing=0.05)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -96,11 +96,13 @@ def fit(model: nn.Module, data: Data, change: Callable[[Tensor], Tensor], *, epo
 
 @torch.no_grad()
 def score(model: nn.Module, x: Tensor, y: Tensor) -> float:
+    """The share of the images that are classified correctly."""
     model.eval()
     return float((torch.cat([model(part) for part in x.split(250)]).argmax(1) == y).float().mean())
 
 
 def save(model: nn.Module, name: str) -> None:
+    """Write the weights beside the module that loads them."""
     weights = {key: value.half() if value.is_floating_point() else value for key, value in model.state_dict().items()}
     torch.save(weights, HERE / f"{name}.pt")
 
@@ -113,6 +115,7 @@ def sheet(x: Tensor, y: Tensor, count: int = 1000, across: int = 40) -> None:
 
 
 def main(name: str, folder: str) -> None:
+    """Train the network `name` on the images in `folder`."""
     torch.manual_seed(0)
     if name == "digits":
         data = mnist(Path(folder))

@@ -89,7 +89,7 @@ def jupyter(home: Path) -> Iterator[tuple[int, Path]]:
         "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
         "IPYTHONDIR": "ipython",
     }
-    environment = {**os.environ, **{name: str(home / place) for name, place in places.items()}}
+    environment = {**os.environ, **{name: str(home / position) for name, position in places.items()}}
     port = free_port()
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", f"--ServerApp.port={port}"]
     command += ["--IdentityProvider.token=", "--LabApp.expose_app_in_browser=True", "--allow-root"]

@@ -25,6 +25,37 @@ from playwright.sync_api import expect
 pytestmark = pytest.mark.browser
 
 
+def _the_map_of_another_size_is_right(book, page):
+    before = checksum(pane(page, "occlusion_map").locator("canvas"))
+    slider = pane(page, "occlusion_map").locator("input[type=range]")
+    slider.focus()
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
+    expect(pane(page, "occlusion_map").locator("output")).to_have_text("76 px")
+    expect(pane(page, "occlusion_map").locator(".nn-progress")).to_contain_text(
+        re.compile(r"^\s*121 positions|100 positions"), timeout=60_000
+    )
+    assert checksum(pane(page, "occlusion_map").locator("canvas")) != before
+    ours = json.loads(
+        book.python(
+            "o = view.result.occlusion; print([list(o.size), int(o.tops[4]), int(o.lefts[6]), float(o.score()[4, 6])])"
+        )
+    )
+    expected = float(book.python(f"print(float(hidden(x, {ours[1]}, {ours[2]}, 76)[view.target]))"))
+    assert ours[0] == [76, 76]
+    assert ours[3] == pytest.approx(expected, abs=1e-4)
+
+
+def _a_file_that_is_no_image_is_an_error(book, page, tmp_path):
+    bad = tmp_path / "notes.png"
+    bad.write_text("no picture")
+    pane(page, "photo").locator("input[type=file]").set_input_files(bad)
+    expect(widget(page).locator(".nn-error")).to_contain_text("image must be a picture that Pillow can read")
+    assert book.python("print(lens.selection.image)") == "webcam"
+    widget(page).locator(".nn-error button").click()
+    expect(widget(page).locator(".nn-error")).to_be_hidden()
+
+
 def test_a_whole_session(lab, page, errors, tmp_path):
     book = lab("session.ipynb", [SETUP, SHOW])
     book.run_all()
@@ -37,10 +68,11 @@ def test_a_whole_session(lab, page, errors, tmp_path):
     expect(pane(page, "occlusion_map").locator(".nn-progress")).to_contain_text("144 positions", timeout=60_000)
 
     # Another layer: pixels, numbers and Python's selection follow.
-    before = checksum(pane(page, "mosaic").locator("canvas"))
+    mosaic = pane(page, "mosaic").locator("canvas")
+    before = checksum(mosaic)
     pick_layer(page, "_blocks.3._bn1")
     assert book.python("print(lens.selection.layer)") == "_blocks.3._bn1"
-    assert checksum(pane(page, "mosaic").locator("canvas")) != before
+    assert checksum(mosaic) != before
     layer = json.loads(book.python("v = module_output('_blocks.3._bn1', x); print(list(v.shape))"))
     expect(pane(page, "mosaic").locator("h4")).to_have_text(f"mosaic of _blocks.3._bn1 · {layer[0]}×{layer[1]}²")
 
@@ -69,36 +101,18 @@ def test_a_whole_session(lab, page, errors, tmp_path):
     book.python("lens.selection.position = None")
     size = json.loads(book.python("print(list(view.result.activations.values.shape[1:]))"))
     page.wait_for_timeout(300)
-    canvas = pane(page, "unit").locator("canvas")
-    assert pixel(canvas, (column + 0.5) / size[1], (row + 0.5) / size[0]) == [253, 231, 37]
+    at = (column + 0.5) / size[1], (row + 0.5) / size[0]
+    assert pixel(pane(page, "unit").locator("canvas"), *at) == [253, 231, 37]
 
     # The occluder under the mouse: plain torch gives the same probability.
     hover_photo(page, 0.5, 0.4)
     _, clean, now = reading(page)
-    place, size = json.loads(book.python("print([view.occluder, view.size])"))
-    expected = float(book.python(f"print(float(hidden(x, {place[0]}, {place[1]}, {size})[view.target]))"))
+    position, size = json.loads(book.python("print([view.occluder, view.size])"))
+    expected = float(book.python(f"print(float(hidden(x, {position[0]}, {position[1]}, {size})[view.target]))"))
     assert now == pytest.approx(expected, abs=0.006)
     assert clean != now
 
-    # The slider: the last size's map is right.
-    before = checksum(pane(page, "occlusion_map").locator("canvas"))
-    slider = pane(page, "occlusion_map").locator("input[type=range]")
-    slider.focus()
-    for _ in range(5):
-        page.keyboard.press("ArrowRight")
-    expect(pane(page, "occlusion_map").locator("output")).to_have_text("76 px")
-    expect(pane(page, "occlusion_map").locator(".nn-progress")).to_contain_text(
-        re.compile(r"^\s*121 positions|100 positions"), timeout=60_000
-    )
-    assert checksum(pane(page, "occlusion_map").locator("canvas")) != before
-    ours = json.loads(
-        book.python(
-            "o = view.result.occlusion; print([list(o.size), int(o.tops[4]), int(o.lefts[6]), float(o.score()[4, 6])])"
-        )
-    )
-    expected = float(book.python(f"print(float(hidden(x, {ours[1]}, {ours[2]}, 76)[view.target]))"))
-    assert ours[0] == [76, 76]
-    assert ours[3] == pytest.approx(expected, abs=1e-4)
+    _the_map_of_another_size_is_right(book, page)
 
     # A bar: the target changes everywhere.
     second = pane(page, "bars").locator(".nn-bar").nth(1)
@@ -121,14 +135,7 @@ def test_a_whole_session(lab, page, errors, tmp_path):
     expect(widget(page).locator(".nn-status")).to_contain_text("webcam ·", timeout=20_000)
     assert book.python("print(lens.selection.image)") == "webcam"
 
-    # A file that is no image: an error in the widget, and nothing is lost.
-    bad = tmp_path / "notes.png"
-    bad.write_text("no picture")
-    pane(page, "photo").locator("input[type=file]").set_input_files(bad)
-    expect(widget(page).locator(".nn-error")).to_contain_text("image must be a picture that Pillow can read")
-    assert book.python("print(lens.selection.image)") == "webcam"
-    widget(page).locator(".nn-error button").click()
-    expect(widget(page).locator(".nn-error")).to_be_hidden()
+    _a_file_that_is_no_image_is_an_error(book, page, tmp_path)
 
 
 def test_keys_reach_the_widget_and_not_the_notebook(lab, page, errors):
@@ -234,6 +241,27 @@ def test_tokens_of_a_transformer_and_the_summary_of_its_pass(lab, page, errors):
     expect(row).to_be_hidden()
 
 
+def _a_painted_mask_is_right(book, page):
+    pane(page, "photo").get_by_role("button", name="paint a mask").click()
+    box = pane(page, "photo").locator("canvas").bounding_box()
+    page.mouse.move(box["x"] + 60, box["y"] + 70)
+    page.mouse.down()
+    for step in range(60, 160, 10):
+        page.mouse.move(box["x"] + step, box["y"] + 70)
+    page.mouse.up()
+    page.mouse.move(box["x"] + 5, box["y"] + 5)
+    expect(pane(page, "photo").locator(".nn-reading")).not_to_have_class(re.compile("nn-stale"))
+    _, _, now = reading(page)
+    own = book.python(
+        "import numpy as np\n"
+        "m = np.unpackbits(np.frombuffer(view.mask, np.uint8))[:224 * 224].reshape(224, 224).astype(bool)\n"
+        "y = x.clone(); y[:, :, torch.from_numpy(m)] = 0.5 / (128 / 255) - 127 / 128\n"
+        "with torch.no_grad(): print(float(model(y)[0].softmax(0)[view.target]), m.mean())"
+    ).split()
+    assert now == pytest.approx(float(own[0]), abs=0.0051)
+    assert 0.02 < float(own[1]) < 0.4
+
+
 def test_the_occluders_size_is_dragged(lab, page, errors, tmp_path):
     """From one end to the other and back: nothing queues, the last map is right, and what was seen comes back."""
     book = lab("sizes.ipynb", [SETUP, 'view = lens.occlusion(nnlens.zoo.photo("coffee"))\nview'])
@@ -292,37 +320,20 @@ def test_the_occluders_size_is_dragged(lab, page, errors, tmp_path):
     # At one place, by size; and pixels hidden by hand, against plain torch.
     hover_photo(page, 0.5, 0.4)
     expect(pane(page, "size_curve").locator("canvas")).to_be_visible(timeout=20_000)
-    place, sizes, shares = json.loads(
+    position, sizes, shares = json.loads(
         book.python(
-            "import json; c = view.size_curve\nprint(json.dumps([c['place'], c['sizes'], c['probability'][0]]))"
+            "import json; c = view.size_curve\nprint(json.dumps([c['position'], c['sizes'], c['probability'][0]]))"
         )
     )
     target = int(book.python("print(view.target)"))
-    centre = [one + int(other) / 2 for one in place]
+    centre = [one + int(other) / 2 for one in position]
     for one, share in zip(sizes, shares, strict=True):
         top, left = (round(at - one / 2) for at in centre)
         if min(top, left) >= 0:
             own = float(book.python(f"print(float(hidden(x, {top}, {left}, {one})[{target}]))"))
             assert share == pytest.approx(own, abs=1e-5)
     page.screenshot(path=tmp_path / "sizes.png")
-    pane(page, "photo").get_by_role("button", name="paint a mask").click()
-    box = pane(page, "photo").locator("canvas").bounding_box()
-    page.mouse.move(box["x"] + 60, box["y"] + 70)
-    page.mouse.down()
-    for step in range(60, 160, 10):
-        page.mouse.move(box["x"] + step, box["y"] + 70)
-    page.mouse.up()
-    page.mouse.move(box["x"] + 5, box["y"] + 5)
-    expect(pane(page, "photo").locator(".nn-reading")).not_to_have_class(re.compile("nn-stale"))
-    _, _, now = reading(page)
-    own = book.python(
-        "import numpy as np\n"
-        "m = np.unpackbits(np.frombuffer(view.mask, np.uint8))[:224 * 224].reshape(224, 224).astype(bool)\n"
-        "y = x.clone(); y[:, :, torch.from_numpy(m)] = 0.5 / (128 / 255) - 127 / 128\n"
-        "with torch.no_grad(): print(float(model(y)[0].softmax(0)[view.target]), m.mean())"
-    ).split()
-    assert now == pytest.approx(float(own[0]), abs=0.0051)
-    assert 0.02 < float(own[1]) < 0.4
+    _a_painted_mask_is_right(book, page)
     page.screenshot(path=tmp_path / "hand.png")
     pane(page, "photo").get_by_role("button", name="clear").click()
     expect(pane(page, "photo").locator(".nn-reading")).not_to_contain_text("→")

@@ -40,16 +40,16 @@ export function limitsFor(all: Float32Array[], reach: number): Limits {
 
 /** The borders between superpixels: 1 where the right or the lower neighbour is another one. */
 export function borders(labels: Uint16Array, rows: number, columns: number): Uint8Array {
-  const found = new Uint8Array(labels.length);
+  const edges = new Uint8Array(labels.length);
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) {
       const at = row * columns + column;
       const right = column + 1 < columns && labels[at + 1] !== labels[at];
       const below = row + 1 < rows && labels[at + columns] !== labels[at];
-      found[at] = Number(right || below);
+      edges[at] = Number(right || below);
     }
   }
-  return found;
+  return edges;
 }
 
 /** The superpixels in the order of what they do, the largest first, of either sign. */

@@ -26,8 +26,8 @@ export function limitsOf(low: number, high: number): Limits {
 }
 
 export function colorOf(value: number, [low, high]: Limits, table: Table): number {
-  const place = Math.round(((value - low) / (high - low || 1)) * 255);
-  return table[Math.min(255, Math.max(0, place))];
+  const index = Math.round(((value - low) / (high - low || 1)) * 255);
+  return table[Math.min(255, Math.max(0, index))];
 }
 
 /** The colour of each code of a tile whose codes run from `low` to `high`, drawn in `limits`. */
@@ -44,8 +44,7 @@ export function codeColors(low: number, high: number, limits: Limits, table: Tab
 
 /** The value of a code; NaN and ±∞ have codes of their own. */
 export function decode(code: number, low: number, high: number): number {
-  if (code > LEVELS)
-    return [Number.NaN, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY][code - LEVELS - 1];
+  if (code > LEVELS) return [Number.NaN, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY][code - LEVELS - 1];
   return low + (code / LEVELS) * (high - low);
 }
 

@@ -1,8 +1,8 @@
 // A strip of colours with ticks.
 
-import { colorOf, css, type Limits, type Table } from "./colors.ts";
 import { h } from "../ui/dom.ts";
 import { short, signed } from "../ui/format.ts";
+import { colorOf, css, type Limits, type Table } from "./colors.ts";
 
 export interface Legend {
   element: HTMLElement;
@@ -34,7 +34,7 @@ export function legend(): Legend {
         });
       // As many digits as stand beside each other.
       const fitting = [3, 2, 1].map(texts).find((words) => words.join("").length <= 15) ?? texts(1);
-      fitting.forEach((text, place) => (ticks[place].textContent = text));
+      for (const [index, text] of fitting.entries()) ticks[index].textContent = text;
       what.textContent = unit;
     },
   };

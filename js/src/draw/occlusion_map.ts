@@ -43,8 +43,8 @@ export class OcclusionMap {
   }
 
   top(row: number, column: number): { label: number; probability: number } {
-    const place = row * this.columns + column;
-    return { label: this.tops[place], probability: this.topShares[place] };
+    const index = row * this.columns + column;
+    return { label: this.tops[index], probability: this.topShares[index] };
   }
 
   /** The change of the target's score at every position. */
@@ -88,13 +88,13 @@ export class OcclusionMap {
     const total = new Float32Array(height * width);
     const count = new Uint16Array(height * width);
     const change = this.change(target, score);
-    for (let place = 0; place < change.length; place++) {
-      if (Number.isNaN(change[place])) continue;
-      const top = this.data.tops[Math.floor(place / this.columns)];
-      const left = this.data.lefts[place % this.columns];
+    for (let index = 0; index < change.length; index++) {
+      if (Number.isNaN(change[index])) continue;
+      const top = this.data.tops[Math.floor(index / this.columns)];
+      const left = this.data.lefts[index % this.columns];
       for (let y = top; y < Math.min(height, top + this.data.size[0]); y++) {
         for (let x = left; x < Math.min(width, left + this.data.size[1]); x++) {
-          total[y * width + x] += change[place];
+          total[y * width + x] += change[index];
           count[y * width + x] += 1;
         }
       }

@@ -28,7 +28,8 @@ export function smoothed(values: Float32Array, rows: number, columns: number, de
       for (let column = 0; column < columns; column++) {
         let total = 0;
         for (let at = -reach; at <= reach; at++) {
-          total += weights[at + reach] * from[near(row + at * down, rows) * columns + near(column + at * across, columns)];
+          total +=
+            weights[at + reach] * from[near(row + at * down, rows) * columns + near(column + at * across, columns)];
         }
         to[row * columns + column] = total / sum;
       }

@@ -31,18 +31,14 @@ export function layout(count: number, across: number, down: number, width: numbe
 export type Sort = "index" | "mean" | "maximum" | "zeros";
 
 /** The units in the order of `sort`: largest first; by share of zeros, the sparsest first. */
-export function order(
-  sort: Sort,
-  units: number,
-  keys: Record<Exclude<Sort, "index">, Float32Array>,
-): Int32Array {
+export function order(sort: Sort, units: number, keys: Record<Exclude<Sort, "index">, Float32Array>): Int32Array {
   const places = Int32Array.from({ length: units }, (_, unit) => unit);
   if (sort === "index") return places;
   const key = keys[sort];
   return places.sort((a, b) => key[b] - key[a] || a - b);
 }
 
-/** The place in the order, and the pixel of its tile, under a point (a gap counts to the tile before it). */
+/** The index in the order, and the pixel of its tile, under a point (a gap counts to the tile before it). */
 export function hit(
   grid: Grid,
   count: number,
@@ -50,15 +46,15 @@ export function hit(
   y: number,
   across: number,
   down: number,
-): { place: number; row: number; column: number } | null {
+): { index: number; row: number; column: number } | null {
   const column = Math.floor(x / (grid.width + grid.gap));
   const row = Math.floor(y / (grid.height + grid.gap));
-  const place = row * grid.columns + column;
-  if (column < 0 || row < 0 || column >= grid.columns || place >= count) return null;
+  const index = row * grid.columns + column;
+  if (column < 0 || row < 0 || column >= grid.columns || index >= count) return null;
   const insideX = (x - column * (grid.width + grid.gap)) / grid.width;
   const insideY = (y - row * (grid.height + grid.gap)) / grid.height;
   return {
-    place,
+    index,
     row: Math.min(down - 1, Math.floor(insideY * down)),
     column: Math.min(across - 1, Math.floor(insideX * across)),
   };
@@ -69,8 +65,8 @@ export function gridFrom(text: string, tokens: number): [number, number] | "stri
   const typed = text.trim().toLowerCase();
   if (typed === "") return null;
   if (typed === "strip") return "strip";
-  const found = /^(\d+)\s*[x×*,]\s*(\d+)$/.exec(typed);
-  if (!found) return undefined;
-  const [rows, columns] = [Number(found[1]), Number(found[2])];
+  const match = /^(\d+)\s*[x×*,]\s*(\d+)$/.exec(typed);
+  if (!match) return undefined;
+  const [rows, columns] = [Number(match[1]), Number(match[2])];
   return rows > 0 && columns > 0 && rows * columns <= tokens ? [rows, columns] : undefined;
 }

@@ -109,7 +109,9 @@ export class Context {
   }
 
   /** Make a request: the kernel sees the counter change. */
-  request(counter: "refresh" | "cancel" | "resume" | "ablation_run" | "ablation_stop" | "synthesis_run" | "synthesis_stop"): void {
+  request(
+    counter: "refresh" | "cancel" | "resume" | "ablation_run" | "ablation_stop" | "synthesis_run" | "synthesis_stop",
+  ): void {
     this.set({ [counter]: this.get(counter) + 1 });
   }
 

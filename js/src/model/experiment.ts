@@ -64,14 +64,20 @@ export class Experiment {
     return keyOf(map.data.size[0], map.data.fill, map.data.shape) === this.key;
   }
 
-  /** The target's scores at the occluder's place under occluders of other sizes, smallest first. */
+  /** The target's scores at the occluder's occluder under occluders of other sizes, smallest first. */
   get curve(): { sizes: number[]; score(kind: Score): (number | null)[] } | null {
-    const place = this.context.get("occluder");
-    if (!place) return null;
+    const occluder = this.context.get("occluder");
+    if (!occluder) return null;
     const [size, fill, shape] = [this.context.get("size"), this.context.get("fill"), this.context.get("shape")];
     const target = this.context.get("target");
     const sent = this.context.get("size_curve");
-    if (sent && sent.size === size && sent.fill === fill && sent.shape === shape && String(sent.place) === String(place)) {
+    if (
+      sent &&
+      sent.size === size &&
+      sent.fill === fill &&
+      sent.shape === shape &&
+      String(sent.position) === String(occluder)
+    ) {
       const column = sent.classes.indexOf(target);
       if (column >= 0) return { sizes: sent.sizes, score: (kind) => sent[kind][column] };
     }
@@ -83,8 +89,8 @@ export class Experiment {
       .filter((map) => map.data.fill === fill && map.has(target))
       .sort((a, b) => a.data.size[0] - b.data.size[0])
       .flatMap((map) => {
-        const found = map.nearest(place[0] + size / 2, place[1] + size / 2);
-        return found ? [{ map, ...found }] : [];
+        const nearest = map.nearest(occluder[0] + size / 2, occluder[1] + size / 2);
+        return nearest ? [{ map, ...nearest }] : [];
       });
     if (points.length < 2) return null;
     return {
@@ -132,18 +138,19 @@ export class Experiment {
       const same = masked && masked.fill === this.context.get("fill") && String(masked.mark) === String(this.mark);
       return same ? scoresOf(masked) : null;
     }
-    const place = this.context.find("occluder");
-    if (!place) return null;
+    const occluder = this.context.find("occluder");
+    if (!occluder) return null;
     const answer = this.context.get("occluded");
-    const same = answer && (["size", "fill", "shape"] as const).every((name) => answer[name] === this.context.get(name));
-    if (same && String(answer.place) === String(place)) return scoresOf(answer);
+    const same =
+      answer && (["size", "fill", "shape"] as const).every((name) => answer[name] === this.context.get(name));
+    if (same && String(answer.position) === String(occluder)) return scoresOf(answer);
     const map = this.map;
     if (!this.isCurrent(map)) return null;
-    const found = map.find(place[0], place[1]);
-    if (!found) return null;
-    const top = map.top(found.row, found.column);
+    const nearest = map.find(occluder[0], occluder[1]);
+    if (!nearest) return null;
+    const top = map.top(nearest.row, nearest.column);
     return {
-      score: (index, kind) => (map.has(index) ? map.at(found.row, found.column, index, kind) : null),
+      score: (index, kind) => (map.has(index) ? map.at(nearest.row, nearest.column, index, kind) : null),
       top: top.label,
       topShare: top.probability,
     };

@@ -49,7 +49,9 @@ export class Layer {
       dead: zeros.filter((zero) => zero === 1).length,
     };
   });
-  private decodeUnit = once((payload: ShownUnitMap) => (payload?.data ? { ...payload, values: f32(payload.data) } : null));
+  private decodeUnit = once((payload: ShownUnitMap) =>
+    payload?.data ? { ...payload, values: f32(payload.data) } : null,
+  );
 
   get mosaic(): Mosaic | null {
     return this.decodeMosaic(this.context.get("mosaic"));

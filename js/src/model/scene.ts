@@ -21,8 +21,9 @@ export class Scene {
     this.experiment = new Experiment(context);
   }
 
-  private decodeTables = once((tables: Record<string, DataView>): Record<string, Table> =>
-    Object.fromEntries(Object.entries(tables ?? {}).map(([name, rgb]) => [name, packTable(u8(rgb))])),
+  private decodeTables = once(
+    (tables: Record<string, DataView>): Record<string, Table> =>
+      Object.fromEntries(Object.entries(tables ?? {}).map(([name, rgb]) => [name, packTable(u8(rgb))])),
   );
 
   /** The colours for numbers within `limits`. */

@@ -30,7 +30,11 @@ export function displayOptions(context: Context): string[] {
 }
 
 export function occluderOptions(context: Context): string[] {
-  const options = [`size=${context.get("size")}`, `stride=${context.get("stride")}`, `fill=${quoted(context.get("fill"))}`];
+  const options = [
+    `size=${context.get("size")}`,
+    `stride=${context.get("stride")}`,
+    `fill=${quoted(context.get("fill"))}`,
+  ];
   if (context.get("shape") === "circle") options.push('shape="circle"');
   return [...options, `score=${quoted(context.get("score"))}`];
 }

@@ -6,11 +6,7 @@ function isDark(element: HTMLElement): boolean {
   const light = document.body.dataset.jpThemeLight;
   if (light !== undefined) return light === "false";
   const set = document.body.dataset.theme ?? document.documentElement.dataset.theme;
-  if (
-    set === "dark" ||
-    document.body.classList.contains("dark") ||
-    document.documentElement.classList.contains("dark")
-  )
+  if (set === "dark" || document.body.classList.contains("dark") || document.documentElement.classList.contains("dark"))
     return true;
   for (let node: Element | null = element.parentElement; node; node = node.parentElement) {
     const [r, g, b, alpha = 1] = (getComputedStyle(node).backgroundColor.match(/[\d.]+/g) ?? []).map(Number);

@@ -1,9 +1,9 @@
 // The most probable classes, as they are and under the occluder. Click one to make it the target.
 
 import type { Context, TraitName } from "../model/context.ts";
-import { h, row as controls, say, uniqueId } from "./dom.ts";
 import { amount, isProbability, meaningOf } from "../model/meaning.ts";
 import type { Scene } from "../model/scene.ts";
+import { row as controls, h, say, uniqueId } from "./dom.ts";
 import { meaningRow } from "./meaning_row.ts";
 
 export function barsPane(context: Context, scene: Scene): HTMLElement {
@@ -56,14 +56,14 @@ export function barsPane(context: Context, scene: Scene): HTMLElement {
     const part = (value: number | null) => `${Math.min(1, Math.abs(value ?? 0) / most) * 100}%`;
     const under = scene.experiment.hiddenScores;
     const waiting = scene.experiment.isHiding && !under;
-    classes.forEach((index, place) => {
-      const row = rows[place];
+    classes.forEach((index, slot) => {
+      const row = rows[slot];
       if (!row) return;
-      const now = under?.score(index, "probability") ?? probability[place];
-      row.clean.style.left = part(probability[place]);
+      const now = under?.score(index, "probability") ?? probability[slot];
+      row.clean.style.left = part(probability[slot]);
       row.now.style.width = part(now);
       const words = amount(context, now);
-      say(row.words, under ? `${amount(context, probability[place])} → ${words}` : words);
+      say(row.words, under ? `${amount(context, probability[slot])} → ${words}` : words);
       row.button.setAttribute("aria-pressed", String(index === scene.target));
       row.button.classList.toggle("nn-stale", waiting);
     });

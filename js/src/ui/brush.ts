@@ -37,9 +37,9 @@ export class Brush {
         const [py, px] = [row + 0.5 - fromY, column + 0.5 - fromX];
         const along = length ? Math.min(1, Math.max(0, (py * dy + px * dx) / length)) : 0;
         if ((py - along * dy) ** 2 + (px - along * dx) ** 2 > radius * radius) continue;
-        const place = row * this.width + column;
-        if (this.hidden[place] === Number(paint)) continue;
-        this.hidden[place] = Number(paint);
+        const index = row * this.width + column;
+        if (this.hidden[index] === Number(paint)) continue;
+        this.hidden[index] = Number(paint);
         changed = true;
       }
     }
@@ -51,7 +51,7 @@ export class Brush {
   packed(): DataView | null {
     if (!this.hidden.includes(1)) return null;
     const bytes = new Uint8Array(Math.ceil(this.hidden.length / 8));
-    this.hidden.forEach((one, place) => (bytes[place >> 3] |= one << (7 - (place & 7))));
+    for (const [index, bit] of this.hidden.entries()) bytes[index >> 3] |= bit << (7 - (index & 7));
     return new DataView(bytes.buffer);
   }
 
@@ -61,7 +61,7 @@ export class Brush {
     this.canvas = h("canvas", { width: Math.max(1, this.width), height: Math.max(1, this.height) });
     const pen = this.canvas.getContext("2d")!;
     const image = pen.createImageData(this.canvas.width, this.canvas.height);
-    this.hidden.forEach((one, place) => (image.data[4 * place + 3] = 255 * one));
+    for (const [index, bit] of this.hidden.entries()) image.data[4 * index + 3] = 255 * bit;
     pen.putImageData(image, 0, 0);
     return this.canvas;
   }

@@ -79,7 +79,7 @@ export function pictured(bytes: Uint8Array, react: () => void): HTMLImageElement
 
 /** A row of controls; none where all of them are left out, so that no hole stays. */
 export function row(...controls: (HTMLElement | false)[]): HTMLElement | null {
-  const there = controls.filter((one): one is HTMLElement => Boolean(one));
+  const there = controls.filter((control): control is HTMLElement => Boolean(control));
   return there.length ? h("div", { class: "nn-row" }, ...there) : null;
 }
 

@@ -36,3 +36,8 @@ export function shape(sizes: number[]): string {
   if (rest.length >= 3 && height === width) return [...rest.slice(0, -2), `${height}²`].join("×");
   return rest.join("×") || "1";
 }
+
+/** What a value stands for in a map that was reduced by `step`. */
+export function reducedWords(step: number): string {
+  return `each value is the largest of ${step} × ${step}`;
+}

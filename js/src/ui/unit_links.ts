@@ -1,7 +1,7 @@
 // Units as a list with bars: a click goes there.
 
-import type { OfUnit, UnitValue } from "../model/traits.ts";
 import { type Context, NEEDS_KERNEL } from "../model/context.ts";
+import type { OfUnit, UnitValue } from "../model/traits.ts";
 import { h } from "./dom.ts";
 import { signed } from "./format.ts";
 
@@ -18,8 +18,17 @@ export function unitLinks(context: Context, list: HTMLElement, links: UnitValue[
       const name = `${link.layer} · ${link.unit}`;
       const button = h(
         "button",
-        { type: "button", class: "nn-link", title: there ? `go to ${name}` : link.layer === "input" ? name : NEEDS_KERNEL },
-        h("span", { class: "nn-unit-name" }, h("span", { class: "nn-name" }, h("bdi", {}, link.layer)), ` · ${link.unit}`),
+        {
+          type: "button",
+          class: "nn-link",
+          title: there ? `go to ${name}` : link.layer === "input" ? name : NEEDS_KERNEL,
+        },
+        h(
+          "span",
+          { class: "nn-unit-name" },
+          h("span", { class: "nn-name" }, h("bdi", {}, link.layer)),
+          ` · ${link.unit}`,
+        ),
         h("span", { class: "nn-balance" }, bar),
         h("span", { class: "nn-number" }, signed(link.value)),
       );

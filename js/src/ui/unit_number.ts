@@ -1,8 +1,8 @@
 // The selected unit's number, to type or to step.
 
 import type { Context } from "../model/context.ts";
-import { h } from "./dom.ts";
 import type { Scene } from "../model/scene.ts";
+import { h } from "./dom.ts";
 
 export function unitNumber(context: Context, scene: Scene): HTMLElement {
   const number = h("input", { type: "number", min: 0, step: 1, "aria-label": "unit", class: "nn-short" });

@@ -1,4 +1,4 @@
-"""Images between an input and what stands in its place."""
+"""Blends of an input and its replacement."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from nnlens.passes.whole_passes import WholePasses
 
 
 class Blend:
-    """`blend(shown)`: the input where a mask is 1, what stands in its place where it is 0, and between in between.
+    """`blend(shown)`: the input where a mask is 1, its replacement where it is 0, and a mixture for values in between.
 
-    The images are in one piece of memory, which the next call writes into: thousands of them need no new one.
+    All calls write into the same memory, so that thousands of images do not need to be allocated.
     """
 
-    def __init__(self, passes: WholePasses, standing: Tensor):
-        self._x, self._standing = passes.laid_out(passes.x), passes.laid_out(standing[None].to(passes.x))
+    def __init__(self, passes: WholePasses, replacement: Tensor):
+        self._x, self._replacement = passes.laid_out(passes.x), passes.laid_out(replacement[None].to(passes.x))
         self._memory = self._x[:0]
 
     def __call__(self, shown: Tensor) -> Tensor:
@@ -23,4 +23,4 @@ class Blend:
         if len(self._memory) < len(shown):
             self._memory = self._x.repeat(len(shown), 1, 1, 1)
         weights = shown[:, None].to(self._x)
-        return torch.lerp(self._standing, self._x, weights, out=self._memory[: len(shown)])
+        return torch.lerp(self._replacement, self._x, weights, out=self._memory[: len(shown)])

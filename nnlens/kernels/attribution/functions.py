@@ -6,6 +6,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from torch import Tensor, nn
+
 from .registry import METHODS, attribution
 from .result import Attribution
 
@@ -13,15 +15,15 @@ from .result import Attribution
 def _function(name: str) -> Callable[..., Attribution]:
     method = METHODS[name]
 
-    def function(model: Any, x: Any, *, target: int | None = None, **options: Any) -> Attribution:
+    def function(model: nn.Module, x: Tensor, *, target: int | None = None, **options: Any) -> Attribution:
         return attribution(model, x, name, target=target, **options)
 
-    def keyword(name: str, default: Any) -> inspect.Parameter:
+    def keyword(name: str, default: object) -> inspect.Parameter:
         return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default)
 
     shown = list(inspect.signature(function).parameters.values())[:-1]
-    more = [keyword(one, default) for one, default in method.options.items()]
-    subject = [keyword("score", method.score), *(keyword(one, None) for one in ("output", "recording", "prepared"))]
+    more = [keyword(item, default) for item, default in method.options.items()]
+    subject = [keyword("score", method.score), *(keyword(item, None) for item in ("output", "recording", "prepared"))]
     function.__signature__ = inspect.Signature([*shown, *more, *subject])  # type: ignore[attr-defined]
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"{method.steps.__doc__}\n\n    For `target`, `score`, `output`, … see `Subject`."

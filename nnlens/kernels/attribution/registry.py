@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from jaxtyping import Shaped
 from torch import Tensor, nn
 
 from nnlens.kernels.occlusion.occluder import pair
@@ -41,7 +42,7 @@ MethodName = Literal[
 ]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Method:
     """A way to attribute a score to the places of an input.
 
@@ -54,13 +55,13 @@ class Method:
     passes : callable
         Options and the image's height and width → how many forward passes it takes, a backward pass counting as two.
     score : "logit" or "probability"
-        Which it explains unless it is told.
+        Which one it explains by default.
     gradient : bool
         Whether it needs one.
     random : bool
         Whether it depends on a seed.
     class_specific : bool
-        Whether it knows of the class at all.
+        Whether it depends on the class.
     """
 
     name: MethodName
@@ -76,7 +77,9 @@ class Method:
     def options(self) -> dict[str, Any]:
         """The options with their defaults."""
         parameters = inspect.signature(self.steps).parameters.values()
-        return {one.name: one.default for one in parameters if one.kind is one.KEYWORD_ONLY}
+        return {
+            parameter.name: parameter.default for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY
+        }
 
     def cost(self, image: tuple[int, int] = (224, 224), **options: Any) -> int:
         """About how many forward passes it takes with these options on an image of this height and width."""
@@ -97,42 +100,84 @@ def _samples(options: dict[str, Any], image: tuple[int, int]) -> int:
 METHODS: dict[str, Method] = {
     method.name: method
     for method in (
-        Method("gradient", "gradient", gradients.gradient, lambda *_: 3, gradient=True),
-        Method("input_x_gradient", "input × gradient", gradients.input_x_gradient, lambda *_: 3, gradient=True),
+        Method(name="gradient", title="gradient", steps=gradients.gradient, passes=lambda *_: 3, gradient=True),
         Method(
-            "smoothgrad", "SmoothGrad", gradients.smoothgrad, lambda o, _: 3 * o["samples"], gradient=True, random=True
-        ),
-        Method(
-            "integrated_gradients",
-            "integrated gradients",
-            gradients.integrated_gradients,
-            lambda o, _: 3 * o["steps"] + 1,
-            gradient=True,
-        ),
-        Method("grad_cam", "Grad-CAM", class_maps.grad_cam, lambda *_: 3, gradient=True),
-        Method("grad_cam_plus_plus", "Grad-CAM++", class_maps.grad_cam_plus_plus, lambda *_: 3, gradient=True),
-        Method("guided_grad_cam", "Guided Grad-CAM", class_maps.guided_grad_cam, lambda *_: 6, gradient=True),
-        Method("deconvnet", "deconvnet", gradients.deconvnet, lambda *_: 3, gradient=True),
-        Method("guided_backprop", "guided backprop", gradients.guided_backprop, lambda *_: 3, gradient=True),
-        Method("occlusion", "occlusion", occlusion_attribution, _positions, "probability"),
-        Method("lime", "LIME", lime, _samples, "probability", random=True),
-        Method("kernel_shap", "KernelSHAP", kernel_shap, lambda o, _: o["samples"] + 2, "probability", random=True),
-        Method("rise", "RISE", rise, _samples, "probability", random=True),
-        Method(
-            "extremal_perturbation",
-            "extremal perturbation",
-            extremal_perturbation,
-            lambda o, _: 3 * o["steps"],
+            name="input_x_gradient",
+            title="input × gradient",
+            steps=gradients.input_x_gradient,
+            passes=lambda *_: 3,
             gradient=True,
         ),
         Method(
-            "attention_rollout", "attention rollout", class_maps.attention_rollout, lambda *_: 1, class_specific=False
+            name="smoothgrad",
+            title="SmoothGrad",
+            steps=gradients.smoothgrad,
+            passes=lambda o, _: 3 * o["samples"],
+            gradient=True,
+            random=True,
+        ),
+        Method(
+            name="integrated_gradients",
+            title="integrated gradients",
+            steps=gradients.integrated_gradients,
+            passes=lambda o, _: 3 * o["steps"] + 1,
+            gradient=True,
+        ),
+        Method(name="grad_cam", title="Grad-CAM", steps=class_maps.grad_cam, passes=lambda *_: 3, gradient=True),
+        Method(
+            name="grad_cam_plus_plus",
+            title="Grad-CAM++",
+            steps=class_maps.grad_cam_plus_plus,
+            passes=lambda *_: 3,
+            gradient=True,
+        ),
+        Method(
+            name="guided_grad_cam",
+            title="Guided Grad-CAM",
+            steps=class_maps.guided_grad_cam,
+            passes=lambda *_: 6,
+            gradient=True,
+        ),
+        Method(name="deconvnet", title="deconvnet", steps=gradients.deconvnet, passes=lambda *_: 3, gradient=True),
+        Method(
+            name="guided_backprop",
+            title="guided backprop",
+            steps=gradients.guided_backprop,
+            passes=lambda *_: 3,
+            gradient=True,
+        ),
+        Method(
+            name="occlusion", title="occlusion", steps=occlusion_attribution, passes=_positions, score="probability"
+        ),
+        Method(name="lime", title="LIME", steps=lime, passes=_samples, score="probability", random=True),
+        Method(
+            name="kernel_shap",
+            title="KernelSHAP",
+            steps=kernel_shap,
+            passes=lambda o, _: o["samples"] + 2,
+            score="probability",
+            random=True,
+        ),
+        Method(name="rise", title="RISE", steps=rise, passes=_samples, score="probability", random=True),
+        Method(
+            name="extremal_perturbation",
+            title="extremal perturbation",
+            steps=extremal_perturbation,
+            passes=lambda o, _: 3 * o["steps"],
+            gradient=True,
+        ),
+        Method(
+            name="attention_rollout",
+            title="attention rollout",
+            steps=class_maps.attention_rollout,
+            passes=lambda *_: 1,
+            class_specific=False,
         ),
     )
 }
 
 
-def method_named(name: Any, argument: str = "method") -> Method:
+def method_named(name: object, argument: str = "method") -> Method:
     """A method by its name; ValueError, which names the argument, with the names there are."""
     if isinstance(name, str):
         plain = name.strip().lower().replace("++", "_plus_plus").replace("×", "x").replace("-", "_").replace(" ", "_")
@@ -143,15 +188,15 @@ def method_named(name: Any, argument: str = "method") -> Method:
 
 
 def attribution_steps(subject: Subject, method: str, **options: Any) -> Iterator[Attribution]:
-    """The attribution of a subject as it grows, the last one whole. For the options see the method's own function."""
-    one = method_named(method)
-    unknown = [name for name in options if name not in one.options]
+    """The attribution of a subject as it improves; the last one is complete. Options: see the method's function."""
+    item = method_named(method)
+    unknown = [name for name in options if name not in item.options]
     if unknown:
-        known = ", ".join(one.options) or "none"
-        hint = nearest(unknown[0], one.options)
-        raise TypeError(f"{one.name} has no option {unknown[0]!r}{hint}; it takes {known}")
+        known = ", ".join(item.options) or "none"
+        hint = nearest(unknown[0], item.options)
+        raise TypeError(f"{item.name} has no option {unknown[0]!r}{hint}; it takes {known}")
     subject.forwards = subject.backwards = 0
-    return one.steps(subject, **options)
+    return item.steps(subject, **options)
 
 
 _OF_SUBJECT = ("output", "recording", "prepared")
@@ -159,25 +204,25 @@ _OF_SUBJECT = ("output", "recording", "prepared")
 
 def attribution(
     model: nn.Module,
-    x: Tensor,
+    x: Shaped[Tensor, "1 ..."],
     method: str,
     *,
     target: int | None = None,
     score: ScoreKind | None = None,
     **options: Any,
 ) -> Attribution:
-    """How much each place of an input has to do with one score, by the method of that name.
+    """How much each place of an input contributes to one score, by the named method.
 
     Parameters
     ----------
     x : tensor (1, channels, height, width)
-        The gradient's methods take other inputs too.
+        Gradient methods accept other inputs too.
     method : str
         One of `METHODS`.
     target : int, optional
         The class; the most probable one if left out.
     score : "logit" or "probability", optional
-        What is explained; methods that follow a gradient take the logit, the others the probability, unless told.
+        What is explained; by default the logit for gradient methods, and the probability for the others.
     **options
         The method's own, and `output`, `recording`, `prepared` of a `Subject`.
 
@@ -193,7 +238,7 @@ def attribution(
     >>> attribution(model, torch.ones(1, 1, 4, 4), "integrated_gradients", target=1).signed().shape
     (4, 4)
     """
-    given = {name: options.pop(name) for name in _OF_SUBJECT if name in options}
-    subject = Subject(model, x, target=target, score=score, usual=method_named(method).score, **given)
+    value = {name: options.pop(name) for name in _OF_SUBJECT if name in options}
+    subject = Subject(model, x, target=target, score=score, usual=method_named(method).score, **value)
     *_, last = attribution_steps(subject, method, **options)
     return last

@@ -1,4 +1,4 @@
-"""What an attribution method gives: a number for each input value or pixel, and what it means."""
+"""The result of an attribution method: a number for each input value or pixel, and its meaning."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from jaxtyping import Float
 
 from nnlens.scores.meaning import ScoreKind
 
@@ -15,39 +16,39 @@ if TYPE_CHECKING:
     from .surrogate import Surrogate
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Attribution:
-    """How much each part of an input had to do with one score.
+    """How much each part of an input contributed to one score.
 
     Attributes
     ----------
     method : str
-        By the name in `METHODS`: "gradient", "lime", …
+        Its name in `METHODS`: "gradient", "lime", …
     values : float32 array
         Of the shape of one input (channels, height, width), or (1, height, width) from methods that know only pixels.
     contribution : bool
-        True: a number says how much its place adds to the score, below 0 that it takes away. False: it says how the
-        score would change with the input value there (a gradient), and only its size tells what matters.
+        True: a number is what its place adds to the score (negative: subtracts). False: it is the derivative of the
+        score with respect to the input value, and only its magnitude indicates importance.
     target, score, value
         The class; "logit" or "probability"; and what that is for the input as it is.
     parameters : mapping
-        All that decided the result.
+        All parameters of the method.
     forwards, backwards : int
         The cost so far, in passes of one input.
     done : float
-        1 for a whole result; less where it is still growing.
+        1 for a complete result; less while it is growing.
     promised : float or None
-        What the values should add up to, where the method promises it: f(x) − f(baseline). See `delta`.
+        What the values should add up to, if the method guarantees it: f(x) − f(baseline). See `delta`.
     layer : str
-        Where the map was made, for methods that look at one layer; "" for the others.
+        The layer of the map, for methods that use one layer; "" for the others.
     surrogate : Surrogate or None
         The linear model of superpixels behind the map (LIME, KernelSHAP).
     notes : tuple of str
-        What a reader must know: how much of a rule applied, what the map does not depend on.
+        Remarks on the result: how much of a rule applied, what the map does not depend on.
     """
 
     method: str
-    values: np.ndarray
+    values: Float[np.ndarray, "channels ..."]
     contribution: bool
     target: int
     score: ScoreKind
@@ -66,24 +67,28 @@ class Attribution:
 
     @property
     def complete(self) -> bool:
+        """Whether all passes were done."""
         return self.done >= 1
 
     @property
     def all_zero(self) -> bool:
+        """Whether every value is 0."""
         return not np.any(self.values)
 
     @property
     def delta(self) -> float | None:
-        """How far the values are from adding up to what the method promises; None where it promises nothing."""
+        """The difference between the sum of the values and `promised`; None if the method guarantees no sum."""
         return None if self.promised is None else float(self.values.sum(dtype=np.float64)) - self.promised
 
     def signed(self) -> np.ndarray:
         """The sum over the channels, (height, width)."""
-        return self.values.sum(0)
+        result: np.ndarray = self.values.sum(0)
+        return result
 
     def magnitude(self) -> np.ndarray:
         """The Euclidean norm over the channels, (height, width)."""
-        return np.sqrt((self.values.astype(np.float64) ** 2).sum(0)).astype(np.float32)
+        result: np.ndarray = np.sqrt((self.values.astype(np.float64) ** 2).sum(0)).astype(np.float32)
+        return result
 
     def importance(self) -> np.ndarray:
         """What the pixels are ranked by, (height, width): contributions with their sign, gradients by their size."""

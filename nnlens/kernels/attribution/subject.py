@@ -1,4 +1,4 @@
-"""What is explained: one score of a model for one input, and the passes that tell of it."""
+"""What is explained: one score of a model for one input, and the passes that compute it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Subject:
     output : str, int, callable or ScoreMeaning, optional
         Which of several outputs holds the scores, or what they mean.
     recording, prepared : optional
-        The whole pass on `x` and the model made ready for many passes, where they are at hand.
+        The whole pass on `x` and the prepared model, if already computed.
 
     Attributes
     ----------
@@ -99,7 +99,7 @@ class Subject:
         if not np.isfinite(self.value):
             raise ValueError(f"target must be a class with a finite score, got {self.target}, whose {self.score} is −∞")
         self.forwards, self.backwards = 0, 0
-        self.how = ""  # how a layer's gradient was had, where it was not the fast way
+        self.how = ""  # how a layer's gradient was computed, if not in the fast way
 
     @property
     def recording(self) -> Recording:
@@ -129,12 +129,12 @@ class Subject:
         """The explained score of each input of a batch, float64 on the CPU, without a gradient."""
         self._check_model()
         self.forwards += len(batch)
-        found = self.of(self.passes.scores(batch)).cpu().double()
-        if not torch.isfinite(found).all():
+        results = self.of(self.passes.scores(batch)).cpu().double()
+        if not torch.isfinite(results).all():
             raise ValueError(
                 "the model returned NaN or infinity for a variation of x: its score cannot be explained so"
             )
-        return found
+        return results
 
     def gradients(self, batch: Tensor, rule: Rule = "gradient") -> tuple[Tensor, Tensor]:
         """The gradient of each input's score towards it, of the batch's shape, by a rule for rectifiers; the scores.
@@ -176,7 +176,7 @@ class Subject:
         return torch.cat([gradient for gradient, _ in parts]), torch.cat([score for _, score in parts])
 
     def _without_gradient(self, why: Exception | str, towards: str = "") -> Exception:
-        """What is raised where no gradient can be had; what says something else already, as it is."""
+        """The error to raise where there is no gradient; errors with another cause are returned unchanged."""
         if isinstance(why, Exception) and out_of_memory(why):
             return why
         if isinstance(why, OtherPathError):
@@ -194,9 +194,9 @@ class Subject:
         name = recording.resolve(layer)
 
         def follow(run: Callable[[Tensor], tuple[dict[str, Tensor], Any]]) -> tuple[Tensor, Tensor | None]:
-            kept, given = run(batch.detach().clone().requires_grad_() * 1)
-            score = self.of(self.meaning.read(given, len(batch)))
-            return kept[name], torch.autograd.grad(score.sum(), kept[name], allow_unused=True)[0]
+            stored, argument = run(batch.detach().clone().requires_grad_() * 1)
+            score = self.of(self.meaning.read(argument, len(batch)))
+            return stored[name], torch.autograd.grad(score.sum(), stored[name], allow_unused=True)[0]
 
         with torch.inference_mode(False), borrow(self.model), torch.enable_grad():
             try:
@@ -237,7 +237,7 @@ class Subject:
         )
 
 
-def given_count(value: Any, name: str, least: int = 1, most: int | None = None) -> int:
+def given_count(value: object, name: str, least: int = 1, most: int | None = None) -> int:
     """A whole number of at least `least`, or an error that names the argument."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise TypeError(f"{name} must be a whole number, got {value!r}")

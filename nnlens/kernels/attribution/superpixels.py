@@ -1,4 +1,4 @@
-"""Superpixels: an image cut into parts that are switched on and off as a whole."""
+"""Superpixels: a partition of an image into regions that are switched on and off as a whole."""
 
 from __future__ import annotations
 
@@ -9,16 +9,20 @@ from typing import Any, Literal, get_args
 import numpy as np
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float, Integer
+from numpy.typing import ArrayLike
 from torch import Tensor
 
-from nnlens.kernels.occlusion.occluder import Fill, standing
+from nnlens.kernels.occlusion.occluder import Fill, mask_filling
 from nnlens.utils.suggestions import nearest
 
 Segmentation = Literal["quickshift", "slic", "felzenszwalb", "grid"]
 _LARGE = 256  # pixels of the longer side: what quickshift is searched on
 
 
-def superpixels(x: Tensor, how: Segmentation = "slic", count: int | None = 50, **options: Any) -> np.ndarray:
+def superpixels(
+    x: Float[Tensor, "1 c h w"], how: Segmentation = "slic", count: int | None = 50, **options: Any
+) -> Integer[np.ndarray, "h w"]:
     """Labels 0…k−1 of an image's parts, int64 (height, width).
 
     Parameters
@@ -27,11 +31,11 @@ def superpixels(x: Tensor, how: Segmentation = "slic", count: int | None = 50, *
         Stretched to 0…1 for the segmentation; of other than three channels the first is taken as grey.
     how : "slic", "quickshift", "felzenszwalb" or "grid"
         The first three by scikit-image; where SLIC finds less than a fifth of what was asked for, a warning says so,
-        and a grid is made. "quickshift" is the reference implementation's of LIME (kernel_size 4,
-        max_dist 200, ratio 0.2); "grid" is of rectangles, and needs nothing.
+        and a grid is used. "quickshift" is that of LIME's reference implementation (kernel_size 4,
+        max_dist 200, ratio 0.2); "grid" is a grid of rectangles, and needs no library.
     count : int
-        About how many parts: SLIC and the grid meet it nearly, for the two others what decides their number is
-        searched for. None takes them as they come.
+        About how many parts: SLIC and the grid come close; for the two others the parameter that determines the number
+        is searched. None uses their defaults.
     **options
         scikit-image's.
     """
@@ -49,9 +53,10 @@ def superpixels(x: Tensor, how: Segmentation = "slic", count: int | None = 50, *
         across = max(1, min(width, round((count * width / height) ** 0.5)))
         down = max(1, min(height, round(count / across)))
         rows, columns = np.arange(height) * down // height, np.arange(width) * across // width
-        return (rows[:, None] * across + columns).astype(np.int64)
+        result: np.ndarray = (rows[:, None] * across + columns).astype(np.int64)
+        return result
     if how == "quickshift" and count is not None and max(height, width) > _LARGE:
-        # It takes sixteen times as long on twice the side.
+        # The time grows with the fourth power of the side.
         small = F.interpolate(x.float(), scale_factor=_LARGE / max(height, width), mode="area")
         return as_labels(_enlarged(superpixels(small, how, count, **options), height, width), x)
     picture = _picture(x)
@@ -79,14 +84,16 @@ def superpixels(x: Tensor, how: Segmentation = "slic", count: int | None = 50, *
             knob, low, high = ("kernel_size", 4, max(6, min(height, width) / 16)) if fewer else ("max_dist", 1, 200)
 
             def shifted(value: float) -> np.ndarray:
-                return segmentation.quickshift(picture, **{**reference, knob: value})
+                result: np.ndarray = segmentation.quickshift(picture, **{**reference, knob: value})
+                return result
 
             labels = _searched(shifted, count, low, high)
     else:
         own = {"sigma": 0.8, "min_size": 20, **options}
 
         def merged(scale: float) -> np.ndarray:
-            return segmentation.felzenszwalb(picture, **{"scale": scale, **own})
+            result: np.ndarray = segmentation.felzenszwalb(picture, **{"scale": scale, **own})
+            return result
 
         labels = merged(1.0) if count is None else _searched(merged, count, 1, 10_000)
     return as_labels(labels, x)
@@ -94,11 +101,11 @@ def superpixels(x: Tensor, how: Segmentation = "slic", count: int | None = 50, *
 
 def _enlarged(labels: np.ndarray, height: int, width: int) -> np.ndarray:
     rows, columns = np.arange(height) * labels.shape[0] // height, np.arange(width) * labels.shape[1] // width
-    found: np.ndarray = labels[rows[:, None], columns]
-    return found
+    result: np.ndarray = labels[rows[:, None], columns]
+    return result
 
 
-def as_labels(segments: Any, x: Tensor) -> np.ndarray:
+def as_labels(segments: ArrayLike, x: Float[Tensor, "1 c h w"]) -> Integer[np.ndarray, "h w"]:
     """Any labelling (height, width) of an image's pixels as 0…k−1, in the order of the labels."""
     labels = np.asarray(segments)
     if labels.shape != tuple(x.shape[2:]) or not np.issubdtype(labels.dtype, np.integer):
@@ -117,7 +124,7 @@ def _picture(x: Tensor) -> np.ndarray:
 
 
 def _searched(cut: Callable[[float], np.ndarray], count: int, low: float, high: float) -> np.ndarray:
-    """The cut whose number of parts is nearest to `count`, which falls as the knob goes up; by bisection."""
+    """The segmentation whose number of parts is nearest to `count`, found by bisection of a parameter."""
     cuts: list[tuple[int, int, np.ndarray]] = []
     for _ in range(7):
         middle = (low * high) ** 0.5
@@ -127,11 +134,11 @@ def _searched(cut: Callable[[float], np.ndarray], count: int, low: float, high: 
         if abs(parts - count) <= count // 20:
             break
         low, high = (middle, high) if parts > count else (low, middle)
-    return min(cuts, key=lambda one: one[:2])[2]
+    return min(cuts, key=lambda item: item[:2])[2]
 
 
 def switched_off(x: Tensor, labels: np.ndarray, fill: Fill | Literal["own mean"], seed: int = 0) -> tuple[Tensor, str]:
-    """What stands where a superpixel is off, (channels, height, width), and its name in words.
+    """The replacement of switched-off superpixels, (channels, height, width), and its name in words.
 
     "own mean" is each superpixel's own mean colour, as in LIME's reference implementation; else a fill of `occlusion`.
     """
@@ -141,4 +148,4 @@ def switched_off(x: Tensor, labels: np.ndarray, fill: Fill | Literal["own mean"]
         sums.index_add_(1, at, image)
         means = sums / torch.bincount(at)
         return means[:, at].view(x.shape[1:]).to(x), "each superpixel's own mean colour"
-    return standing(x, fill, seed)
+    return mask_filling(x, fill, seed)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float, Integer
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Surrogate:
     """score ≈ intercept + Σ coefficient · (part is on).
 
@@ -16,8 +17,8 @@ class Surrogate:
     coefficients : float64 array (parts,)
     intercept : float
     errors : float64 array (parts,)
-        The coefficients' standard errors, robust to a spread that is not even (White 1980): what another draw of as
-        many samples would change, and what of the model is not linear.
+        The coefficients' standard errors, robust to unequal variance (White 1980): the variation between draws of as
+        many samples, and the deviation of the model from a linear one.
     r2 : float
         The share of the samples' weighted variance that the linear model explains; NaN where they do not vary.
     samples : int
@@ -25,12 +26,12 @@ class Surrogate:
         Which part each pixel belongs to; None for text.
     """
 
-    coefficients: np.ndarray
+    coefficients: Float[np.ndarray, " parts"]
     intercept: float
-    errors: np.ndarray
+    errors: Float[np.ndarray, " parts"]
     r2: float
     samples: int
-    labels: np.ndarray | None = None
+    labels: Integer[np.ndarray, "h w"] | None = None
 
     def __len__(self) -> int:
         return len(self.coefficients)
@@ -40,17 +41,18 @@ class Surrogate:
         return self.coefficients - width * self.errors, self.coefficients + width * self.errors
 
     def strongest(self, k: int = 5) -> tuple[list[int], list[int]]:
-        """The at most k parts that speak most for the class, and those that speak most against it."""
+        """At most k parts with the most evidence for the class, and k with the most against it."""
         order = np.argsort(-self.coefficients, kind="stable")
-        pro = [int(one) for one in order[:k] if self.coefficients[one] > 0]
-        contra = [int(one) for one in order[::-1][:k] if self.coefficients[one] < 0]
+        pro = [int(item) for item in order[:k] if self.coefficients[item] > 0]
+        contra = [int(item) for item in order[::-1][:k] if self.coefficients[item] < 0]
         return pro, contra
 
     def painted(self) -> np.ndarray:
         """Each pixel with its part's coefficient, (1, height, width)."""
         if self.labels is None:
             raise ValueError("only the parts of an image can be painted")
-        return self.coefficients[self.labels][None].astype(np.float32)
+        result: np.ndarray = self.coefficients[self.labels][None].astype(np.float32)
+        return result
 
     def __repr__(self) -> str:
         return f"Surrogate({len(self)} parts, {self.samples} samples, R² {self.r2:.3f})"
@@ -66,11 +68,13 @@ class Fit:
         self.weights: list[np.ndarray] = []
 
     def add(self, on: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> None:
+        """Add samples: which parts are on (n, parts), their scores and weights (n)."""
         self.on.append(on.astype(np.float64))
         self.scores.append(np.asarray(scores, np.float64))
         self.weights.append(np.asarray(weights, np.float64))
 
     def solve(self, labels: np.ndarray | None = None) -> Surrogate:
+        """The linear model of all samples so far."""
         on, scores, weights = map(np.concatenate, (self.on, self.scores, self.weights))
         total = weights.sum()
         middle, mean = weights @ on / total, weights @ scores / total
@@ -82,10 +86,17 @@ class Fit:
         bread = x * (weights * rest)[:, None]
         errors = np.sqrt(np.maximum(np.diag(inverse @ (bread.T @ bread) @ inverse), 0))
         spread = float(weights @ y**2)
-        # What varies by rounding alone does not vary.
+        # A variance that rounding explains counts as 0.
         flat = spread <= 1e-20 * max(1.0, float(weights @ scores**2))
         r2 = float("nan") if flat else 1 - float(weights @ rest**2) / spread
-        return Surrogate(coefficients, float(mean - middle @ coefficients), errors, r2, len(scores), labels)
+        return Surrogate(
+            coefficients=coefficients,
+            intercept=float(mean - middle @ coefficients),
+            errors=errors,
+            r2=r2,
+            samples=len(scores),
+            labels=labels,
+        )
 
 
 def inverted(moments: np.ndarray) -> np.ndarray:

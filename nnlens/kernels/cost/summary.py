@@ -16,10 +16,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from nnlens.geometry.receptive_field import ReceptiveField, receptive_field
 from nnlens.recording import ForwardError, Recorder, Recording, device_of
-from nnlens.recording.tape import Event, tensors_in
+from nnlens.recording.tape import Event
+from nnlens.utils.nests import tensors_in
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Cost:
     """One line of a summary: an operation, or a module with all that ran inside it.
 
@@ -28,15 +29,15 @@ class Cost:
     name, label : str
         The operation's name or the module's path, and what it is.
     depth : int
-        How many modules it lies in.
+        The number of modules that contain it.
     shape, dtype
         Of its output; None for a module that gave no tensor.
     parameters : int
         How many numbers its parameters have; in a module each counts once.
     flops : int or None
         Of its matrix products, convolutions, attention and recurrent steps, a multiply-add being two, as
-        `torch.utils.flop_counter` counts them; the rest counts 0. None where they could not be counted, in a
-        scripted module say.
+        `torch.utils.flop_counter` counts them; the rest counts 0. None where they could not be counted, for example in
+        a scripted module.
     seconds : float
         The median over several passes, with everything recorded.
     bytes : int
@@ -63,7 +64,7 @@ class Cost:
     silent: bool = False
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Summary:
     """The costs of one pass as a tree; `total` is the whole model. Shows itself as a table.
 
@@ -79,16 +80,17 @@ class Summary:
         return f"Summary({self.total.label}, {len(self.recording)} operations, {self.total.parameters} parameters)"
 
     def lines(self, depth: int | None = None) -> list[Cost]:
-        found: list[Cost] = []
+        """The lines of the table, down to this depth of modules."""
+        result: list[Cost] = []
 
         def add(cost: Cost) -> None:
-            found.append(cost)
+            result.append(cost)
             if depth is None or cost.depth < depth:
                 for child in cost.children:
                     add(child)
 
         add(self.total)
-        return found
+        return result
 
     def __getitem__(self, name: str) -> Cost:
         for cost in self.lines():
@@ -115,28 +117,28 @@ def summary(model: nn.Module, *inputs: Any, depth: int | None = None, passes: in
     recording = recorder.run(inputs, keywords)  # the first pass warms up, and says what is wrong if something is
     clock = _Clock(device_of(recorder.model))
     timed = [recorder.run(inputs, keywords, meter=clock) for _ in range(passes)]
-    seconds = [[operation.seconds for operation in one] for one in timed if one.names == recording.names]
+    seconds = [[operation.seconds for operation in item] for item in timed if item.names == recording.names]
     flops = _flops(recorder, inputs, keywords, recording)
     costs = []
-    for place, operation in enumerate(recording):
+    for index, operation in enumerate(recording):
         if operation.kind in ("gate", "state") or operation.op == "attention_weights":
             continue  # computed when asked for, not in the pass
-        times = [one[place] or 0.0 for one in seconds]
+        times = [second[index] or 0.0 for second in seconds]
         costs.append(
             Cost(
-                operation.name,
-                operation.label,
-                0,
-                operation.shape,
-                operation.dtype,
-                operation.parameters,
-                flops[place],
-                statistics.median(times) if times else math.nan,
-                operation.bytes,
-                receptive_field(recording, operation.name),
+                name=operation.name,
+                label=operation.label,
+                depth=0,
+                shape=operation.shape,
+                dtype=operation.dtype,
+                parameters=operation.parameters,
+                flops=flops[index],
+                seconds=statistics.median(times) if times else math.nan,
+                bytes=operation.bytes,
+                sees=receptive_field(recording, operation.name),
             )
         )
-    return Summary(_tree(recorder.model, recording, costs), depth, passes, recording)
+    return Summary(total=_tree(recorder.model, recording, costs), depth=depth, passes=passes, recording=recording)
 
 
 class _Clock:
@@ -187,25 +189,25 @@ def _flops(recorder: Recorder, inputs: Any, keywords: Any, recording: Recording)
             warnings.simplefilter("ignore")
             counted = recorder.run(inputs, keywords, meter=_Counter(counter))
     except ForwardError:
-        return [None] * len(recording)  # it runs, but not under a counter
+        return [None] * len(recording)  # it runs, but not with a counter
     # Under a counter, what runs in a scripted module is seen, and the module itself has another name.
-    found = {(operation.name, operation.shape): operation.flops for operation in counted}
-    return [found.get((operation.name, operation.shape)) for operation in recording]
+    result = {(operation.name, operation.shape): operation.flops for operation in counted}
+    return [result.get((operation.name, operation.shape)) for operation in recording]
 
 
 def _attention(query: Any, key: Any, value: Any, *rest: Any, out_shape: Any = None, **more: Any) -> int:
     *batch, queries, width = query
     pairs = math.prod(batch) * queries * key[-2]
-    return 2 * pairs * (width + value[-1])
+    return int(2 * pairs * (width + value[-1]))
 
 
 def _vector(left: Any, right: Any, out_shape: Any = None, **more: Any) -> int:
-    return 2 * math.prod(left)
+    return int(2 * math.prod(left))
 
 
 def _recurrent(x: Any, weight_ih: Any, weight_hh: Any, *rest: Any, out_shape: Any = None, **more: Any) -> int:
     steps, batch, _ = x
-    return 2 * steps * batch * (math.prod(weight_ih) + math.prod(weight_hh))
+    return int(2 * steps * batch * (math.prod(weight_ih) + math.prod(weight_hh)))
 
 
 def _output(recording: Recording, path: str) -> tuple[tuple[int, ...] | None, torch.dtype | None]:
@@ -215,17 +217,17 @@ def _output(recording: Recording, path: str) -> tuple[tuple[int, ...] | None, to
         return (None, None) if tensor is None else (tuple(tensor.shape), tensor.dtype)
     last = path
     if path not in recording:
-        calls = [one for one in recording.aliases if one.rpartition(":")[0] == path]
+        calls = [aliase for aliase in recording.aliases if aliase.rpartition(":")[0] == path]
         if not calls:
             return None, None
-        last = max(calls, key=lambda one: int(one.rpartition(":")[2]))
+        last = max(calls, key=lambda item: int(item.rpartition(":")[2]))
     operation = recording.operation(last)
     return operation.shape, operation.dtype
 
 
 def _tree(model: nn.Module, recording: Recording, costs: list[Cost]) -> Cost:
     modules, silent = dict(model.named_modules()), set(recording.silent)
-    order = {cost.name: place for place, cost in enumerate(costs)}
+    order = {cost.name: index for index, cost in enumerate(costs)}
     own: dict[str, list[Cost]] = {}
     for cost in costs:
         own.setdefault(recording.operation(cost.name).module, []).append(cost)
@@ -245,19 +247,19 @@ def _tree(model: nn.Module, recording: Recording, costs: list[Cost]) -> Cost:
         shape, dtype = _output(recording, path)
         flops = [cost.flops for cost in children]
         total = Cost(
-            path,
-            type(module).__name__,
-            depth,
-            shape,
-            dtype,
-            sum(parameter.numel() for parameter in module.parameters()),
-            None if None in flops else sum(count or 0 for count in flops),
-            sum(cost.seconds for cost in children),
-            sum(cost.bytes for cost in children),
-            None,
-            children,
-            path in silent,
+            name=path,
+            label=type(module).__name__,
+            depth=depth,
+            shape=shape,
+            dtype=dtype,
+            parameters=sum(parameter.numel() for parameter in module.parameters()),
+            flops=None if None in flops else sum(count or 0 for count in flops),
+            seconds=sum(cost.seconds for cost in children),
+            bytes=sum(cost.bytes for cost in children),
+            sees=None,
+            children=children,
+            silent=path in silent,
         )
-        return min((place for place, _ in placed), default=math.inf), total
+        return min((index for index, _ in placed), default=math.inf), total
 
     return inside("", 0)[1]

@@ -1,4 +1,4 @@
-"""How the scores under an occluder are computed: on windows where that can be, and never unchecked."""
+"""Computing the scores under an occluder: on windows where possible, and always checked against the model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nnlens.scores.meaning import ScoreMeaning
 
 from .incremental import Incremental, plan_for
 from .occluder import Occluder
-from .windows import Share
+from .windows import OperationPlan
 
 BLOCK = 16  # positions at once on a CPU: more fall out of its caches
 
@@ -46,7 +46,7 @@ class Engine:
         eps = torch.finfo(window.x.dtype).eps if prepared is None else prepared.eps
         self.reference = Reference(model, window.x, meaning, eps)
         self.even = False
-        self.draws = draws(model)  # then every position is to see the same random numbers
+        self.draws = draws(model)  # then every position must see the same random numbers
         self.incremental: Incremental | None = None
         self.level = Level.MODEL if prepared is None else prepared.trust.level
         if watched and prepared is not None and not prepared.can_watch(watched):
@@ -57,7 +57,7 @@ class Engine:
                 self.level = Level.PREPARED
 
     @property
-    def plan(self) -> tuple[Share, ...]:
+    def plan(self) -> tuple[OperationPlan, ...]:
         """How each operation is computed; empty where whole passes run."""
         if self.level > Level.WINDOWS or self.incremental is None:
             return ()
@@ -65,6 +65,7 @@ class Engine:
 
     @property
     def how(self) -> str:
+        """How the positions are computed, in words."""
         if self.level == Level.WINDOWS and self.incremental is not None:
             local = sum(share.local for share in self.incremental.plan)
             return f"{local} of {len(self.incremental.plan)} operations on windows, the rest whole"
@@ -86,7 +87,7 @@ class Engine:
                 if out_of_memory(error) or self.level == Level.SINGLE:
                     raise
                 if self.level == Level.MODEL:
-                    self._fall_back(Level.SINGLE)  # it may be made for one image at a time
+                    self._fall_back(Level.SINGLE)  # it may accept only one image at a time
                     continue
                 if not isinstance(error, OtherPathError):
                     said = f"{type(error).__name__}: {error}"
@@ -118,9 +119,9 @@ class Engine:
     def _on_windows(self, incremental: Incremental, rows: np.ndarray, columns: np.ndarray) -> Tensor:
         count = len(rows)
         if self.even:
-            # Blocks of one size: for another one the CPU's library has to write new code.
+            # Blocks of one size: for another size the CPU's library has to compile new code.
             more = np.full(-count % BLOCK, count - 1)
-            rows, columns = (np.append(one, one[more]) for one in (rows, columns))
+            rows, columns = (np.append(item, item[more]) for item in (rows, columns))
         under = self.window.under(self.tops[rows], self.lefts[columns])
         blocks = []
         block = BLOCK if self.window.x.device.type == "cpu" else len(rows)
@@ -150,8 +151,10 @@ class Engine:
         return False
 
     def unchecked(self, places: np.ndarray) -> list[np.ndarray]:
-        """Which of these places (n, 2) are still to be checked: all for a model and a kind of input, then the first
-        one for every plan."""
+        """Which of these positions (n, 2) are still to be checked.
+
+        All of them for a new model or kind of input; after that the first one of every plan.
+        """
         if self.prepared is None:
             return []
         if not self.prepared.trust.windows_checked:
@@ -159,7 +162,7 @@ class Engine:
         return list(places[:1]) if self.incremental is not None and not self.incremental.checked else []
 
     def is_sure(self, places: np.ndarray, scores: np.ndarray) -> bool:
-        """`check` at these positions (n, 2) of a map of scores; and once, that the model does not mix its batch."""
+        """`check` at these positions (n, 2) of a map of scores; once, that images of a batch are independent."""
         assert self.prepared is not None
         if not self.prepared.trust.windows_checked and self.level < Level.SINGLE and self.mixes():
             words = "the model's scores depend on what else is in a batch: one position at a time follows"
@@ -182,15 +185,15 @@ class Engine:
         if self.prepared is not None:
             self.prepared.trust.fall_back(level)
 
-    def batches(self, given: int | None, total: int) -> tuple[int, int]:
+    def batches(self, value: int | None, total: int) -> tuple[int, int]:
         """How many positions the first batch has, and how many the later ones."""
-        if given is not None:
-            return given, given
+        if value is not None:
+            return value, value
         if self.window.x.device.type != "cpu":
             return 64, 128
         if self.level > Level.WINDOWS or self.incremental is None:
             return 4, 4
         self.even = total >= BLOCK
-        # Where what is computed whole has large weights, many positions share one look at them.
+        # If the operations that are computed whole have large weights, many positions share reading them.
         many = int(self.incremental.weights // 2**20) // BLOCK * BLOCK
         return BLOCK, max(BLOCK, min(many, 4 * BLOCK))

@@ -1,6 +1,6 @@
 """The occlusion experiment of Zeiler & Fergus (2013, arXiv:1311.2901, section 4.2).
 
-A patch covers one place of the input after another, and the class scores are noted each time. The result is
+A patch covers one place of the input after another, and the class scores are recorded each time. The result is
 one score per *position* of the occluder; `per_pixel` gives the other definition in use, captum's average
 over the windows that cover a pixel. Only what the occluder can change is computed: see `incremental`.
 """
@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from nnlens.geometry.axes import as_maps
@@ -29,12 +30,12 @@ from .engine import Engine
 from .occluder import Fill, Occluder, Shape, occluder, pair
 from .occlusion_map import Occlusion
 
-STEP = 0.25  # seconds that a step of whole passes is to take at most
+STEP = 0.25  # the longest time of a step of whole passes, in seconds
 Unit = tuple[str, int] | tuple[str, int, tuple[int, int]]
 
 
 class _Noted:
-    """A unit and its activation in recorded values: units are counted as the views count them."""
+    """A unit and its activation in recorded values, numbered as in the views."""
 
     def __init__(self, unit: Unit, recording: Recording):
         if not isinstance(unit, tuple) or len(unit) not in (2, 3):
@@ -44,19 +45,19 @@ class _Noted:
         maps, _ = as_maps(recording[self.layer], recording, self.operation)
         if not 0 <= self.channel < len(maps):
             raise ValueError(f"unit must be 0…{len(maps) - 1} in layer {self.layer!r}, got {self.channel}")
-        self.place: Any = unit[2] if len(unit) == 3 else ...
+        self.position: Any = unit[2] if len(unit) == 3 else ...
         if len(unit) == 3:
             (row, column), (rows, columns) = unit[2], maps.shape[1:]
             if not (0 <= row < rows and 0 <= column < columns):
-                raise ValueError(f"unit's place must be inside its {rows} × {columns} map, got {self.place}")
-        at = f" at {self.place}" if len(unit) == 3 else ", its largest"
+                raise ValueError(f"unit's position must be inside its {rows} × {columns} map, got {self.position}")
+        at = f" at {self.position}" if len(unit) == 3 else ", its largest"
         self.words = f"{self.layer} · {self.channel}{at}"
         self.clean = float(self.of(recording[self.layer])[0])
 
     def of(self, values: Tensor) -> np.ndarray:
         """The activation in each of a batch of values."""
         maps = (as_maps(value[None], self.recording, self.operation)[0][self.channel] for value in values)
-        return np.array([np.max(one[self.place]) for one in maps], np.float32)
+        return np.array([np.max(map_[self.position]) for map_ in maps], np.float32)
 
 
 def _coarse_to_fine(count: int) -> list[list[int]]:
@@ -83,7 +84,7 @@ def _levels(rows: int, columns: int, computed: np.ndarray) -> list[np.ndarray]:
 
 
 def _by_variation(places: np.ndarray, score: np.ndarray) -> np.ndarray:
-    """The positions in the order in which what is known around them varies, the most first."""
+    """The positions, ordered by the variation of the known scores around them, largest first."""
     known = np.argwhere(np.isfinite(score))
     if len(known) < 2:
         return places
@@ -96,12 +97,13 @@ def _by_variation(places: np.ndarray, score: np.ndarray) -> np.ndarray:
 
 
 def _check_at(rows: int, columns: int) -> np.ndarray:
-    """Two corners and the centre (n, 2): where borders matter, and where they do not."""
+    """Two corners and the centre (n, 2): positions with and without the influence of borders."""
     return np.array(list(dict.fromkeys([(rows // 2, columns // 2), (0, 0), (rows - 1, columns - 1)])))
 
 
 def _missing(places: np.ndarray, computed: np.ndarray) -> np.ndarray:
-    return places[~computed[places[:, 0], places[:, 1]]]
+    result: np.ndarray = places[~computed[places[:, 0], places[:, 1]]]
+    return result
 
 
 class _Experiment:
@@ -134,8 +136,21 @@ class _Experiment:
         if known is None:
             logits = np.full((len(tops), len(lefts), clean.size), np.nan, np.float32)
             computed = np.zeros((len(tops), len(lefts)), bool)
-            about = window.size, step, image, window.words, self.target
-            self.result = Occlusion(logits, computed, clean, tops, lefts, *about, 1, form, meaning=meaning)
+            self.result = Occlusion(
+                logits=logits,
+                computed=computed,
+                clean=clean,
+                tops=tops,
+                lefts=lefts,
+                size=window.size,
+                stride=step,
+                image=image,
+                fill=window.words,
+                target=self.target,
+                forwards=1,
+                shape=form,
+                meaning=meaning,
+            )
         elif (known.size, known.stride, known.image) != (window.size, step, image):
             raise ValueError("known must be a result of the same size, stride and image")
         else:
@@ -149,7 +164,7 @@ class _Experiment:
     def _noted(self, unit: Unit, x: Tensor) -> _Noted:
         recording = self.prepared.recording if self.prepared is not None else record(self.model, x)
         noted, result = _Noted(unit, recording), self.result
-        if result.unit != noted.words:  # what is known is not known of this unit
+        if result.unit != noted.words:  # the known positions lack this unit's activation
             empty = np.full(result.computed.shape, np.nan, np.float32)
             result.computed[:] = False
             self.result = replace(result, unit=noted.words, activations=empty, clean_activation=noted.clean)
@@ -174,8 +189,8 @@ class _Experiment:
         while self._fill_order():
             self._compute_batch()
             if checking:
-                # No score is given away unchecked.
-                if not all(self.result.computed[tuple(place)] for place in checking):
+                # No score is returned unchecked.
+                if not all(self.result.computed[tuple(position)] for position in checking):
                     continue
                 sure = self.engine.is_sure(np.array(checking), self.result.logits)
                 checking = [] if sure or self.engine.level == Level.SINGLE else list(self.check_at)
@@ -189,7 +204,7 @@ class _Experiment:
     def _fill_order(self) -> bool:
         """Take positions of the next levels until a batch is full; False when none are left.
 
-        Batches run on over the ends of levels: they should be of one size.
+        Batches continue across levels, so that all have the same size.
         """
         result = self.result
         while len(self.order) < self.size_now and self.levels:
@@ -209,7 +224,7 @@ class _Experiment:
         # What fitted into memory.
         self.size_now = self.size_later if count == min(self.size_now, len(order)) else count
         if self.batch_size is None and engine.level > Level.WINDOWS:
-            # Of slow passes fewer in a step: others wait for it.
+            # Fewer slow passes per step, because other work waits for the step.
             self.size_now = max(1, min(self.size_now, int(STEP * count / (time.perf_counter() - begin))))
         rows, columns = order[:count].T
         result.logits[rows, columns], result.computed[rows, columns] = scores, True
@@ -219,7 +234,7 @@ class _Experiment:
         self.result = replace(result, forwards=result.forwards + count, how=engine.how, plan=engine.plan)
 
     def _begin_again(self) -> None:
-        """What was computed was not the model's own: forget it, now that a safer level is in use."""
+        """Discard what was computed and begin again at a safer level."""
         self.result.computed[:], self.result.logits[:] = False, np.nan
         self.result = replace(self.result, forwards=1)
         self._plan_positions()
@@ -249,7 +264,7 @@ def _target(target: Any, clean: np.ndarray) -> int:
 
 def occlusion_steps(
     model: nn.Module,
-    x: Tensor,
+    x: Float[Tensor, "1 c h w"],
     *,
     target: int | None = None,
     size: int | tuple[int, int] | None = None,
@@ -265,8 +280,8 @@ def occlusion_steps(
 ) -> Iterator[Occlusion]:
     """`occlusion`, as it grows: coarse positions first, every yielded result exact where it is computed.
 
-    The yielded results share their arrays, which fill up: keep one with `.snapshot()`. `known` is a result of
-    the same call that was left half done: its positions are not computed again.
+    The yielded results share their arrays, which fill up: keep one with `.snapshot()`. `known` is an unfinished result
+    of the same call: its positions are not computed again.
     """
     window = occluder(x, size=size, shape=shape, fill=fill, seed=seed)
     height, width = window.size
@@ -291,7 +306,7 @@ def occlusion_steps(
 
 def occlusion(
     model: nn.Module,
-    x: Tensor,
+    x: Float[Tensor, "1 c h w"],
     *,
     target: int | None = None,
     size: int | tuple[int, int] | None = None,
@@ -304,7 +319,7 @@ def occlusion(
     unit: Unit | None = None,
     prepared: Prepared | None = None,
 ) -> Occlusion:
-    """Cover one place of `x` after another and note the class scores each time (Zeiler & Fergus 2013).
+    """Cover one place of `x` after another and record the class scores each time (Zeiler & Fergus 2013).
 
     Parameters
     ----------
@@ -324,7 +339,7 @@ def occlusion(
     batch_size : int, optional
         The most positions that are computed at once; halved where memory runs out.
     unit : (layer, channel) or (layer, channel, (row, column)), optional
-        A unit whose activation is noted as well: the largest of its map, or at one place; see `.activations`.
+        A unit whose activation is recorded as well: the largest of its map, or at one place; see `.activations`.
     prepared : Prepared, optional
         Of the same model and input (`Prepared(model, x)`), for several experiments in a row.
 
@@ -370,9 +385,9 @@ def occlusion_series(
     The images, tensors (1, channels, height, width), share the prepared weights, and the sizes of one image its pass;
     `options` are those of `occlusion`.
     """
-    found: list[list[Occlusion]] = []
+    results: list[list[Occlusion]] = []
     prepared: Prepared | None = None
     for x in images:
         prepared = prepare_passes(model, x, options.get("output"), like=prepared)
-        found.append([occlusion(model, x, size=size, prepared=prepared, **options) for size in sizes])
-    return found
+        results.append([occlusion(model, x, size=size, prepared=prepared, **options) for size in sizes])
+    return results

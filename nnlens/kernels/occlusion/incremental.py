@@ -1,14 +1,14 @@
 """A pass that recomputes only what a rectangle of the image can change, and takes the rest from the clean pass.
 
-Along each axis an occluder changes one interval of every recorded value, the one that its receptive fields tell.
-Outside of it the clean pass's value holds, exactly. So an operation is run on a *patch*: the window of that length,
+Along each axis an occluder changes one interval of every recorded value, which follows from the receptive fields.
+Outside of it the value of the clean pass is exact. So an operation is run on a *patch*: the window of that length,
 with the halo that its kernel needs gathered from the clean map and from the patch before. From the operation on whose
 windows are nearly the whole map, or which needs all of its input, the patches are laid into whole maps, and the
 model's own forward does the rest.
 
 The idea is that of Krypton (Nakandala, Kumar & Papakonstantinou, SIGMOD 2019, "Incremental and approximate inference
-for faster occlusion-based deep CNN explanations"); this needs no tracing and no list of networks: it works on the
-recorded operations of any forward, and on the intervals of their receptive fields.
+for faster occlusion-based deep CNN explanations"); this implementation needs no tracing and no list of networks: it
+works on the recorded operations of any forward, and on the intervals of their receptive fields.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Incremental(Patches):
         gathered = [self._build(prepared.recording.operation(name)) for name in self._last if name != "input"]
         # Of what is computed whole, in bytes.
         self.weights = sum(
-            one.parameters * one.dtype.itemsize for one in prepared.recording if one.name not in self._last
+            item.parameters * item.dtype.itemsize for item in prepared.recording if item.name not in self._last
         )
         self._gathered = {name for names in gathered for name in names} | set(self.handed)
 
@@ -60,7 +60,7 @@ class Incremental(Patches):
         """Adds the step that computes an operation's patches; gives the values that it gathers from."""
         op, name = operation.op, operation.name
         seen = [source.name for source in operation.sources if source.name in self._last]
-        parents = [one for one in seen if one is not None]
+        parents = [item for item in seen if item is not None]
         if op == "conv2d":
             return self._convolution(operation, parents[0])
         if op in ("max_pool2d", "avg_pool2d"):
@@ -72,13 +72,13 @@ class Incremental(Patches):
             return []
         aligned = {parent: self._windows[parent] == self._windows[name] for parent in parents}
         if op == "cat":
-            self._steps[name] = lambda block: torch.cat([self._aligned(block, one, name) for one in parents], -1)
+            self._steps[name] = lambda block: torch.cat([self._aligned(block, item, name) for item in parents], -1)
         else:
             self._steps[name] = self._function(operation, parents)
         return [parent for parent in parents if not aligned[parent]]
 
     def _function(self, operation: Operation, parents: list[str]) -> _Step:
-        """Any operation that leaves every number at its place, by its own function of torch."""
+        """Any elementwise operation, by its own function of torch."""
         name, last, own = operation.name, self._last[operation.name], self._is_own(operation)
         written = in_place(operation)
         if written is not None and own and len(parents) == 1:
@@ -91,30 +91,32 @@ class Incremental(Patches):
                     return prepared.value(item)
                 patch = self._aligned(block, item.name, name)
                 return patch if last else patch.permute(0, 3, 1, 2)
-            return tuple(given(block, one) for one in item) if isinstance(item, tuple) else item
+            return tuple(given(block, entry) for entry in item) if isinstance(item, tuple) else item
 
         def run(block: Block) -> Tensor:
             arguments = given(block, operation.arguments)
             keywords = {key: given(block, value) for key, value in operation.keywords.items()}
             if not own and about.overwritten(arguments, keywords):
-                arguments = tuple(one.clone() if isinstance(one, Tensor) else one for one in arguments)
+                arguments = tuple(
+                    argument.clone() if isinstance(argument, Tensor) else argument for argument in arguments
+                )
             result: Tensor = function(*arguments, **keywords)  # type: ignore[misc]
             return result if last else result.permute(0, 2, 3, 1)
 
         return run
 
     def _is_own(self, operation: Operation) -> bool:
-        """Whether nobody else reads the memory of what the operation is given first."""
-        given = operation.inputs[0]
-        while self.prepared.only_reader(given) is operation and given not in self.handed:
-            if given == "input" or not self._shares(given):
+        """Whether no other operation reads the memory of its first input."""
+        argument = operation.inputs[0]
+        while self.prepared.only_reader(argument) is operation and argument not in self.handed:
+            if argument == "input" or not self._shares(argument):
                 return True
-            operation = self.prepared.recording.operation(given)
-            given = operation.inputs[0]
+            operation = self.prepared.recording.operation(argument)
+            argument = operation.inputs[0]
         return False
 
     def _shares(self, name: str) -> bool:
-        """Whether a patch may be the very memory of the patch before."""
+        """Whether a patch may share its memory with the patch before."""
         op = self.prepared.recording.operation(name).op
         fresh = ("conv2d", "max_pool2d", "avg_pool2d", "pad", "cat", "add", "sub", "mul", "div", "linear")
         return op not in fresh or name in self.prepared.idle
@@ -165,7 +167,7 @@ class Incremental(Patches):
                 return F.max_pool2d(window, kernel, stride, 0, dilation).permute(0, 2, 3, 1)
             result = F.avg_pool2d(window, kernel, stride).permute(0, 2, 3, 1)
             rows, columns = self._places(block, name)
-            down, across = (torch.from_numpy(one).to(result) for one in (scale[0][rows], scale[1][columns]))
+            down, across = (torch.from_numpy(item).to(result) for item in (scale[0][rows], scale[1][columns]))
             return result * (down[:, :, None, None] * across[:, None, :, None])
 
         self._steps[name] = run
@@ -174,18 +176,18 @@ class Incremental(Patches):
     def _divisors(
         self, operation: Operation, kernel: tuple[int, int], stride: tuple[int, int], before: tuple[int, int]
     ) -> list[np.ndarray]:
-        """By what the mean over a whole kernel is multiplied at each place: near borders fewer pixels may count."""
+        """The factor for the mean over a whole kernel at each place: near borders fewer pixels may count."""
         counted = bool(operation.argument(5, "count_include_pad", True))
         override = operation.argument(6, "divisor_override")
-        found = []
+        results = []
         for axis, (k, s, p) in enumerate(zip(kernel, stride, before, strict=True)):
             size, out = operation.sources[0].shape[2 + axis], operation.shape[2 + axis]
             first = np.arange(out) * s - p
             end = np.minimum(first + k, size + p)
             pixels = end - first if counted else np.minimum(end, size) - np.maximum(first, 0)
-            # A divisor of one's own counts once, not along each axis.
-            found.append(np.full(out, k / (override if axis == 0 else 1)) if override else k / np.maximum(pixels, 1))
-        return found
+            # A given divisor counts once, not along each axis.
+            results.append(np.full(out, k / (override if axis == 0 else 1)) if override else k / np.maximum(pixels, 1))
+        return results
 
     def _pad(self, operation: Operation, parent: str) -> list[str]:
         name = operation.name
@@ -268,12 +270,12 @@ class Incremental(Patches):
         last: dict[str, str] = {}
         for name in self._last:
             if name != "input":
-                for given in self.prepared.recording.operation(name).inputs:
-                    if given in self._last:
-                        last[self._base(given)] = name
+                for argument in self.prepared.recording.operation(name).inputs:
+                    if argument in self._last:
+                        last[self._base(argument)] = name
         done: dict[str, list[str]] = {}
-        for given, name in last.items():
-            done.setdefault(name, []).append(given)
+        for argument, name in last.items():
+            done.setdefault(name, []).append(argument)
         return done
 
     def _occluded(self, block: Block, fill: Tensor, mask: Tensor | None) -> Tensor:
@@ -312,12 +314,12 @@ def _give(value: Tensor) -> Replacement:
 
 
 def _give_back(value: Tensor) -> Replacement:
-    """For what gave back the very tensor that it was given: the forward may go on with either name of it."""
+    """For an operation that returned its input tensor itself: the forward may continue with either name."""
 
     def replacement(function: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-        given = first(function, args, keywords)
-        given.data = value
-        return given
+        argument = first(function, args, keywords)
+        argument.data = value
+        return argument
 
     return replacement
 
@@ -328,7 +330,7 @@ def _pads_nothing(operation: Operation) -> bool:
         padding = convolution_arguments(operation)["padding"]
         return padding == "valid" or (not isinstance(padding, str) and pair(padding) == (0, 0))
     if operation.op in ("max_pool2d", "avg_pool2d"):
-        place = 5 if operation.op == "max_pool2d" else 4
-        ceil = bool(operation.argument(place, "ceil_mode", False))
+        index = 5 if operation.op == "max_pool2d" else 4
+        ceil = bool(operation.argument(index, "ceil_mode", False))
         return pair(operation.argument(3, "padding", 0)) == (0, 0) and not ceil
     return False

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from nnlens.passes.batches import in_batches
@@ -17,12 +18,12 @@ from nnlens.passes.whole_passes import WholePasses
 from nnlens.scores.meaning import Output
 
 from .engine import BLOCK, Engine
-from .occluder import Fill, Shape, occluder, standing
+from .occluder import Fill, Shape, mask_filling, occluder
 
 
 def occluded_scores(
     model: nn.Module,
-    x: Tensor,
+    x: Float[Tensor, "1 c h w"],
     places: list[tuple[int, int]],
     *,
     size: Any,
@@ -31,7 +32,7 @@ def occluded_scores(
     seed: int = 0,
     output: Output = None,
     prepared: Prepared | None = None,
-) -> np.ndarray:
+) -> Float[np.ndarray, "n classes"]:
     """The class scores (places, classes) with the occluder at each (top, left) of `places`.
 
     Places may lie partly outside of the input. For the other parameters see `occlusion`.
@@ -65,20 +66,20 @@ def occluded_scores(
 
 def masked_scores(
     model: nn.Module,
-    x: Tensor,
-    masks: np.ndarray,
+    x: Float[Tensor, "1 c h w"],
+    masks: Shaped[np.ndarray, "n h w"],
     *,
     fill: Fill,
     seed: int = 0,
     output: Output = None,
     prepared: Prepared | None = None,
-) -> np.ndarray:
+) -> Float[np.ndarray, "n classes"]:
     """The class scores (n, classes) with the pixels hidden that each mask, (n, height, width), marks.
 
     Masks of any form change everything: these are whole passes, of the prepared model. `fill` "surround"
     is refused: a mask has no window whose surroundings could be taken.
     """
-    under, _ = standing(occluder(x, seed=seed).x, fill, seed)
+    under, _ = mask_filling(occluder(x, seed=seed).x, fill, seed)
     hidden = torch.as_tensor(masks).bool().to(x.device)
     if hidden.shape[1:] != x.shape[2:]:
         raise ValueError(f"masks must be (n, {x.shape[2]}, {x.shape[3]}) as the input, got {tuple(hidden.shape)}")
@@ -94,7 +95,7 @@ def masked_scores(
 
 def size_curve(
     model: nn.Module,
-    x: Tensor,
+    x: Float[Tensor, "1 c h w"],
     centre: tuple[float, float],
     sizes: Sequence[int],
     *,
@@ -103,14 +104,14 @@ def size_curve(
     seed: int = 0,
     output: Output = None,
     prepared: Prepared | None = None,
-) -> np.ndarray:
+) -> Float[np.ndarray, "n classes"]:
     """The class scores (sizes, classes) under square occluders of several sizes around one place (row, column)."""
     windows = [occluder(x, size=size, shape=shape, fill=fill, seed=seed) for size in sizes]
 
     def images(start: int, stop: int) -> Tensor:
         covered = []
         for window, size in list(zip(windows, sizes, strict=True))[start:stop]:
-            top, left = (np.array([round(one - size / 2)]) for one in centre)
+            top, left = (np.array([round(item - size / 2)]) for item in centre)
             covered.append(window.cover(top, left))
         return torch.cat(covered)
 
@@ -119,7 +120,7 @@ def size_curve(
 
 def _whole(
     model: nn.Module,
-    x: Tensor,
+    x: Float[Tensor, "1 c h w"],
     count: int,
     images: Callable[[int, int], Tensor],
     output: Output,

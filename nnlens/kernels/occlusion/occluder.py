@@ -1,4 +1,4 @@
-"""What an occluder looks like: its size and shape, and what stands under it."""
+"""The occluder: its size, its shape and its fill."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 
 @dataclass(frozen=True, eq=False)
 class Named:
-    """Values that stand under an occluder, and what they are called in a result."""
+    """Fill values, and their name in a result."""
 
     values: Tensor
     words: str
 
 
 Fill = float | str | Tensor | Named
-FILLS = ("grey", "background", "mean", "blur", "noise", "surround")
+FILLS = ("background", "grey", "mean", "blur", "noise", "surround")
 Shape = str | np.ndarray | Tensor
 BACKGROUND = 0.4  # the share of an image from which on its most frequent value counts as its background
 
@@ -41,9 +42,9 @@ def pair(value: Any, name: str, limit: tuple[int, int] | None = None) -> tuple[i
     return height, width
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Occluder:
-    """A window of an input that is covered, place by place.
+    """A window that covers an input, place by place.
 
     Attributes
     ----------
@@ -58,10 +59,10 @@ class Occluder:
         The fill in words.
     """
 
-    x: Tensor
+    x: Float[Tensor, "1 c h w"]
     size: tuple[int, int]
-    mask: Tensor | None
-    fill: Tensor | None
+    mask: Bool[Tensor, "down across"] | None
+    fill: Float[Tensor, "c h w"] | None
     words: str
 
     def __repr__(self) -> str:
@@ -75,9 +76,9 @@ class Occluder:
         """A copy of the input for each window, covered: (n, channels, height, width)."""
         batch, under = self.x.repeat(len(tops), 1, 1, 1), self.under(tops, lefts)
         height, width = self.size
-        for place, (image, top, left) in enumerate(zip(batch, tops, lefts, strict=True)):
+        for index, (image, top, left) in enumerate(zip(batch, tops, lefts, strict=True)):
             window = np.s_[:, max(0, top) : max(0, top + height), max(0, left) : max(0, left + width)]
-            shown = under[window] if self.fill is not None else under[place, :, None, None]
+            shown = under[window] if self.fill is not None else under[index, :, None, None]
             if self.mask is None:
                 image[window] = shown
                 continue
@@ -109,8 +110,8 @@ def occluder(x: Tensor, *, size: Any = None, shape: Shape = "rectangle", fill: F
         mask = _circle(window).to(x.device)
     elif isinstance(shape, str) and shape != "rectangle":
         raise ValueError(f'shape must be "rectangle", "circle" or a mask, got {shape!r}')
-    standing, words = filling(x, fill, seed)
-    return Occluder(x, window, mask, standing, words)
+    values, words = filling(x, fill, seed)
+    return Occluder(x=x, size=window, mask=mask, fill=values, words=words)
 
 
 def _circle(size: tuple[int, int]) -> Tensor:
@@ -119,14 +120,14 @@ def _circle(size: tuple[int, int]) -> Tensor:
     return down[:, None] ** 2 + across**2 <= 1
 
 
-def filling(x: Tensor, fill: Fill, seed: int = 0) -> tuple[Tensor | None, str]:
+def filling(x: Float[Tensor, "1 c h w"], fill: Fill, seed: int = 0) -> tuple[Float[Tensor, "c h w"] | None, str]:
     """What stands under the occluder, as a tensor of one input's shape (c, h, w), and its name in words.
 
     "mean" is each channel's mean, "blur" the input blurred (Gaussian, σ = a tenth of the shorter side), "noise"
-    normal noise of each channel's mean and deviation, "grey" the middle of each channel's range, "background" the
+    normal noise with each channel's mean and deviation, "grey" the middle of each channel's range, "background" the
     most frequent value where it covers 40 % of the image, "surround" (None) the mean colour in a ring around the
-    window; a number or a tensor that broadcasts to (c, h, w), another image say, is taken as it is, in the model's
-    input units.
+    window; a number or a tensor that broadcasts to (c, h, w), for example another image, is used unchanged, in the
+    model's input units.
     """
     image = x[0]
     one_of = f"a number, a tensor, {', '.join(map(repr, FILLS[:-1]))} or {FILLS[-1]!r}".replace("'", '"')
@@ -134,14 +135,14 @@ def filling(x: Tensor, fill: Fill, seed: int = 0) -> tuple[Tensor | None, str]:
         return filling(x, fill.values, seed)[0], fill.words
     if isinstance(fill, Tensor):
         try:
-            standing = fill.to(image).expand(image.shape)
+            values = fill.to(image).expand(image.shape)
         except RuntimeError:
             raise ValueError(
                 f"fill must broadcast to one input's shape {tuple(image.shape)}, got {tuple(fill.shape)}"
             ) from None
-        if not torch.isfinite(standing).all():
+        if not torch.isfinite(values).all():
             raise ValueError("fill must be finite, got a tensor with NaN or infinity")
-        return standing, "given values"
+        return values, "given values"
     if isinstance(fill, str):
         if fill == "mean":
             return image.mean((1, 2), keepdim=True).expand(image.shape), "mean colour"
@@ -180,17 +181,18 @@ def _background(image: Tensor) -> Tensor:
     if counts.max() < BACKGROUND * counts.sum():
         share = f"{float(counts.max() / counts.sum()):.0%}".replace("%", " %")
         raise ValueError(f'fill must not be "background" for this input: its most frequent value covers {share} of it')
-    return colours[counts.argmax()].view(-1, 1, 1).expand(image.shape)
+    result: Tensor = colours[counts.argmax()].view(-1, 1, 1).expand(image.shape)
+    return result
 
 
-def standing(x: Tensor, fill: Fill, seed: int = 0, *, name: str = "fill") -> tuple[Tensor, str]:
-    """What `filling` gives, where no window is there to take a colour from around it: "surround" is refused."""
+def mask_filling(x: Tensor, fill: Fill, seed: int = 0, *, name: str = "fill") -> tuple[Tensor, str]:
+    """`filling` for masks, which have no window: "surround" is refused."""
     if x.ndim != 4 and isinstance(fill, str):
         raise ValueError(f"{name} must be a number or a tensor for an input of {x.ndim} axes, got {fill!r}")
-    found, words = filling(x, fill, seed)
-    if found is None:
+    result, words = filling(x, fill, seed)
+    if result is None:
         raise ValueError(f'{name} must not be "surround" here: a mask has no window that something could be around')
-    return found, words
+    return result, words
 
 
 def blurred(image: Tensor, sigma: float, radius: int | None = None) -> Tensor:
@@ -218,5 +220,5 @@ def _around(image: Tensor, tops: np.ndarray, lefts: np.ndarray, size: tuple[int,
 
     (outer, pixels), (inner, covered) = over(max(1, max(size) // 4)), over(0)
     around = (outer - inner) / (pixels - covered).clamp(min=1)
-    whole = image.double().mean((1, 2))[:, None]  # nothing lies around an occluder of the whole image
+    whole = image.double().mean((1, 2))[:, None]  # an occluder of the whole image has no surroundings
     return torch.where(pixels > covered, around, whole).T.to(image.dtype)

@@ -7,15 +7,16 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Float, Integer
 
 from nnlens.scores.meaning import ScoreKind, ScoreMeaning, plain_index
 
-from .windows import Share
+from .windows import OperationPlan
 
 FLOOR = 0.01  # the share of a score that a change must have to count
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Occlusion:
     """The class scores under every position of an occluder.
 
@@ -35,27 +36,27 @@ class Occlusion:
     fill, shape : str
         What the occluder was filled with, in words; "rectangle", "circle" or "mask".
     target : int
-        The class that `score` explains unless it is told another.
+        The class that `score` explains by default.
     forwards : int
-        What the positions so far would have cost in forward passes of one input each, the clean one included.
+        The number of forward passes of one input that the positions so far would have taken, including the clean one.
     unit : str
-        Whose activation was noted too, in words; empty if none was.
+        The unit whose activation was recorded too, in words; empty if none was.
     activations : float32 array (rows, columns) or None
         Its activation under every position; `clean_activation` is that of the input as it is.
     how : str
         How they were computed, in words.
-    plan : tuple of Share
+    plan : tuple of OperationPlan
         Which operations ran on windows only, on what share of their area, and why the others did not; empty where
         whole passes were run.
     meaning : ScoreMeaning
         What the scores mean, and how they become probabilities.
     """
 
-    logits: np.ndarray
-    computed: np.ndarray
-    clean: np.ndarray
-    tops: np.ndarray
-    lefts: np.ndarray
+    logits: Float[np.ndarray, "rows columns classes"]
+    computed: Bool[np.ndarray, "rows columns"]
+    clean: Float[np.ndarray, " classes"]
+    tops: Integer[np.ndarray, " rows"]
+    lefts: Integer[np.ndarray, " columns"]
     size: tuple[int, int]
     stride: tuple[int, int]
     image: tuple[int, int]
@@ -64,17 +65,18 @@ class Occlusion:
     forwards: int
     shape: str = "rectangle"
     unit: str = ""
-    activations: np.ndarray | None = None
+    activations: Float[np.ndarray, "rows columns"] | None = None
     clean_activation: float = np.nan
     how: str = "whole passes"
-    plan: tuple[Share, ...] = ()
-    meaning: ScoreMeaning = field(default_factory=lambda: ScoreMeaning("multiclass"))
+    plan: tuple[OperationPlan, ...] = ()
+    meaning: ScoreMeaning = field(default_factory=lambda: ScoreMeaning(task="multiclass"))
 
     def __repr__(self) -> str:
         return f"Occlusion({self.describe()}; {self.how})"
 
     @property
     def complete(self) -> bool:
+        """Whether every position has been computed."""
         return bool(self.computed.all())
 
     def probabilities(self) -> np.ndarray:
@@ -111,7 +113,7 @@ class Occlusion:
         return replace(self, logits=self.logits.copy(), computed=self.computed.copy(), activations=activations)
 
     def describe(self, target: int | None = None) -> str:
-        """Where hiding changes the target's probability (or value) the most, in words; or that it hardly does."""
+        """In words: where hiding changes the target's probability (or value) the most."""
         change = np.where(self.computed, self.change(target), np.nan)
         if np.isnan(change).all():
             return "no position has been computed to a number"
@@ -132,7 +134,7 @@ class Occlusion:
     def floor(self, target: int | None = None, kind: ScoreKind = "probability") -> float:
         """Changes below this are negligible: 0.01 of a probability, 1 % of a logit or value (of 1 at least, of logits).
 
-        Colour scales of the change reach at least so far, so that noise does not look decisive.
+        Colour scales of the change extend at least this far, so that noise does not look important.
         """
         clean = abs(self.clean_score(target, kind))
         if self.meaning.noun == "probability":
@@ -140,7 +142,7 @@ class Occlusion:
         return FLOOR * clean
 
     def per_pixel(self, target: int | None = None, kind: ScoreKind = "probability") -> np.ndarray:
-        """captum's definition: at each pixel the mean of (clean − occluded) over the windows that cover it.
+        """Captum's definition: at each pixel the mean of (clean − occluded) over the windows that cover it.
 
         Shape (height, width); positive where the pixel supports the target. NaN where no computed window is.
         """

@@ -16,7 +16,7 @@ from .windows import Plan
 
 @dataclass(frozen=True)
 class Moved:
-    """A value whose places are places of another one, −1 for none: padding."""
+    """A value whose places are places of another value; −1 stands for padding."""
 
     parent: str
     rows: np.ndarray
@@ -63,11 +63,11 @@ class Patches(Plan):
         rows = down.starts[block.rows][:, None] + np.arange(down.length)
         return rows, across.starts[block.columns][:, None] + np.arange(across.length)
 
-    def _aligned(self, block: Block, given: str, name: str) -> Tensor:
+    def _aligned(self, block: Block, argument: str, name: str) -> Tensor:
         """The patch of `given` over the windows of `name`."""
-        if self._windows[given] == self._windows[name]:
-            return block.patches[given]
-        return self._take(block, given, *self._places(block, name))
+        if self._windows[argument] == self._windows[name]:
+            return block.patches[argument]
+        return self._take(block, argument, *self._places(block, name))
 
     def _gather(
         self,
@@ -81,12 +81,12 @@ class Patches(Plan):
         slot: int = 0,
         tile: int = 1,
     ) -> Tensor:
-        """What a kernel looks at to compute the windows of `name`, made up to whole tiles."""
+        """The values that a kernel reads to compute the windows of `name`, extended to whole tiles."""
         looked: list[np.ndarray] = []
         for axis, starts in zip(self._windows[name], (block.rows, block.columns), strict=True):
-            place = len(looked)
-            k, s, d = kernel[place], stride[place], dilation[place]
-            first = axis.starts[starts][:, None] * s - before[place]
+            axis_number = len(looked)
+            k, s, d = kernel[axis_number], stride[axis_number], dilation[axis_number]
+            first = axis.starts[starts][:, None] * s - before[axis_number]
             length = -(-axis.length // tile) * tile
             inside = np.arange(length) * s if k == 1 else np.arange((length - 1) * s + d * (k - 1) + 1)
             looked.append(first + inside)
@@ -111,9 +111,10 @@ class Patches(Plan):
         """Places of a value, (n, rows, columns, channels): of its patches, of the clean map, or of what pads it."""
         while name in self._moved:
             moved = self._moved[name]
-            # A reader of a padded map looks at nothing beyond it (but to fill its tiles): what is outside, zeros pad.
+            # A reader of a padded map reads nothing outside of it (except to fill its tiles): the outside is padded
+            # with zeros.
             rows, columns = (
-                along[one.clip(0, len(along) - 1)] for along, one in ((moved.rows, rows), (moved.columns, columns))
+                along[item.clip(0, len(along) - 1)] for along, item in ((moved.rows, rows), (moved.columns, columns))
             )
             name, slot = moved.parent, 0
         down, across = self._windows[name]
@@ -142,7 +143,7 @@ class Patches(Plan):
         pixels, patches = down.size * across.size, count * down.length * across.length
         memory = self._workspace.get(name)
         if memory is None or len(memory) < pixels + PADDING + patches:
-            clean = self.prepared.value(Source(None, (), name))
+            clean = self.prepared.value(Source(event=None, shape=(), name=name))
             rows = clean[0] if self._last[name] else clean[0].permute(1, 2, 0)
             memory = rows.new_empty((pixels + PADDING + patches, rows.shape[-1]))
             memory[:pixels].view(rows.shape).copy_(rows)

@@ -12,8 +12,8 @@ from nnlens.passes.prepared import Prepared
 from nnlens.recording import Operation, Source
 
 
-@dataclass(frozen=True)
-class Share:
+@dataclass(frozen=True, kw_only=True)
+class OperationPlan:
     """How one operation is computed under an occluder.
 
     Attributes
@@ -66,7 +66,7 @@ class Plan:
 
     Attributes
     ----------
-    plan : list of Share
+    plan : list of OperationPlan
         Every operation on the way from the image, in its order.
     handed : list of str
         The local values that something reads which is computed whole.
@@ -89,7 +89,7 @@ class Plan:
         self._last: dict[str, bool] = {}  # local values → whether their channels come last
         self._reaches = reaches_of(prepared.recording)
         self._intervals: dict[tuple[int, int, int], _Axis] = {}
-        self.plan: list[Share] = []
+        self.plan: list[OperationPlan] = []
         if self._see("input") and prepared.x.shape[0] == 1:
             self._last["input"] = False
             for operation in prepared.recording:
@@ -133,10 +133,10 @@ class Plan:
             why = self._why_not(operation, area)
         if not why:
             self._last[name] = self._reaches[name].axes[0].axis == 1
-        self.plan.append(Share(name, operation.label, area, not why, why))
+        self.plan.append(OperationPlan(name=name, label=operation.label, area=area, local=not why, why=why))
 
     def _why_not(self, operation: Operation, area: float) -> str:
-        """In words, why an operation cannot be computed on windows, or is better not."""
+        """In words, why an operation is not computed on windows."""
         op, shape = operation.op, operation.shape
         seen = [source for source in operation.sources if source.name in self.prepared.seeing]
         if any(source.name not in self._last for source in seen):
@@ -164,7 +164,7 @@ class Plan:
             known = known and self.prepared.value(seen[0]).dtype == operation.dtype  # not under autocast
         else:
             others = [source for source in operation.sources if source.name not in self.prepared.seeing]
-            known = op in POINTWISE and (op == "prelu" or all(_everywhere(one, last) for one in others))
+            known = op in POINTWISE and (op == "prelu" or all(_everywhere(other, last) for other in others))
             known = known and all(_places(source.shape, last) == _places(shape, last) for source in seen)
             if op not in POINTWISE and area < 1:
                 return "it is not known to be local"
@@ -173,22 +173,22 @@ class Plan:
         return "" if known else "it cannot be computed window by window"
 
     def _drop_unused(self) -> None:
-        """What nobody reads locally, and is handed over as cheaply one operation earlier, stays outside."""
+        """Remove operations without a local reader whose input can be handed over instead."""
         for share in reversed(self.plan):
             name = share.name
             readers = self.prepared.consumers.get(name, [])
             cheap = name in self.prepared.recording and self.prepared.recording.operation(name).op in ("pad", "permute")
-            if name in self._last and cheap and readers and not any(one.name in self._last for one in readers):
+            if name in self._last and cheap and readers and not any(reader.name in self._last for reader in readers):
                 del self._last[name]
 
     def _is_handed(self, name: str) -> bool:
         """Whether something that is computed whole reads a local value."""
         readers = self.prepared.consumers.get(name, [])
-        inside = bool(readers) and all(one.name in self._last for one in readers)
+        inside = bool(readers) and all(reader.name in self._last for reader in readers)
         return not inside or name == self.watched or name in self.prepared.recording.returned
 
     def window(self, name: str, row: int, column: int) -> tuple[slice, slice]:
-        """The rows and columns of a local operation's output that are computed for the occluder at tops[row], …"""
+        """The rows and columns of a local operation's output that are computed for one position of the occluder."""
         if name not in self._last:
             raise ValueError(f"{name!r} is computed whole")
         down, across = self._windows[name]

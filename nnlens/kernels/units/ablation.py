@@ -1,13 +1,14 @@
-"""Does a unit matter? The scores with the unit taken out of the pass."""
+"""Ablation: the scores of a model without one unit."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from nnlens.geometry.axes import unit_places
@@ -21,15 +22,15 @@ from nnlens.scores.meaning import Output, ScoreMeaning
 Replacement = Literal["zero", "mean"] | float
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Ablation:
-    """What the model says without a unit.
+    """The scores with and without a unit.
 
     Attributes
     ----------
     layer, unit : str and int
     replacement : "zero", "mean" or float
-        What stood on the whole of the unit's map: 0; the mean of its map, for each input its own; or this number.
+        The replacement of the unit's map: 0; the mean of the map, for each input; or this number.
     clean, ablated : float32 arrays (inputs, classes)
         The scores as they are, and without the unit.
     meaning : ScoreMeaning
@@ -39,15 +40,15 @@ class Ablation:
     layer: str
     unit: int
     replacement: Replacement
-    clean: np.ndarray
-    ablated: np.ndarray
+    clean: Float[np.ndarray, "n classes"]
+    ablated: Float[np.ndarray, "n classes"]
     meaning: ScoreMeaning
 
     def describe(self) -> str:
         """In words: "without relu · 3 (replaced with 0) another class is on top in 4 of 1000 inputs"."""
-        place = {"zero": "0", "mean": "its mean"}.get(str(self.replacement), str(self.replacement))
+        replacement = {"zero": "0", "mean": "its mean"}.get(str(self.replacement), str(self.replacement))
         turned = f"in {int(self.turned().sum())} of {len(self.clean)} inputs"
-        return f"without {self.layer} · {self.unit} (replaced with {place}) another class is on top {turned}"
+        return f"without {self.layer} · {self.unit} (replaced with {replacement}) another class is on top {turned}"
 
     def __repr__(self) -> str:
         return f"Ablation({self.describe()})"
@@ -55,7 +56,7 @@ class Ablation:
     def probabilities(self) -> tuple[np.ndarray, np.ndarray]:
         """(inputs, classes) as they are, and without the unit."""
         rows = map(torch.from_numpy, (self.clean, self.ablated))
-        before, after = (self.meaning.probabilities(one).numpy() for one in rows)
+        before, after = (self.meaning.probabilities(row).numpy() for row in rows)
         return before, after
 
     def change(self) -> np.ndarray:
@@ -72,7 +73,7 @@ class Ablation:
 
 def ablation(
     model: nn.Module,
-    x: Tensor,
+    x: Shaped[Tensor, "n ..."],
     layer: str,
     unit: int,
     *,
@@ -83,16 +84,16 @@ def ablation(
 ) -> Ablation:
     """The scores of a batch with one unit's map replaced, and without that: two passes.
 
-    "zero" on a convolution's unit is what a model does whose weights and bias of that unit are 0.
+    "zero" for a unit of a convolution equals setting its weights and bias to 0.
 
     Parameters
     ----------
     x : tensor (n, …)
     layer, unit : str and int
-        As the views count them.
+        Numbered as in the views.
     replacement : "zero", "mean" or float
     recording, prepared : optional
-        A whole pass on one such input, and the model made ready for many, where they are at hand.
+        A whole pass on one such input, and the prepared model, if already computed.
 
     Raises
     ------
@@ -126,23 +127,26 @@ def ablation(
             flat[:, own] = 0 if replacement == "zero" else replacement
         return flat.view(value.shape)
 
-    # Only to ask whether the layer can be changed at all, and how the pass is run.
+    # Checks that the layer can be changed, and gives the replacements of the fast pass.
     base = PartialPass(model, recording, [operation.name], prepared=prepared).base
     number = operation.number or 0
     changed = {**base, number: observed(operation, without, base.get(number))}
     meaning = meaning_of(output, recording.output, recording)
     rows = []
-    given: Any
+    argument: Any
     with borrow(model):
         for replacements in (base, changed):
-            given = x.detach().clone()  # the forward may write into it
+            argument = x.detach().clone()  # the forward may write into it
             with substituting(model, recording.calls, replacements):
-                given = model(given)
-            rows.append(meaning.read(given, len(x)).detach().cpu())
-    clean, ablated = (one.numpy() for one in rows)
-    return Ablation(operation.name, unit, replacement, clean, ablated, meaning)
+                argument = model(argument)
+            rows.append(meaning.read(argument, len(x)).detach().cpu())
+    clean, ablated = (row.numpy() for row in rows)
+    return Ablation(
+        layer=operation.name, unit=unit, replacement=replacement, clean=clean, ablated=ablated, meaning=meaning
+    )
 
 
+@runtime_checkable
 class Inputs(Protocol):
     """A data set of single inputs; see `inputs.datasets.ImageDataset`."""
 
@@ -154,7 +158,7 @@ class Inputs(Protocol):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class DatasetAblation:
-    """What the model says without a unit, over the inputs of a data set so far.
+    """The effect of ablating a unit on the inputs of a data set, so far.
 
     Attributes
     ----------
@@ -170,10 +174,11 @@ class DatasetAblation:
     total: int
     seen: int
     turned: int
-    change: np.ndarray
+    change: Float[np.ndarray, " classes"]
 
     @property
     def complete(self) -> bool:
+        """Whether all inputs were used."""
         return self.done == self.total
 
 
@@ -196,9 +201,9 @@ def dataset_ablation_steps(
         rows = [row for row in map(dataset.tensor, range(start, stop)) if row is not None]
         if rows:
             about: Any = {"output": output, "recording": recording, "prepared": prepared, "replacement": replacement}
-            found = ablation(model, torch.stack(rows), layer, unit, **about)
-            total = found.change() * len(rows)
+            result = ablation(model, torch.stack(rows), layer, unit, **about)
+            total = result.change() * len(rows)
             change = total if not seen else change + total
-            turned, seen = turned + int(found.turned().sum()), seen + len(rows)
+            turned, seen = turned + int(result.turned().sum()), seen + len(rows)
         mean = change / seen if seen else change
         yield DatasetAblation(done=stop, total=len(dataset), seen=seen, turned=turned, change=mean)

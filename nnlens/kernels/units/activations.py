@@ -1,16 +1,17 @@
-"""The maps of one layer, with the numbers that describe each unit."""
+"""The maps of one layer, with statistics of each unit."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float, Integer, Shaped
 
 from nnlens.geometry.axes import Grid, as_maps
 from nnlens.recording import Recording
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Activations:
     """What one operation computed for one input.
 
@@ -23,7 +24,7 @@ class Activations:
     values : float32 array (units, height, width)
         One map per unit. `layout` says in words how the tensor became these maps.
     tokens, grid : int and (rows, columns), or None
-        How many tokens the layer has, if it has, and the grid that they are shown as.
+        The number of tokens of the layer, if it has tokens, and the grid on which they are shown.
     minimum, maximum, mean, zeros : float32 arrays (units,)
         Over each unit's finite values; `zeros` is the share of values that are exactly 0 (0…1).
     peak : int array (units, 2)
@@ -41,13 +42,13 @@ class Activations:
     layout: str
     tokens: int | None
     grid: tuple[int, int] | None
-    values: np.ndarray
-    minimum: np.ndarray
-    maximum: np.ndarray
-    mean: np.ndarray
-    zeros: np.ndarray
-    peak: np.ndarray
-    dead: np.ndarray
+    values: Float[np.ndarray, "units h w"]
+    minimum: Float[np.ndarray, " units"]
+    maximum: Float[np.ndarray, " units"]
+    mean: Float[np.ndarray, " units"]
+    zeros: Float[np.ndarray, " units"]
+    peak: Integer[np.ndarray, "units 2"]
+    dead: Shaped[np.ndarray, " dead"]
     not_finite: int
 
     def __len__(self) -> int:
@@ -92,9 +93,9 @@ def activations(recording: Recording, layer: str, *, grid: Grid = None) -> Activ
         empty = ~finite.any(1)
         known = np.where(empty[:, None], 0, known)
         low, high, mean = np.nanmin(known, 1), np.nanmax(known, 1), np.nanmean(known, 1)
-        place = np.where(finite, flat, -np.inf).argmax(1)
+        peak = np.where(finite, flat, -np.inf).argmax(1)
     else:
-        low, high, mean, place = flat.min(1), flat.max(1), flat.mean(1), flat.argmax(1)
+        low, high, mean, peak = flat.min(1), flat.max(1), flat.mean(1), flat.argmax(1)
     zeros = np.count_nonzero(flat == 0, axis=1) / flat.shape[1]
     return Activations(
         layer=operation.name,
@@ -109,7 +110,7 @@ def activations(recording: Recording, layer: str, *, grid: Grid = None) -> Activ
         maximum=high.astype(np.float32),
         mean=mean.astype(np.float32),
         zeros=zeros.astype(np.float32),
-        peak=np.stack([place // width, place % width], 1),
+        peak=np.stack([peak // width, peak % width], 1),
         dead=zeros == 1,
         not_finite=not_finite,
     )

@@ -1,6 +1,6 @@
-"""Back to the pixels: what a unit's activation, or a class's score, draws from each number of the input.
+"""Back-projection of a unit's activation, or of a class's score, to each number of the input.
 
-Four rules, which differ in what a rectifier does to the signal g that comes back to its input x:
+Four rules, which differ in how a rectifier with input x passes back the signal g:
 
 ================  =====================  ==================================================
 gradient          g · f′(x)              Simonyan et al. 2013 (arXiv:1312.6034)
@@ -8,8 +8,8 @@ deconvnet         max(g, 0)              Zeiler & Fergus 2013 (arXiv:1311.2901, 
 guided backprop   max(g, 0) · f′(x)      Springenberg et al. 2014 (arXiv:1412.6806)
 ================  =====================  ==================================================
 
-and input × gradient. Maximum pools hand the signal to the place of their maximum (the deconvnet's switches); where
-pools overlap, signals that meet there add up, as in automatic differentiation.
+and input × gradient. Maximum pools pass the signal to the place of their maximum (the deconvnet's switches); where
+pools overlap, the signals add up, as in automatic differentiation.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from nnlens.geometry.axes import places_of, unit_places
@@ -39,7 +40,8 @@ _RECTIFIERS = {"relu", "relu6", "leaky_relu", "prelu", "rrelu", "threshold", "ha
     "clamp_min",
     "clip",
 }
-# Smooth ones, for which no such rule was ever given, and what may be a rectifier in disguise: they keep the gradient.
+# Smooth activation functions, for which no such rule was published, and operations that may be rectifiers: they keep
+# the gradient.
 _OTHERS = {
     "maximum",
     "gelu",
@@ -56,7 +58,7 @@ _OTHERS = {
 }
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class BackProjection:
     """The result of a back-projection.
 
@@ -65,21 +67,21 @@ class BackProjection:
     values : float32 array
         Of the shape of one input (channels, height, width), or of the layer `at`, without its batch.
     objective : str
-        What was followed back, in words; `value` is what it was.
+        What was projected back, in words, and its `value`.
     rule : str
     rectifiers : (int, int)
-        How many rectifiers the rule was applied to, and how many lie on the way.
+        How many rectifiers the rule was applied to, and how many there are on the path.
     pools : int
         How many maximum pools passed the signal to where their maximum was.
     obstacles : tuple of str
-        Activation functions on the way that have no such rule.
+        Activation functions on the path that have no such rule.
     how : str
-        In words, where the fast way failed and the model itself was followed.
+        In words, why the model itself was used instead of the fast pass.
     layer : str or None
         The layer at which it ends; None for the input.
     """
 
-    values: np.ndarray
+    values: Float[np.ndarray, "*shape"]
     objective: str
     value: float
     rule: Rule
@@ -94,11 +96,13 @@ class BackProjection:
 
     def signed(self) -> np.ndarray:
         """Summed over the channels, (height, width)."""
-        return self.values.sum(0)
+        result: np.ndarray = self.values.sum(0)
+        return result
 
     def norm(self) -> np.ndarray:
         """The Euclidean norm over the channels, (height, width)."""
-        return np.sqrt((self.values**2).sum(0))
+        result: np.ndarray = np.sqrt((self.values**2).sum(0))
+        return result
 
     def per_unit(self, recording: Recording) -> tuple[np.ndarray, np.ndarray]:
         """Of one that ends at a layer: its maps (units, height, width), and what each unit contributes (units,).
@@ -135,7 +139,7 @@ class UnreachableLayerError(ValueError):
 
 
 class _Passing(torch.autograd.Function):
-    """A rectifier that hands max(g, 0) to its input, whatever that was: the deconvnet's."""
+    """A rectifier that passes back max(g, 0), whatever its input was: that of the deconvnet."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
@@ -149,7 +153,7 @@ class _Passing(torch.autograd.Function):
 @torch.inference_mode(False)
 def back_projection(
     model: nn.Module,
-    x: Tensor,
+    x: Float[Tensor, "1 ..."],
     of: Any,
     *,
     rule: Rule = "gradient",
@@ -158,24 +162,24 @@ def back_projection(
     recording: Recording | None = None,
     prepared: Prepared | None = None,
 ) -> BackProjection:
-    """Follow an activation or a score back to the input.
+    """Project an activation or a score back to the input.
 
-    Works for rectifiers of any form, modules, functions and in-place calls alike, for it is the calls of the recorded
-    pass that the rule is applied to.
+    The rule is applied to the calls of the recorded pass, so it works for rectifiers that are modules, functions or
+    in-place calls.
 
     Parameters
     ----------
     x : tensor (1, …)
-    of : class index, (layer, unit), or (layer, unit, place)
-        The class's score; or a unit, as the views count them, at its largest value, at (row, column), or as a whole
-        ("map": the sum of its map).
-        Where a rectifier with a ceiling (ReLU6) has reached it, it has no slope: there its input is followed.
+    of : class index, (layer, unit), or (layer, unit, position)
+        The class's score; or a unit, numbered as in the views, at its largest value, at (row, column), or as a whole
+        ("map": the sum of its map). Where a rectifier with an upper limit (ReLU6) is saturated, its gradient is 0, and
+        its input is used instead.
     rule : "gradient", "input × gradient", "deconvnet" or "guided backprop"
     at : str, optional
-        A layer to stop at, instead of the input.
+        A layer at which to stop, instead of the input.
     recording, prepared : optional
-        The whole pass on `x`, and the model made ready for many passes, where they are at hand: without the first
-        one more pass is recorded, with the second the passes are faster.
+        The whole pass on `x` and the prepared model, if already computed: without the first, one more pass is
+        recorded; with the second, the passes are faster.
 
     Raises
     ------
@@ -199,56 +203,56 @@ def back_projection(
     forward = PartialPass(model, recording, layers, replacements=replacements, prepared=prepared, to_end=source is None)
 
     def follow(run: Callable[[Tensor], tuple[dict[str, Tensor], Any]]) -> tuple[Tensor, Tensor, Tensor | None]:
-        """The objective, what it is followed back to, and its gradient there."""
+        """The objective, the tensor it is projected back to, and its gradient."""
         start = x.detach().clone().requires_grad_()
-        kept, given = run(start * 1)  # the forward may write into it
+        stored, value = run(start * 1)  # the forward may write into it
         if source is None or places is None:
-            scores = meaning_of(output, recording.output, recording).for_kind("logit").read(given, 1)
+            scores = meaning_of(output, recording.output, recording).for_kind("logit").read(value, 1)
             if not 0 <= of < scores.shape[1]:
                 raise ValueError(f"of must be a class index 0…{scores.shape[1] - 1}, got {of}")
             objective = scores[0, of]
         else:
-            values = kept[source.name].reshape(-1)[places.to(x.device)]
+            values = stored[source.name].reshape(-1)[places.to(x.device)]
             if before is not None:
-                uncut = kept[before.name].reshape(-1)[places.to(x.device)]
+                uncut = stored[before.name].reshape(-1)[places.to(x.device)]
                 values = torch.where(uncut > values, uncut, values)
             objective = values.sum() if whole else values.max()
         if not torch.isfinite(objective):
             raise ValueError(f"the model gives {float(objective.detach())} for {words}: nothing can be followed back")
-        towards = start if stop is None else kept[stop.name]
+        towards = start if stop is None else stored[stop.name]
         return objective, towards, torch.autograd.grad(objective, towards, allow_unused=True)[0]
 
     with borrow(model), torch.enable_grad():
         try:
             try:
-                objective, towards, found = follow(forward)
+                objective, towards, results = follow(forward)
             except RuntimeError as error:
-                # A rule needs the operations that were recorded; a gradient can be had of the model itself.
+                # A rule needs the recorded operations; a plain gradient can be computed by the model itself.
                 if out_of_memory(error) or replacements:
                     raise
-                objective, towards, found = follow(forward.recorded)
+                objective, towards, results = follow(forward.recorded)
                 forward.how = "recorded from the model itself, for " + str(error).partition("\n")[0]
         except RuntimeError as error:
             if out_of_memory(error):
                 raise
             why = f"{rule} needs the operations of the recorded pass, but " if isinstance(error, OtherPathError) else ""
             raise ValueError(f"the model has no gradient from {words}: {why}{error}") from error
-        if found is None and stop is not None:
+        if results is None and stop is not None:
             raise UnreachableLayerError(f"at must be a layer that {words} is computed from, got {at!r}")
-        if found is None:
-            found = torch.zeros_like(towards)
+        if results is None:
+            results = torch.zeros_like(towards)
         if rule == "input × gradient":
-            found = found * towards
+            results = results * towards
     return BackProjection(
-        found.detach()[0].float().cpu().numpy(),
-        words,
-        float(objective.detach()),
-        rule,
-        rectifiers,
-        pools,
-        obstacles,
-        forward.how,
-        None if stop is None else stop.name,
+        values=results.detach()[0].float().cpu().numpy(),
+        objective=words,
+        value=float(objective.detach()),
+        rule=rule,
+        rectifiers=rectifiers,
+        pools=pools,
+        obstacles=obstacles,
+        how=forward.how,
+        layer=None if stop is None else stop.name,
     )
 
 
@@ -257,14 +261,14 @@ def _objective(of: Any, recording: Recording) -> tuple[Tensor | None, str]:
     if isinstance(of, (int, np.integer)) and not isinstance(of, bool):
         return None, f"class {of}"
     if not isinstance(of, tuple) or len(of) not in (2, 3):
-        raise TypeError(f"of must be a class index, (layer, unit) or (layer, unit, place), got {of!r}")
+        raise TypeError(f"of must be a class index, (layer, unit) or (layer, unit, position), got {of!r}")
     operation = recording.operation(of[0])
     words = f"{operation.name} · {of[1]}"
     whole = of[2:] == ("map",)
-    place = of[2] if len(of) == 3 and not whole else None
-    own = unit_places(recording, operation, of[1], place, name="of")
-    if place is not None:
-        words += f" at ({place[0]}, {place[1]})"
+    position = of[2] if len(of) == 3 and not whole else None
+    own = unit_places(recording, operation, of[1], position, name="of")
+    if position is not None:
+        words += f" at ({position[0]}, {position[1]})"
     elif whole:
         words += ", the whole map"
     return torch.from_numpy(own.ravel()), words
@@ -273,7 +277,7 @@ def _objective(of: Any, recording: Recording) -> tuple[Tensor | None, str]:
 def rule_replacements(
     recording: Recording, rule: Rule, source: Operation | None, stop: Operation | None
 ) -> tuple[dict[int, Replacement], tuple[int, int], int, tuple[str, ...]]:
-    """The replacements that a rule asks for between the start and the objective, and how far it got."""
+    """The replacements of a rule between the start and the objective, and to how much of the path it applies."""
     way = _way(recording, source, stop)
     modified = rule in ("deconvnet", "guided backprop")
     replacements: dict[int, Replacement] = {}
@@ -296,29 +300,29 @@ def _way(recording: Recording, source: Operation | None, stop: Operation | None)
     """The operations that lead to the objective, behind the layer where it stops."""
     by_name = {operation.name: operation for operation in recording}
     last = recording.operations[-1] if source is None else source
-    waiting, found = [last], {last.name}
+    waiting, results = [last], {last.name}
     while waiting:
         for name in waiting.pop().inputs:
-            if name in by_name and name not in found and (stop is None or name != stop.name):
-                found.add(name)
+            if name in by_name and name not in results and (stop is None or name != stop.name):
+                results.add(name)
                 waiting.append(by_name[name])
-    return [operation for operation in recording if operation.name in found]
+    return [operation for operation in recording if operation.name in results]
 
 
 def rectifies(operation: Operation) -> bool:
     """Whether an operation is 0 (or nearly) on one side of 0 and rises on the other."""
     op = operation.op
     if op in ("clamp", "clip", "clamp_min"):
-        return operation.argument(1, "min") == 0
+        return bool(operation.argument(1, "min") == 0)
     if op == "hardtanh":
-        return operation.argument(1, "min_val", -1.0) == 0
+        return bool(operation.argument(1, "min_val", -1.0) == 0)
     if op == "threshold":
-        return operation.argument(1, "threshold") == 0
+        return bool(operation.argument(1, "threshold") == 0)
     return op in _RECTIFIERS
 
 
 def _below_ceiling(recording: Recording, operation: Operation | None) -> Operation | None:
-    """What a rectifier with a ceiling is given."""
+    """The input of a rectifier with an upper limit."""
     if operation is None or operation.op not in ("relu6", "hardtanh", "clamp", "clip") or not rectifies(operation):
         return None
     return rectified(recording, operation)
@@ -342,13 +346,14 @@ def _ruled(guided: bool) -> Replacement:
             return result
         named = not args
         x = keywords["input"] if named else args[0]
-        writes = any(one is x for one in function_of(function).overwritten(args, keywords))
+        writes = any(item is x for item in function_of(function).overwritten(args, keywords))
 
-        def alone(given: Tensor) -> Tensor:
-            given = given.clone() if writes else given
-            return function(**{**keywords, "input": given}) if named else function(given, *args[1:], **keywords)
+        def alone(value: Tensor) -> Tensor:
+            value = value.clone() if writes else value
+            made: Tensor = function(**{**keywords, "input": value}) if named else function(value, *args[1:], **keywords)
+            return made
 
-        result = _Passing.apply(x, alone)
+        result = _Passing.apply(x, alone)  # type: ignore[no-untyped-call]
         return x.copy_(result) if writes else result
 
     return run

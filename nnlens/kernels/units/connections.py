@@ -1,4 +1,4 @@
-"""What a unit is made of, and what it is used for: the units below that feed it, those above that read it."""
+"""Connections of a unit: the units below that feed it, and those above that read it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Shaped
 from torch import Tensor, nn
 
 from nnlens.geometry.axes import places_of, unit_places
@@ -23,54 +24,55 @@ _IN_ORDER = {"flatten", "view", "reshape", "squeeze", "unsqueeze", "unflatten", 
 
 
 @dataclass(frozen=True)
-class Part:
-    """A unit, and what it brings to another one."""
+class Contribution:
+    """A unit, and its contribution to another one."""
 
     layer: str
     unit: int
     value: float
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Connections:
-    """The wiring of one unit on one input.
+    """The inputs and outputs of one unit on one input.
 
     Attributes
     ----------
-    layer, unit, place : str, int and (row, column)
-        The unit, and where on its map it was looked at.
+    layer, unit, position : str, int and (row, column)
+        The unit, and the position on its map.
     operation, label : str
-        The operation that makes the unit out of others, and what ran there. Activation functions, and
-        normalisations by running statistics, between it and the layer belong to the unit.
+        The operation that computes the unit from others, and its label. Activation functions, and normalisations by
+        running statistics, between it and the layer belong to the unit.
     total : float
-        What the operation gives: the unit's value, before its activation function if it has one (`bent`).
-    feeds : tuple of Part
+        The result of the operation: the unit's value, before its activation function if it has one (`bent`).
+    feeds : tuple of Contribution
         What each unit below contributes to `total` (weight × activation, summed over the kernel's window), the
-        largest magnitude first. `rest` is what none of them brings, the bias say: the parts and the rest add up.
+        largest magnitude first. `rest` is the remainder, such as the bias: the contributions and the rest add up to
+        `total`.
     linear : bool
-        Whether the operation is linear in what it reads, so that the parts are weight × activation; where it is not,
-        they are activation × slope, and `rest` is what that leaves open.
+        Whether the operation is linear in its inputs, so that the contributions are weight × activation; otherwise
+        they are activation × slope, and `rest` is the remainder.
     kernels : float32 array (units below, height, width), or None
         The weights of a convolution by which it reads each unit below; `read` is the first unit that it reads, for
         grouped convolutions read a few only.
-    uses : tuple of Part
-        What units above, before their activation function, would miss were the unit's map 0, each at the place where
-        that is most, the largest first.
+    uses : tuple of Contribution
+        What units above, before their activation function, would lose if the unit's map were 0, each at its most
+        affected place, the largest first.
     """
 
     layer: str
     unit: int
-    place: tuple[int, int]
+    position: tuple[int, int]
     operation: str
     label: str
     total: float
     bent: bool
-    feeds: tuple[Part, ...]
+    feeds: tuple[Contribution, ...]
     rest: float
     linear: bool
     kernels: np.ndarray | None
     read: int
-    uses: tuple[Part, ...]
+    uses: tuple[Contribution, ...]
 
     def describe(self) -> str:
         """In words: "conv · 2 at (3, 4): 0.71 = +0.52 by relu1 · 3, …, +0.08 by the bias"."""
@@ -79,7 +81,7 @@ class Connections:
         more = f", {left:+.3g} by {len(self.feeds) - 3} others" if len(self.feeds) > 3 else ""
         rest = f", {self.rest:+.3g} {'by the bias' if self.linear else 'not told apart'}"
         before = " before its activation function" if self.bent else ""
-        return f"{self.layer} · {self.unit} at {self.place}: {self.total:.3g}{before} = {shown}{more}{rest}"
+        return f"{self.layer} · {self.unit} at {self.position}: {self.total:.3g}{before} = {shown}{more}{rest}"
 
     def __repr__(self) -> str:
         return f"Connections({self.describe()})"
@@ -87,23 +89,28 @@ class Connections:
 
 @torch.inference_mode(False)
 def connections(
-    recording: Recording, x: Tensor, layer: str, unit: int, *, place: tuple[int, int] | None = None
+    recording: Recording,
+    x: Shaped[Tensor, "1 ..."],
+    layer: str,
+    unit: int,
+    *,
+    position: tuple[int, int] | None = None,
 ) -> Connections:
-    """What feeds a unit at one place of its map, and which units it feeds in turn, on this input.
+    """The units that feed a unit at one place of its map, and the units that it feeds, on this input.
 
-    Nothing is run but the operations beside the layer, on their recorded values.
+    Only the operations next to the layer are run, on their recorded values.
 
     Parameters
     ----------
     recording : Recording
         A whole pass on `x`.
-    place : (row, column), optional
+    position : (row, column), optional
         On the unit's map; where the unit is largest by default.
 
     Raises
     ------
     ValueError
-        For a layer, unit or place that is not there; for a layer whose operation cannot be taken apart.
+        For a layer, unit or position that does not exist; for a layer whose operation cannot be decomposed.
     """
     if not isinstance(recording, Recording):
         raise TypeError(f"recording must be a Recording (of record(model, x)), got {type(recording).__name__}")
@@ -113,10 +120,10 @@ def connections(
     if not operation.arguments and not operation.keywords and operation.number is None:
         raise ValueError(f"layer {operation.name!r} has no known arguments: record the whole pass, without `only`")
     own = unit_places(recording, operation, unit)
-    if place is None:
+    if position is None:
         values = recording[operation.name].detach().reshape(-1)[torch.from_numpy(own.ravel()).to(x.device)]
-        place = divmod(int(values.argmax()), own.shape[1])
-    flat = int(unit_places(recording, operation, unit, place)[0, 0])
+        position = divmod(int(values.argmax()), own.shape[1])
+    flat = int(unit_places(recording, operation, unit, position)[0, 0])
     chain = _chain(recording, operation)
     try:
         total, parts = _feeds(recording, x, chain, flat)
@@ -126,24 +133,24 @@ def connections(
         ) from error
     kernels, read = _kernels(recording, x, chain[0], flat)
     return Connections(
-        operation.name,
-        unit,
-        (int(place[0]), int(place[1])),
-        chain[0].name,
-        chain[0].label,
-        total,
-        chain[-1].name != operation.name,
-        tuple(sorted(parts, key=lambda part: -abs(part.value))),
-        total - sum(part.value for part in parts),
-        _is_linear(recording, chain[0]),
-        kernels,
-        read,
-        tuple(sorted(_uses(recording, x, operation, unit), key=lambda part: -abs(part.value))),
+        layer=operation.name,
+        unit=unit,
+        position=(int(position[0]), int(position[1])),
+        operation=chain[0].name,
+        label=chain[0].label,
+        total=total,
+        bent=chain[-1].name != operation.name,
+        feeds=tuple(sorted(parts, key=lambda part: -abs(part.value))),
+        rest=total - sum(part.value for part in parts),
+        linear=_is_linear(recording, chain[0]),
+        kernels=kernels,
+        read=read,
+        uses=tuple(sorted(_uses(recording, x, operation, unit), key=lambda part: -abs(part.value))),
     )
 
 
 def _is_linear(recording: Recording, operation: Operation) -> bool:
-    """Whether it is linear in what it reads of the input; a maximum pool is: it hands on some of its values."""
+    """Whether it is linear in its inputs; a maximum pool counts, because it passes on some of its values."""
     op = operation.op
     if op in ("add", "sub", "cat", "stack", "mean", "sum") or operation.kind in ("reshape", "padding"):
         return True
@@ -155,7 +162,7 @@ def _is_linear(recording: Recording, operation: Operation) -> bool:
 
 
 def _belongs(operation: Operation) -> bool:
-    """Whether an operation only passes each of its input's numbers on, bent: an activation function, dropout."""
+    """Whether an operation is elementwise in its input: an activation function or dropout."""
     named = [source for source in operation.sources if source.name is not None]
     pointwise = operation.kind in ("activation", "dropout") and operation.op not in _MIXING
     return pointwise and len(named) == 1 and named[0].shape == operation.shape
@@ -171,7 +178,7 @@ def _normalises(operation: Operation) -> bool:
 
 def _chain(recording: Recording, operation: Operation) -> list[Operation]:
     """The operation that mixes units into the layer's, and the normalisation behind it."""
-    below = {one.name: one for one in recording}
+    below = {item.name: item for item in recording}
     while _belongs(operation) and operation.inputs[0] in below:
         operation = below[operation.inputs[0]]
     chain = [operation]
@@ -200,7 +207,7 @@ def _again(operation: Operation, recording: Recording, x: Tensor, instead: dict[
             value = instead.get(item.name or "")
             if value is None:
                 value = _value(recording, x, item).detach()
-                # What is no weight may be written into: running statistics are the model's own.
+                # Tensors that are not weights may be written into: running statistics belong to the model.
                 value = value if isinstance(item.value, nn.Parameter) else value.clone()
             return value
         return tuple(map(filled, item)) if isinstance(item, tuple) else item
@@ -212,30 +219,30 @@ def _again(operation: Operation, recording: Recording, x: Tensor, instead: dict[
     with torch.random.fork_rng(devices):
         result = operation.function(*args, **keywords)
     if isinstance(result, (tuple, list)):
-        place = int(operation.name.rpartition("[")[2][:-1]) if operation.name.endswith("]") else 0
-        result = result[place]
+        position = int(operation.name.rpartition("[")[2][:-1]) if operation.name.endswith("]") else 0
+        result = result[position]
     return result if isinstance(result, Tensor) else args[0]
 
 
-def _feeds(recording: Recording, x: Tensor, chain: list[Operation], flat: int) -> tuple[float, list[Part]]:
+def _feeds(recording: Recording, x: Tensor, chain: list[Operation], flat: int) -> tuple[float, list[Contribution]]:
     """The value of one number behind the chain, and the parts of it by the units that its first operation reads."""
     seeing = _from_input(recording)
-    sources = {one.name: one for one in chain[0].sources if one.name in seeing and not one.shared}
+    sources = {item.name: item for item in chain[0].sources if item.name in seeing and not item.shared}
     if chain[0].op in ("mul", "div"):  # one factor is read, the other scales it
         sources = dict(list(sources.items())[:1])
-    given = {name: _value(recording, x, source).detach().clone() for name, source in sources.items()}
-    given = {name: value.requires_grad_() for name, value in given.items() if value.is_floating_point()}
+    argument = {name: _value(recording, x, source).detach().clone() for name, source in sources.items()}
+    argument = {name: value.requires_grad_() for name, value in argument.items() if value.is_floating_point()}
     with torch.enable_grad():
-        value = _again(chain[0], recording, x, given)
+        value = _again(chain[0], recording, x, argument)
         for before, after in pairwise(chain):
             value = _again(after, recording, x, {before.name: value})
         number = value.reshape(-1)[flat]
-        slopes = torch.autograd.grad(number, list(given.values()), allow_unused=True)
+        slopes = torch.autograd.grad(number, list(argument.values()), allow_unused=True)
     parts = []
-    for (name, one), slope in zip(given.items(), slopes, strict=True):
+    for (name, entry), slope in zip(argument.items(), slopes, strict=True):
         if slope is not None:
-            # What has no slope brings nothing, be it infinite: a masked place of attention.
-            parts += _by_unit(recording, name, torch.where(slope == 0, 0, slope * one).detach())
+            # Without a slope there is no contribution, even of an infinite value (a masked place of attention).
+            parts += _by_unit(recording, name, torch.where(slope == 0, 0, slope * entry).detach())
     return float(number.detach()), parts
 
 
@@ -248,11 +255,11 @@ def _from_input(recording: Recording) -> set[str]:
     return seeing
 
 
-def _by_unit(recording: Recording, name: str, amounts: Tensor) -> list[Part]:
-    """A number for each of a layer's numbers, summed by units; a flattened layer counts as what was flattened."""
+def _by_unit(recording: Recording, name: str, amounts: Tensor) -> list[Contribution]:
+    """Numbers of a layer's shape, summed by unit; a flattened layer counts as the layer that was flattened."""
     if name == "input":
         sums = amounts.reshape(amounts.shape[1] if amounts.ndim > 1 else 1, -1).sum(1)
-        return [Part("input", unit, float(value)) for unit, value in enumerate(sums)]
+        return [Contribution("input", unit, float(value)) for unit, value in enumerate(sums)]
     operation = recording.operation(name)
     while (before := _before(recording, operation)) is not None and _keeps_order(operation):
         operation = before
@@ -260,7 +267,7 @@ def _by_unit(recording: Recording, name: str, amounts: Tensor) -> list[Part]:
     sums = amounts.reshape(-1)[maps.reshape(len(maps), -1)].sum(1).cpu()
     while (before := _before(recording, operation)) is not None and _pads(recording, operation, len(maps)):
         operation = before
-    return [Part(operation.name, unit, float(value)) for unit, value in enumerate(sums)]
+    return [Contribution(operation.name, unit, float(value)) for unit, value in enumerate(sums)]
 
 
 def _before(recording: Recording, operation: Operation) -> Operation | None:
@@ -277,13 +284,13 @@ def _keeps_order(operation: Operation) -> bool:
 
 
 def _pads(recording: Recording, operation: Operation, units: int) -> bool:
-    """Whether it puts margins around maps, which stay those of the same units."""
+    """Whether it pads maps without mixing units."""
     before = _before(recording, operation)
     return operation.kind == "padding" and before is not None and len(places_of(recording, before)) == units
 
 
 def _keeps_units(recording: Recording, operation: Operation) -> bool:
-    """Whether it gives a map for each that it reads, without mixing them: margins, pools, a mean over places."""
+    """Whether it maps each unit to one unit, without mixing them: padding, pooling, a mean over places."""
     before = _before(recording, operation)
     if before is None or operation.shape[:2] != before.shape[:2] or len(before.shape) < 3:
         return False
@@ -307,19 +314,19 @@ def _kernels(recording: Recording, x: Tensor, operation: Operation, flat: int) -
     return kernels.reshape(len(kernels), -1, kernels.shape[-1]), channel // per_group * len(kernels)
 
 
-def _uses(recording: Recording, x: Tensor, operation: Operation, unit: int) -> list[Part]:
-    """What each unit of the operations that read it would miss, were the unit's map 0."""
-    parts: list[Part] = []
+def _uses(recording: Recording, x: Tensor, operation: Operation, unit: int) -> list[Contribution]:
+    """What each unit of the reading operations would lose if the unit's map were 0."""
+    parts: list[Contribution] = []
     for reader, name, own in _readers(recording, operation, unit):
-        given = recording[name].detach()
-        if not given.is_floating_point():
+        argument = recording[name].detach()
+        if not argument.is_floating_point():
             continue
-        without = given.clone().reshape(-1)
-        without[torch.from_numpy(own).to(given.device)] = 0
+        without = argument.clone().reshape(-1)
+        without[torch.from_numpy(own).to(argument.device)] = 0
         try:
             with torch.no_grad():
-                clean = _again(reader, recording, x, {name: given})
-                brought = clean - _again(reader, recording, x, {name: without.view(given.shape)})
+                clean = _again(reader, recording, x, {name: argument})
+                brought = clean - _again(reader, recording, x, {name: without.view(argument.shape)})
                 last = reader
                 for after in _behind(recording, reader):
                     if _normalises(after):
@@ -328,16 +335,16 @@ def _uses(recording: Recording, x: Tensor, operation: Operation, unit: int) -> l
                     last = after
             maps = torch.from_numpy(places_of(recording, reader)).to(brought.device)
         except (RuntimeError, TypeError, KeyError, IndexError):
-            continue  # an operation that cannot be run alone has no such parts
+            continue  # an operation that cannot be run alone has no such contributions
         values = brought.reshape(-1)[maps.reshape(len(maps), -1)]
         most = values.gather(1, values.abs().argmax(1, keepdim=True))[:, 0].cpu()
-        parts += [Part(last.name, number, float(value)) for number, value in enumerate(most) if value != 0]
+        parts += [Contribution(last.name, number, float(value)) for number, value in enumerate(most) if value != 0]
     return parts
 
 
 def _readers(recording: Recording, operation: Operation, unit: int) -> list[tuple[Operation, str, np.ndarray]]:
     """The operations that mix the unit into others, the value that they read, and where in it the unit lies."""
-    found, waiting = [], [(operation.name, places_of(recording, operation, whole=True)[unit].ravel())]
+    results, waiting = [], [(operation.name, places_of(recording, operation, whole=True)[unit].ravel())]
     while waiting:
         name, own = waiting.pop(0)
         for reader in recording:
@@ -348,16 +355,16 @@ def _readers(recording: Recording, operation: Operation, unit: int) -> list[tupl
             elif _keeps_units(recording, reader):
                 waiting.append((reader.name, places_of(recording, reader, whole=True)[unit].ravel()))
             elif reader.kind not in ("gate", "state", "attention"):
-                found.append((reader, name, own))
-    return found
+                results.append((reader, name, own))
+    return results
 
 
 def _behind(recording: Recording, operation: Operation) -> list[Operation]:
-    """The normalisation and activation function that alone read an operation: they belong to its units."""
-    found: list[Operation] = []
+    """The normalisation and activation function that are the only readers of an operation: they belong to its units."""
+    results: list[Operation] = []
     while True:
         readers = [reader for reader in recording if operation.name in reader.inputs]
         if len(readers) != 1 or not (_normalises(readers[0]) or _belongs(readers[0])):
-            return found
+            return results
         operation = readers[0]
-        found.append(operation)
+        results.append(operation)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ MOST = 64  # inputs in a batch
 PATIENCE = 0.5  # seconds that reading a batch takes at most: others wait for it
 
 
+@runtime_checkable
 class Inputs(Protocol):
     """A data set as the model's ready inputs: `len(inputs)`, and `inputs[i]` a tensor (c, …) or (1, c, …)."""
 
@@ -29,19 +30,19 @@ class Reader:
         self.shape: tuple[int, ...] | None = None
 
     def read(self, item: int) -> Tensor:
-        """One input (1, c, …), on the model's device; ValueError if its shape is another than the first one's."""
-        given = self.inputs[item]
-        if not isinstance(given, Tensor):
-            raise TypeError(f"inputs must be tensors, got {type(given).__name__} as number {item}")
-        given = given.detach()
-        if self.shape is not None and given.shape != self.shape and given.shape[:1] == (1,):
-            given = given[0]
+        """One input (1, c, …), on the model's device; ValueError if its shape differs from that of the first one."""
+        value = self.inputs[item]
+        if not isinstance(value, Tensor):
+            raise TypeError(f"inputs must be tensors, got {type(value).__name__} as number {item}")
+        value = value.detach()
+        if self.shape is not None and value.shape != self.shape and value.shape[:1] == (1,):
+            value = value[0]
         if self.shape is None:
-            self.shape = tuple(given.shape[1:] if given.ndim > 3 and given.shape[0] == 1 else given.shape)
-        if tuple(given.shape[-len(self.shape) :]) != self.shape or given.numel() != int(np.prod(self.shape)):
-            raise ValueError(f"inputs must all have the shape {self.shape}, got {tuple(given.shape)} as number {item}")
-        dtype = given.dtype if given.dtype in self.dtypes else self.dtypes[0]
-        return given.reshape(1, *self.shape).to(self.device, dtype)
+            self.shape = tuple(value.shape[1:] if value.ndim > 3 and value.shape[0] == 1 else value.shape)
+        if tuple(value.shape[-len(self.shape) :]) != self.shape or value.numel() != int(np.prod(self.shape)):
+            raise ValueError(f"inputs must all have the shape {self.shape}, got {tuple(value.shape)} as number {item}")
+        dtype = value.dtype if value.dtype in self.dtypes else self.dtypes[0]
+        return value.reshape(1, *self.shape).to(self.device, dtype)
 
     def first(self) -> Tensor:
         """The first input that can be read."""
@@ -54,7 +55,7 @@ class Reader:
         raise ValueError(f"inputs must be readable, but none of the first {MOST} is: {problem}") from problem
 
     def read_some(self, asked: Sequence[int]) -> tuple[np.ndarray, list[Tensor], dict[int, str]]:
-        """The first of some inputs, as many as can be had in a while, and why others of them could not be read."""
+        """As many of the first inputs as can be read in a short time, and why some could not be read."""
         items, rows, problems, begin = [], [], dict[int, str](), time.monotonic()
         for item in asked:
             try:

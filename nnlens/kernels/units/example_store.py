@@ -23,12 +23,12 @@ FINGERPRINTS = 16  # inputs that are looked at to tell one data set from another
 
 
 class Store:
-    """Files of one pass, or none: what goes wrong with the disk is no reason to lose what is in memory.
+    """Files of one pass, or none: an error of the disk must not lose what is in memory.
 
     Attributes
     ----------
     problem : str
-        Why nothing is kept, where that was asked for and failed.
+        Why nothing is stored, if storing failed.
     """
 
     def __init__(self, folder: str | Path | None, model: nn.Module, recording: Recording, reader: Reader, mark: str):
@@ -41,7 +41,7 @@ class Store:
                 self._give_up(error)
 
     def load(self, empty: Mapping[str, LayerExamples]) -> dict[str, LayerExamples]:
-        """What is kept of some layers; the empty ones where nothing is."""
+        """The stored results of some layers; empty ones where nothing is stored."""
         if self._files is None:
             return dict(empty)
         return {name: self._files.load(index) for name, index in empty.items()}
@@ -63,7 +63,7 @@ class Store:
 
 
 def _key(model: nn.Module, recording: Recording, reader: Reader, mark: str) -> str:
-    """What tells a pass from others: weights, operations with their settings, data, what preprocessing makes of it."""
+    """An identifier of a pass: weights, operations with their settings, and preprocessed data."""
     digest = hashlib.blake2b(digest_size=12)
     for tensor in (*model.parameters(), *model.buffers()):
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
@@ -79,13 +79,13 @@ def _key(model: nn.Module, recording: Recording, reader: Reader, mark: str) -> s
     return digest.hexdigest()
 
 
-def _settings(given: Any) -> Any:
-    """An operation's arguments, tensors by where they come from: strides, slopes, scales are told apart."""
-    if isinstance(given, Source):
-        return given.name, given.shape
-    if isinstance(given, tuple):
-        return tuple(map(_settings, given))
-    return given if isinstance(given, (bool, int, float, str, type(None))) else type(given).__name__
+def _settings(value: Any) -> Any:
+    """An operation's arguments, with tensors by their origin: strides, slopes and scales make a difference."""
+    if isinstance(value, Source):
+        return value.name, value.shape
+    if isinstance(value, tuple):
+        return tuple(map(_settings, value))
+    return value if isinstance(value, (bool, int, float, str, type(None))) else type(value).__name__
 
 
 class _Files:
@@ -102,14 +102,14 @@ class _Files:
         return self.folder / f"{self.key}-{hashlib.blake2b(layer.encode(), digest_size=6).hexdigest()}.npz"
 
     def load(self, empty: LayerExamples) -> LayerExamples:
-        """What is kept of a layer; `empty` where nothing is, or nothing that can be read."""
+        """The stored results of a layer; `empty` if there are none that can be read."""
         try:
             with self._path(empty.layer).open("rb") as file:
-                found = LayerExamples.restored(dict(np.load(file)))
-        except Exception:  # a damaged file fails in many ways, and is as none in all of them
+                result = LayerExamples.restored(dict(np.load(file)))
+        except Exception:  # a damaged file fails in many ways, and counts as missing
             return empty
-        alike = (found.layer, found.units, found.height, found.width)
-        return found if alike == (empty.layer, empty.units, empty.height, empty.width) else empty
+        alike = (result.layer, result.units, result.height, result.width)
+        return result if alike == (empty.layer, empty.units, empty.height, empty.width) else empty
 
     def save(self, layers: Sequence[LayerExamples]) -> float:
         """Write a file for each; how many seconds that took."""

@@ -1,4 +1,4 @@
-"""One pass over a data set: the best inputs of all units of some layers, streamed, kept on disk, taken up again."""
+"""One pass over a data set: the best inputs of all units of some layers, streamed, stored on disk and resumable."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ SAVE_EVERY, SAVE_COUNT = 10.0, 256  # seconds, and inputs, after which what was 
 LARGEST = 4_000_000  # numbers in a tensor: larger ones are mapped afresh each time, which is slow
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class DatasetExamples(Mapping[str, LayerExamples]):
-    """The layers of a pass over a data set, by name, as far as it came.
+    """The layers of a pass over a data set, by name, so far.
 
     Attributes
     ----------
     names : mapping of str to str
-        What the layers were asked for by → the operations' names; both will do.
+        The requested names → the operations' names; both can be used.
     done, total : int
-        How many inputs have had their turn, and how many there are.
+        How many inputs have been taken, and how many there are.
     skipped : tuple of (int, str)
         Those that could not be read, and why.
     seconds, remaining : float
-        What this run has taken so far, and what it will take from here at the same speed.
+        The time of this run so far, and the estimated remaining time.
     unsaved : str
-        Why nothing is kept on disk, where that was asked for and failed.
+        Why nothing is stored on disk, if storing failed.
     how : str
-        How the passes were run, in words, where not in the fast way.
+        In words, how the passes were run, if not in the fast way.
     """
 
     layers: Mapping[str, LayerExamples]
@@ -60,6 +60,7 @@ class DatasetExamples(Mapping[str, LayerExamples]):
 
     @property
     def complete(self) -> bool:
+        """Whether all inputs were searched."""
         return self.done == self.total
 
     def __getitem__(self, layer: str) -> LayerExamples:
@@ -97,28 +98,28 @@ def examples_steps(
     recording: Recording | None = None,
     prepared: Prepared | None = None,
 ) -> Iterator[DatasetExamples]:
-    """One pass over a data set, a batch at a time: what is yielded is as far as it came, and goes on changing.
+    """One pass over a data set, batch by batch; the yielded results share their memory and keep changing.
 
     A unit's value on an input is the maximum of its map. Memory does not depend on the data set's length (but for one
-    more buffer of quantiles each time it doubles). Closed and begun anew with the same `store`, it goes on where it
-    was; the result is the same.
+    more buffer of quantiles each time it doubles). If closed and begun again with the same `store`, it continues; the
+    result is the same.
 
     Parameters
     ----------
     inputs : sequence of tensors (c, …), or tensor (n, c, …)
-        The model's ready inputs, all of one shape. One that raises when it is asked for is skipped, and listed.
+        The model's ready inputs, all of one shape. An input that raises when it is read is skipped and listed.
     layers : sequence of str
         Operations, or modules' paths.
     batch_size : int, optional
-        Found from the size of the layers by default; halved where memory runs out.
+        By default chosen from the size of the layers; halved where memory runs out.
     store : folder, optional
         Where the results are kept, a file per layer, every 10 seconds or 256 inputs and at the end. Where nothing can
-        be written a warning says so, and `.unsaved`. What is found there of the same weights, operations and data is
-        taken over. The data is told by its length, `mark`, and 16 of the inputs; what could not be read is tried again.
+        be written, a warning and `.unsaved` say so. Stored results of the same weights, operations and data are used.
+        The data is identified by its length, `mark`, and 16 of the inputs; unreadable inputs are tried again.
     mark : str
-        Whatever else tells one data set from another.
+        Further text that identifies the data set.
     recording, prepared : optional
-        A whole pass on one such input, and the model made ready for many, where they are at hand.
+        A whole pass on one such input, and the prepared model, if already computed.
 
     Raises
     ------
@@ -140,7 +141,7 @@ def examples_steps(
     begin = time.monotonic()
     forward: PartialPass | None = None
     start = min(index.done for index in indexes.values())
-    # What could not be read before is tried again, behind the rest.
+    # Inputs that could not be read before are tried again at the end.
     again = sorted({item for index in indexes.values() for item in index.skipped if item < start})
     wanted = [*range(start, total), *again]
 
@@ -151,7 +152,17 @@ def examples_steps(
         done = min(total, start + looked)
         skipped = {item: why for index in indexes.values() for item, why in index.skipped.items()}
         listed = tuple(sorted(skipped.items()))
-        return DatasetExamples(indexes, names, done, total, listed, seconds, remaining, keeper.problem, forward_how())
+        return DatasetExamples(
+            layers=indexes,
+            names=names,
+            done=done,
+            total=total,
+            skipped=listed,
+            seconds=seconds,
+            remaining=remaining,
+            unsaved=keeper.problem,
+            how=forward_how(),
+        )
 
     def forward_how() -> str:
         return "" if forward is None else forward.how
@@ -165,7 +176,7 @@ def examples_steps(
     if batch_size is None:
         largest = max(int(np.prod(operation.shape)) for operation in recording)
         batch_size = max(1, min(MOST, LARGEST // largest))
-    whole, looked, saved, kept, took = True, 0, time.monotonic(), 0, 0.0
+    whole, looked, saved, stored, took = True, 0, time.monotonic(), 0, 0.0
     try:
         while looked < len(wanted):
             if version_of(model) != version:
@@ -179,12 +190,12 @@ def examples_steps(
             whole = True
             looked += len(items) + len(problems)
             waited = time.monotonic() - saved
-            if waited > max(SAVE_EVERY, 4 * took) or (looked - kept >= SAVE_COUNT and waited > 20 * took):
+            if waited > max(SAVE_EVERY, 4 * took) or (looked - stored >= SAVE_COUNT and waited > 20 * took):
                 took = keeper.save(waiting)
-                saved, kept = time.monotonic(), looked
+                saved, stored = time.monotonic(), looked
             yield result(looked)
     finally:
-        # What was broken off in the middle of a batch would count some inputs twice.
+        # A batch that was interrupted would count some inputs twice.
         if whole:
             keeper.save(waiting)
     if not any(index.seen for index in indexes.values()):
@@ -217,7 +228,7 @@ def _maps(model: nn.Module, forward: PartialPass, rows: list[Tensor]) -> dict[st
 def _take_in(
     index: LayerExamples, items: np.ndarray, problems: dict[int, str], arranged: _Arranged, maps: dict[str, Tensor]
 ) -> None:
-    """A batch, as far as a layer has not seen it: it may be ahead of others."""
+    """Add the part of a batch that a layer has not seen: layers may be at different positions."""
     known = index.done
     new = (items >= known) | np.isin(items, list(index.skipped))
     if new.any():

@@ -1,9 +1,9 @@
-"""Pictures as numbers in which a gradient is followed: by their spectrum, or by pixels with something to hold them."""
+"""Parametrisations of images for gradient ascent: by their spectrum, or by regularised pixels."""
 
 from __future__ import annotations
 
 import math
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -16,23 +16,24 @@ _JITTER, _SIZES, _TURN = 12 / 224, 0.1, math.radians(10)  # of the side, of the 
 _WARPED = 0.75  # of the steps; in the last ones the details settle
 
 
+@runtime_checkable
 class Ascent(Protocol):
-    """n pictures that climb, in single precision whatever the model's is."""
+    """n pictures that are optimised, in single precision whatever the model's precision is."""
 
     def __init__(self, count: int, like: Tensor, steps: int, generator: torch.Generator) -> None: ...
 
     def pixels(self) -> Tensor:
-        """(n, c, …) in 0…1, as the model is to see them now."""
+        """The pictures as the model sees them in this step, (n, c, …) in 0…1."""
 
     def step(self, slope: Tensor) -> None:
-        """Move along a slope of the latest `pixels`, upwards."""
+        """One step of gradient ascent, for the objective's slope at the latest `pixels`."""
 
     def picture(self) -> Tensor:
-        """(n, c, …) in 0…1, as they are."""
+        """The pictures without a warp, (n, c, …) in 0…1."""
 
 
 class Fourier:
-    """The spectrum of each picture, scaled by 1 / frequency, in decorrelated colours; warped anew for each look."""
+    """The spectrum of each picture, scaled by 1 / frequency, in decorrelated colours; a new random warp per step."""
 
     def __init__(self, count: int, like: Tensor, steps: int, generator: torch.Generator) -> None:
         self.generator = generator
@@ -44,33 +45,37 @@ class Fourier:
         self.scale = (1 / frequency.clamp(min=1 / max(self.sides))).to(like.device)[..., None]
         noise = torch.randn(count, like.shape[1], *frequency.shape, 2, generator=generator, dtype=torch.float32) * 0.01
         self.spectrum = noise.to(like.device).requires_grad_()
-        # A small picture has few waves, each of which has to do more.
+        # A small picture has few frequencies, each with a larger amplitude.
         rate = min(0.2, max(0.05, 0.05 * math.sqrt(224 / max(self.sides))))
         self.optimiser = torch.optim.Adam([self.spectrum], lr=rate)
         colours = torch.tensor(_COLOURS, dtype=torch.float32)
         self.colours = (colours / colours.norm(dim=0).max()).to(like.device)
 
     def picture(self) -> Tensor:
+        """The pictures without a warp, (n, c, …) in 0…1."""
         spectrum = torch.view_as_complex(self.spectrum * self.scale)
         waves = torch.fft.irfftn(spectrum, s=self.sides, dim=tuple(range(2, spectrum.ndim)), norm="ortho") / 4
         if waves.shape[1] == 3:
             waves = torch.einsum("ij,nj...->ni...", self.colours, waves)
-        return waves.sigmoid()
+        result: Tensor = waves.sigmoid()
+        return result
 
     def pixels(self) -> Tensor:
+        """The pictures after the random warp of this step."""
         with torch.enable_grad():
             picture = self.picture()
             self.seen = _warped(picture, self.generator) if self.taken < self.warped_steps else picture
         return self.seen.detach()
 
     def step(self, slope: Tensor) -> None:
+        """One step of gradient ascent, for the objective's slope at the pixels."""
         (self.spectrum.grad,) = torch.autograd.grad(self.seen, self.spectrum, -slope)
         self.optimiser.step()
         self.taken += 1
 
 
 def _warped(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Each picture moved, turned and sized a little; a line is moved and sized. Mirrored at the borders."""
+    """Each picture shifted, rotated and scaled a little; a line is shifted and scaled. Mirrored at the borders."""
     count = len(x)
     draw = (2 * torch.rand(4, count, generator=generator, dtype=torch.float32) - 1).to(x)
     size, turn = 1 + _SIZES * draw[0], _TURN * draw[1]
@@ -81,7 +86,7 @@ def _warped(x: Tensor, generator: torch.Generator) -> Tensor:
         x = x[:, :, None]
         rows = [size, zero, shift[0], zero, torch.ones_like(size), zero]
     else:
-        # In units of half a side: a turn must not squeeze a picture that is no square.
+        # In units of half a side: a rotation must not distort a picture that is not square.
         wide = x.shape[3] / x.shape[2]
         cosine, sine = turn.cos() * size, turn.sin() * size
         rows = [cosine, -sine / wide, shift[0], sine * wide, cosine, shift[1]]
@@ -96,7 +101,7 @@ _SETTINGS = ((0.0, 0.5, 4, 0.5, 0.0), (0.0, 0.5, 4, 0.0, 0.9), (0.0001, 1.0, 4, 
 
 
 class Yosinski:
-    """Pixels around mid-grey, pulled back to it in one of four ways."""
+    """Pixels around mid-grey, regularised in one of four ways."""
 
     def __init__(self, count: int, like: Tensor, steps: int, generator: torch.Generator) -> None:
         noise = torch.randn(count, *like.shape[1:], generator=generator, dtype=torch.float32) * 0.05
@@ -105,12 +110,15 @@ class Yosinski:
         self.taken = 0
 
     def picture(self) -> Tensor:
+        """The pictures, (n, c, …) in 0…1."""
         return self.offset + 0.5
 
     def pixels(self) -> Tensor:
+        """The pictures, (n, c, …) in 0…1: without a warp."""
         return self.picture()
 
     def step(self, slope: Tensor) -> None:
+        """One step of gradient ascent, for the objective's slope at the pixels."""
         self.taken += 1
         axes = tuple(range(1, slope.ndim))
         # Steps of one size: what a unit's gradient measures differs by orders between layers.

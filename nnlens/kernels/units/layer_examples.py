@@ -1,4 +1,4 @@
-"""What one pass over a data set leaves of a layer: each unit's best inputs, and how its maxima are distributed."""
+"""The results of one pass over a data set for a layer: each unit's best inputs, and the distribution of its maxima."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KEPT = 16  # the best and the least inputs of each unit
 SAMPLED = 512  # inputs of which all units' maxima are kept, for those in the middle
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Example:
     """One input as an example of a unit.
 
@@ -26,12 +26,12 @@ class Example:
 
     item: int
     value: float
-    place: tuple[int, int]
+    position: tuple[int, int]
     rank: float
 
 
 class _Ranking:
-    """For each unit the inputs of the largest values, the largest first, earlier inputs first among equals."""
+    """For each unit the inputs with the largest values, in descending order; ties go to the earlier input."""
 
     def __init__(self, units: int):
         self.values = np.full((units, KEPT), -np.inf, np.float32)
@@ -39,7 +39,7 @@ class _Ranking:
         self.places = np.full((units, KEPT), -1, np.int32)
 
     def update(self, values: np.ndarray, items: np.ndarray, maps: Tensor) -> None:
-        """Take in (n, units) values; `maps` (n, units, places) are looked into only where one is good enough."""
+        """Add (n, units) values; `maps` (n, units, places) are only read where a value is large enough."""
         rows, units = np.nonzero(values > self.values[:, -1])
         if not len(rows):
             return
@@ -49,19 +49,19 @@ class _Ranking:
         most = int(np.bincount(units).max())
         # Behind what is there, each unit's candidates in the order of the inputs: a stable sort keeps ties so.
         new = np.full((len(touched), most), -np.inf, np.float32), np.zeros((len(touched), most), np.int64)
-        found = np.zeros((len(touched), most), np.int32)
+        result = np.zeros((len(touched), most), np.int32)
         order = np.lexsort((rows, units))
         start = np.searchsorted(units[order], touched)
         row = np.searchsorted(touched, units[order])
         column = np.arange(len(order)) - start[row]
         new[0][row, column] = values[rows[order], units[order]]
         new[1][row, column] = items[rows[order]]
-        found[row, column] = places[order]
+        result[row, column] = places[order]
         both = np.concatenate([self.values[touched], new[0]], 1)
         best = np.argsort(-both, 1, kind="stable")[:, :KEPT]
         self.values[touched] = np.take_along_axis(both, best, 1)
         self.items[touched] = np.take_along_axis(np.concatenate([self.items[touched], new[1]], 1), best, 1)
-        self.places[touched] = np.take_along_axis(np.concatenate([self.places[touched], found], 1), best, 1)
+        self.places[touched] = np.take_along_axis(np.concatenate([self.places[touched], result], 1), best, 1)
 
 
 def _scattered(items: np.ndarray) -> np.ndarray:
@@ -75,7 +75,7 @@ def _scattered(items: np.ndarray) -> np.ndarray:
 
 
 class LayerExamples:
-    """The units of one layer over a data set, as far as it was looked at.
+    """The units of one layer over a data set, so far.
 
     Attributes
     ----------
@@ -83,7 +83,7 @@ class LayerExamples:
     units, height, width : int
         How many units, and the size of their maps.
     done, seen : int
-        How many inputs of the data set have had their turn, and how many of them could be read.
+        How many inputs of the data set have been taken, and how many of them could be read.
     mean, zeros, fires : float64 arrays (units,)
         Over all inputs: the mean of the unit's values, the share of them that are exactly 0, and the share of inputs
         on which its maximum is above 0.
@@ -100,7 +100,7 @@ class LayerExamples:
         self._sums = np.zeros((3, units))  # of means, of shares of zeros, of inputs that fire it
         self._top, self._least = _Ranking(units), _Ranking(units)
         self._sketch = QuantileSketch(units)
-        # The inputs of the smallest scattered numbers: a fair sample, whatever the order and the batches.
+        # The inputs with the smallest hashes: a random sample that does not depend on the order and the batches.
         self._sampled = np.empty(0, np.int64)
         self._sample_values = np.empty((0, units), np.float32)
         self._sample_places = np.empty((0, units), np.int32)
@@ -110,20 +110,26 @@ class LayerExamples:
 
     @property
     def mean(self) -> np.ndarray:
-        return self._sums[0] / max(1, self.seen)
+        """The mean activation of each unit."""
+        result: np.ndarray = self._sums[0] / max(1, self.seen)
+        return result
 
     @property
     def zeros(self) -> np.ndarray:
-        return self._sums[1] / max(1, self.seen)
+        """The share of each unit's values that are 0."""
+        result: np.ndarray = self._sums[1] / max(1, self.seen)
+        return result
 
     @property
     def fires(self) -> np.ndarray:
-        return self._sums[2] / max(1, self.seen)
+        """The share of the inputs on which each unit is active."""
+        result: np.ndarray = self._sums[2] / max(1, self.seen)
+        return result
 
     def quantiles(self, unit: int, shares: list[float] | np.ndarray) -> np.ndarray:
         """The values below which these shares (0…1) of the unit's maxima lie, to 0.5 % of the inputs."""
-        found: np.ndarray = self._sketch.quantiles(list(shares))[self._check(unit)]
-        return found
+        result: np.ndarray = self._sketch.quantiles(list(shares))[self._check(unit)]
+        return result
 
     def rank(self, unit: int, value: float) -> float:
         """The share (0…1) of inputs whose maximum of the unit is lower than `value`, to 0.5 %."""
@@ -144,14 +150,19 @@ class LayerExamples:
             distance = np.abs(values - middle)
             nearest = np.lexsort((self._sampled, distance))[:count]
             nearest = nearest[np.argsort(-values[nearest], kind="stable")]
-            chosen = [(self._sampled[one], values[one], self._sample_places[one, unit]) for one in nearest]
+            chosen = [(self._sampled[entry], values[entry], self._sample_places[entry, unit]) for entry in nearest]
         else:
             ranking, sign = (self._top, 1) if kind == "top" else (self._least, -1)
             rows = zip(ranking.items[unit], ranking.values[unit], ranking.places[unit], strict=True)
-            chosen = [(item, sign * value, place) for item, value, place in rows if item >= 0][:count]
+            chosen = [(item, sign * value, position) for item, value, position in rows if item >= 0][:count]
         return [
-            Example(int(item), float(value), divmod(int(place), self.width), self.rank(unit, float(value)))
-            for item, value, place in chosen
+            Example(
+                item=int(item),
+                value=float(value),
+                position=divmod(int(position), self.width),
+                rank=self.rank(unit, float(value)),
+            )
+            for item, value, position in chosen
         ]
 
     def _check(self, unit: int) -> int:
@@ -162,7 +173,7 @@ class LayerExamples:
         return unit
 
     def update(self, maps: Tensor, items: np.ndarray) -> None:
-        """Take in the maps (n, units, height, width) of the inputs `items`."""
+        """Add the maps (n, units, height, width) of the inputs `items`."""
         if not len(items):
             return
         maps = maps.contiguous()  # maxima over channels that come last are slow
@@ -187,11 +198,11 @@ class LayerExamples:
 
     def _sample(self, maxima: np.ndarray, items: np.ndarray, flat: Tensor) -> None:
         every = np.concatenate([self._sampled, items])
-        kept = np.argsort(_scattered(every), kind="stable")[:SAMPLED]
-        new = kept[kept >= len(self._sampled)] - len(self._sampled)
+        stored = np.argsort(_scattered(every), kind="stable")[:SAMPLED]
+        new = stored[stored >= len(self._sampled)] - len(self._sampled)
         if not len(new):
             return
-        old = kept[kept < len(self._sampled)]
+        old = stored[stored < len(self._sampled)]
         places = flat[torch.from_numpy(new).to(flat.device)].argmax(2).int().cpu().numpy()
         self._sampled = np.concatenate([self._sampled[old], items[new]])
         self._sample_values = np.concatenate([self._sample_values[old], maxima[new]])
@@ -221,6 +232,7 @@ class LayerExamples:
 
     @classmethod
     def restored(cls, state: dict[str, np.ndarray]) -> LayerExamples:
+        """The examples from what `state` gave."""
         units, height, width, done, seen, not_finite = map(int, state["numbers"])
         made = cls(str(state["layer"]), units, height, width)
         made.done, made.seen, made.not_finite = done, seen, not_finite

@@ -1,4 +1,4 @@
-"""Quantiles of many streams of numbers at once, in memory that hardly grows with their length."""
+"""Quantiles of many streams of numbers at once, in nearly constant memory."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class QuantileSketch:
     Sorted buffers of `SIZE` numbers, one a level, whose numbers stand for 2 ** level of the stream; two of one level
     become one of the next by every other number of both (Manku, Rajagopalan & Lindsay 1998, "Approximate medians and
     other quantiles in one pass and with limited memory"). A rank is off by at most log₂(count / SIZE) / (2 · SIZE) of
-    the count: 0.16 % for 10,000 numbers, 0.5 % for a million. What comes out depends on the numbers and their order,
-    not on how they were handed over.
+    the count: 0.16 % for 10,000 numbers, 0.5 % for a million. The result depends on the numbers and their order, not on
+    how they were split into calls.
     """
 
     def __init__(self, units: int):
@@ -80,8 +80,8 @@ class QuantileSketch:
         reached = np.cumsum(weights, 1)
         wanted = np.clip(np.asarray(shares) * self.count, 1, self.count)
         places = np.stack([np.searchsorted(row, wanted) for row in reached])
-        found: np.ndarray = np.take_along_axis(values, np.minimum(places, values.shape[1] - 1), 1)
-        return found
+        result: np.ndarray = np.take_along_axis(values, np.minimum(places, values.shape[1] - 1), 1)
+        return result
 
     def rank(self, unit: int, value: float) -> float:
         """The share (0…1) of one stream that lies below `value`, equal numbers counted half."""
@@ -94,17 +94,20 @@ class QuantileSketch:
 
     def state(self) -> dict[str, np.ndarray]:
         """All of it as arrays, for a file."""
-        kept = [(level, buffer) for level, buffer in enumerate(self.levels) if buffer is not None]
+        stored = [(level, buffer) for level, buffer in enumerate(self.levels) if buffer is not None]
         return {
             "count": np.array(self.count),
             "pending": self._pending[:, : self._filled].copy(),
             "odd": np.array(self.odd, bool),
-            "levels": np.array([level for level, _ in kept], int),
-            "buffers": np.stack([one for _, one in kept]) if kept else np.empty((0, self.units, SIZE), np.float32),
+            "levels": np.array([level for level, _ in stored], int),
+            "buffers": np.stack([item for _, item in stored])
+            if stored
+            else np.empty((0, self.units, SIZE), np.float32),
         }
 
     @classmethod
     def restored(cls, state: dict[str, np.ndarray]) -> QuantileSketch:
+        """The sketch from what `state` gave."""
         made = cls(len(state["pending"]))
         made.count, made._filled = int(state["count"]), state["pending"].shape[1]
         made._pending[:, : made._filled] = state["pending"]

@@ -1,4 +1,4 @@
-"""An input that a unit, a direction or a class answers to most, made from noise by following the gradient."""
+"""Activation maximisation: an input that maximises a unit, a direction or a class, by gradient ascent from noise."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from nnlens.geometry.axes import places_of, unit_places
@@ -27,31 +28,31 @@ Recipe = Literal["fourier", "yosinski"]
 DIVERSITY = 0.5  # of the objective, that alike images lose
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Synthesis:
-    """Synthesised inputs, as far as they came.
+    """Synthesised inputs, so far.
 
     Attributes
     ----------
     pixels : float32 array (images, channels, …)
         As pictures, 0…1.
     inputs : float32 array (images, channels, …)
-        As the model was given them.
+        As the model sees them.
     values : float32 array (images,)
-        What each of them gives, without a warp, of what was followed: the mean of the unit's map, its value at the
-        position, the direction's mean, the class's score.
+        The objective of each of them, without a warp: the mean of the unit's map, its value at the position, the
+        direction's mean, the class's score.
     peaks : float32 array (images,)
-        Of a unit the maximum of its map, as `examples` counts it; else the same as `values`.
+        For a unit the maximum of its map, as in `examples`; otherwise equal to `values`.
     objective : str
         In words.
     recipe, seed, negative, step, steps
-        How they were made, and how far it is.
+        How they were computed, and the progress.
     """
 
-    pixels: np.ndarray
-    inputs: np.ndarray
-    values: np.ndarray
-    peaks: np.ndarray
+    pixels: Float[np.ndarray, "n c *places"]
+    inputs: Float[np.ndarray, "n c *places"]
+    values: Float[np.ndarray, " n"]
+    peaks: Float[np.ndarray, " n"]
     objective: str
     recipe: Recipe
     seed: int
@@ -70,7 +71,7 @@ class Synthesis:
         return f"the {which} of {self.objective}, {how}: {values}"
 
 
-def synthesis(model: nn.Module, x: Tensor, of: Any, **options: Any) -> Synthesis:
+def synthesis(model: nn.Module, x: Float[Tensor, "1 ..."], of: Any, **options: Any) -> Synthesis:
     """Synthesised inputs, finished; see `synthesis_steps`."""
     frames = synthesis_steps(model, x, of, **{"every": options.get("steps", 128), **options})
     last: Synthesis = deque(frames, maxlen=1).pop()
@@ -80,7 +81,7 @@ def synthesis(model: nn.Module, x: Tensor, of: Any, **options: Any) -> Synthesis
 @torch.inference_mode(False)
 def synthesis_steps(
     model: nn.Module,
-    x: Tensor,
+    x: Float[Tensor, "1 ..."],
     of: Any,
     *,
     recipe: Recipe = "fourier",
@@ -98,14 +99,14 @@ def synthesis_steps(
     """Activation maximisation, a frame every few steps.
 
     "fourier" (Olah, Mordvintsev & Schubert 2017, distill.pub/2017/feature-visualization): the picture is its spectrum,
-    scaled by 1 / frequency, in decorrelated colours; it is moved, turned and sized a little at each step, in one warp,
-    but for the last quarter of the steps, in which the details settle.
+    scaled by 1 / frequency, in decorrelated colours; it is shifted, rotated and scaled a little at each step, in one
+    warp, except in the last quarter of the steps, in which the details settle.
     "yosinski" (Yosinski et al. 2015, arXiv:1506.06579): steps along the gradient of the pixels, with decay, blur and
     the clipping of pixels of small norm and small contribution; several images take the paper's settings by turns.
-    Several images of the "fourier" recipe are kept apart by the likeness of their Gram matrices.
+    Several images of the "fourier" recipe are made different by a penalty on the similarity of their Gram matrices.
 
-    Where the rectifiers on the way are all off, so that there is no gradient, they are opened for as long. The pass
-    ends behind the layer.
+    While all rectifiers on the path are off, so that there is no gradient, the gradient passes them. The pass ends
+    after the layer.
 
     Parameters
     ----------
@@ -121,7 +122,7 @@ def synthesis_steps(
     steps, every : int
         How many steps, and after how many a frame is yielded.
     negative : bool
-        What it answers to least.
+        Minimise instead of maximise.
     seed : int
         The same seed, the same image.
     mean, std : number or sequence
@@ -148,8 +149,8 @@ def synthesis_steps(
     diverse = recipe == "fourier" and count > 1
     layers = [*goal.layers, *(_textured(recording, goal.layers) if diverse else [])]
     forward = PartialPass(model, recording, layers, prepared=prepared, to_end=goal.to_end)
-    # Where every way down is shut by rectifiers that are off, they let through what would open them (the deconvnet's
-    # rule), until one is on: Olah et al. redirect gradients likewise.
+    # Where all paths are blocked by rectifiers that are off, they pass the gradient that would turn them on (the
+    # deconvnet's rule), until one is on: Olah et al. redirect gradients in the same way.
     source = recording.operation(goal.layers[-1]) if goal.layers else None
     passing = rule_replacements(recording, "deconvnet", source, None)[0]
     opened = PartialPass(model, recording, layers, replacements=passing, prepared=prepared, to_end=goal.to_end)
@@ -162,16 +163,16 @@ def synthesis_steps(
     ascent: Ascent = (Fourier if recipe == "fourier" else Yosinski)(count, x, steps, generator)
 
     def climb(passes: PartialPass, pixels: Tensor) -> Tensor:
-        """The slope of what is to become large towards the pixels."""
+        """The gradient of the objective with respect to the pixels."""
         with torch.enable_grad():
             start = pixels.detach().requires_grad_()
-            kept, given = passes(((start - middle) / spread).to(x.dtype))
-            towards = goal.towards(kept, given, shut=passes is opened)
+            stored, argument = passes(((start - middle) / spread).to(x.dtype))
+            towards = goal.towards(stored, argument, shut=passes is opened)
             if not towards.requires_grad:
                 raise ValueError(f"the model has no gradient from {goal.words}")
             total = -towards.sum() if negative else towards.sum()
-            if diverse and kept:
-                alike = _likeness(kept[layers[-1]])
+            if diverse and stored:
+                alike = _likeness(stored[layers[-1]])
                 total = total - DIVERSITY * towards.detach().abs().sum() * alike
             (slope,) = torch.autograd.grad(total, start, allow_unused=True)
         return torch.zeros_like(pixels) if slope is None else slope
@@ -190,19 +191,19 @@ def synthesis_steps(
                 ascent.step(slope)
             pixels = ascent.picture().detach()
             inputs = ((pixels - middle) / spread).to(x.dtype)
-            kept, given = measured(inputs)
-            values, peaks = goal.value(kept, given)
+            stored, argument = measured(inputs)
+            values, peaks = goal.value(stored, argument)
         yield Synthesis(
-            pixels.float().cpu().numpy(),
-            inputs.float().cpu().numpy(),
-            values.detach().float().cpu().numpy(),
-            peaks.detach().float().cpu().numpy(),
-            goal.words,
-            recipe,
-            seed,
-            negative,
-            step + now,
-            steps,
+            pixels=pixels.float().cpu().numpy(),
+            inputs=inputs.float().cpu().numpy(),
+            values=values.detach().float().cpu().numpy(),
+            peaks=peaks.detach().float().cpu().numpy(),
+            objective=goal.words,
+            recipe=recipe,
+            seed=seed,
+            negative=negative,
+            step=step + now,
+            steps=steps,
         )
 
 
@@ -214,7 +215,7 @@ def _per_channel(number: float | Sequence[float], x: Tensor, name: str) -> Tenso
 
 
 class _Goal:
-    """What is to become large: `layers` are those whose values it looks at, `measured` those that it is measured at."""
+    """The objective: `layers` are those whose values it uses, `measured` those at which it is measured."""
 
     def __init__(self, of: Any, recording: Recording, output: Output):
         self.meaning = meaning_of(output, recording.output, recording).for_kind("logit")
@@ -235,7 +236,7 @@ class _Goal:
             self._of_layer(of, recording)
         else:
             raise TypeError(
-                "of must be a class index, (layer, unit), (layer, unit, place), (layer, direction) or a callable, "
+                "of must be a class index, (layer, unit), (layer, unit, position), (layer, direction) or a callable, "
                 f"got {of!r}"
             )
         self.to_end = not self.layers
@@ -260,27 +261,27 @@ class _Goal:
             self.direction, self.words = direction, f"a direction in {operation.name}"
             self.layers = self.measured
             return
-        place = of[2] if len(of) == 3 else None
-        self.own = torch.from_numpy(unit_places(recording, operation, of[1], place, name="of").ravel())
+        position = of[2] if len(of) == 3 else None
+        self.own = torch.from_numpy(unit_places(recording, operation, of[1], position, name="of").ravel())
         self.words = f"{operation.name} · {of[1]}"
-        if place is not None:
-            self.words += f" at ({place[0]}, {place[1]})"
+        if position is not None:
+            self.words += f" at ({position[0]}, {position[1]})"
 
-    def towards(self, kept: dict[str, Tensor], given: Any, *, shut: bool = False) -> Tensor:
-        """(n,) numbers that are to become large; where that is `shut`, of the place that is nearest to opening."""
+    def towards(self, stored: dict[str, Tensor], argument: Any, *, shut: bool = False) -> Tensor:
+        """The objective (n,); where it is `shut`, that of the place that is nearest to being active."""
         if self.function is not None:
-            return self._of_function(kept, given)
+            return self._of_function(stored, argument)
         if not self.layers:
-            return self.meaning.read(given)[:, self.of]
-        numbers = self._numbers(kept[self.layers[0] if shut else self.measured[0]])
+            return self.meaning.read(argument)[:, self.of]
+        numbers = self._numbers(stored[self.layers[0] if shut else self.measured[0]])
         return numbers.amax(1) if shut else numbers.mean(1)
 
-    def value(self, kept: dict[str, Tensor], given: Any) -> tuple[Tensor, Tensor]:
-        """(n,) numbers that say how far it came, and the maxima of the unit's map."""
+    def value(self, stored: dict[str, Tensor], argument: Any) -> tuple[Tensor, Tensor]:
+        """The objective without a penalty (n,), and the maxima of the unit's map."""
         if self.function is not None or not self.layers:
-            found = self.towards(kept, given)
-            return found, found
-        numbers = self._numbers(kept[self.measured[0]])
+            result = self.towards(stored, argument)
+            return result, result
+        numbers = self._numbers(stored[self.measured[0]])
         mean = numbers.mean(1)
         return mean, mean if self.direction is not None else numbers.amax(1)
 
@@ -294,9 +295,9 @@ class _Goal:
         along = flat[:, own.reshape(-1)].view(len(value), *own.shape)
         return (along * self.direction.to(value).view(1, -1, 1)).sum(1)
 
-    def _of_function(self, kept: dict[str, Tensor], given: Any) -> Tensor:
+    def _of_function(self, stored: dict[str, Tensor], argument: Any) -> Tensor:
         assert self.function is not None
-        value = kept[self.measured[0]] if self.measured else given
+        value = stored[self.measured[0]] if self.measured else argument
         numbers = self.function(value)
         if not isinstance(numbers, Tensor):
             raise TypeError(f"of must be a callable that gives a tensor, got {type(numbers).__name__}")
@@ -304,15 +305,15 @@ class _Goal:
 
 
 def _textured(recording: Recording, layers: list[str]) -> list[str]:
-    """A layer whose values tell textures apart: the objective's own, or else the deepest one with maps."""
+    """A layer whose values distinguish textures: that of the objective, or else the deepest one with maps."""
     if layers and math.prod(recording.operation(layers[0]).shape[2:]) > 1:
         return layers[:1]
-    maps = [one for one in recording if len(one.shape) == 4 and math.prod(one.shape[2:]) >= 4 and one.shape[1] > 1]
-    return [one.name for one in maps if one.number is not None][-1:]
+    maps = [item for item in recording if len(item.shape) == 4 and math.prod(item.shape[2:]) >= 4 and item.shape[1] > 1]
+    return [map_.name for map_ in maps if map_.number is not None][-1:]
 
 
 def _likeness(value: Tensor) -> Tensor:
-    """How alike the Gram matrices of n inputs are, −1…1, on average."""
+    """The mean similarity of the Gram matrices of n inputs, −1…1."""
     maps = value.flatten(2)
     grams = nn.functional.normalize((maps @ maps.transpose(1, 2)).flatten(1), dim=1)
     pairs = grams @ grams.T

@@ -10,7 +10,7 @@ import traitlets as t
 from nnlens.export.bundle import Response, within_budget
 from nnlens.inputs.labels import short
 from nnlens.kernels import Activations
-from nnlens.render import Panel, layer_entries, mosaic_texture, payloads, unit_texture
+from nnlens.render import Panel, layer_entries, mosaic_texture, payloads, smaller_unit_map, unit_texture
 from nnlens.render.picture import color_map, mosaic_image
 from nnlens.widgets.base.options import one_of
 from nnlens.widgets.base.part import Part
@@ -73,7 +73,7 @@ class LayersPart(Part):
     def panels(self) -> list[Panel]:
         layer = self.activations
         title = f"{layer.layer} · {len(layer)} units · {layer.sparsity:.0%} zeros"
-        return [Panel(title, mosaic_image(layer)), self.unit_panel()]
+        return [Panel(title=title, image=mosaic_image(layer)), self.unit_panel()]
 
     def unit_panel(self) -> Panel:
         """The selected unit's map."""
@@ -83,7 +83,7 @@ class LayersPart(Part):
             limits = (-largest, largest)
         else:
             limits = (0.0, float(layer.maximum[unit]))
-        return Panel(layer.describe(unit), color_map(layer.values[unit], *limits), legend=limits)
+        return Panel(title=layer.describe(unit), image=color_map(layer.values[unit], *limits), legend=limits)
 
     def bake(self, budget: int, *, whole: bool) -> list[Response]:
         recording = self.sample.recording
@@ -92,10 +92,13 @@ class LayersPart(Part):
             names = spread(maps, 40 if whole else 6)
         else:
             names = list(dict.fromkeys(map(recording.resolve, self._layers_to_keep)))
-        kept = within_budget(self._layer_states(names), budget)
-        if self._layers_to_keep is not None and (missing := sum(name not in kept for name in names)):
+        stored = within_budget(self._layer_states(names), budget)
+        if self._layers_to_keep is not None and (missing := sum(name not in stored for name in names)):
             self.view.note = f"{missing} of the {len(names)} layers asked for did not fit into this page"
-        return [Response(("layer",), kept)]
+        return [Response(("layer",), stored)]
+
+    def smaller(self, name: str, value: Any) -> Any:
+        return smaller_unit_map(value) if name == "unit_map" else None
 
     def _layer_states(self, names: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
         """What a page shows of the selected layer, and then of each of `names`."""
@@ -105,7 +108,7 @@ class LayersPart(Part):
             unit = selection.unit if name == selection.layer else sample.default_unit(name)
             texture = mosaic_texture(layer, most_values=120_000, most_side=56)
             named = short(sample.class_of(name, unit))
-            unit_map = {**unit_texture(layer, unit), "class_name": named}
+            unit_map = {**unit_texture(layer, unit, most_values=60_000), "class_name": named}
             yield name, {"mosaic": texture, "unit": unit, "unit_map": unit_map, "position": None}
 
 
@@ -114,7 +117,7 @@ def spread(names: list[str], count: int) -> list[str]:
     if len(names) <= count:
         chosen = list(range(len(names)))
     else:
-        chosen = sorted({round(place * (len(names) - 1) / (count - 1)) for place in range(count)})
+        chosen = sorted({round(index * (len(names) - 1) / (count - 1)) for index in range(count)})
     bits = max(1, (len(chosen) - 1).bit_length())
-    reversed_bits = sorted(range(len(chosen)), key=lambda place: int(f"{place:0{bits}b}"[::-1], 2))
-    return [names[chosen[place]] for place in reversed_bits]
+    reversed_bits = sorted(range(len(chosen)), key=lambda index: int(f"{index:0{bits}b}"[::-1], 2))
+    return [names[chosen[index]] for index in reversed_bits]

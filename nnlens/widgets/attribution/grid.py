@@ -6,7 +6,6 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from nnlens.export.bundle import packed_size
 from nnlens.kernels import METHODS, Attribution, Evidence
 from nnlens.kernels.attribution.evidence.evidence import Check
 from nnlens.render import (
@@ -17,6 +16,7 @@ from nnlens.render import (
     attribution_texture,
     encoded,
     evidence_payload,
+    smaller_texture,
 )
 from nnlens.session.attribution_jobs import Settings
 from nnlens.session.sample import Sample
@@ -30,7 +30,6 @@ from .traits import AttributionTraits
 
 AT_ONCE = 10  # forward passes: maps that cost no more are there before the view is shown
 PANELS = 6  # maps in a row of a picture
-MAPS_BUDGET = 1_200_000  # bytes of all maps in a saved page
 Cell = tuple[int, str]  # row and method
 MapsOfRows = dict[str, attribution_payloads.AttributionPayload | attribution_payloads.NoMap]
 
@@ -103,7 +102,7 @@ class GridPart(Part):
     def complete(self) -> None:
         """All maps, and the evidence that is computed without being asked for, now."""
         if self.view.update(full=True):
-            # The background has begun anew: two cannot compute one map.
+            # The background job has begun again: only one can compute a map.
             self.view.cancel_job("map")
             self.view.wait()
         for row, method in self.cells():
@@ -127,8 +126,8 @@ class GridPart(Part):
         return Attributions(
             methods=tuple(self.traits.methods),
             rows=tuple((row.sample.input.name, row.target, row.label) for row in rows),
-            maps={cell: found for cell, found in maps.items() if found is not None},
-            evidence={cell: found for cell, found in evidence.items() if found is not None},
+            maps={cell: item for cell, item in maps.items() if item is not None},
+            evidence={cell: item for cell, item in evidence.items() if item is not None},
             errors={(method, row): words for (row, method), words in self.errors.items()},
         )
 
@@ -197,7 +196,7 @@ class GridPart(Part):
             agreement = {}
             for row in range(len(self.rows())):
                 maps = {method: self.map(row, method) for method in self.traits.methods}
-                known = {method: found for method, found in maps.items() if found is not None}
+                known = {method: item for method, item in maps.items() if item is not None}
                 key = (row, *map(id, known.values()))
                 agreement[key] = self._agreement.get(key) or agreement_payload(known)
             self._agreement = agreement
@@ -209,27 +208,13 @@ class GridPart(Part):
     # Beyond the kernel.
 
     def state(self, state: dict[str, Any]) -> dict[str, Any]:
-        changed: dict[str, Any] = {"progress": None, "stopped": False, "check_request": None}
-        names = [f"map_{method}" for method in self.traits.methods]
-        maps = {name: state[name] for name in names}
-        # Noise hardly packs: where all maps together are too much for a page, they are reduced.
-        for most_side in (160, 112, 80, 56):
-            if packed_size(list(maps.values())) <= MAPS_BUDGET:
-                break
-            maps = self._reduced(most_side)
-            changed["note"] = f"maps are reduced to {most_side} pixels a side in this page"
-        return {**changed, **maps}
+        return {"progress": None, "stopped": False, "check_request": None}
 
-    def _reduced(self, most_side: int) -> dict[str, Any]:
-        reduced: dict[str, Any] = {}
-        for method in self.traits.methods:
-            maps = dict(getattr(self.view, f"map_{method}"))
-            for row in range(len(self.rows())):
-                attribution = self.map(row, method)
-                if attribution is not None and str(row) in maps:
-                    maps[str(row)] = attribution_texture(attribution, most_side=most_side)
-            reduced[f"map_{method}"] = maps
-        return reduced
+    def smaller(self, name: str, value: Any) -> Any:
+        if not name.startswith("map_"):
+            return None
+        halves = {row: smaller_texture(map_) for row, map_ in value.items()}
+        return {row: halves[row] or map_ for row, map_ in value.items()} if any(halves.values()) else None
 
     def panels(self) -> list[Panel]:
         panels = []
@@ -238,10 +223,14 @@ class GridPart(Part):
                 attribution = self.map(number, method)
                 title = f"{METHODS[method].title} of {row.label}".replace("×", "x")  # which the font lacks
                 if attribution is None:
-                    panels.append(Panel(f"{title}: no map", row.sample.input.shown.convert("L").convert("RGB")))
+                    panels.append(
+                        Panel(title=f"{title}: no map", image=row.sample.input.shown.convert("L").convert("RGB"))
+                    )
                     continue
                 picture, limits = attribution_over(row.sample.input.shown, attribution)
-                panels.append(Panel(f"{title}{' (all zero)' if attribution.all_zero else ''}", picture, legend=limits))
+                panels.append(
+                    Panel(title=f"{title}{' (all zero)' if attribution.all_zero else ''}", image=picture, legend=limits)
+                )
         return panels
 
     @property

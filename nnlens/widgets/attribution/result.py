@@ -10,7 +10,7 @@ import numpy as np
 from nnlens.kernels import Attribution, Evidence, agreement
 from nnlens.kernels.attribution.registry import method_named
 from nnlens.render import html_of
-from nnlens.session.selection import Sample
+from nnlens.session.sample import Sample
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Row:
         return self.sample.names[self.target]
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, kw_only=True)
 class Attributions:
     """The numbers behind the grid: `result["lime"]`, `result["lime", 1]` for the second row.
 
@@ -49,11 +49,11 @@ class Attributions:
 
     def __getitem__(self, key: str | tuple[str, int]) -> Attribution:
         method, row = (key, 0) if isinstance(key, str) else key
-        found = self.maps.get((method_named(method).name, row))
-        if found is None:
+        result = self.maps.get((method_named(method).name, row))
+        if result is None:
             there = ", ".join(f"{name!r}, {number}" for name, number in self.maps)
             raise KeyError(f"there is no map of {method!r} in row {row}; there are ({there})")
-        return found
+        return result
 
     def agreement(self, row: int = 0) -> tuple[list[str], np.ndarray]:
         """The methods of a row that have a map, and the rank correlation of each pair."""
@@ -63,23 +63,23 @@ class Attributions:
     def table(self) -> list[dict[str, Any]]:
         """A row for each map: what it costs and what the checks say, for `pandas.DataFrame` say."""
         rows = []
-        for (method, row), found in self.maps.items():
+        for (method, row), result in self.maps.items():
             image, _, label = self.rows[row]
             known = self.evidence.get((method, row))
-            entry = {"method": method, "image": image, "class": label, "forwards": found.forwards}
-            entry |= {"backwards": found.backwards, **({} if known is None else known.numbers())}
+            entry = {"method": method, "image": image, "class": label, "forwards": result.forwards}
+            entry |= {"backwards": result.backwards, **({} if known is None else known.numbers())}
             rows.append(entry)
         return rows
 
     def _repr_html_(self) -> str:
-        cells = "".join(f"<td>{html_of(found)}</td>" for found in list(self.maps.values())[:6])
+        cells = "".join(f"<td>{html_of(map_)}</td>" for map_ in list(self.maps.values())[:6])
         return f"<div><table><tr>{cells}</tr></table></div>"
 
     def __repr__(self) -> str:
         lines = [f"Attributions({len(self.methods)} methods, {len(self.rows)} rows)"]
-        for (method, row), found in self.maps.items():
-            lines.append(f"  {method} · {self.rows[row][2]}: {found.describe()}")
+        for (method, row), result in self.maps.items():
+            lines.append(f"  {method} · {self.rows[row][2]}: {result.describe()}")
             if (method, row) in self.evidence:
-                lines += [f"    {one.words}" for one in self.evidence[method, row].findings()]
+                lines += [f"    {finding.words}" for finding in self.evidence[method, row].findings()]
         lines += [f"  {method} · {self.rows[row][2]}: no map, {why}" for (method, row), why in self.errors.items()]
         return "\n".join(lines)

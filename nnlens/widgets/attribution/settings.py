@@ -63,7 +63,7 @@ class SettingsPart(Part):
             raise ValueError("methods must name at least one method, got none")
 
     def _usual_methods(self) -> list[str]:
-        """The methods of a first look: of different kinds, one of which is known not to explain the class."""
+        """The default methods: of different kinds, one of which is known not to explain the class."""
         attends = any(op.op in ("attention_weights", "multi_head_attention_forward") for op in self.sample.recording)
         return ["grad_cam", "gradient", "attention_rollout" if attends else "guided_backprop", "occlusion", "lime"]
 

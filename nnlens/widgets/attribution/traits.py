@@ -34,12 +34,15 @@ EVIDENCE = dict[str, payloads.EvidencePayload]  # by row
 MapTraits: Any = type(
     "MapTraits",
     (t.HasTraits,),
-    {f"map_{name}": synced(t.Dict(help="its map in each row"), MAP) for name in METHODS}
-    | {f"evidence_{name}": synced(t.Dict(help="its evidence in each row"), EVIDENCE) for name in METHODS},
+    {f"map_{name}": synced(t.Dict(help=f"the maps of {method.title}"), MAP) for name, method in METHODS.items()}
+    | {
+        f"evidence_{name}": synced(t.Dict(help=f"the evidence of {method.title}"), EVIDENCE)
+        for name, method in METHODS.items()
+    },
 )
 
 
-class AttributionTraits(SelectionTraits, MapTraits):
+class AttributionTraits(SelectionTraits, MapTraits):  # type: ignore[misc]  # made from the registry
     """What is compared, how it is shown, and what has been computed."""
 
     # The images and the targets that the user asked for, besides the selection; set before the parts are made.
@@ -108,7 +111,8 @@ class AttributionTraits(SelectionTraits, MapTraits):
         if not name:
             return name
         try:
-            return self.selection.sample.recording.resolve(name)
+            result: str = self.selection.sample.recording.resolve(name)
+            return result
         except ValueError as error:
             raise t.TraitError(str(error).replace("layer must", "cam_layer must", 1)) from None
 

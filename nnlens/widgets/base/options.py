@@ -130,10 +130,12 @@ def documented(option_type: type) -> Callable[[Method], Method]:
 
     def decorate(method: Method) -> Method:
         signature = inspect.signature(method)
-        parameters = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
+        parameters = [
+            parameter for parameter in signature.parameters.values() if parameter.kind is not parameter.VAR_KEYWORD
+        ]
         lines = []
         for name, hint in hints.items():
-            type_, words = get_args(hint)[:2] if get_origin(hint) is Annotated else (hint, "")
+            type_, words = get_args(hint)[:2] if hasattr(hint, "__metadata__") else (hint, "")
             parameters.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=type_))
             lines.append(f"{name} : {type_words(type_)}, optional")
             lines += textwrap.wrap(
@@ -183,7 +185,8 @@ def _path_of(model: nn.Module, module: nn.Module) -> str:
     """The path of a module of the model, as a layer's name."""
     for path, candidate in model.named_modules():
         if candidate is module:
-            return path
+            result: str = path
+            return result
     raise ValueError(f"layer must be a module of the model, got a {type(module).__name__} that is not in it")
 
 
@@ -192,8 +195,8 @@ def chosen_panes(panes: Sequence[str], controls: Sequence[str], hide: Any, show:
     every = tuple(dict.fromkeys((*panes, *controls)))
     if hide is not None and show is not None:
         raise ValueError("hide and show must not both be given: show names all that is left in")
-    given = show if hide is None else hide
-    names = [given] if isinstance(given, str) else list(given or ())
+    item = show if hide is None else hide
+    names = [item] if isinstance(item, str) else list(item or ())
     names = [name for group in names for name in (controls if group == "controls" else (group,))]
     for name in names:
         if name not in every:

@@ -85,7 +85,8 @@ class Part:
 
     @property
     def sample(self) -> Sample:
-        return self.view.selection.sample
+        result: Sample = self.view.selection.sample
+        return result
 
     # What a part may do, in this order.
 
@@ -127,6 +128,10 @@ class Part:
     def state(self, state: dict[str, Any]) -> dict[str, Any]:
         """Traits that a saved page starts from with other values than they have now, given all values."""
         return {}
+
+    def smaller(self, name: str, value: Any) -> Any:
+        """A smaller version of a trait's value, for a page that has no room for it; None if there is none."""
+        return None
 
     def close(self) -> None:
         """Take back what was observed outside of the view."""

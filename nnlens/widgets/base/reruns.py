@@ -1,4 +1,4 @@
-"""Views of a cell that is run again: the new ones take the place of the old."""
+"""Closing the views of a cell when it is run again."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _made: dict[str, tuple[str, list[ref[Closable]]]] = {}
 
 
 def replaces_earlier_runs(view: Closable) -> None:
-    """Close the views that earlier runs of the cell have made in which `view` is being made.
+    """Close the views that earlier runs of the current cell made.
 
-    Their output is gone, and ipywidgets would keep them, with all that they know, for as long as the kernel lives.
+    Their output is gone, and ipywidgets would keep them, with all their data, as long as the kernel runs.
     """
     cell, run = _running_cell()
     if not cell:

@@ -1,4 +1,4 @@
-"""Traits that travel to the browser, with the type that TypeScript sees."""
+"""Traits that are synchronised with the browser, with their types in TypeScript."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class ViewTraits(SelectionTraits):
     unit = synced(t.Int(0, help="channel of the layer"))
     position = synced(
         t.List(t.Int(), default_value=None, allow_none=True, help="[row, column] on the unit's map"),
-        payloads.Place | None,
+        payloads.Position | None,
     )
     grid = synced(
         t.Any(None, allow_none=True, help='how tokens are shown: [rows, columns], "strip", or null to detect it'),

@@ -24,6 +24,7 @@ from nnlens.session.selection import Selection
 from nnlens.session.session import Session
 from nnlens.session.worker import Job, Steps
 
+from .fitting import fitted
 from .options import ViewOptions, chosen_panes, known_options, selection_choices
 from .part import Part, PartType
 from .reruns import replaces_earlier_runs
@@ -98,7 +99,7 @@ class View(anywidget.AnyWidget, ViewTraits):
             cls._esm, cls._css = built(f"{name}.js"), built("nnlens.css")
 
     def __dir__(self) -> list[str]:
-        """nnlens's own names: those of ipywidgets are there, and of no use to somebody who looks for a name."""
+        """Nnlens's own names: those of ipywidgets are there, and of no use to somebody who looks for a name."""
         settable = (
             name
             for name, trait in self.traits(sync=True, request=None).items()
@@ -269,7 +270,7 @@ class View(anywidget.AnyWidget, ViewTraits):
         self._session.worker.cancel(self, lane)
 
     def reported(self, what: str, steps: Steps) -> Steps:
-        """A job's steps with its name in `busy` while they last, and its errors in the view."""
+        """Run a job's steps with its name in `busy`, and show its errors in the view."""
         try:
             for rest in steps:
                 self.busy = what
@@ -300,7 +301,7 @@ class View(anywidget.AnyWidget, ViewTraits):
     # Pages and pictures.
 
     def bake(self, budget: int, *, whole: bool) -> list[Response]:
-        """What a page without a kernel answers when its reader chooses, within `budget` bytes.
+        """The states of a page without a kernel for its reader's choices, within `budget` bytes.
 
         `whole` computes what is missing; without it the page holds what is there, so that a cell need not wait.
         """
@@ -330,7 +331,7 @@ class View(anywidget.AnyWidget, ViewTraits):
         title = sample.input.name
         if rows:
             title += f" · {short(self._selection.label)} {sample.words_of(self._selection.target)}"
-        return Panel(title, sample.input.shown, bars=rows)
+        return Panel(title=title, image=sample.input.shown, bars=rows)
 
     def describe(self) -> str:
         """The view in words: the text alternative of its picture."""
@@ -348,13 +349,17 @@ class View(anywidget.AnyWidget, ViewTraits):
         answer = f": {short(self._selection.label)} {sample.words_of(self._selection.target)}" if sample.names else ""
         return f"{sample.input.name}{answer}"
 
-    def state(self) -> dict[str, Any]:
-        """The synced traits that the page without a kernel starts from."""
+    def state(self, room: int = BUDGET) -> dict[str, Any]:
+        """The synced traits that the page without a kernel starts from, reduced to about `room` bytes.
+
+        What was reduced is stated in `note`.
+        """
         names = [name for name in self.keys if name not in OUTSIDE and not name.startswith(("_model", "_view"))]
         state = {name: AT_REST.get(name, getattr(self, name)) for name in names}
         for part in self._parts:
             state |= part.state(state)
-        return state
+        words = {name: str(trait.help) for name, trait in self.traits().items()}
+        return fitted(state, room, self._parts, words)
 
     def complete(self) -> None:
         """Compute now what a saved page or picture needs."""

@@ -12,7 +12,7 @@ import traitlets as t
 from nnlens.export.bundle import Response
 from nnlens.kernels import Ablation, ablation, dataset_ablation_steps
 from nnlens.recording import version_of
-from nnlens.render import ablation_payload, payloads
+from nnlens.render import ablation_payload, payloads, unit_payloads
 from nnlens.widgets.base.traits import counter, payload, synced
 
 from .card import CardPart, UnitPart
@@ -26,10 +26,10 @@ class AblationTraits(t.HasTraits):
     """The traits of `AblationPart`."""
 
     replacement = synced(t.Enum(REPLACEMENTS, "zero", help="what replaces the unit's map"))
-    ablation = payload(payloads.AblationPayload | payloads.Failed, "the scores with and without the unit")
+    ablation = payload(unit_payloads.AblationPayload | payloads.Failed, "the scores with and without the unit")
     ablation_run = counter("a request to ablate the unit over the data set")
     ablation_stop = counter("a request to stop that")
-    dataset_ablation = payload(payloads.DatasetAblation, "the ablation over the data set, so far")
+    dataset_ablation = payload(unit_payloads.DatasetAblation, "the ablation over the data set, so far")
 
 
 class AblationPart(UnitPart):
@@ -116,19 +116,19 @@ class AblationPart(UnitPart):
                 recording=search.recording if own else sample.recording,
                 prepared=search.prepared if own else self.session.prepared(sample),
             )
-            for found in steps:
+            for step in steps:
                 if version_of(self.session.model) != version:
                     raise ValueError("the model's weights have changed meanwhile")
-                if found.seen and (found.complete or time.monotonic() - published > PUBLISH_EVERY):
+                if step.seen and (step.complete or time.monotonic() - published > PUBLISH_EVERY):
                     published = time.monotonic()
-                    most = np.argsort(-np.abs(found.change), kind="stable")[:CLASSES]
+                    most = np.argsort(-np.abs(step.change), kind="stable")[:CLASSES]
                     self.traits.dataset_ablation = {
                         **about,
-                        "done": found.done,
-                        "seen": found.seen,
-                        "turned": found.turned,
-                        "classes": [(int(index), float(found.change[index])) for index in most],
-                        "running": not found.complete,
+                        "done": step.done,
+                        "seen": step.seen,
+                        "turned": step.turned,
+                        "classes": [(int(index), float(step.change[index])) for index in most],
+                        "running": not step.complete,
                     }
                 yield
         except GeneratorExit:

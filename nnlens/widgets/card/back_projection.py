@@ -10,7 +10,15 @@ import traitlets as t
 from nnlens.export.bundle import Response, within_budget
 from nnlens.kernels import BackProjection, back_projection
 from nnlens.kernels.units.back_projection import Rule, UnreachableLayerError
-from nnlens.render import Panel, back_projection_texture, colours_of, payloads, signed_texture
+from nnlens.render import (
+    Panel,
+    back_projection_texture,
+    colours_of,
+    payloads,
+    signed_texture,
+    smaller_texture,
+    unit_payloads,
+)
 from nnlens.widgets.base.options import one_of
 from nnlens.widgets.base.traits import SelectionTraits, payload, synced
 
@@ -28,8 +36,10 @@ class BackProjectionTraits(SelectionTraits):
     start = synced(t.Enum(STARTS, "maximum", help="what is projected back: the map's maximum, all of it, the position"))
     back_projection_display = synced(t.Enum(("colour", "signed", "norm"), "colour", help="how the pixels are shown"))
     smooth = synced(t.Bool(False, help="whether they are shown under a Gaussian"))
-    origin = payload(payloads.Origin, "a unit that is kept while another one is looked at")
-    back_projection = payload(payloads.BackProjectionPayload | payloads.Failed, "the pixels, or the selected layer")
+    origin = payload(unit_payloads.Origin, "a unit that is kept while another one is looked at")
+    back_projection = payload(
+        unit_payloads.BackProjectionPayload | payloads.Failed, "the pixels, or the selected layer"
+    )
 
     @t.validate("origin")
     def _check_origin(self, proposal: Any) -> dict[str, Any] | None:
@@ -76,8 +86,8 @@ class BackProjectionPart(UnitPart):
     def _projected(self, start: str) -> tuple[Any, ...]:
         """What is projected back: `of` in `kernels.back_projection`."""
         if self.traits.origin is not None:
-            kept = self.traits.origin["layer"], self.traits.origin["unit"]
-            return (*kept, "map") if start == "map" else kept
+            stored = self.traits.origin["layer"], self.traits.origin["unit"]
+            return (*stored, "map") if start == "map" else stored
         unit = self.selection.layer, self.selection.unit
         if start == "map":
             return (*unit, "map")
@@ -88,8 +98,8 @@ class BackProjectionPart(UnitPart):
     @property
     def _at(self) -> str | None:
         """The layer at which it ends; None for the pixels."""
-        kept = self.traits.origin is not None and self.traits.origin["layer"] != self.selection.layer
-        return self.selection.layer if kept else None
+        stored = self.traits.origin is not None and self.traits.origin["layer"] != self.selection.layer
+        return self.selection.layer if stored else None
 
     def _computed(self, of: Any, rule: Rule, at: str | None = None) -> BackProjection:
         sample = self.sample
@@ -135,6 +145,9 @@ class BackProjectionPart(UnitPart):
             "leaning": [(int(index), float(contributions[index])) for index in strongest],
         }
 
+    def smaller(self, name: str, value: Any) -> Any:
+        return smaller_texture(value) if name == "back_projection" else None
+
     def describe(self) -> str:
         return f"{self.result.describe()}." if self.is_whole_view else ""
 
@@ -142,7 +155,7 @@ class BackProjectionPart(UnitPart):
         if self._at is not None or not self.is_whole_view:
             return []
         projection = self.result
-        return [Panel(projection.describe(), colours_of(projection.values))]
+        return [Panel(title=projection.describe(), image=colours_of(projection.values))]
 
     def bake(self, budget: int, *, whole: bool) -> list[Response]:
         """As it is shown now, and `whole` also by the other rules and from the other starts."""

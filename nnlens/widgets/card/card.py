@@ -9,7 +9,7 @@ from typing import Any
 import traitlets as t
 
 from nnlens.geometry.axes import receptive_fields
-from nnlens.render import payloads
+from nnlens.render import unit_payloads
 from nnlens.widgets.base.part import Part
 from nnlens.widgets.base.traits import payload, synced
 
@@ -18,7 +18,7 @@ class CardTraits(t.HasTraits):
     """The traits of `CardPart`."""
 
     card = synced(t.Bool(False, help="whether the unit card is open"))
-    receptive_fields = payload(payloads.ReceptiveFields, "the pixels that the rows and columns of the maps see")
+    receptive_fields = payload(unit_payloads.ReceptiveFields, "the pixels that the rows and columns of the maps see")
 
 
 class UnitPart(Part):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import traitlets as t
 
 from nnlens.kernels import Connections, connections
-from nnlens.render import connections_payload, payloads
+from nnlens.render import connections_payload, payloads, unit_payloads
 from nnlens.widgets.base.traits import payload
 
 from .card import UnitPart
@@ -14,7 +14,7 @@ from .card import UnitPart
 class ConnectionsTraits(t.HasTraits):
     """The traits of `ConnectionsPart`."""
 
-    connections = payload(payloads.ConnectionsPayload | payloads.Failed, "the unit's inputs and outputs")
+    connections = payload(unit_payloads.ConnectionsPayload | payloads.Failed, "the unit's inputs and outputs")
 
 
 class ConnectionsPart(UnitPart):
@@ -26,18 +26,18 @@ class ConnectionsPart(UnitPart):
     def result(self) -> Connections:
         """At the selected position; the map's maximum where tokens are shown on a grid that the user chose."""
         sample, layer, unit = self.sample, self.selection.layer, self.selection.unit
-        place = None if self.selection.grid is not None else self.selection.position
+        position = None if self.selection.grid is not None else self.selection.position
         result: Connections = sample.cache.once(
             "connections",
             layer,
             unit,
-            place,
-            make=lambda: connections(sample.recording, sample.input.x, layer, unit, place=place),
+            position,
+            make=lambda: connections(sample.recording, sample.input.x, layer, unit, position=position),
         )
         return result
 
     def show(self) -> None:
         selection = self.selection
-        place = None if selection.grid is not None else selection.position
-        made_of = selection.sample, selection.layer, selection.unit, place
+        position = None if selection.grid is not None else selection.position
+        made_of = selection.sample, selection.layer, selection.unit, position
         self.publish("connections", made_of, lambda: connections_payload(self.result))

@@ -13,7 +13,7 @@ from PIL import Image
 
 from nnlens.export.bundle import Response, within_budget
 from nnlens.kernels import Example, back_projection
-from nnlens.render import Panel, colours_of, encoded, payloads
+from nnlens.render import Panel, colours_of, encoded, payloads, unit_payloads
 from nnlens.widgets.base.traits import payload, synced
 
 from .card import CardPart, UnitPart
@@ -31,10 +31,10 @@ class ExamplesTraits(t.HasTraits):
     kind = synced(t.Enum(KINDS, "top", help="which images: of the largest, the middle or the least maxima"))
     crop = synced(t.Enum(("field", "whole", "deconvnet"), "field", help="what of them is shown"))
     examples = payload(
-        payloads.ExamplesPayload | payloads.NoExamples | payloads.Failed,
+        unit_payloads.ExamplesPayload | unit_payloads.NoExamples | payloads.Failed,
         "the unit's images of this kind, and the distribution of its maxima",
     )
-    search = payload(payloads.SearchProgress, "how far the data set has been searched; null without one")
+    search = payload(unit_payloads.SearchProgress, "how far the data set has been searched; null without one")
     search_request = synced(t.Enum(("", "run", "stop"), "", help="a request to continue the search, or to stop it"))
     example_request = synced(t.Int(-1, help="a request to look at an image of the data set"))
 
@@ -109,27 +109,27 @@ class ExamplesPart(UnitPart):
             "seen": index.seen,
         }
 
-    def _picture(self, example: Example) -> payloads.ExampleItem:
+    def _picture(self, example: Example) -> unit_payloads.ExampleItem:
         """An example with its pictures; made once for each place, however often it is shown."""
         search, layer, unit = self.session.search, self.selection.layer, self.selection.unit
 
-        def make() -> payloads.ExamplePictures:
+        def make() -> unit_payloads.ExamplePictures:
             assert search.data is not None
-            given = search.data.input(example.item)
-            width, height = given.shown.size
-            made: payloads.ExamplePictures = {
-                "name": given.name,
+            value = search.data.input(example.item)
+            width, height = value.shown.size
+            made: unit_payloads.ExamplePictures = {
+                "name": value.name,
                 "label": search.data.label(example.item),
                 "width": width,
-                "box": search.place_sees(layer, example.place) or [0, 0, height - 1, width - 1],
-                "whole": encoded(given.shown, exact=64),
+                "box": search.receptive_box(layer, example.position) or [0, 0, height - 1, width - 1],
+                "whole": encoded(value.shown, exact=64),
                 "back": None,
             }
             try:
                 back = back_projection(
                     self.session.model,
-                    given.x,
-                    (layer, unit, example.place),
+                    value.x,
+                    (layer, unit, example.position),
                     rule="deconvnet",
                     recording=search.recording,
                     prepared=search.prepared,
@@ -142,15 +142,21 @@ class ExamplesPart(UnitPart):
             made["back"] = encoded(colours_of(values), exact=64)
             return made
 
-        key = layer, unit, example.item, example.place
-        made: payloads.ExamplePictures = search.pictures.once("example", *key, make=make)
-        return {**made, "item": example.item, "value": example.value, "place": example.place, "rank": example.rank}
+        key = layer, unit, example.item, example.position
+        made: unit_payloads.ExamplePictures = search.pictures.once("example", *key, make=make)
+        return {
+            **made,
+            "item": example.item,
+            "value": example.value,
+            "position": example.position,
+            "rank": example.rank,
+        }
 
     def panels(self) -> list[Panel]:
         shown = self.traits.examples
         if not shown or not shown.get("items") or not self.is_whole_view:
             return []
-        return [Panel(f"{self.traits.kind} images", contact_sheet(shown["items"]))]
+        return [Panel(title=f"{self.traits.kind} images", image=contact_sheet(shown["items"]))]
 
     def bake(self, budget: int, *, whole: bool) -> list[Response]:
         """What a page without a kernel shows of each kind."""
@@ -169,8 +175,8 @@ class ExamplesPart(UnitPart):
 def contact_sheet(items: list[dict[str, Any]]) -> Image.Image:
     """Examples three in a row, whole."""
     sheet = Image.new("RGB", (3 * SIDE, max(1, -(-len(items) // 3)) * SIDE), "white")
-    for place, item in enumerate(items):
+    for position, item in enumerate(items):
         with Image.open(BytesIO(item["whole"])) as whole:
             picture = whole.convert("RGB").resize((SIDE - 2, SIDE - 2), Image.Resampling.LANCZOS)
-        sheet.paste(picture, (place % 3 * SIDE, place // 3 * SIDE))
+        sheet.paste(picture, (position % 3 * SIDE, position // 3 * SIDE))
     return sheet

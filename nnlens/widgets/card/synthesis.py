@@ -8,7 +8,7 @@ from typing import Any
 import traitlets as t
 
 from nnlens.kernels import Synthesis, synthesis_steps
-from nnlens.render import Panel, payloads, picture_of, synthesis_frame
+from nnlens.render import Panel, picture_of, synthesis_frame, unit_payloads
 from nnlens.widgets.base.traits import counter, payload, synced
 
 from .card import UnitPart
@@ -29,7 +29,7 @@ class SynthesisTraits(t.HasTraits):
     steps = synced(t.Int(128, help="how many steps, 8…1024"))
     synthesis_run = counter("a request for an image")
     synthesis_stop = counter("a request to stop it")
-    synthesis = payload(payloads.SynthesisPayload, "the latest frame")
+    synthesis = payload(unit_payloads.SynthesisPayload, "the latest frame")
 
     @t.validate("count", "steps")
     def _check_counts(self, proposal: Any) -> int:
@@ -60,8 +60,8 @@ class SynthesisPart(UnitPart):
         # All that decides, taken once.
         selection, traits = self.selection, self.traits
         sample, layer, unit, goal = selection.sample, selection.layer, selection.unit, traits.goal
-        place = selection.position or tuple(int(side) // 2 for side in selection.activations.values.shape[1:])
-        of: Any = {"channel": (layer, unit), "position": (layer, unit, place), "class": selection.target}[goal]
+        position = selection.position or tuple(int(side) // 2 for side in selection.activations.values.shape[1:])
+        of: Any = {"channel": (layer, unit), "position": (layer, unit, position), "class": selection.target}[goal]
         about = {"layer": layer, "unit": unit, "goal": goal, "target": selection.target, "frame": None}
         traits.synthesis = {**about, "running": True}
         scale = sample.input.scale
@@ -95,5 +95,7 @@ class SynthesisPart(UnitPart):
     def panels(self) -> list[Panel]:
         result: Synthesis | None = getattr(self, "result", None)
         return (
-            [] if result is None or not self.is_whole_view else [Panel(result.describe(), picture_of(result.pixels[0]))]
+            []
+            if result is None or not self.is_whole_view
+            else [Panel(title=result.describe(), image=picture_of(result.pixels[0]))]
         )

@@ -42,4 +42,4 @@ class ExamplesWidget(View, LayersTraits, CardTraits, ExamplesTraits):
     def panels(self) -> list[Panel]:
         """The examples alone."""
         title = f"{self.selection.layer} · {self.selection.unit}: {self.kind} examples"
-        return [Panel(title, contact_sheet((self.examples or {}).get("items", [])))]
+        return [Panel(title=title, image=contact_sheet((self.examples or {}).get("items", [])))]

@@ -13,7 +13,7 @@ import traitlets as t
 from nnlens.export.bundle import Response, within_budget
 from nnlens.kernels import Occlusion, occlusion_steps
 from nnlens.recording import version_of
-from nnlens.render import Panel, occlusion_texture, payloads
+from nnlens.render import Panel, occlusion_texture, payloads, smaller_occlusion_map
 from nnlens.render.picture import heat_over
 from nnlens.session.sample import Sample
 from nnlens.widgets.base.options import one_of
@@ -35,7 +35,7 @@ class ExperimentTraits(OccluderTraits):
     score = synced(t.Enum(("probability", "logit"), "probability", help="which score the map shows"))
     definition = synced(t.Enum(("position", "pixel"), "position", help="per occluder position, or per pixel"))
     resume = counter("a request to continue a stopped computation")
-    occlusion_map = payload(payloads.OcclusionMapPayload, "the map so far")
+    occlusion_map = payload(payloads.OcclusionMapPayload, "the occlusion map, as far as it is computed")
 
 
 class ExperimentPart(Part):
@@ -220,7 +220,10 @@ class ExperimentPart(Part):
         largest = max(largest, result.floor(self.selection.target, score)) or 1.0
         picture = heat_over(self.sample.input.shown, result, change, largest)
         title = f"change of {score} where {self.traits.size} px are hidden"
-        return [Panel(title, picture, legend=(-largest, largest))]
+        return [Panel(title=title, image=picture, legend=(-largest, largest))]
+
+    def smaller(self, name: str, value: Any) -> Any:
+        return smaller_occlusion_map(value) if name == "occlusion_map" and value is not None else None
 
     def bake(self, budget: int, *, whole: bool) -> list[Response]:
         sample, step, now = self.sample, self.traits.sizes[2], self.key

@@ -25,7 +25,8 @@ class LiveTraits(OccluderTraits):
     """The traits of `LivePart`."""
 
     occluder = synced(
-        t.List(t.Int(), default_value=None, allow_none=True, help="[top, left] under the mouse"), payloads.Place | None
+        t.List(t.Int(), default_value=None, allow_none=True, help="[top, left] under the mouse"),
+        payloads.Position | None,
     )
     occluded = payload(payloads.OccludedScores, "the scores with the occluder where it is")
     size_curve = payload(payloads.SizeCurve, "the scores at the occluder's place under other sizes")
@@ -59,7 +60,7 @@ class LivePart(Part):
         traits = self.traits
         if traits.occluder is None:
             return None
-        return {"place": traits.occluder, "size": traits.size, "fill": traits.fill, "shape": traits.shape}
+        return {"position": traits.occluder, "size": traits.size, "fill": traits.fill, "shape": traits.shape}
 
     def _look_under_occluder(self) -> Generator[None, None, None]:
         sample, occluder = self.sample, self._occluder()
@@ -93,7 +94,7 @@ class LivePart(Part):
             self.view.show_error(error)
 
     def _under(self, sample: Sample, occluder: payloads.Occluder) -> np.ndarray:
-        top, left = occluder["place"]
+        top, left = occluder["position"]
         scores = occluded_scores(
             self.session.model,
             sample.input.x,
@@ -106,10 +107,11 @@ class LivePart(Part):
         )[0]
         if problem := sample.scored().problem(torch.from_numpy(scores)):
             raise ValueError(f"the model returned {problem} with the occluder at ({top}, {left})")
-        return scores
+        result: np.ndarray = scores
+        return result
 
     def _around(self, sample: Sample, occluder: payloads.Occluder, size: int) -> np.ndarray:
-        top, left = occluder["place"]
+        top, left = occluder["position"]
         return size_curve(
             self.session.model,
             sample.input.x,
@@ -123,4 +125,4 @@ class LivePart(Part):
 
 
 def _key(occluder: payloads.Occluder) -> tuple[Any, ...]:
-    return *occluder["place"], occluder["size"], occluder["fill"], occluder["shape"]
+    return *occluder["position"], occluder["size"], occluder["fill"], occluder["shape"]

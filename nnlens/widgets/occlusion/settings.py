@@ -8,12 +8,11 @@ import numpy as np
 import torch
 import traitlets as t
 
-from nnlens.kernels.occlusion.occluder import Fill, named, pair
+from nnlens.kernels.occlusion.occluder import FILLS, Fill, named, pair
 from nnlens.session.sample import Sample
 from nnlens.utils.suggestions import nearest
 from nnlens.widgets.base.traits import SelectionTraits, synced
 
-FILLS = ("background", "grey", "mean", "blur", "noise", "surround")
 SHAPES = ("rectangle", "circle")
 CURVE = 8  # sizes of the curve at one place
 
@@ -32,9 +31,9 @@ class OccluderTraits(SelectionTraits):
     @t.validate("fill")
     def _check_fill(self, proposal: Any) -> str:
         name: str = proposal["value"]
-        given = self.selection.sample.input
+        argument = self.selection.sample.input
         try:
-            if isinstance(given.fill(name), str) and name not in FILLS:
+            if isinstance(argument.fill(name), str) and name not in FILLS:
                 known = f"one of {', '.join(FILLS)}, an input value, or a colour"
                 raise ValueError(f"fill must be {known}, got {name!r}{nearest(name, FILLS)}")
         except ValueError as error:
@@ -103,8 +102,8 @@ def color_of(sample: Sample, fill: str) -> str:
     values = sample.input.fill(fill)
     if isinstance(values, str):
         return "#808080"
-    given, scale = sample.input, sample.input.scale
-    levels = torch.as_tensor(values).float().cpu().reshape(-1).expand(given.x.shape[1])
+    argument, scale = sample.input, sample.input.scale
+    levels = torch.as_tensor(values).float().cpu().reshape(-1).expand(argument.x.shape[1])
     mean, std = (torch.tensor(part, dtype=torch.float32) for part in (scale.mean, scale.std))
     shown = (levels * std + mean).clamp(0, 1)
     shown = shown if len(shown) == 3 else shown.mean().expand(3)

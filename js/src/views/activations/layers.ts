@@ -1,9 +1,9 @@
 // The layer picker: every operation of the pass, as a tree that folds by module.
 
 import { type Context, NEEDS_KERNEL } from "../../model/context.ts";
+import type { Scene } from "../../model/scene.ts";
 import { h } from "../../ui/dom.ts";
 import { shape } from "../../ui/format.ts";
-import type { Scene } from "../../model/scene.ts";
 import { buildTree, type Node, parents, visible } from "./tree.ts";
 
 export function layersPane(context: Context, _scene: Scene): HTMLElement {
@@ -69,11 +69,7 @@ export function layersPane(context: Context, _scene: Scene): HTMLElement {
           { class: "nn-soft nn-kind" },
           entry?.label && entry.label !== row.title.replace(/:\d+$/, "") ? entry.label : "",
         ),
-        h(
-          "span",
-          { class: "nn-soft nn-shape" },
-          entry?.shape ? shape(entry.shape) : entry ? "" : String(count(row)),
-        ),
+        h("span", { class: "nn-soft nn-shape" }, entry?.shape ? shape(entry.shape) : entry ? "" : String(count(row))),
       );
       element.addEventListener("click", () => {
         focused = row.id;
@@ -89,8 +85,8 @@ export function layersPane(context: Context, _scene: Scene): HTMLElement {
     if (hadFocus) focus();
   };
   const focus = () => {
-    elements.forEach((element, place) => {
-      const here = rows[place].id === focused;
+    elements.forEach((element, index) => {
+      const here = rows[index].id === focused;
       element.tabIndex = here ? 0 : -1;
       if (here) {
         element.focus({ preventScroll: true });
@@ -105,8 +101,8 @@ export function layersPane(context: Context, _scene: Scene): HTMLElement {
     else if (bottom > list.scrollTop + list.clientHeight) list.scrollTop = bottom - list.clientHeight;
   };
   const revealSelected = () => {
-    const place = rows.findIndex((row) => row.entry?.name === context.get("layer"));
-    if (place >= 0) requestAnimationFrame(() => elements[place] && reveal(elements[place]));
+    const index = rows.findIndex((row) => row.entry?.name === context.get("layer"));
+    if (index >= 0) requestAnimationFrame(() => elements[index] && reveal(elements[index]));
   };
 
   context.listen(list, "keydown", (event: KeyboardEvent) => {
@@ -116,7 +112,7 @@ export function layersPane(context: Context, _scene: Scene): HTMLElement {
     const move = (to: number) => {
       focused = rows[Math.min(rows.length - 1, Math.max(0, to))].id;
       focus();
-      pick(rows.find((one) => one.id === focused)!);
+      pick(rows.find((row) => row.id === focused)!);
     };
     const acts: Record<string, () => void> = {
       ArrowDown: () => move(at + 1),

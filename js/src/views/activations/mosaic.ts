@@ -1,13 +1,13 @@
 // All units of a layer as tiles.
 
 import { decode, type Limits, limitsOf } from "../../draw/colors.ts";
-import { type Context, NEEDS_KERNEL } from "../../model/context.ts";
-import { choice, h, say, sized } from "../../ui/dom.ts";
-import { percent, shape, short } from "../../ui/format.ts";
 import { legend } from "../../draw/legend.ts";
 import { type Grid, gridFrom, hit, layout, order } from "../../draw/tiles.ts";
+import { type Context, NEEDS_KERNEL } from "../../model/context.ts";
 import type { Mosaic } from "../../model/layer.ts";
 import type { Scene } from "../../model/scene.ts";
+import { choice, h, say, sized } from "../../ui/dom.ts";
+import { percent, shape, short } from "../../ui/format.ts";
 
 const HEIGHT = 300;
 
@@ -72,10 +72,10 @@ export function mosaicPane(context: Context, scene: Scene): HTMLElement {
     const pixels = new Uint32Array(across * grid.rows * rows);
     const perTile = context.get("scale") === "unit";
     const shared = perTile ? null : scene.layer.limits(mosaic, 0);
-    places.forEach((unit, place) => {
+    places.forEach((unit, index) => {
       const colors = scene.layer.tileColors(mosaic, unit);
       const start = unit * rows * columns;
-      const corner = Math.floor(place / grid!.columns) * rows * across + (place % grid!.columns) * columns;
+      const corner = Math.floor(index / grid!.columns) * rows * across + (index % grid!.columns) * columns;
       for (let row = 0; row < rows; row++) {
         for (let column = 0; column < columns; column++) {
           pixels[corner + row * across + column] = colors[mosaic.data[start + row * columns + column]];
@@ -104,12 +104,9 @@ export function mosaicPane(context: Context, scene: Scene): HTMLElement {
     const selected = context.get("unit");
     // Against what 0 looks like: dark in the sequential table, the background in the diverging ones.
     const ink = context.dark || mosaic.lowest >= 0 ? "#c8ccd0" : "#5f6368";
-    places.forEach((unit, place) => {
-      const [left, top] = [(place % grid!.columns) * cellX, Math.floor(place / grid!.columns) * cellY];
-      const [sx, sy] = [
-        (place % grid!.columns) * mosaic.columns,
-        Math.floor(place / grid!.columns) * mosaic.rows,
-      ];
+    places.forEach((unit, index) => {
+      const [left, top] = [(index % grid!.columns) * cellX, Math.floor(index / grid!.columns) * cellY];
+      const [sx, sy] = [(index % grid!.columns) * mosaic.columns, Math.floor(index / grid!.columns) * mosaic.rows];
       pen.drawImage(texture!, sx, sy, mosaic.columns, mosaic.rows, left, top, grid!.width, grid!.height);
       if (mosaic.zeros[unit] === 1 && grid!.width >= 5) {
         // Dead on this input: struck through, so that it is no dark tile among others.
@@ -122,9 +119,9 @@ export function mosaicPane(context: Context, scene: Scene): HTMLElement {
         pen.stroke();
       }
     });
-    const place = places.indexOf(selected);
-    if (place >= 0) {
-      const [left, top] = [(place % grid.columns) * cellX, Math.floor(place / grid.columns) * cellY];
+    const index = places.indexOf(selected);
+    if (index >= 0) {
+      const [left, top] = [(index % grid.columns) * cellX, Math.floor(index / grid.columns) * cellY];
       pen.lineWidth = 2;
       pen.strokeStyle = getComputedStyle(context.root).getPropertyValue("--nn-accent") || "#1976d2";
       pen.strokeRect(left, top, Math.max(3, grid.width), Math.max(3, grid.height));
@@ -173,18 +170,18 @@ export function mosaicPane(context: Context, scene: Scene): HTMLElement {
     const box = canvas.getBoundingClientRect();
     const [x, y] = [event.clientX - box.left, event.clientY - box.top];
     const ratio = (grid.columns * (grid.width + grid.gap)) / box.width;
-    const found = hit(grid, mosaic.units, x * ratio, y * ratio, mosaic.columns, mosaic.rows);
-    return found && { unit: places[found.place], row: found.row, column: found.column };
+    const target = hit(grid, mosaic.units, x * ratio, y * ratio, mosaic.columns, mosaic.rows);
+    return target && { unit: places[target.index], row: target.row, column: target.column };
   };
   context.listen(canvas, "pointermove", (event: PointerEvent) => {
-    const found = at(event);
-    if (found) say(reading, words(found.unit, found.row, found.column));
+    const target = at(event);
+    if (target) say(reading, words(target.unit, target.row, target.column));
   });
   context.listen(canvas, "pointerdown", (event: PointerEvent) => {
-    const found = at(event);
-    if (!found) return;
+    const target = at(event);
+    if (!target) return;
     const { step } = scene.layer.mosaic!;
-    context.set({ unit: found.unit, position: [found.row * step, found.column * step] });
+    context.set({ unit: target.unit, position: [target.row * step, target.column * step] });
   });
   // Only where there is a card to open.
   const openCard = () => context.get("card") === false && context.set({ card: true });
@@ -200,11 +197,7 @@ export function mosaicPane(context: Context, scene: Scene): HTMLElement {
     };
     const here = places.indexOf(context.get("unit"));
     const to =
-      event.key === "Home"
-        ? 0
-        : event.key === "End"
-          ? places.length - 1
-          : here + (by[event.key] ?? Number.NaN);
+      event.key === "Home" ? 0 : event.key === "End" ? places.length - 1 : here + (by[event.key] ?? Number.NaN);
     if (Number.isNaN(to)) return;
     event.preventDefault();
     if (to >= 0 && to < places.length) context.set({ unit: places[to], position: null });

@@ -52,8 +52,7 @@ export function visible(root: Node, open: Set<string>, filter: string): Node[] {
   const walk = (node: Node) => {
     for (const child of node.children) {
       if (words.length) {
-        if (child.entry && words.every((word) => text(child.entry!).includes(word)))
-          rows.push({ ...child, depth: 0 });
+        if (child.entry && words.every((word) => text(child.entry!).includes(word))) rows.push({ ...child, depth: 0 });
       } else {
         rows.push(child);
         if (child.entry || !open.has(child.id)) continue;

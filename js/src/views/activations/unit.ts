@@ -1,12 +1,12 @@
 // One unit at large, over the photograph on demand, with its numbers in words.
 
 import { colorOf } from "../../draw/colors.ts";
-import type { Context } from "../../model/context.ts";
-import { h, say, sized, textured } from "../../ui/dom.ts";
-import { percent, short } from "../../ui/format.ts";
 import { legend } from "../../draw/legend.ts";
+import type { Context } from "../../model/context.ts";
 import type { Mosaic, UnitMap } from "../../model/layer.ts";
 import type { Scene } from "../../model/scene.ts";
+import { h, say, sized, textured } from "../../ui/dom.ts";
+import { percent, reducedWords, short } from "../../ui/format.ts";
 import { unitNumber } from "../../ui/unit_number.ts";
 
 const SIDE = 320;
@@ -35,15 +35,15 @@ export function unitPane(context: Context, scene: Scene): HTMLElement {
     const pixels = new Uint32Array(map.rows * map.columns);
     const seen = context.get("overlay") && scene.photo.image;
     const largest = Math.max(Math.abs(limits[0]), Math.abs(limits[1])) || 1;
-    for (let place = 0; place < pixels.length; place++) {
-      const value = map.at(place);
+    for (let index = 0; index < pixels.length; index++) {
+      const value = map.at(index);
       let color = Number.isFinite(value) ? colorOf(value, limits, table) : 0xffd627d6;
       if (seen && Number.isFinite(value)) {
         // Over the photograph, what is near 0 lets it through.
         const alpha = Math.round(225 * Math.min(1, Math.abs(value) / largest));
         color = ((alpha << 24) | (color & 0xffffff)) >>> 0;
       }
-      pixels[place] = color;
+      pixels[index] = color;
     }
     const texture = textured(pixels, map.rows, map.columns);
     if (seen) {
@@ -72,8 +72,7 @@ export function unitPane(context: Context, scene: Scene): HTMLElement {
     scale.show(limits, table, reach());
   };
 
-  const reach = () =>
-    ({ unit: "this unit", locked: "locked", layer: "whole layer" })[context.get("scale")];
+  const reach = () => ({ unit: "this unit", locked: "locked", layer: "whole layer" })[context.get("scale")];
 
   /** Values along one axis: a line over their colours. */
   const drawTrace = (mosaic: Mosaic, map: UnitMap) => {
@@ -129,7 +128,8 @@ export function unitPane(context: Context, scene: Scene): HTMLElement {
       mosaic.zeros[unit] === 1
         ? `unit ${unit}${of}: 0 everywhere on this image`
         : `unit ${unit}${of}: max ${short(mosaic.high[unit])} at (${row}, ${column}), mean ${short(mosaic.mean[unit])}, ${percent(mosaic.zeros[unit])} zeros`;
-    say(words, text);
+    const reduced = sent && sent.unit === unit && sent.step > 1 ? ` · drawn reduced: ${reducedWords(sent.step)}` : "";
+    say(words, `${text}${reduced}`);
     canvas.setAttribute("aria-label", `${mosaic.layer}, ${text}`);
     const position = context.get("position");
     if (position) read(position[0], position[1]);
@@ -142,27 +142,26 @@ export function unitPane(context: Context, scene: Scene): HTMLElement {
     const value = map.at(Math.floor(row / map.step) * map.columns + Math.floor(column / map.step));
     say(reading, `${map.exact ? "" : "≈ "}${short(value)} at (${row}, ${column})`);
   };
-  const place = (event: PointerEvent): [number, number] | null => {
+  const positionOf = (event: PointerEvent): [number, number] | null => {
     const mosaic = scene.layer.mosaic;
     if (!mosaic) return null;
     const box = canvas.getBoundingClientRect();
-    const inside = (share: number, count: number) =>
-      Math.min(count - 1, Math.max(0, Math.floor(share * count)));
+    const inside = (share: number, count: number) => Math.min(count - 1, Math.max(0, Math.floor(share * count)));
     return [
       inside((event.clientY - box.top) / box.height, mosaic.height),
       inside((event.clientX - box.left) / box.width, mosaic.width),
     ];
   };
   context.listen(canvas, "pointermove", (event: PointerEvent) => {
-    const found = place(event);
-    scene.selected.hover = found;
-    if (found) read(...found);
+    const hovered = positionOf(event);
+    scene.selected.hover = hovered;
+    if (hovered) read(...hovered);
   });
   context.listen(canvas, "pointerleave", () => {
     scene.selected.hover = null;
     tell();
   });
-  context.listen(canvas, "pointerdown", (event: PointerEvent) => context.set({ position: place(event) }));
+  context.listen(canvas, "pointerdown", (event: PointerEvent) => context.set({ position: positionOf(event) }));
   context.listen(canvas, "keydown", (event: KeyboardEvent) => {
     const mosaic = scene.layer.mosaic;
     const by = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
@@ -170,10 +169,7 @@ export function unitPane(context: Context, scene: Scene): HTMLElement {
     else if (event.key === "o") context.set({ overlay: !context.get("overlay") });
     else if (by && mosaic) {
       const unit = context.get("unit");
-      const [row, column] = context.get("position") ?? [
-        mosaic.peak[2 * unit],
-        mosaic.peak[2 * unit + 1],
-      ];
+      const [row, column] = context.get("position") ?? [mosaic.peak[2 * unit], mosaic.peak[2 * unit + 1]];
       const inside = (value: number, count: number) => Math.min(count - 1, Math.max(0, value));
       context.set({ position: [inside(row + by[0], mosaic.height), inside(column + by[1], mosaic.width)] });
     } else return;

@@ -1,10 +1,10 @@
 // What is compared, and how it is shown; what is being made, how long it takes, and the way to stop it.
 
 import { type Context, NEEDS_KERNEL } from "../../model/context.ts";
-import type { MethodName } from "../../model/traits.ts";
-import { choice, h, say, uniqueId } from "../../ui/dom.ts";
 import { amount } from "../../model/meaning.ts";
 import type { Scene } from "../../model/scene.ts";
+import type { MethodName } from "../../model/traits.ts";
+import { choice, h, say, uniqueId } from "../../ui/dom.ts";
 
 const NUMBERS: ["samples" | "segments" | "width" | "seed", string, number, number, number][] = [
   ["samples", "samples", 10, 20000, 10],
@@ -22,7 +22,11 @@ export function controlsPane(context: Context, scene: Scene): HTMLElement {
   });
   const id = uniqueId();
   const names = h("datalist", { id });
-  const compare = h("input", { list: id, placeholder: "compare with class…", "aria-label": "compare with another class" });
+  const compare = h("input", {
+    list: id,
+    placeholder: "compare with class…",
+    "aria-label": "compare with another class",
+  });
   context.listen(compare, "change", () => {
     const wanted = compare.value.trim().toLowerCase();
     const index = context.get("labels").findIndex((name) => name.toLowerCase() === wanted);
@@ -68,7 +72,13 @@ export function controlsPane(context: Context, scene: Scene): HTMLElement {
   const parts = h("input", { type: "range", min: 5, max: 200, step: 5, "aria-label": "number of superpixels" });
   context.listen(parts, "change", () => context.set({ segments: Number(parts.value) }));
   numbers[1].label.append(parts);
-  const sampling = h("div", { class: "nn-row" }, ...numbers.slice(0, 2).map((one) => one.label), segmentation, ...numbers.slice(2).map((one) => one.label));
+  const sampling = h(
+    "div",
+    { class: "nn-row" },
+    ...numbers.slice(0, 2).map((number) => number.label),
+    segmentation,
+    ...numbers.slice(2).map((number) => number.label),
+  );
   const state = h("span", { class: "nn-soft", "aria-live": "off" });
   const progress = h("progress", { max: 1, "aria-label": "passes done" });
   const stop = h("button", { type: "button" }, "stop");
@@ -76,11 +86,11 @@ export function controlsPane(context: Context, scene: Scene): HTMLElement {
     if (context.get("busy")) context.request("cancel");
     else context.request("resume");
   });
-  const making = [add, compare, layer.select, segmentation.select, parts, ...numbers.map((one) => one.input)];
+  const making = [add, compare, layer.select, segmentation.select, parts, ...numbers.map((number) => number.input)];
   if (!context.live) {
-    for (const one of making) {
-      one.disabled = true;
-      one.title = NEEDS_KERNEL;
+    for (const control of making) {
+      control.disabled = true;
+      control.title = NEEDS_KERNEL;
     }
   }
 
@@ -89,7 +99,9 @@ export function controlsPane(context: Context, scene: Scene): HTMLElement {
     const left = context.get("known_methods").filter(({ name }) => !methods.includes(name));
     add.replaceChildren(
       h("option", { value: "" }, "add a method…"),
-      ...left.map(({ name, title, passes }) => h("option", { value: name }, `${title} · ${passes.toLocaleString("en")} passes`)),
+      ...left.map(({ name, title, passes }) =>
+        h("option", { value: name }, `${title} · ${passes.toLocaleString("en")} passes`),
+      ),
     );
     const layers = context.get("cam_layers");
     layer.select.replaceChildren(
@@ -109,7 +121,9 @@ export function controlsPane(context: Context, scene: Scene): HTMLElement {
   const fill = () => {
     const { classes, probability } = context.get("scores");
     // The likely ones first.
-    const first = classes.map((index, at) => h("option", { value: scene.label(index) }, amount(context, probability[at])));
+    const first = classes.map((index, at) =>
+      h("option", { value: scene.label(index) }, amount(context, probability[at])),
+    );
     const rest = context.get("labels").map((value) => h("option", { value }));
     names.replaceChildren(...first, ...rest);
   };
@@ -128,12 +142,17 @@ export function controlsPane(context: Context, scene: Scene): HTMLElement {
     stop.hidden = !busy && !stopped;
     say(stop, busy ? "stop" : "go on");
     const seconds = remaining ? `, about ${duration(remaining)} left` : "";
-    const passes = total ? `${Math.round(done).toLocaleString("en")} of about ${Math.round(total).toLocaleString("en")} passes${seconds}` : "";
+    const passes = total
+      ? `${Math.round(done).toLocaleString("en")} of about ${Math.round(total).toLocaleString("en")} passes${seconds}`
+      : "";
     say(state, busy && what ? `${what}: ${passes || "…"}` : stopped ? "stopped" : "");
   };
   context.watch(["methods", "known_methods", "cam_layers", "cam_layer", "rows"], list);
   context.watch(["scores", "labels"], fill);
-  context.watch(["signs", "maps_scale", "opacity", "segmentation", "busy", "progress", "stopped", ...NUMBERS.map(([name]) => name)], tell);
+  context.watch(
+    ["signs", "maps_scale", "opacity", "segmentation", "busy", "progress", "stopped", ...NUMBERS.map(([name]) => name)],
+    tell,
+  );
   return h(
     "div",
     {},

@@ -12,7 +12,12 @@ const CHECKS: Record<string, string> = {
   seeds: "other seeds",
   sensitivity: "noise on the input",
 };
-const WORDS: Record<string, string> = { good: "✓ holds", doubtful: "? doubtful", bad: "✗ speaks against it", plain: "· noted" };
+const WORDS: Record<string, string> = {
+  good: "✓ holds",
+  doubtful: "? doubtful",
+  bad: "✗ speaks against it",
+  plain: "· noted",
+};
 
 /** As wide as there is room, at most `most`: a chart that is scaled afterwards cannot be read. */
 function widthOf(canvas: HTMLCanvasElement, most: number): number {
@@ -35,7 +40,13 @@ export function onWidth(context: Context, element: HTMLElement, draw: () => void
 }
 
 /** Deletion and insertion side by side: the map's order, the band of random ones, the edges dashed. */
-export function drawCurves(context: Context, canvas: HTMLCanvasElement, curves: Curves, room: number, height: number): void {
+export function drawCurves(
+  context: Context,
+  canvas: HTMLCanvasElement,
+  curves: Curves,
+  room: number,
+  height: number,
+): void {
   const width = widthOf(canvas, room);
   const style = getComputedStyle(context.root);
   const color = (name: string) => style.getPropertyValue(name).trim() || style.color;
@@ -44,15 +55,19 @@ export function drawCurves(context: Context, canvas: HTMLCanvasElement, curves: 
   const foot = large ? 30 : 14;
   const most = Math.max(
     1e-9,
-    ...(["deletion", "insertion"] as const).flatMap((name) => [...curves[name].own, ...curves[name].high, ...curves[name].edges]),
+    ...(["deletion", "insertion"] as const).flatMap((name) => [
+      ...curves[name].own,
+      ...curves[name].high,
+      ...curves[name].edges,
+    ]),
   );
   const top = most > 0.3 ? 1 : most * 1.1;
   pen.font = `${large ? 11 : 10}px system-ui, sans-serif`;
   const left = large ? 34 : 22;
   const half = (width - left - 14) / 2;
-  (["deletion", "insertion"] as const).forEach((name, place) => {
+  (["deletion", "insertion"] as const).forEach((name, index) => {
     const curve = curves[name];
-    const from = left + place * (half + 12);
+    const from = left + index * (half + 12);
     const x = (part: number) => from + part * half;
     const y = (value: number) => 4 + (1 - value / top) * (height - foot - 4);
     pen.strokeStyle = color("--nn-line");
@@ -61,8 +76,8 @@ export function drawCurves(context: Context, canvas: HTMLCanvasElement, curves: 
     pen.fillStyle = color("--nn-line");
     pen.globalAlpha = 0.8;
     pen.beginPath();
-    curves.shares.forEach((part, at) => pen.lineTo(x(part), y(curve.high[at])));
-    [...curves.shares.keys()].reverse().forEach((at) => pen.lineTo(x(curves.shares[at]), y(curve.low[at])));
+    for (const [at, part] of curves.shares.entries()) pen.lineTo(x(part), y(curve.high[at]));
+    for (const at of [...curves.shares.keys()].reverse()) pen.lineTo(x(curves.shares[at]), y(curve.low[at]));
     pen.fill();
     pen.globalAlpha = 1;
     const line = (values: number[], ink: string, dash: number[]) => {
@@ -70,7 +85,7 @@ export function drawCurves(context: Context, canvas: HTMLCanvasElement, curves: 
       pen.setLineDash(dash);
       pen.lineWidth = dash.length ? 1 : 1.75;
       pen.beginPath();
-      values.forEach((value, at) => pen.lineTo(x(curves.shares[at]), y(value)));
+      for (const [at, value] of values.entries()) pen.lineTo(x(curves.shares[at]), y(value));
       pen.stroke();
       pen.setLineDash([]);
     };
@@ -79,17 +94,22 @@ export function drawCurves(context: Context, canvas: HTMLCanvasElement, curves: 
     pen.fillStyle = color("--nn-dim");
     pen.textBaseline = "bottom";
     pen.textAlign = "left";
-    pen.fillText(large ? `${name} ${short(curve.area, 2)}` : `${name.slice(0, 3)}. ${short(curve.area, 2)}`, from, height - (large ? 16 : 1));
+    pen.fillText(
+      large ? `${name} ${short(curve.area, 2)}` : `${name.slice(0, 3)}. ${short(curve.area, 2)}`,
+      from,
+      height - (large ? 16 : 1),
+    );
     if (large) {
       pen.textAlign = "left";
       pen.fillText("0", from, height - 2);
       pen.textAlign = "right";
       pen.fillText("share of the image 1", from + half, height - 2);
     }
-    if (place === 0) {
+    if (index === 0) {
       pen.textAlign = "right";
       pen.textBaseline = "middle";
-      for (const tick of large ? [0, top / 2, top] : [0, top]) pen.fillText(top === 1 ? tick.toFixed(tick % 1 ? 1 : 0) : short(tick, 1), left - 3, Math.max(8, y(tick)));
+      for (const tick of large ? [0, top / 2, top] : [0, top])
+        pen.fillText(top === 1 ? tick.toFixed(tick % 1 ? 1 : 0) : short(tick, 1), left - 3, Math.max(8, y(tick)));
     }
   });
   const words = (["deletion", "insertion"] as const).map((name) => {
@@ -117,28 +137,47 @@ export function evidencePane(context: Context): HTMLElement {
     const known = context.get("known_methods").find(({ name }) => name === method);
     const about = context.get("rows")[row];
     say(title, `evidence · ${known?.title ?? method} of ${about?.label ?? ""}`);
-    const found = context.get(`evidence_${method}`)?.[row];
+    const evidence = context.get(`evidence_${method}`)?.[row];
     const error = failureOf(context.get(`map_${method}`)?.[row]);
     words.replaceChildren(
-      ...(found?.findings ?? []).map(([, verdict, text]) =>
-        h("div", { class: `nn-statement nn-${verdict}` }, h("span", { class: "nn-verdict" }, WORDS[verdict]), h("span", {}, `${text}`)),
+      ...(evidence?.findings ?? []).map(([, verdict, text]) =>
+        h(
+          "div",
+          { class: `nn-statement nn-${verdict}` },
+          h("span", { class: "nn-verdict" }, WORDS[verdict]),
+          h("span", {}, `${text}`),
+        ),
       ),
     );
-    if (!found) words.append(h("div", { class: "nn-soft" }, error ? `no map, no evidence: ${error}` : context.live ? "coming…" : "this page does not hold it"));
-    curves.hidden = caption.hidden = !found?.curves;
-    if (found?.curves) {
-      drawCurves(context, curves, found.curves, 340, 132);
+    if (!evidence)
+      words.append(
+        h(
+          "div",
+          { class: "nn-soft" },
+          error ? `no map, no evidence: ${error}` : context.live ? "coming…" : "this page does not hold it",
+        ),
+      );
+    curves.hidden = caption.hidden = !evidence?.curves;
+    if (evidence?.curves) {
+      drawCurves(context, curves, evidence.curves, 340, 132);
       say(
         caption,
-        `probability while the image is deleted, and inserted, in the map's order; grey band: ${found.curves.orders} random orders; dashed: the edges' order; blocks of ${found.curves.block} px, ${found.curves.steps} steps`,
+        `probability while the image is deleted, and inserted, in the map's order; grey band: ${evidence.curves.orders} random orders; dashed: the edges' order; blocks of ${evidence.curves.block} px, ${evidence.curves.steps} steps`,
       );
     }
-    const there = found?.weights?.cascading.length;
+    const there = evidence?.weights?.cascading.length;
     weights.hidden = weightsCaption.hidden = !there;
-    if (found?.weights && there) drawWeights(found.weights);
-    ask.replaceChildren(...Object.entries(found?.skipped ?? {}).map(([check, passes]) => button(method, row, check, passes)));
+    if (evidence?.weights && there) drawWeights(evidence.weights);
+    ask.replaceChildren(
+      ...Object.entries(evidence?.skipped ?? {}).map(([check, passes]) => button(method, row, check, passes)),
+    );
     if (ask.childElementCount) ask.prepend(h("span", { class: "nn-soft" }, "not made by itself:"));
-    say(failed, Object.entries(found?.failed ?? {}).map(([check, why]) => `${CHECKS[check]}: ${why}`).join("; "));
+    say(
+      failed,
+      Object.entries(evidence?.failed ?? {})
+        .map(([check, why]) => `${CHECKS[check]}: ${why}`)
+        .join("; "),
+    );
     failed.hidden = !failed.textContent;
   };
 
@@ -171,31 +210,38 @@ export function evidencePane(context: Context): HTMLElement {
       pen.stroke();
       pen.fillText(String(tick), left - 5, y(tick));
     }
-    const bar = (place: number, slot: number, value: number | null | undefined, ink: string) => {
+    const bar = (index: number, slot: number, value: number | null | undefined, ink: string) => {
       if (value === null || value === undefined) return;
-      const from = left + place * step + 4 + (slot * (step - 8)) / 3;
+      const from = left + index * step + 4 + (slot * (step - 8)) / 3;
       pen.fillStyle = color(ink);
       pen.fillRect(from, Math.min(y(value), y(0)), (step - 8) / 3 - 1, Math.max(1, Math.abs(y(value) - y(0))));
     };
-    layers.forEach((layer, place) => {
-      if (cascading[place]) {
-        bar(place, 0, cascading[place][0], "--nn-accent");
-        bar(place, 1, cascading[place][1], "--nn-bar");
+    layers.forEach((layer, index) => {
+      if (cascading[index]) {
+        bar(index, 0, cascading[index][0], "--nn-accent");
+        bar(index, 1, cascading[index][1], "--nn-bar");
       }
-      if (independent[place]) bar(place, 2, Math.max(independent[place][0] ?? 0, independent[place][1] ?? 0), "--nn-dim");
+      if (independent[index])
+        bar(index, 2, Math.max(independent[index][0] ?? 0, independent[index][1] ?? 0), "--nn-dim");
       pen.fillStyle = color("--nn-dim");
       pen.textAlign = "center";
       pen.textBaseline = "top";
       let name = layer;
-      while (name.length > 2 && pen.measureText(name).width > step - 4) name = name.startsWith("…") ? `…${name.slice(2)}` : `…${name.slice(1)}`;
-      pen.fillText(name, left + (place + 0.5) * step, height - foot + 2);
+      while (name.length > 2 && pen.measureText(name).width > step - 4)
+        name = name.startsWith("…") ? `…${name.slice(2)}` : `…${name.slice(1)}`;
+      pen.fillText(name, left + (index + 0.5) * step, height - foot + 2);
     });
     pen.textAlign = "left";
     pen.fillText("last layer", left, height - 13);
     pen.textAlign = "right";
     pen.fillText("first", width - 8, height - 13);
-    const text = cascading.map(([sign, size], place) => `${layers[place]} ${signed(sign ?? 0)}, ${short(size ?? 0, 2)}`).join("; ");
-    weights.setAttribute("aria-label", `rank correlation with weights randomised down to each layer, with signs and of magnitudes: ${text}`);
+    const text = cascading
+      .map(([sign, size], index) => `${layers[index]} ${signed(sign ?? 0)}, ${short(size ?? 0, 2)}`)
+      .join("; ");
+    weights.setAttribute(
+      "aria-label",
+      `rank correlation with weights randomised down to each layer, with signs and of magnitudes: ${text}`,
+    );
     say(
       weightsCaption,
       "rank correlation with this map when weights are randomised from the last layer down to each (orange: with signs; blue: of magnitudes), and in that layer alone (grey). It should fall.",
@@ -206,7 +252,9 @@ export function evidencePane(context: Context): HTMLElement {
     const { methods, values } = context.get("agreement")?.[context.get("row")] ?? { methods: [], values: [] };
     agreement.hidden = !values.length;
     if (!values.length) return;
-    const titles = methods.map((name) => context.get("known_methods").find((method) => method.name === name)?.title ?? name);
+    const titles = methods.map(
+      (name) => context.get("known_methods").find((method) => method.name === name)?.title ?? name,
+    );
     const head = h("tr", {}, h("th", {}, "agreement"), ...titles.map((title) => h("th", { scope: "col" }, title)));
     const lines = values.map((row, at) =>
       h(
@@ -225,7 +273,11 @@ export function evidencePane(context: Context): HTMLElement {
     );
     agreement.replaceChildren(
       h("table", {}, head, ...lines),
-      h("div", { class: "nn-soft" }, "rank correlation of the methods' importances: methods that agree need not be right"),
+      h(
+        "div",
+        { class: "nn-soft" },
+        "rank correlation of the methods' importances: methods that agree need not be right",
+      ),
     );
   };
 

@@ -1,16 +1,16 @@
 // Maps side by side: one column a method, one row a class or an image; under each what the checks say.
 
-import { u8 } from "../../model/arrays.ts";
 import { failureOf, limitsFor, reachOf, shownValues } from "../../draw/attribution_map.ts";
 import type { Limits } from "../../draw/colors.ts";
-import type { Context } from "../../model/context.ts";
-import { h, pictured, say, sized, textured } from "../../ui/dom.ts";
-import { short } from "../../ui/format.ts";
 import { type Legend, legend } from "../../draw/legend.ts";
 import { tabled } from "../../draw/signed.ts";
+import { u8 } from "../../model/arrays.ts";
+import type { Context } from "../../model/context.ts";
 import { amount } from "../../model/meaning.ts";
 import type { Scene } from "../../model/scene.ts";
 import type { AttributionPayload, MethodName, Row } from "../../model/traits.ts";
+import { h, pictured, say, sized, textured } from "../../ui/dom.ts";
+import { reducedWords, short } from "../../ui/format.ts";
 import { drawCurves, onWidth } from "./evidence.ts";
 import { partsOf } from "./superpixels.ts";
 
@@ -37,15 +37,21 @@ function sent(context: Context, row: number, method: MethodName): AttributionPay
 
 export function gridPane(context: Context, scene: Scene): HTMLElement {
   const grid = h("div", { class: "nn-maps" });
-  const reading = h("div", { class: "nn-soft nn-line", "aria-live": "off" }, "point at a map: all of them read the same place");
+  const reading = h(
+    "div",
+    { class: "nn-soft nn-line", "aria-live": "off" },
+    "point at a map: all of them read the same place",
+  );
   let cells: Cell[] = [];
   let columns: { method: MethodName; head: HTMLElement; cost: HTMLElement; strip: HTMLElement }[] = [];
   const of = h("div", { class: "nn-map-line nn-soft" });
   let photos: (HTMLImageElement | null)[] = [];
   let point: [number, number] | null = null;
 
-  const titleOf = (method: MethodName) => context.get("known_methods").find(({ name }) => name === method)?.title ?? method;
-  const passesOf = (method: MethodName) => context.get("known_methods").find(({ name }) => name === method)?.passes ?? 0;
+  const titleOf = (method: MethodName) =>
+    context.get("known_methods").find(({ name }) => name === method)?.title ?? method;
+  const passesOf = (method: MethodName) =>
+    context.get("known_methods").find(({ name }) => name === method)?.passes ?? 0;
 
   const build = () => {
     const methods = context.get("methods");
@@ -54,9 +60,13 @@ export function gridPane(context: Context, scene: Scene): HTMLElement {
     grid.style.setProperty("--nn-methods", String(methods.length));
     photos = rows.map((row) => (row.photo ? pictured(u8(row.photo.data), () => draw()) : null));
     columns = methods.map((method) => {
-      const remove = h("button", { type: "button", class: "nn-tiny", "aria-label": `take ${titleOf(method)} away` }, "×");
+      const remove = h(
+        "button",
+        { type: "button", class: "nn-tiny", "aria-label": `take ${titleOf(method)} away` },
+        "×",
+      );
       remove.hidden = !context.live || methods.length === 1 || hidden.includes("controls");
-      context.listen(remove, "click", () => context.set({ methods: methods.filter((one) => one !== method) }));
+      context.listen(remove, "click", () => context.set({ methods: methods.filter((other) => other !== method) }));
       const cost = h("span", { class: "nn-soft" });
       const head = h(
         "div",
@@ -67,7 +77,7 @@ export function gridPane(context: Context, scene: Scene): HTMLElement {
       return { method, head, cost, strip: h("div", { class: "nn-strip-of-checks" }) };
     });
     cells = [];
-    const lines: HTMLElement[] = columns.map((one) => one.head);
+    const lines: HTMLElement[] = columns.map((column) => column.head);
     rows.forEach((row, number) => {
       const label = h("span", { class: "nn-name nn-grow" });
       say(label, rowWords(row, rows));
@@ -96,7 +106,7 @@ export function gridPane(context: Context, scene: Scene): HTMLElement {
         lines.push(h("div", { class: "nn-map-cell" }, cell.canvas, cell.empty, cell.scale.element, cell.words));
       }
     });
-    if (!hidden.includes("evidence")) lines.push(of, ...columns.map((one) => one.strip));
+    if (!hidden.includes("evidence")) lines.push(of, ...columns.map((column) => column.strip));
     grid.replaceChildren(...lines);
     draw();
     tell();
@@ -104,7 +114,7 @@ export function gridPane(context: Context, scene: Scene): HTMLElement {
 
   const rowWords = (row: Row, rows: Row[]): string => {
     const number = `${row.label} ${amount(context, row.probability)}`;
-    return rows.some((one) => one.photo) ? `${row.image}: ${number}` : `why ${number}?`;
+    return rows.some((other) => other.photo) ? `${row.image}: ${number}` : `why ${number}?`;
   };
 
   const listen = (cell: Cell) => {
@@ -154,8 +164,8 @@ export function gridPane(context: Context, scene: Scene): HTMLElement {
   /** The largest values that share a scale with a cell's. */
   const family = (cell: Cell): Cell[] => {
     const way = context.get("maps_scale");
-    if (way === "all") return cells.filter((one) => one.values);
-    return way === "method" ? cells.filter((one) => one.values && one.method === cell.method) : [cell];
+    if (way === "all") return cells.filter((other) => other.values);
+    return way === "method" ? cells.filter((other) => other.values && other.method === cell.method) : [cell];
   };
 
   const draw = () => {
@@ -191,7 +201,10 @@ export function gridPane(context: Context, scene: Scene): HTMLElement {
       pen.filter = "none";
     }
     const label = context.get("rows")[cell.row]?.label ?? "";
-    cell.canvas.setAttribute("aria-label", `${titleOf(cell.method)} of ${label}: ${error || map?.words || "not made yet"}`);
+    cell.canvas.setAttribute(
+      "aria-label",
+      `${titleOf(cell.method)} of ${label}: ${error || map?.words || "not made yet"}`,
+    );
     if (!map || !cell.values) {
       say(cell.words, "");
       return;
@@ -199,8 +212,8 @@ export function gridPane(context: Context, scene: Scene): HTMLElement {
     cell.canvas.title = map.words;
     const same = family(cell);
     const limits: Limits = limitsFor(
-      same.map((one) => one.values!),
-      Math.max(...same.map((one) => one.reach)),
+      same.map((cell) => cell.values!),
+      Math.max(...same.map((cell) => cell.reach)),
     );
     const table = scene.table(limits);
     pen.globalAlpha = opacity;
@@ -214,11 +227,16 @@ export function gridPane(context: Context, scene: Scene): HTMLElement {
     pen.globalAlpha = 1;
     cell.canvas.classList.toggle("nn-growing", map.done < 1);
     cell.scale.show(limits, table, "", limits[0] < 0);
-    const clipped = cell.clipped && same.length === 1 ? `colours end at ${short(limits[1], 2)}: ${cell.clipped} pixels are beyond` : "";
+    const clipped =
+      cell.clipped && same.length === 1
+        ? `colours end at ${short(limits[1], 2)}: ${cell.clipped} pixels are beyond`
+        : "";
+    const reduced = map.step > 1 ? `drawn reduced: ${reducedWords(map.step)}` : "";
     const parts = [
       map.zero ? "all zero" : "",
       map.done < 1 ? `${Math.round(100 * map.done)} % done` : "",
       clipped,
+      reduced,
     ];
     say(cell.words, parts.filter(Boolean).join(" · "));
   };
@@ -246,18 +264,18 @@ export function gridPane(context: Context, scene: Scene): HTMLElement {
   };
 
   const checks = (context: Context, row: number, method: MethodName): HTMLElement[] => {
-    const found = context.get(`evidence_${method}`)?.[row];
-    if (!found) return [h("div", { class: "nn-soft" }, sent(context, row, method)?.data ? "no evidence yet" : "")];
+    const evidence = context.get(`evidence_${method}`)?.[row];
+    if (!evidence) return [h("div", { class: "nn-soft" }, sent(context, row, method)?.data ? "no evidence yet" : "")];
     const parts: HTMLElement[] = [];
-    if (found.curves) {
+    if (evidence.curves) {
       const canvas = h("canvas", { class: "nn-curve", role: "img" });
       parts.push(canvas);
     }
-    const chips = found.findings.map(([check, verdict, words]) =>
+    const chips = evidence.findings.map(([check, verdict, words]) =>
       h("span", { class: `nn-chip nn-${verdict}`, title: words }, `${MARKS[verdict]} ${check}`),
     );
     parts.push(h("div", { class: "nn-chips" }, ...chips));
-    const [gravest] = found.findings;
+    const [gravest] = evidence.findings;
     if (gravest && gravest[1] !== "good") parts.push(h("div", { class: "nn-soft" }, gravest[2]));
     const button = h("button", { type: "button", class: "nn-more-of" }, "the evidence");
     context.listen(button, "click", () => context.set({ method }));

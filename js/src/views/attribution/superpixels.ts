@@ -1,14 +1,14 @@
 // The photograph with its superpixels: click one to switch it off; and what a linear model of them says.
 
-import { u16, u8 } from "../../model/arrays.ts";
 import { borders, strongest } from "../../draw/attribution_map.ts";
+import { u8, u16 } from "../../model/arrays.ts";
 import { type Context, NEEDS_KERNEL } from "../../model/context.ts";
-import { h, pictured, say, sized, textured } from "../../ui/dom.ts";
-import { short, signed } from "../../ui/format.ts";
 import { amount } from "../../model/meaning.ts";
 import type { Scene } from "../../model/scene.ts";
 import type { RowPhoto } from "../../model/traits.ts";
 import { imageButtons } from "../../shell/images.ts";
+import { h, pictured, say, sized, textured } from "../../ui/dom.ts";
+import { short, signed } from "../../ui/format.ts";
 
 const LISTED = 10;
 const SURROGATES = ["lime", "kernel_shap"] as const;
@@ -38,8 +38,14 @@ export function partsOf(context: Context): Parts | null {
   if (!parts) {
     const labels = u16(raw.data);
     const edge = borders(labels, raw.rows, raw.columns);
-    const ink = Uint32Array.from(edge, (one) => (one ? 0xffffffff : 0));
-    parts = { rows: raw.rows, columns: raw.columns, count: raw.count, labels, lines: textured(ink, raw.rows, raw.columns) };
+    const ink = Uint32Array.from(edge, (isEdge) => (isEdge ? 0xffffffff : 0));
+    parts = {
+      rows: raw.rows,
+      columns: raw.columns,
+      count: raw.count,
+      labels,
+      lines: textured(ink, raw.rows, raw.columns),
+    };
     decoded.set(raw, parts);
   }
   return parts;
@@ -70,7 +76,9 @@ function toggled(context: Context, part: number): void {
     else if (held.includes(String(part))) context.set({ switched_off: [part] });
     return;
   }
-  context.set({ switched_off: off.includes(part) ? off.filter((one) => one !== part) : [...off, part].sort((a, b) => a - b) });
+  context.set({
+    switched_off: off.includes(part) ? off.filter((other) => other !== part) : [...off, part].sort((a, b) => a - b),
+  });
 }
 
 export function switchesPane(context: Context, scene: Scene): HTMLElement {
@@ -114,7 +122,8 @@ export function switchesPane(context: Context, scene: Scene): HTMLElement {
     const parts = partsOf(context);
     if (!parts) return;
     if (event.key === "ArrowRight" || event.key === "ArrowDown") move(((hover.part ?? -1) + 1) % parts.count);
-    else if (event.key === "ArrowLeft" || event.key === "ArrowUp") move(((hover.part ?? 0) - 1 + parts.count) % parts.count);
+    else if (event.key === "ArrowLeft" || event.key === "ArrowUp")
+      move(((hover.part ?? 0) - 1 + parts.count) % parts.count);
     else if ((event.key === "Enter" || event.key === " ") && hover.part !== null) toggled(context, hover.part);
     else if (event.key === "Escape") context.set({ switched_off: [], switched_scores: null });
     else return;
@@ -150,7 +159,8 @@ export function switchesPane(context: Context, scene: Scene): HTMLElement {
     const switched = context.get("switched_scores");
     // Rows without a picture of their own are classes of one image.
     const sameImage = !row?.photo && !(switched && context.get("rows")[switched.row]?.photo);
-    const known = switched && String(switched.off) === String(off) && (sameImage || switched.row === context.get("row"));
+    const known =
+      switched && String(switched.off) === String(off) && (sameImage || switched.row === context.get("row"));
     const now = known ? switched.probability[switched.classes.indexOf(row.target)] : undefined;
     const after = off.length ? ` → ${now === undefined ? "…" : amount(context, now)}` : "";
     say(reading, row ? `${row.label} ${amount(context, row.probability)}${after}` : "");
@@ -164,7 +174,10 @@ export function switchesPane(context: Context, scene: Scene): HTMLElement {
         : `${context.get("superpixels")?.words || `${parts.count} superpixels`}${off.length ? `, ${off.length} off` : held ? ": click one to switch it off" : ": click any to switch them off"}`;
     say(words, what);
     canvas.style.cursor = parts && !(held && !held.length) ? "pointer" : "default";
-    canvas.setAttribute("aria-label", `${row?.image ?? context.get("photo").name}: ${context.get("photo").shown_as}${what ? `, ${what}` : ""}`);
+    canvas.setAttribute(
+      "aria-label",
+      `${row?.image ?? context.get("photo").name}: ${context.get("photo").shown_as}${what ? `, ${what}` : ""}`,
+    );
   };
   hover.react.push(draw);
   scene.photo.onLoad(draw);
@@ -187,24 +200,27 @@ export function surrogatePane(context: Context, scene: Scene): HTMLElement {
     const method =
       SURROGATES.find((name) => name === chosen) ?? SURROGATES.find((name) => context.get("methods").includes(name));
     const map = method && context.get(`map_${method}`)?.[row];
-    const found = map && "surrogate" in map ? map.surrogate : null;
+    const surrogate = map && "surrogate" in map ? map.surrogate : null;
     const about = context.get("rows")[row];
     pane.hidden = !method;
     say(title, method ? `superpixels · ${method === "lime" ? "LIME" : "KernelSHAP"} of ${about?.label ?? ""}` : "");
-    if (!found) {
+    if (!surrogate) {
       list.replaceChildren();
       say(words, !method ? "" : context.live ? "coming…" : "this page does not hold it");
       return;
     }
-    const shown = strongest(found, LISTED);
-    const reach = Math.max(1e-12, ...shown.map((part) => Math.max(Math.abs(found.low[part]), Math.abs(found.high[part]))));
+    const shown = strongest(surrogate, LISTED);
+    const reach = Math.max(
+      1e-12,
+      ...shown.map((part) => Math.max(Math.abs(surrogate.low[part]), Math.abs(surrogate.high[part]))),
+    );
     buttons = shown.map((part) => {
-      const value = found.coefficients[part];
+      const value = surrogate.coefficients[part];
       const bar = h("span", { class: value < 0 ? "nn-less" : "nn-more" });
       bar.style.cssText = `width:${(50 * Math.abs(value)) / reach}%;${value < 0 ? "right:50%" : "left:50%"}`;
       const line = h("span", { class: "nn-interval" });
-      line.style.cssText = `left:${50 + (50 * found.low[part]) / reach}%;right:${50 - (50 * found.high[part]) / reach}%`;
-      const unsure = found.low[part] < 0 && found.high[part] > 0;
+      line.style.cssText = `left:${50 + (50 * surrogate.low[part]) / reach}%;right:${50 - (50 * surrogate.high[part]) / reach}%`;
+      const unsure = surrogate.low[part] < 0 && surrogate.high[part] > 0;
       const off = context.get("switched_off").includes(part);
       const button = h(
         "button",
@@ -212,7 +228,7 @@ export function surrogatePane(context: Context, scene: Scene): HTMLElement {
           type: "button",
           class: "nn-link",
           "aria-pressed": String(off),
-          title: `superpixel ${part}: ${signedShort(value)}, 95 % interval ${signedShort(found.low[part])} … ${signedShort(found.high[part])}${unsure ? ": it may be of either sign" : ""}; click to switch it off`,
+          title: `superpixel ${part}: ${signedShort(value)}, 95 % interval ${signedShort(surrogate.low[part])} … ${signedShort(surrogate.high[part])}${unsure ? ": it may be of either sign" : ""}; click to switch it off`,
         },
         h("span", { class: "nn-name" }, `${off ? "off: " : ""}superpixel ${part}${unsure ? " ?" : ""}`),
         h("span", { class: "nn-balance" }, bar, line),
@@ -223,12 +239,14 @@ export function surrogatePane(context: Context, scene: Scene): HTMLElement {
       context.listen(button, "pointerleave", () => point(null));
       return { part, button };
     });
-    list.replaceChildren(...buttons.map((one) => one.button));
-    const unsure = found.coefficients.filter((_, part) => found.low[part] < 0 && found.high[part] > 0).length;
-    const r2 = found.r2 === null || found.r2 === undefined ? "not defined" : found.r2.toFixed(2);
+    list.replaceChildren(...buttons.map(({ button }) => button));
+    const unsure = surrogate.coefficients.filter(
+      (_, part) => surrogate.low[part] < 0 && surrogate.high[part] > 0,
+    ).length;
+    const r2 = surrogate.r2 === null || surrogate.r2 === undefined ? "not defined" : surrogate.r2.toFixed(2);
     say(
       words,
-      `R² ${r2} over ${found.samples.toLocaleString("en")} samples; the line is the 95 % interval; ${unsure} of ${found.coefficients.length} superpixels may be of either sign (?). Orange speaks for the class, blue against it.`,
+      `R² ${r2} over ${surrogate.samples.toLocaleString("en")} samples; the line is the 95 % interval; ${unsure} of ${surrogate.coefficients.length} superpixels may be of either sign (?). Orange speaks for the class, blue against it.`,
     );
   };
   const point = (part: number | null) => {
@@ -244,4 +262,5 @@ export function surrogatePane(context: Context, scene: Scene): HTMLElement {
   return pane;
 }
 
-const signedShort = (value: number) => (Math.abs(value) >= 0.1 ? signed(value) : `${value > 0 ? "+" : ""}${short(value, 2)}`);
+const signedShort = (value: number) =>
+  Math.abs(value) >= 0.1 ? signed(value) : `${value > 0 ? "+" : ""}${short(value, 2)}`;

@@ -2,11 +2,11 @@
 
 import { u8 } from "../../model/arrays.ts";
 import { type Context, NEEDS_KERNEL } from "../../model/context.ts";
-import { choice, h, pictured, say, sized } from "../../ui/dom.ts";
-import { percent, short } from "../../ui/format.ts";
 import type { Scene } from "../../model/scene.ts";
 import { hasFailed } from "../../model/selected.ts";
 import type { ExampleItem, ExamplesPayload, Traits } from "../../model/traits.ts";
+import { choice, h, pictured, say, sized } from "../../ui/dom.ts";
+import { percent, short } from "../../ui/format.ts";
 import { heldWords } from "../../ui/unit_links.ts";
 
 const [WIDTH, HEIGHT] = [320, 84];
@@ -50,24 +50,24 @@ export function examplesPane(context: Context, scene: Scene): HTMLElement {
   const draw = () => {
     const payload = context.get("examples");
     const mine = scene.selected.is(payload);
-    const found = payload && "items" in payload ? payload : null;
+    const results = payload && "items" in payload ? payload : null;
     kind.select.value = context.get("kind");
     crop.select.value = context.get("crop");
     say(title, `images of ${context.get("layer")} · ${context.get("unit")}`);
-    gallery.classList.toggle("nn-stale", !mine || found?.kind !== context.get("kind"));
+    gallery.classList.toggle("nn-stale", !mine || results?.kind !== context.get("kind"));
     const message = reason(payload, mine);
     say(empty, message);
     empty.hidden = !message;
-    gallery.hidden = Boolean(message) || !found;
+    gallery.hidden = Boolean(message) || !results;
     canvas.hidden = words.hidden = gallery.hidden;
-    if (gallery.hidden || !found) return;
+    if (gallery.hidden || !results) return;
     const shown = context.get("crop");
-    gallery.replaceChildren(...found.items.map((item) => figure(item, shown)));
+    gallery.replaceChildren(...results.items.map((item) => figure(item, shown)));
     say(
       words,
-      `${found.seen} images: it is active in ${percent(found.fires)}, mean ${short(found.mean)}, ${percent(found.zeros)} of its values are 0`,
+      `${results.seen} images: it is active in ${percent(results.fires)}, mean ${short(results.mean)}, ${percent(results.zeros)} of its values are 0`,
     );
-    if (mine) drawDistribution(found);
+    if (mine) drawDistribution(results);
   };
 
   /** Why there are no examples; "" where there are. */
@@ -82,30 +82,52 @@ export function examplesPane(context: Context, scene: Scene): HTMLElement {
 
   const figure = (item: ExampleItem, shown: Traits["crop"]) => {
     const value = h("span", {}, short(item.value));
-    const words = `${item.name}${item.label ? `, ${item.label}` : ""}: maximum ${short(item.value)} at (${item.place.join(", ")}), larger than in ${percent(item.rank)} of the images`;
+    const words = `${item.name}${item.label ? `, ${item.label}` : ""}: maximum ${short(item.value)} at (${item.position.join(", ")}), larger than in ${percent(item.rank)} of the images`;
     const side = 104;
     const picture = h("canvas", { role: "img", "aria-label": words });
     const back = shown === "deconvnet" && item.back;
     const image = pictured(u8(back || item.whole), () => {
       const [top, left, bottom, right] = item.box;
       const scale = image.naturalWidth / item.width; // a large one travels reduced
-      const part = shown === "field" && !back ? [left * scale, top * scale, (right - left + 1) * scale, (bottom - top + 1) * scale] : null;
+      const part =
+        shown === "field" && !back
+          ? [left * scale, top * scale, (right - left + 1) * scale, (bottom - top + 1) * scale]
+          : null;
       const [sx, sy, width, height] = part ?? [0, 0, image.naturalWidth, image.naturalHeight];
       const fit = side / Math.max(width, height);
       const pen = sized(picture, side, side);
       pen.imageSmoothingEnabled = fit < 1;
-      pen.drawImage(image, sx, sy, width, height, (side - width * fit) / 2, (side - height * fit) / 2, width * fit, height * fit);
+      pen.drawImage(
+        image,
+        sx,
+        sy,
+        width,
+        height,
+        (side - width * fit) / 2,
+        (side - height * fit) / 2,
+        width * fit,
+        height * fit,
+      );
       if (shown !== "whole") return;
       pen.strokeStyle = "#fff";
       pen.lineWidth = 2.5;
       const by = scale * fit;
-      const box: [number, number, number, number] = [left * by, top * by, (right - left + 1) * by, (bottom - top + 1) * by];
+      const box: [number, number, number, number] = [
+        left * by,
+        top * by,
+        (right - left + 1) * by,
+        (bottom - top + 1) * by,
+      ];
       pen.strokeRect(...box);
       pen.strokeStyle = "#000";
       pen.lineWidth = 1;
       pen.strokeRect(...box);
     });
-    const look = h("button", { type: "button", "aria-label": `look at ${item.name}`, disabled: !context.live }, picture);
+    const look = h(
+      "button",
+      { type: "button", "aria-label": `look at ${item.name}`, disabled: !context.live },
+      picture,
+    );
     context.listen(look, "click", () => context.set({ example_request: item.item }));
     return h(
       "figure",
@@ -116,10 +138,10 @@ export function examplesPane(context: Context, scene: Scene): HTMLElement {
   };
 
   /** How many images have which maximum, from the quantiles, with this image's beside it. */
-  const drawDistribution = (found: ExamplesPayload) => {
-    const { quantiles } = found;
+  const drawDistribution = (results: ExamplesPayload) => {
+    const { quantiles } = results;
     const mosaic = scene.layer.mosaic;
-    const here = mosaic && mosaic.layer === found.layer ? mosaic.high[found.unit] : null;
+    const here = mosaic && mosaic.layer === results.layer ? mosaic.high[results.unit] : null;
     const [low, high] = [quantiles[0], quantiles[quantiles.length - 1]];
     const [from, to] = [Math.min(low, here ?? low), Math.max(high, here ?? high, low + 1e-9)];
     const pen = sized(canvas, WIDTH, HEIGHT);
@@ -164,7 +186,10 @@ export function examplesPane(context: Context, scene: Scene): HTMLElement {
       pen.textAlign = x(here) > WIDTH / 2 ? "right" : "left";
       pen.fillText(`this image ${short(here)}`, x(here) + (x(here) > WIDTH / 2 ? 4 : -4), 0);
     }
-    canvas.setAttribute("aria-label", `maxima over the data set: from ${short(low)} to ${short(high)}, half of them below ${short(quantiles[20])}`);
+    canvas.setAttribute(
+      "aria-label",
+      `maxima over the data set: from ${short(low)} to ${short(high)}, half of them below ${short(quantiles[20])}`,
+    );
     canvas.title = "how many images have which maximum";
   };
 

@@ -1,8 +1,8 @@
 // The unit card inside another view: unfolded on demand, its module comes with the first time.
 
 import type { Context } from "../../model/context.ts";
-import { h, toggle } from "../../ui/dom.ts";
 import type { Scene } from "../../model/scene.ts";
+import { h, toggle } from "../../ui/dom.ts";
 
 export function cardPane(context: Context, scene: Scene): HTMLElement {
   const body = h("div", { class: "nn-card-body" });
@@ -29,5 +29,10 @@ export function cardPane(context: Context, scene: Scene): HTMLElement {
       URL.revokeObjectURL(url);
     }
   });
-  return h("div", { class: "nn-card", hidden: !opens && !context.get("card") }, opens ? h("div", { class: "nn-row" }, open) : null, body);
+  return h(
+    "div",
+    { class: "nn-card", hidden: !opens && !context.get("card") },
+    opens ? h("div", { class: "nn-row" }, open) : null,
+    body,
+  );
 }

@@ -1,14 +1,14 @@
 // The whole occlusion experiment: its controls, its map over the photograph, what one position says.
 
 import { colorOf, css, type Limits } from "../../draw/colors.ts";
-import { type Context, NEEDS_KERNEL, type TraitName } from "../../model/context.ts";
-import { choice, h, row as controlRow, say, sized } from "../../ui/dom.ts";
-import { short, signed } from "../../ui/format.ts";
 import { legend } from "../../draw/legend.ts";
-import { amount, difference, isProbability, meaningOf } from "../../model/meaning.ts";
 import type { OcclusionMap } from "../../draw/occlusion_map.ts";
+import { type Context, NEEDS_KERNEL, type TraitName } from "../../model/context.ts";
+import { amount, difference, isProbability, meaningOf } from "../../model/meaning.ts";
 import type { Scene } from "../../model/scene.ts";
 import type { Traits } from "../../model/traits.ts";
+import { choice, row as controlRow, h, say, sized } from "../../ui/dom.ts";
+import { short, signed } from "../../ui/format.ts";
 
 const FILLS: [string, string][] = [
   ["background", "background"],
@@ -42,14 +42,19 @@ export function occlusionMapPane(context: Context, scene: Scene): HTMLElement {
   // The sizes that can be had: every step of the slider, or those that the page holds.
   const sizes = (): number[] => {
     const [least, most, step] = context.get("sizes");
-    return bakedSizes() ?? Array.from({ length: Math.floor((most - least) / step) + 1 }, (_, place) => least + place * step);
+    return (
+      bakedSizes() ?? Array.from({ length: Math.floor((most - least) / step) + 1 }, (_, index) => least + index * step)
+    );
   };
   /** What a saved page holds maps of. */
   const baked = (index: 0 | 1): string[] | null => {
     const pairs = context.choices("size|fill");
     return pairs && [...new Set(pairs.map((pair) => pair.split("|")[index]))];
   };
-  const bakedSizes = () => baked(0)?.map(Number).sort((a, b) => a - b) ?? null;
+  const bakedSizes = () =>
+    baked(0)
+      ?.map(Number)
+      .sort((a, b) => a - b) ?? null;
   const bakedFills = () => baked(1);
   const nearest = (size: number) => {
     const all = sizes();
@@ -61,11 +66,11 @@ export function occlusionMapPane(context: Context, scene: Scene): HTMLElement {
   const slider = h("input", { type: "range", "aria-label": "occluder's size" });
   const sizeWords = h("output", { class: "nn-number" });
   // A page's few sizes lie unevenly: there the slider counts them. Else its value is the size itself.
-  const place = () => {
-    const kept = bakedSizes();
-    const [least, most, step] = kept ? [0, kept.length - 1, 1] : context.get("sizes");
+  const placeSlider = () => {
+    const stored = bakedSizes();
+    const [least, most, step] = stored ? [0, stored.length - 1, 1] : context.get("sizes");
     [slider.min, slider.max, slider.step] = [least, most, step].map(String);
-    slider.value = String(kept ? nearest(context.get("size")) : context.get("size"));
+    slider.value = String(stored ? nearest(context.get("size")) : context.get("size"));
     slider.setAttribute("aria-valuetext", `${context.get("size")} pixels`);
   };
   context.listen(slider, "input", () =>
@@ -76,17 +81,19 @@ export function occlusionMapPane(context: Context, scene: Scene): HTMLElement {
     slider.title = NEEDS_KERNEL;
   }
   const fill = choice("fill", [], (value) => context.set({ fill: value }));
-  /** The fills that this image has, and the one that was given as a number or a colour. */
+  /** The fills that this image has, and the one that was fill as a number or a colour. */
   const fills = (): string[] => {
     const named = context.get("fills") ?? FILLS.map(([value]) => value);
-    const given = context.get("fill");
-    return named.includes(given) ? named : [...named, given];
+    const fill = context.get("fill");
+    return named.includes(fill) ? named : [...named, fill];
   };
-  const fillName = (value: string) => FILLS.find(([one]) => one === value)?.[1] ?? value;
+  const fillName = (value: string) => FILLS.find(([fill]) => fill === value)?.[1] ?? value;
   context.watch(["fills", "fill"], () => {
     const have = bakedFills();
     fill.select.replaceChildren(
-      ...fills().map((value) => h("option", { value, disabled: have !== null && !have.includes(value) }, fillName(value))),
+      ...fills().map((value) =>
+        h("option", { value, disabled: have !== null && !have.includes(value) }, fillName(value)),
+      ),
     );
     fill.title = have && fills().some((value) => !have.includes(value)) ? NEEDS_KERNEL : "what the occluder shows";
     fill.select.value = context.get("fill");
@@ -141,7 +148,7 @@ export function occlusionMapPane(context: Context, scene: Scene): HTMLElement {
       : map.change(scene.target, context.get("score"));
 
   const largestOf = (map: OcclusionMap): number =>
-    values(map).reduce((most, one) => (Math.abs(one) > most ? Math.abs(one) : most), 0);
+    values(map).reduce((most, value) => Math.max(most, Math.abs(value) || 0), 0);
 
   /** What the colours must reach: negligible changes are not to look decisive. */
   const extent = (map: OcclusionMap | null): number =>
@@ -211,7 +218,7 @@ export function occlusionMapPane(context: Context, scene: Scene): HTMLElement {
   const tell = () => {
     const map = scene.experiment.map;
     say(title, `occlusion · ${scene.label(scene.target)}`);
-    place();
+    placeSlider();
     say(sizeWords, `${context.get("size")} px`);
     shape.select.value = context.get("shape");
     score.select.value = context.get("score");
@@ -236,7 +243,8 @@ export function occlusionMapPane(context: Context, scene: Scene): HTMLElement {
     stop.hidden = !context.live || (!busy && (old || done >= total));
     say(stop, busy ? "stop" : "continue");
     const kind = context.get("score");
-    const slight = map && !old && done >= total && map.has(scene.target) && largestOf(map) < map.floor(scene.target, kind);
+    const slight =
+      map && !old && done >= total && map.has(scene.target) && largestOf(map) < map.floor(scene.target, kind);
     say(slighter, slight ? `no position changes the ${noun()} by more than ${short(largestOf(map), 2)}` : "");
     slighter.hidden = !slight;
     how.hidden = !map?.data.how;
@@ -258,22 +266,21 @@ export function occlusionMapPane(context: Context, scene: Scene): HTMLElement {
 
   const describe = () => {
     const map = scene.experiment.map;
-    const place = context.get("occluder");
-    const found = map && place && !stale(map) ? map.find(place[0], place[1]) : null;
-    if (!map || !found) {
+    const occluder = context.get("occluder");
+    const position = map && occluder && !stale(map) ? map.find(occluder[0], occluder[1]) : null;
+    if (!map || !position) {
       say(reading, "point at the map: it reads one position");
       return;
     }
     const kind = context.get("score");
-    const [clean, now] = [map.clean(scene.target, kind), map.at(found.row, found.column, scene.target, kind)];
-    const top = map.top(found.row, found.column);
+    const [clean, now] = [map.clean(scene.target, kind), map.at(position.row, position.column, scene.target, kind)];
+    const top = map.top(position.row, position.column);
     const number = kind === "probability" ? (value: number) => amount(context, value) : short;
     const by = kind === "probability" ? difference(context, now - clean) : signed(now - clean);
-    const best = isProbability(context) ? `; most probable: ${scene.label(top.label)} ${amount(context, top.probability)}` : "";
-    say(
-      reading,
-      `hidden at (${place![0]}, ${place![1]}): ${number(clean)} → ${number(now)} (${by})${best}`,
-    );
+    const best = isProbability(context)
+      ? `; most probable: ${scene.label(top.label)} ${amount(context, top.probability)}`
+      : "";
+    say(reading, `hidden at (${occluder![0]}, ${occluder![1]}): ${number(clean)} → ${number(now)} (${by})${best}`);
   };
 
   const go = (row: number, column: number) => {
@@ -285,11 +292,11 @@ export function occlusionMapPane(context: Context, scene: Scene): HTMLElement {
     if (!map || stale(map)) return;
     const box = canvas.getBoundingClientRect();
     const { width, height } = context.get("photo");
-    const found = map.nearest(
+    const position = map.nearest(
       ((event.clientY - box.top) / box.height) * height,
       ((event.clientX - box.left) / box.width) * width,
     );
-    if (found) go(found.row, found.column);
+    if (position) go(position.row, position.column);
   });
   context.listen(canvas, "pointerleave", () => context.set({ occluder: null }));
   context.listen(canvas, "keydown", (event: KeyboardEvent) => {
@@ -298,11 +305,11 @@ export function occlusionMapPane(context: Context, scene: Scene): HTMLElement {
     if (event.key === "Escape") context.set({ occluder: null });
     if (!by || !map) return;
     event.preventDefault();
-    const place = context.get("occluder");
-    const at = (place && map.find(place[0], place[1])) ?? { row: map.rows >> 1, column: map.columns >> 1 };
+    const occluder = context.get("occluder");
+    const at = (occluder && map.find(occluder[0], occluder[1])) ?? { row: map.rows >> 1, column: map.columns >> 1 };
     go(
-      Math.min(map.rows - 1, Math.max(0, at.row + (place ? by[0] : 0))),
-      Math.min(map.columns - 1, Math.max(0, at.column + (place ? by[1] : 0))),
+      Math.min(map.rows - 1, Math.max(0, at.row + (occluder ? by[0] : 0))),
+      Math.min(map.columns - 1, Math.max(0, at.column + (occluder ? by[1] : 0))),
     );
   });
   scene.photo.onLoad(draw);
@@ -334,7 +341,7 @@ export function occlusionMapPane(context: Context, scene: Scene): HTMLElement {
     reading,
     context.hides("pin") ? null : controlRow(pin, fillsShown && several && compare),
   ];
-  controls.append(...parts.filter((one): one is HTMLElement => one !== null));
+  controls.append(...parts.filter((part): part is HTMLElement => part !== null));
   return h("div", {}, title, h("div", { class: "nn-beside" }, canvas, beside, controls));
 }
 
@@ -349,24 +356,20 @@ function drawCells(
   const { tops, lefts, size, stride } = map.data;
   const known = (row: number, column: number) => !Number.isNaN(change[row * map.columns + column]);
   const rows = tops.map((_, row) => row).filter((row) => lefts.some((_, column) => known(row, column)));
-  const columns = lefts
-    .map((_, column) => column)
-    .filter((column) => tops.some((_, row) => known(row, column)));
+  const columns = lefts.map((_, column) => column).filter((column) => tops.some((_, row) => known(row, column)));
   const edges = (all: number[], starts: number[], side: number, by: number): [number, number][] =>
-    all.map((at, place) => {
-      const centre = (one: number) => starts[one] + side / 2;
-      const before = place > 0 ? (centre(all[place - 1]) + centre(at)) / 2 : centre(at) - by / 2;
-      const after = place < all.length - 1 ? (centre(all[place + 1]) + centre(at)) / 2 : centre(at) + by / 2;
+    all.map((at, index) => {
+      const centre = (number: number) => starts[number] + side / 2;
+      const before = index > 0 ? (centre(all[index - 1]) + centre(at)) / 2 : centre(at) - by / 2;
+      const after = index < all.length - 1 ? (centre(all[index + 1]) + centre(at)) / 2 : centre(at) + by / 2;
       return [before, after];
     });
   /** The value at a position, or the nearest one's that is known: a map that grows has no holes. */
-  const computed = rows.flatMap((row) =>
-    columns.filter((column) => known(row, column)).map((column) => [row, column]),
-  );
+  const computed = rows.flatMap((row) => columns.filter((column) => known(row, column)).map((column) => [row, column]));
   const valueAt = (row: number, column: number): number => {
     if (known(row, column)) return change[row * map.columns + column];
     const far = ([y, x]: number[]) => (y - row) ** 2 + (x - column) ** 2;
-    const [y, x] = computed.reduce((best, one) => (far(one) < far(best) ? one : best));
+    const [y, x] = computed.reduce((best, index) => (far(index) < far(best) ? index : best));
     return change[y * map.columns + x];
   };
   const down = edges(rows, tops, size[0], stride[0]);
@@ -374,12 +377,7 @@ function drawCells(
   rows.forEach((row, y) => {
     columns.forEach((column, x) => {
       pen.fillStyle = css(colorOf(valueAt(row, column), limits, table));
-      pen.fillRect(
-        across[x][0],
-        down[y][0],
-        across[x][1] - across[x][0] + 0.3,
-        down[y][1] - down[y][0] + 0.3,
-      );
+      pen.fillRect(across[x][0], down[y][0], across[x][1] - across[x][0] + 0.3, down[y][1] - down[y][0] + 0.3);
     });
   });
 }

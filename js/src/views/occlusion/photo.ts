@@ -1,12 +1,12 @@
 // The photograph with the occluder that follows the mouse, and what the model says then.
 
+import { outlineReceptiveField } from "../../draw/receptive_field.ts";
 import type { Context } from "../../model/context.ts";
-import { Brush } from "../../ui/brush.ts";
-import { h, say, sized } from "../../ui/dom.ts";
 import { amount } from "../../model/meaning.ts";
 import type { Scene } from "../../model/scene.ts";
-import { outlineReceptiveField } from "../../draw/receptive_field.ts";
 import { imageButtons } from "../../shell/images.ts";
+import { Brush } from "../../ui/brush.ts";
+import { h, say, sized } from "../../ui/dom.ts";
 
 export function photoPane(context: Context, scene: Scene): HTMLElement {
   const canvas = h("canvas", { class: "nn-photo", tabindex: 0, role: "application" });
@@ -44,16 +44,16 @@ export function photoPane(context: Context, scene: Scene): HTMLElement {
 
   /** Put the occluder's centre at a point of the image; a saved page has only the places of its map. */
   const move = (y: number, x: number) => {
-    let place: [number, number] = [
+    let occluder: [number, number] = [
       Math.round(Math.min(Math.max(y - size() / 2, 0), image().height - size())),
       Math.round(Math.min(Math.max(x - size() / 2, 0), image().width - size())),
     ];
     if (!context.live) {
-      const found = scene.experiment.map?.nearest(y, x);
-      if (!found) return;
-      place = [scene.experiment.map!.data.tops[found.row], scene.experiment.map!.data.lefts[found.column]];
+      const nearest = scene.experiment.map?.nearest(y, x);
+      if (!nearest) return;
+      occluder = [scene.experiment.map!.data.tops[nearest.row], scene.experiment.map!.data.lefts[nearest.column]];
     }
-    if (String(place) !== String(context.get("occluder"))) context.set({ occluder: place });
+    if (String(occluder) !== String(context.get("occluder"))) context.set({ occluder: occluder });
   };
   const point = (event: PointerEvent): [number, number] => {
     const box = canvas.getBoundingClientRect();
@@ -85,12 +85,10 @@ export function photoPane(context: Context, scene: Scene): HTMLElement {
     if (pressed(hand)) draw();
   });
   context.listen(canvas, "keydown", (event: KeyboardEvent) => {
-    const step = context.live
-      ? Math.max(1, Math.round(context.get("stride") / 2))
-      : context.get("stride");
-    const [dy, dx] = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[
-      event.key
-    ] ?? [0, 0];
+    const step = context.live ? Math.max(1, Math.round(context.get("stride") / 2)) : context.get("stride");
+    const [dy, dx] = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key] ?? [
+      0, 0,
+    ];
     if (pressed(hand)) {
       if (event.key !== "Escape") return;
       byHand(false);
@@ -98,10 +96,10 @@ export function photoPane(context: Context, scene: Scene): HTMLElement {
       pinned = false;
       context.set({ occluder: null });
     } else if (dy || dx) {
-      const place = context.get("occluder");
+      const occluder = context.get("occluder");
       pinned = true;
-      const [top, left] = place ?? [image().height / 2 - size() / 2, image().width / 2 - size() / 2];
-      const by = place ? step : 0;
+      const [top, left] = occluder ?? [image().height / 2 - size() / 2, image().width / 2 - size() / 2];
+      const by = occluder ? step : 0;
       move(top + dy * by + size() / 2, left + dx * by + size() / 2);
     } else return;
     event.preventDefault();
@@ -129,14 +127,19 @@ export function photoPane(context: Context, scene: Scene): HTMLElement {
     const seen = scene.selected.hover ?? context.get("position");
     const field = seen && scene.selected.field(seen);
     if (field) outlineReceptiveField(pen, field, scale, !scene.selected.hover);
-    const place = context.get("occluder");
-    if (!place) return;
+    const occluder = context.get("occluder");
+    if (!occluder) return;
     pen.save();
-    path(pen, context.get("shape"), place[0], place[1], size());
+    path(pen, context.get("shape"), occluder[0], occluder[1], size());
     pen.clip();
-    paintFill(pen, context.get("fill"), context.get("fill_color"), photo, width, height, [place[0], place[1], size(), size()]);
+    paintFill(pen, context.get("fill"), context.get("fill_color"), photo, width, height, [
+      occluder[0],
+      occluder[1],
+      size(),
+      size(),
+    ]);
     pen.restore();
-    outline(pen, context.get("shape"), place[0], place[1], size(), scale, pinned);
+    outline(pen, context.get("shape"), occluder[0], occluder[1], size(), scale, pinned);
   };
 
   const read = () => {
@@ -174,7 +177,20 @@ export function photoPane(context: Context, scene: Scene): HTMLElement {
   });
   context.watch(["photo", "occluder", "size", "fill", "fill_color", "shape", "position", "receptive_fields"], draw);
   context.watch(
-    ["scores", "meaning", "target", "occluder", "occluded", "mask", "masked", "occlusion_map", "size", "fill", "shape", "photo"],
+    [
+      "scores",
+      "meaning",
+      "target",
+      "occluder",
+      "occluded",
+      "mask",
+      "masked",
+      "occlusion_map",
+      "size",
+      "fill",
+      "shape",
+      "photo",
+    ],
     read,
   );
   return h("div", {}, canvas, reading, notes, live, tools, imageButtons(context));
@@ -246,8 +262,8 @@ interface Pixels {
 const known = new WeakMap<HTMLImageElement, Pixels>();
 
 function pixelsOf(photo: HTMLImageElement): Pixels {
-  const found = known.get(photo);
-  if (found) return found;
+  const cached = known.get(photo);
+  if (cached) return cached;
   const [width, height] = [photo.naturalWidth, photo.naturalHeight];
   const pen = h("canvas", { width, height }).getContext("2d")!;
   pen.drawImage(photo, 0, 0);
@@ -262,7 +278,7 @@ function pixelsOf(photo: HTMLImageElement): Pixels {
       square[c] += data[at + c] ** 2 / (width * height);
     }
   }
-  const made = { data, width, height, mean, deviation: square.map((one, c) => Math.sqrt(one - mean[c] ** 2)) };
+  const made = { data, width, height, mean, deviation: square.map((value, c) => Math.sqrt(value - mean[c] ** 2)) };
   known.set(photo, made);
   return made;
 }

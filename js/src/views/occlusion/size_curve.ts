@@ -1,10 +1,10 @@
-// What hiding one place costs, by the size of what hides it.
+// What hiding one index costs, by the size of what hides it.
 
 import type { Context } from "../../model/context.ts";
-import { h, say, sized } from "../../ui/dom.ts";
-import { short } from "../../ui/format.ts";
 import { isProbability, meaningOf } from "../../model/meaning.ts";
 import type { Scene } from "../../model/scene.ts";
+import { h, say, sized } from "../../ui/dom.ts";
+import { short } from "../../ui/format.ts";
 
 const [WIDTH, HEIGHT] = [232, 128];
 const EDGE = { left: 34, right: 8, top: 8, bottom: 30 };
@@ -41,8 +41,7 @@ export function sizeCurvePane(context: Context, scene: Scene): HTMLElement {
     // Sizes by their logarithm: doubling is one step.
     const x = (size: number) =>
       EDGE.left + (Math.log(size / least) / Math.log(most / least || 2)) * (WIDTH - EDGE.left - EDGE.right);
-    const y = (value: number) =>
-      EDGE.top + (1 - (value - low) / (high - low)) * (HEIGHT - EDGE.top - EDGE.bottom);
+    const y = (value: number) => EDGE.top + (1 - (value - low) / (high - low)) * (HEIGHT - EDGE.top - EDGE.bottom);
     pen.font = "11px system-ui, sans-serif";
     pen.fillStyle = color("--nn-dim");
     pen.strokeStyle = color("--nn-line");
@@ -83,22 +82,25 @@ export function sizeCurvePane(context: Context, scene: Scene): HTMLElement {
     pen.fillStyle = color("--nn-accent");
     pen.lineWidth = 1.5;
     pen.beginPath();
-    values.forEach((value, place) => {
-      if (place) pen.lineTo(x(curve.sizes[place]), y(value));
-      else pen.moveTo(x(curve.sizes[place]), y(value));
+    values.forEach((value, index) => {
+      if (index) pen.lineTo(x(curve.sizes[index]), y(value));
+      else pen.moveTo(x(curve.sizes[index]), y(value));
     });
     pen.stroke();
-    values.forEach((value, place) => {
-      const now = curve.sizes[place] === context.get("size");
+    values.forEach((value, index) => {
+      const now = curve.sizes[index] === context.get("size");
       pen.beginPath();
-      pen.arc(x(curve.sizes[place]), y(value), now ? 4 : 2, 0, 2 * Math.PI);
+      pen.arc(x(curve.sizes[index]), y(value), now ? 4 : 2, 0, 2 * Math.PI);
       pen.fill();
     });
-    const words = curve.sizes.map((size, place) => `${size}: ${short(values[place])}`).join(", ");
+    const words = curve.sizes.map((size, index) => `${size}: ${short(values[index])}`).join(", ");
     canvas.setAttribute("aria-label", `${kind} of ${scene.label(scene.target)} by the occluder's size: ${words}`);
     canvas.title = "the dashed line is the image as it is; the large dot is the chosen size";
   };
   context.onTheme(draw);
-  context.watch(["size_curve", "occluder", "target", "score", "scores", "meaning", "size", "fill", "shape", "labels"], draw);
+  context.watch(
+    ["size_curve", "occluder", "target", "score", "scores", "meaning", "size", "fill", "shape", "labels"],
+    draw,
+  );
   return h("div", {}, title, canvas, empty);
 }

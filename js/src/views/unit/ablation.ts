@@ -1,11 +1,11 @@
 // Does the unit matter? The classes with and without it, of this image and over a data set.
 
 import { type Context, NEEDS_KERNEL } from "../../model/context.ts";
-import { choice, h, say } from "../../ui/dom.ts";
-import { percent, signed } from "../../ui/format.ts";
 import { amount } from "../../model/meaning.ts";
 import type { Scene } from "../../model/scene.ts";
 import { hasFailed } from "../../model/selected.ts";
+import { choice, h, say } from "../../ui/dom.ts";
+import { percent, signed } from "../../ui/format.ts";
 import { heldWords } from "../../ui/unit_links.ts";
 
 export function ablationPane(context: Context, scene: Scene): HTMLElement {
@@ -24,11 +24,7 @@ export function ablationPane(context: Context, scene: Scene): HTMLElement {
   );
   const all = h("button", { type: "button" }, "over the data set");
   const running = () => Boolean(context.get("dataset_ablation")?.running);
-  context.listen(all, "click", () =>
-    running()
-      ? context.request("ablation_stop")
-      : context.request("ablation_run"),
-  );
+  context.listen(all, "click", () => (running() ? context.request("ablation_stop") : context.request("ablation_run")));
   if (!context.live) {
     const held = context.choices("replacement") ?? [];
     for (const option of replacement.select.options) option.disabled = !held.includes(option.value);
@@ -39,8 +35,8 @@ export function ablationPane(context: Context, scene: Scene): HTMLElement {
   const draw = () => {
     const payload = context.get("ablation");
     const mine = scene.selected.is(payload);
-    const found = payload && "classes" in payload ? payload : null;
-    list.classList.toggle("nn-stale", !mine || found?.replacement !== context.get("replacement"));
+    const results = payload && "classes" in payload ? payload : null;
+    list.classList.toggle("nn-stale", !mine || results?.replacement !== context.get("replacement"));
     replacement.select.value = context.get("replacement");
     const failed = mine && hasFailed(payload) ? payload.error : "";
     if (failed || (!context.live && !mine)) {
@@ -48,10 +44,10 @@ export function ablationPane(context: Context, scene: Scene): HTMLElement {
       say(verdict, failed || heldWords(payload));
       return;
     }
-    if (!found) return;
+    if (!results) return;
     list.replaceChildren(
-      ...found.classes.map((index, place) => {
-        const [before, after] = [found.clean[place], found.probability[place]];
+      ...results.classes.map((index, slot) => {
+        const [before, after] = [results.clean[slot], results.probability[slot]];
         const [clean, now] = [h("span", { class: "nn-clean" }), h("span", { class: "nn-now" })];
         clean.style.left = `${before * 100}%`;
         now.style.width = `${after * 100}%`;
@@ -64,36 +60,44 @@ export function ablationPane(context: Context, scene: Scene): HTMLElement {
         );
       }),
     );
-    const most = found.clean
-      .map((before, index) => [found.classes[index], found.probability[index] - before])
+    const most = results.clean
+      .map((before, index) => [results.classes[index], results.probability[index] - before])
       .reduce((largest, change) => (Math.abs(change[1]) > Math.abs(largest[1]) ? change : largest));
-    const top = (shares: number[]) => scene.label(found.classes[shares.indexOf(Math.max(...shares))]);
-    const first = found.turned
-      ? `without it ${top(found.probability)} is on top, not ${top(found.clean)}`
-      : `without it ${top(found.clean)} stays on top`;
-    const moved = Math.abs(most[1]) < 0.005 ? "nothing moves by half a percent" : `${scene.label(most[0])} moves most, by ${signed(most[1])}`;
+    const top = (shares: number[]) => scene.label(results.classes[shares.indexOf(Math.max(...shares))]);
+    const first = results.turned
+      ? `without it ${top(results.probability)} is on top, not ${top(results.clean)}`
+      : `without it ${top(results.clean)} stays on top`;
+    const moved =
+      Math.abs(most[1]) < 0.005
+        ? "nothing moves by half a percent"
+        : `${scene.label(most[0])} moves most, by ${signed(most[1])}`;
     say(verdict, `${first}; ${moved}`);
   };
 
   const drawAll = () => {
-    const found = context.get("dataset_ablation");
-    const mine = scene.selected.is(found);
+    const results = context.get("dataset_ablation");
+    const mine = scene.selected.is(results);
     progress.hidden = !running();
     say(all, running() ? "stop" : "over the data set");
     if (context.live) all.disabled = !running() && !context.get("search")?.total;
-    if (context.live) all.title = all.disabled ? "needs a data set: open one with lens.examples(dataset, layers=[…])" : "";
-    over.hidden = overWords.hidden = !found?.total || !mine;
-    if (!mine || !found.total) return;
-    progress.value = found.done / found.total;
-    if (found.error) {
-      say(overWords, found.error);
+    if (context.live)
+      all.title = all.disabled ? "needs a data set: open one with lens.examples(dataset, layers=[…])" : "";
+    over.hidden = overWords.hidden = !results?.total || !mine;
+    if (!mine || !results.total) return;
+    progress.value = results.done / results.total;
+    if (results.error) {
+      say(overWords, results.error);
       return;
     }
-    if (!found.seen) return;
-    const of = found.done < found.total ? `${found.done} of ${found.total} images so far` : `${found.seen} images`;
-    say(overWords, `${of}: another class on top in ${found.turned} (${percent(found.turned / found.seen)}); mean change of the probability:`);
+    if (!results.seen) return;
+    const of =
+      results.done < results.total ? `${results.done} of ${results.total} images so far` : `${results.seen} images`;
+    say(
+      overWords,
+      `${of}: another class on top in ${results.turned} (${percent(results.turned / results.seen)}); mean change of the probability:`,
+    );
     over.replaceChildren(
-      ...found.classes.map(([index, change]) =>
+      ...results.classes.map(([index, change]) =>
         h("div", { class: "nn-row" }, h("span", { class: "nn-grow nn-name" }, scene.label(index)), signed(change, 4)),
       ),
     );

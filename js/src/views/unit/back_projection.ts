@@ -1,14 +1,14 @@
 // What the unit's activation draws from each pixel; or, from a unit that is kept, from the selected layer.
 
-import { i8 } from "../../model/arrays.ts";
-import { type Context, NEEDS_KERNEL } from "../../model/context.ts";
-import { choice, h, say, sized, textured, toggle } from "../../ui/dom.ts";
-import { short } from "../../ui/format.ts";
 import { legend } from "../../draw/legend.ts";
 import { coloured, flat, limitsIn, type Signed, smoothed, tabled } from "../../draw/signed.ts";
+import { i8 } from "../../model/arrays.ts";
+import { type Context, NEEDS_KERNEL } from "../../model/context.ts";
 import type { Scene } from "../../model/scene.ts";
 import { hasFailed } from "../../model/selected.ts";
 import type { BackProjectionPayload } from "../../model/traits.ts";
+import { choice, h, say, sized, textured, toggle } from "../../ui/dom.ts";
+import { reducedWords, short } from "../../ui/format.ts";
 import { heldWords, unitLinks } from "../../ui/unit_links.ts";
 
 const SIDE = 320;
@@ -61,13 +61,17 @@ export function backProjectionPane(context: Context, scene: Scene): HTMLElement 
   zoom.title = "only the pixels that the place sees";
 
   /** What the place that is followed back sees, with a margin, where that is a small part: [top, left, rows, columns]. */
-  const near = (projection: BackProjectionPayload, rows: number, columns: number): [number, number, number, number] | null => {
+  const near = (
+    projection: BackProjectionPayload,
+    rows: number,
+    columns: number,
+  ): [number, number, number, number] | null => {
     const mosaic = scene.layer.mosaic;
     if (projection.start === "map" || !mosaic) return null;
     const unit = context.get("unit");
     const peak: [number, number] = [mosaic.peak[2 * unit], mosaic.peak[2 * unit + 1]];
-    const place = projection.start === "position" ? context.get("position") : peak;
-    const field = place && scene.selected.field(place);
+    const position = projection.start === "position" ? context.get("position") : peak;
+    const field = position && scene.selected.field(position);
     if (!field) return null;
     const margin = Math.ceil(0.1 * Math.max(field[2] - field[0], field[3] - field[1])) + 1;
     // Moved inside rather than cut off at the image's borders: the picture keeps its shape.
@@ -83,8 +87,10 @@ export function backProjectionPane(context: Context, scene: Scene): HTMLElement 
   if (!context.live) {
     const held = context.choices("rule|start") ?? [];
     context.watch(["rule", "start"], () => {
-      for (const option of rule.select.options) option.disabled = !held.includes(`${option.value}|${context.get("start")}`);
-      for (const option of start.select.options) option.disabled = !held.includes(`${context.get("rule")}|${option.value}`);
+      for (const option of rule.select.options)
+        option.disabled = !held.includes(`${option.value}|${context.get("start")}`);
+      for (const option of start.select.options)
+        option.disabled = !held.includes(`${context.get("rule")}|${option.value}`);
     });
     keep.disabled = true;
     keep.title = NEEDS_KERNEL;
@@ -92,7 +98,9 @@ export function backProjectionPane(context: Context, scene: Scene): HTMLElement 
   // As in the Deep Visualization Toolbox: b cycles the rules, d keeps the unit, z zooms.
   context.listen(context.root, "keydown", (event: KeyboardEvent) => {
     if (event.target instanceof HTMLInputElement || event.ctrlKey || event.metaKey || event.altKey) return;
-    const enabled = new Set([...rule.select.options].filter((option) => !option.disabled).map((option) => option.value));
+    const enabled = new Set(
+      [...rule.select.options].filter((option) => !option.disabled).map((option) => option.value),
+    );
     const rules = RULES.filter((name) => enabled.has(name));
     if (event.key === "b") context.set({ rule: rules[(rules.indexOf(context.get("rule")) + 1) % rules.length] });
     else if (event.key === "d" && !keep.disabled) keep.click();
@@ -130,17 +138,21 @@ export function backProjectionPane(context: Context, scene: Scene): HTMLElement 
       pixels = tabled(even, limits, scene.table(limits));
       scale.show(limits, scene.table(limits), projection.at ? `per activation of ${projection.at}` : "per input value");
     }
-    const part = projection.at ? null : near(projection, rows, columns);
+    const { step } = projection; // of a large image: each number of the texture is that of step × step pixels
+    const part = projection.at ? null : near(projection, rows * step, columns * step);
     zoom.hidden = !part;
-    const [top, left, tall, wide] = part && zoomed ? part : [0, 0, rows, columns];
+    const box = part && zoomed ? part : [0, 0, rows * step, columns * step];
+    const [top, left, tall, wide] = box.map((side) => side / step);
     const ratio = tall / wide;
     const [width, height] = ratio > 1 ? [SIDE / ratio, SIDE] : [SIDE, SIDE * Math.max(ratio, 0.1)];
     const pen = sized(canvas, width, height);
     pen.imageSmoothingEnabled = wide > width;
     pen.drawImage(textured(pixels, rows, columns), left, top, wide, tall, 0, 0, width, height);
-    const where = part && zoomed ? `; rows ${top}…${top + tall - 1}, columns ${left}…${left + wide - 1}` : "";
+    const where =
+      part && zoomed ? `; rows ${box[0]}…${box[0] + box[2] - 1}, columns ${box[1]}…${box[1] + box[3] - 1}` : "";
+    const reduced = step > 1 ? ` · drawn reduced: ${reducedWords(step)}` : "";
     const nothing = signed.largest === 0 ? "all zero (where a rectifier is off, nothing comes back): " : "";
-    say(words, `${nothing}${projection.words}${where}`);
+    say(words, `${nothing}${projection.words}${where}${reduced}`);
     canvas.setAttribute("aria-label", words.textContent ?? "");
     unitLinks(
       context,
@@ -153,9 +165,7 @@ export function backProjectionPane(context: Context, scene: Scene): HTMLElement 
     const kept = origin && origin.layer !== context.get("layer");
     say(
       title,
-      kept
-        ? `${origin.layer} · ${origin.unit} at ${context.get("layer")} · ${context.get("unit")}`
-        : "back-projection",
+      kept ? `${origin.layer} · ${origin.unit} at ${context.get("layer")} · ${context.get("unit")}` : "back-projection",
     );
     rule.select.value = context.get("rule");
     start.select.value = context.get("start");
@@ -165,10 +175,14 @@ export function backProjectionPane(context: Context, scene: Scene): HTMLElement 
     say(keep, origin ? `kept: ${short(origin.unit)} of ${origin.layer}` : "keep this unit");
     leaning.hidden = leans.hidden = !kept;
     // The place is one of the layer that is shown, not of the unit that is kept.
-    if (context.live) for (const option of start.select.options) option.disabled = Boolean(kept) && option.value === "position";
+    if (context.live)
+      for (const option of start.select.options) option.disabled = Boolean(kept) && option.value === "position";
   };
   context.onTheme(draw);
-  context.watch(["back_projection", "back_projection_display", "smooth", "layer", "unit", "rule", "receptive_fields", "mosaic"], draw);
+  context.watch(
+    ["back_projection", "back_projection_display", "smooth", "layer", "unit", "rule", "receptive_fields", "mosaic"],
+    draw,
+  );
   context.watch(["rule", "start", "back_projection_display", "smooth", "origin", "layer", "unit"], tell);
   return h(
     "div",

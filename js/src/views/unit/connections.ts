@@ -1,15 +1,15 @@
 // What the unit is made of, and what it is used for.
 
+import { legend } from "../../draw/legend.ts";
+import { tabled } from "../../draw/signed.ts";
+import { layout } from "../../draw/tiles.ts";
 import { i8 } from "../../model/arrays.ts";
 import type { Context } from "../../model/context.ts";
-import { h, say, sized, textured } from "../../ui/dom.ts";
-import { short, signed } from "../../ui/format.ts";
-import { legend } from "../../draw/legend.ts";
-import { layout } from "../../draw/tiles.ts";
-import { tabled } from "../../draw/signed.ts";
 import type { Scene } from "../../model/scene.ts";
 import { hasFailed } from "../../model/selected.ts";
 import type { Kernels } from "../../model/traits.ts";
+import { h, say, sized, textured } from "../../ui/dom.ts";
+import { short, signed } from "../../ui/format.ts";
 import { heldWords, unitLinks } from "../../ui/unit_links.ts";
 
 export function connectionsPane(context: Context, scene: Scene): HTMLElement {
@@ -32,27 +32,32 @@ export function connectionsPane(context: Context, scene: Scene): HTMLElement {
   const draw = () => {
     const payload = context.get("connections");
     const mine = scene.selected.is(payload);
-    const found = payload && "feeds" in payload ? payload : null;
+    const connections = payload && "feeds" in payload ? payload : null;
     const failed = mine && hasFailed(payload) ? payload.error : "";
     const away = !context.live && !mine;
     empty.hidden = !failed && !away;
     say(empty, failed || heldWords(payload));
-    body.hidden = !found || Boolean(failed) || away;
+    body.hidden = !connections || Boolean(failed) || away;
     body.classList.toggle("nn-stale", !mine);
-    if (body.hidden || !found) return;
+    if (body.hidden || !connections) return;
     const single = scene.layer.mosaic && scene.layer.mosaic.height * scene.layer.mosaic.width === 1;
-    const where = single ? "" : ` at (${found.place.join(", ")})`;
-    const bent = found.bent ? ", before the activation function" : "";
-    say(total, `made by ${found.operation} (${found.label}): ${short(found.total)}${where}${bent}`);
-    unitLinks(context, below, found.feeds);
-    const rest = found.linear ? "bias" : "the rest (the operation is not linear)";
+    const where = single ? "" : ` at (${connections.position.join(", ")})`;
+    const bent = connections.bent ? ", before the activation function" : "";
+    say(total, `made by ${connections.operation} (${connections.label}): ${short(connections.total)}${where}${bent}`);
+    unitLinks(context, below, connections.feeds);
+    const rest = connections.linear ? "bias" : "the rest (the operation is not linear)";
     say(
       others,
-      `${found.more > 0 ? `${found.more} others ${signed(found.others)}, ` : ""}${rest} ${signed(found.rest)}; together ${short(found.total)}`,
+      `${connections.more > 0 ? `${connections.more} others ${signed(connections.others)}, ` : ""}${rest} ${signed(connections.rest)}; together ${short(connections.total)}`,
     );
-    say(usedFor, found.uses.length ? "read by these units, with what each would lose without it at the most affected place" : "no later operation combines it with others");
-    unitLinks(context, above, found.uses);
-    drawKernels(found.kernels);
+    say(
+      usedFor,
+      connections.uses.length
+        ? "read by these units, with what each would lose without it at the most affected place"
+        : "no later operation combines it with others",
+    );
+    unitLinks(context, above, connections.uses);
+    drawKernels(connections.kernels);
   };
 
   const drawKernels = (kernels: Kernels | null) => {
@@ -79,7 +84,8 @@ export function connectionsPane(context: Context, scene: Scene): HTMLElement {
       const [left, top] = [(unit % across) * cell, Math.floor(unit / across) * high];
       pen.drawImage(texture, 0, unit * rows, columns, rows, left, top, columns * pixel, rows * pixel);
     }
-    const which = units < of ? `the first ${units} of ${of}` : units === 1 ? `unit ${read}` : `units ${read}…${read + of - 1}`;
+    const which =
+      units < of ? `the first ${units} of ${of}` : units === 1 ? `unit ${read}` : `units ${read}…${read + of - 1}`;
     say(kernelWords, `its weights, ${rows} × ${columns} for each unit below: ${which}`);
     canvas.setAttribute("aria-label", `weights of the selected unit, up to ${short(largest)}`);
     scale.show(limits, scene.table(limits), "weight");

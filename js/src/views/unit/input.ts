@@ -1,11 +1,11 @@
 // What the network is shown: the picture with what the unit sees of it, and a pencil to change it.
 
+import { outlineReceptiveField } from "../../draw/receptive_field.ts";
 import type { Context } from "../../model/context.ts";
-import { h, row, say, sized, toggle } from "../../ui/dom.ts";
 import { amount } from "../../model/meaning.ts";
 import type { Scene } from "../../model/scene.ts";
-import { outlineReceptiveField } from "../../draw/receptive_field.ts";
 import { imageButtons } from "../../shell/images.ts";
+import { h, row, say, sized, toggle } from "../../ui/dom.ts";
 
 export function inputPane(context: Context, scene: Scene): HTMLElement {
   const canvas = h("canvas", { class: "nn-photo", tabindex: 0, role: "application" });
@@ -102,8 +102,8 @@ export function inputPane(context: Context, scene: Scene): HTMLElement {
       stroke(point(event));
       return;
     }
-    const place = scene.selected.positionAt(...point(event));
-    if (place) context.set({ position: place });
+    const position = scene.selected.positionAt(...point(event));
+    if (position) context.set({ position });
   });
   context.listen(canvas, "pointermove", (event: PointerEvent) => {
     if (!drawing) scene.selected.hover = scene.selected.positionAt(...point(event));
@@ -128,19 +128,19 @@ export function inputPane(context: Context, scene: Scene): HTMLElement {
     if (drawing) pen.drawImage(paper, 0, 0);
     else if (scene.photo.image) pen.drawImage(scene.photo.image, 0, 0, width, height);
     const position = context.get("position");
-    for (const [place, strong] of [
+    for (const [at, strong] of [
       [position, true],
       [scene.selected.hover, false],
     ] as const) {
-      const field = place && scene.selected.field(place);
+      const field = at && scene.selected.field(at);
       if (field) outlineReceptiveField(pen, field, scale, strong);
     }
-    const place = scene.selected.hover ?? position;
-    const field = place && scene.selected.field(place);
+    const at = scene.selected.hover ?? position;
+    const field = at && scene.selected.field(at);
     say(
       seen,
       field
-        ? `(${place.join(", ")}) sees ${field[2] - field[0] + 1} × ${field[3] - field[1] + 1} pixels`
+        ? `(${at.join(", ")}) sees ${field[2] - field[0] + 1} × ${field[3] - field[1] + 1} pixels`
         : "point here or at the unit's map: the box is what it sees",
     );
   };

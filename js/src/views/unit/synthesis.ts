@@ -2,9 +2,9 @@
 
 import { u8 } from "../../model/arrays.ts";
 import { type Context, NEEDS_KERNEL } from "../../model/context.ts";
+import type { Scene } from "../../model/scene.ts";
 import { choice, h, pictured, say, sized } from "../../ui/dom.ts";
 import { short } from "../../ui/format.ts";
-import type { Scene } from "../../model/scene.ts";
 
 export function synthesisPane(context: Context, scene: Scene): HTMLElement {
   const pictures = h("div", { class: "nn-gallery" });
@@ -53,11 +53,7 @@ export function synthesisPane(context: Context, scene: Scene): HTMLElement {
     (value) => context.set({ negative: value === "least" }),
   );
   const running = () => Boolean(context.get("synthesis")?.running);
-  context.listen(go, "click", () =>
-    running()
-      ? context.request("synthesis_stop")
-      : context.request("synthesis_run"),
-  );
+  context.listen(go, "click", () => (running() ? context.request("synthesis_stop") : context.request("synthesis_run")));
   if (!context.live) {
     for (const control of [go, goal.select, recipe.select, several.select, steps.input, seed.input, negative.select]) {
       control.disabled = true;
@@ -87,7 +83,9 @@ export function synthesisPane(context: Context, scene: Scene): HTMLElement {
     else if (!frame)
       say(
         words,
-        running() ? "The first frame comes…" : "An image that maximises the unit's activation, made from noise; takes some seconds.",
+        running()
+          ? "The first frame comes…"
+          : "An image that maximises the unit's activation, made from noise; takes some seconds.",
       );
     if (!payload || !frame) {
       against.hidden = true;
@@ -100,36 +98,58 @@ export function synthesisPane(context: Context, scene: Scene): HTMLElement {
       shown = frame.pictures.map(() => h("canvas", { role: "img" }));
       pictures.replaceChildren(...shown.map((canvas) => h("figure", {}, canvas, h("figcaption"))));
     }
-    frame.pictures.forEach((bytes, place) => {
-      const canvas = shown[place];
-      const image = fresh && pictured(u8(bytes), () => {
-        if (!image || drawn !== frame.pictures) return;
-        const fit = 152 / Math.max(image.naturalWidth, image.naturalHeight);
-        const [width, height] = [image.naturalWidth * fit, Math.max(8, image.naturalHeight * fit)];
-        const pen = sized(canvas, width, height);
-        canvas.style.width = `${width}px`;
-        pen.imageSmoothingEnabled = fit < 1;
-        pen.drawImage(image, 0, 0, width, height);
-      });
+    frame.pictures.forEach((bytes, index) => {
+      const canvas = shown[index];
+      const image =
+        fresh &&
+        pictured(u8(bytes), () => {
+          if (!image || drawn !== frame.pictures) return;
+          const fit = 152 / Math.max(image.naturalWidth, image.naturalHeight);
+          const [width, height] = [image.naturalWidth * fit, Math.max(8, image.naturalHeight * fit)];
+          const pen = sized(canvas, width, height);
+          canvas.style.width = `${width}px`;
+          pen.imageSmoothingEnabled = fit < 1;
+          pen.drawImage(image, 0, 0, width, height);
+        });
       const said =
         payload.goal === "channel"
-          ? `mean ${short(frame.values[place])}, max ${short(frame.peaks[place])}`
-          : short(frame.values[place]);
+          ? `mean ${short(frame.values[index])}, max ${short(frame.peaks[index])}`
+          : short(frame.values[index]);
       canvas.setAttribute("aria-label", `synthesised image of ${frame.objective}: ${said}`);
       say(canvas.nextElementSibling!, said);
     });
     const name = payload.goal === "class" ? scene.label(payload.target) : frame.objective;
     if (!payload.error)
-      say(words, `${frame.negative ? "minimises" : "maximises"} ${name} · ${frame.recipe} · step ${frame.step} of ${frame.steps}`);
+      say(
+        words,
+        `${frame.negative ? "minimises" : "maximises"} ${name} · ${frame.recipe} · step ${frame.step} of ${frame.steps}`,
+      );
     const examples = context.get("examples");
-    const top = examples && "items" in examples && examples.kind === "top" && scene.selected.is(examples) ? examples : null;
+    const top =
+      examples && "items" in examples && examples.kind === "top" && scene.selected.is(examples) ? examples : null;
     const best = top?.items[0]?.value;
     against.hidden = best === undefined || payload.goal === "class" || !mine;
     if (best !== undefined && !against.hidden)
-      say(against, `its maximum is ${short(Math.max(...frame.peaks) / best, 2)} × that of the best image (${short(best)})`);
+      say(
+        against,
+        `its maximum is ${short(Math.max(...frame.peaks) / best, 2)} × that of the best image (${short(best)})`,
+      );
   };
   context.watch(
-    ["synthesis", "goal", "recipe", "count", "steps", "seed", "negative", "layer", "unit", "target", "examples", "labels"],
+    [
+      "synthesis",
+      "goal",
+      "recipe",
+      "count",
+      "steps",
+      "seed",
+      "negative",
+      "layer",
+      "unit",
+      "target",
+      "examples",
+      "labels",
+    ],
     draw,
   );
   return h(

@@ -1,4 +1,4 @@
-"""What could refute a map, and in words what was found."""
+"""The checks that could refute a map, and their findings in words."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from nnlens.kernels.attribution.subject import Subject
 from nnlens.scores.meaning import ScoreKind
 from nnlens.utils.suggestions import nearest
 
+from . import thresholds
 from .faithfulness import BaselineCurves, Deletion, Faithfulness
 from .randomisation import Randomisation, randomisation_steps
 from .similarity import edges, spearman
@@ -34,7 +35,7 @@ class Finding:
     words: str
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Evidence:
     """The checks of one map, as far as they were made.
 
@@ -42,7 +43,7 @@ class Evidence:
     ----------
     attribution : Attribution
     edges : float
-        The rank correlation of the map's magnitude with an edge detector's, which knows no network.
+        The rank correlation of the map's magnitude with that of an edge detector, which does not depend on the network.
     faithfulness, randomisation, seeds, sensitivity
         None where a check was not made.
     skipped : mapping
@@ -61,13 +62,14 @@ class Evidence:
     failed: Mapping[str, str] = field(default_factory=dict)
 
     def findings(self) -> list[Finding]:
-        """What was found, the gravest first."""
-        found = [*self._of_itself(), *self._of_the_curves(), *self._of_the_weights(), *self._of_chance()]
+        """All findings, the most serious first."""
+        result = [*self._of_itself(), *self._of_the_curves(), *self._of_the_weights(), *self._of_chance()]
         order = ("bad", "doubtful", "good", "plain")
-        return sorted(found, key=lambda one: order.index(one.verdict))
+        return sorted(result, key=lambda item: order.index(item.verdict))
 
     def describe(self) -> str:
-        return "\n".join(f"{one.verdict:9} {one.words}" for one in self.findings())
+        """All findings as text, one in each line."""
+        return "\n".join(f"{finding.verdict:9} {finding.words}" for finding in self.findings())
 
     def __repr__(self) -> str:
         return f"Evidence({self.attribution.method})\n{self.describe()}"
@@ -75,50 +77,51 @@ class Evidence:
     def numbers(self) -> dict[str, float]:
         """Each check as one number.
 
-        The areas under the curves and by how much they beat the mean random order, the rank correlation that is left
-        when the last layers are randomised, that over seeds, the relative change by noise, R².
+        The areas under the curves and how much better they are than the mean random order, the remaining rank
+        correlation when the last layers are randomised, the correlation between seeds, the relative change by noise,
+        R².
         """
-        found = {"edges": self.edges}
+        result = {"edges": self.edges}
         if self.faithfulness is not None:
             own, (deletion, insertion) = self.faithfulness.own, self.faithfulness.margin()
-            found |= {"deletion": own.deletion_area, "insertion": own.insertion_area}
-            found |= {"deletion gain": deletion, "insertion gain": insertion}
+            result |= {"deletion": own.deletion_area, "insertion": own.insertion_area}
+            result |= {"deletion gain": deletion, "insertion gain": insertion}
         if self.randomisation is not None and self.randomisation.cascading:
-            found["kept when randomised"] = self.randomisation.kept
+            result["kept when randomised"] = self.randomisation.kept
         if self.seeds is not None:
-            found["seeds"] = float(self.seeds.correlations.mean())
+            result["seeds"] = float(self.seeds.correlations.mean())
         if self.sensitivity is not None:
-            found["sensitivity"] = self.sensitivity.largest
+            result["sensitivity"] = self.sensitivity.largest
         if self.attribution.surrogate is not None:
-            found["R²"] = self.attribution.surrogate.r2
-        return found
+            result["R²"] = self.attribution.surrogate.r2
+        return result
 
     def _of_itself(self) -> Iterator[Finding]:
-        found = self.attribution
-        if found.all_zero:
+        result = self.attribution
+        if result.all_zero:
             yield Finding("map", "bad", "The map is all zero: it tells nothing about this image.")
             return
-        if not method_named(found.method).class_specific:
+        if not method_named(result.method).class_specific:
             yield Finding("map", "doubtful", "The map is the same for every class: it cannot say why this one.")
-        if found.delta is not None and found.promised is not None:
-            share = abs(found.delta) / max(abs(found.promised), 1e-12)
-            words = f"The values add up to {found.promised + found.delta:.3g}; {found.promised:.3g} is promised"
-            if share <= 0.05:
+        if result.delta is not None and result.promised is not None:
+            share = abs(result.delta) / max(abs(result.promised), 1e-12)
+            words = f"The values add up to {result.promised + result.delta:.3g}; {result.promised:.3g} is promised"
+            if share <= thresholds.COMPLETE:
                 yield Finding("completeness", "good", f"{words}: complete.")
             else:
-                verdict: Verdict = "doubtful" if share <= 0.2 else "bad"
-                much = "more" if share < 10 else "far more"
+                verdict: Verdict = "doubtful" if share <= thresholds.NEARLY_COMPLETE else "bad"
+                much = "more" if share < thresholds.FAR_FROM_COMPLETE else "far more"
                 yield Finding("completeness", verdict, f"{words}: it does not add up, so take {much} steps.")
-        if found.surrogate is not None and not np.isnan(found.surrogate.r2):
-            r2 = found.surrogate.r2
+        if result.surrogate is not None and not np.isnan(result.surrogate.r2):
+            r2 = result.surrogate.r2
             words = f"Switching superpixels is {r2:.0%} linear (R²)".replace("%", " %")
-            if r2 >= 0.7:
+            if r2 >= thresholds.LINEAR:
                 yield Finding("linearity", "good", f"{words}: the coefficients sum it up well.")
-            elif r2 >= 0.4:
+            elif r2 >= thresholds.PARTLY_LINEAR:
                 yield Finding("linearity", "doubtful", f"{words}: they act together in part, beyond any coefficient.")
             else:
                 yield Finding("linearity", "bad", f"{words}: the coefficients explain little of what the network does.")
-        if self.edges >= 0.6:
+        if self.edges >= thresholds.LIKE_EDGES:
             yield Finding(
                 "edges",
                 "doubtful",
@@ -128,14 +131,14 @@ class Evidence:
     def _of_the_curves(self) -> Iterator[Finding]:
         if self.faithfulness is None or self.attribution.all_zero:
             return
-        found, beats = self.faithfulness, self.faithfulness.beats_chance()
-        own, orders = found.own, len(found.baselines.random)
-        ranges = ["{:.2g}…{:.2g}".format(*found.spread(kind)) for kind in ("deletion", "insertion")]
+        result, beats = self.faithfulness, self.faithfulness.beats_chance()
+        own, orders = result.own, len(result.baselines.random)
+        ranges = ["{:.2g}…{:.2g}".format(*result.spread(kind)) for kind in ("deletion", "insertion")]
         numbers = (
             f"deletion {own.deletion_area:.2g} against {ranges[0]} of random orders, "
             f"insertion {own.insertion_area:.2g} against {ranges[1]}"
         )
-        if found.moves < 0.05:
+        if result.moves < thresholds.SCORE_MOVES:
             yield Finding("faithfulness", "plain", "The score hardly moves, whatever is deleted.")
             return
         if not any(beats):
@@ -143,12 +146,12 @@ class Evidence:
                 "faithfulness", "bad", f"The score does not follow it more than {orders} random orders ({numbers})."
             )
             return
-        if max(found.margin("edges")) <= 0:
+        if max(result.margin("edges")) <= 0:
             yield Finding(
                 "faithfulness", "bad", f"The score follows it no more than it follows the image's edges ({numbers})."
             )
             return
-        if all(beats) and min(found.margin("edges")) > 0:
+        if all(beats) and min(result.margin("edges")) > 0:
             yield Finding("faithfulness", "good", f"The score follows it: {numbers}; better than the edges, too.")
             return
         half = "insertion" if beats[0] else "deletion"
@@ -158,18 +161,18 @@ class Evidence:
     def _of_the_weights(self) -> Iterator[Finding]:
         if self.randomisation is None or self.attribution.all_zero or not self.randomisation.cascading:
             return
-        kept = self.randomisation.kept
-        if np.isnan(kept):
+        remaining = self.randomisation.kept
+        if np.isnan(remaining):
             yield Finding("randomisation", "plain", "The map does not vary, with these weights or with others.")
             return
-        words = f"rank correlation {kept:.2f} when the last layers are randomised"
-        if kept >= 0.75:
+        words = f"rank correlation {remaining:.2f} when the last layers are randomised"
+        if remaining >= thresholds.UNCHANGED:
             yield Finding(
                 "randomisation",
                 "bad",
                 f"It hardly changes ({words}): it shows the image's own structure, not the reasons for this class.",
             )
-        elif kept >= 0.5:
+        elif remaining >= thresholds.PARTLY_UNCHANGED:
             yield Finding(
                 "randomisation", "doubtful", f"Much of it stays ({words}): that part is the image's own pattern."
             )
@@ -179,15 +182,19 @@ class Evidence:
     def _of_chance(self) -> Iterator[Finding]:
         if self.seeds is not None and not self.attribution.all_zero:
             mean = float(self.seeds.correlations.mean())
-            verdict: Verdict = "good" if mean >= 0.8 else "doubtful" if mean >= 0.5 else "bad"
+            verdict: Verdict = _verdict(mean >= thresholds.SAME_BY_SEED, mean >= thresholds.SIMILAR_BY_SEED)
             advice = "" if verdict == "good" else ": take more samples"
             words = self.seeds.describe()
             yield Finding("seeds", verdict, f"{words[0].upper()}{words[1:]}{advice}.")
         if self.sensitivity is not None and not self.attribution.all_zero:
             largest = self.sensitivity.largest
-            verdict = "good" if largest <= 0.5 else "doubtful" if largest <= 1 else "bad"
+            verdict = _verdict(largest <= thresholds.STABLE, largest <= thresholds.HARDLY_STABLE)
             words = self.sensitivity.describe()
             yield Finding("sensitivity", verdict, f"{words[0].upper()}{words[1:]}.")
+
+
+def _verdict(good: bool, doubtful: bool) -> Verdict:
+    return "good" if good else "doubtful" if doubtful else "bad"
 
 
 def evidence_cost(method: str, options: Mapping[str, Any], check: Check, image: tuple[int, int] = (224, 224)) -> int:
@@ -204,7 +211,7 @@ def evidence_cost(method: str, options: Mapping[str, Any], check: Check, image: 
 def baseline_curves_steps(
     subject: Subject, *, score: ScoreKind = "probability", **options: Any
 ) -> Iterator[tuple[Deletion, BaselineCurves | None]]:
-    """What the faithfulness of all maps of one target is measured with, by this score; the last one is whole."""
+    """The baselines for the faithfulness of all maps of one target; the last one is complete."""
     deletion = Deletion(_by_score(subject, score), **{"steps": STEPS, **options})
     for baselines in deletion.baseline_curves_steps(ORDERS):
         yield deletion, baselines
@@ -212,7 +219,7 @@ def baseline_curves_steps(
 
 def evidence_steps(
     subject: Subject,
-    found: Attribution,
+    result: Attribution,
     options: Mapping[str, Any],
     *,
     checks: Sequence[Check] = CHECKS,
@@ -220,34 +227,34 @@ def evidence_steps(
     baselines: tuple[Deletion, BaselineCurves] | None = None,
     before: Evidence | None = None,
 ) -> Iterator[Evidence]:
-    """The evidence of a map as it comes in, the quickest check first.
+    """The evidence of a map, growing: the fastest check first.
 
     Parameters
     ----------
     found : Attribution
-        Of this subject, made with `options`.
+        A map of this subject, computed with `options`.
     checks : sequence of str
         Which are made: "faithfulness", "randomisation", "seeds", "sensitivity".
     most : int, optional
         Checks that take more forward passes than this are left out, and listed in `skipped`.
     baselines : optional
-        Of the same target, where it is at hand.
+        Those of the same target, if already computed.
     before : Evidence, optional
-        What is known of the map already.
+        The evidence so far.
     """
     for name in checks:
         if name not in CHECKS:
             raise ValueError(f"checks must be of {', '.join(CHECKS)}, got {name!r}{nearest(str(name), CHECKS)}")
     wanted = [name for name in CHECKS if name in checks]
-    if not method_named(found.method).random or found.parameters.get("exact"):
+    if not method_named(result.method).random or result.parameters.get("exact"):
         wanted = [name for name in wanted if name != "seeds"]
-    height, width = found.values.shape[1:]
-    costs = {name: evidence_cost(found.method, options, name, (height, width)) for name in wanted}
+    height, width = result.values.shape[1:]
+    costs = {name: evidence_cost(result.method, options, name, (height, width)) for name in wanted}
     skipped: dict[str, int] = {name: cost for name, cost in costs.items() if most is not None and cost > most}
-    evidence = before or Evidence(found, _edges(subject, found))
+    evidence = before or Evidence(attribution=result, edges=_edges(subject, result))
     evidence = replace(evidence, skipped=skipped)
     yield evidence
-    given = dict(options)
+    value = dict(options)
     for name in wanted:
         if name in skipped:
             continue
@@ -261,15 +268,15 @@ def evidence_steps(
                         if whole is not None:
                             yard = deletion, whole
                 assert yard is not None
-                evidence = replace(evidence, faithfulness=Faithfulness(yard[0].of(found.importance()), yard[1]))
+                evidence = replace(evidence, faithfulness=Faithfulness(yard[0].of(result.importance()), yard[1]))
                 yield evidence
                 continue
             if name == "randomisation":
-                steps = randomisation_steps(subject, found, given, levels=LEVELS)
+                steps = randomisation_steps(subject, result, value, levels=LEVELS)
             elif name == "seeds":
-                steps = seed_spread_steps(subject, found, given, seeds=SEEDS)
+                steps = seed_spread_steps(subject, result, value, seeds=SEEDS)
             else:
-                steps = sensitivity_steps(subject, found, given, samples=SAMPLES)
+                steps = sensitivity_steps(subject, result, value, samples=SAMPLES)
             for step in steps:
                 parts: dict[str, Any] = {name: step}
                 evidence = replace(evidence, **parts)
@@ -279,8 +286,8 @@ def evidence_steps(
             yield evidence
 
 
-def _edges(subject: Subject, found: Attribution) -> float:
-    correlation = spearman(found.magnitude(), edges(subject.x))
+def _edges(subject: Subject, result: Attribution) -> float:
+    correlation = spearman(result.magnitude(), edges(subject.x))
     return 0.0 if np.isnan(correlation) else correlation
 
 

@@ -1,4 +1,4 @@
-"""Deletion and insertion: does the score follow the pixels that a map calls important (Petsiuk et al. 2018)?"""
+"""Deletion and insertion: does the score follow the pixels that a map calls important? (Petsiuk et al. 2018)."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor
 
 from nnlens.kernels.attribution.blend import Blend
 from nnlens.kernels.attribution.subject import Subject, given_count
-from nnlens.kernels.occlusion.occluder import Fill, blurred, standing
+from nnlens.kernels.occlusion.occluder import Fill, blurred, mask_filling
 
 from .similarity import edges
 
@@ -28,9 +29,9 @@ class Curves:
     deletion, insertion : float arrays (steps + 1,)
     """
 
-    shares: np.ndarray
-    deletion: np.ndarray
-    insertion: np.ndarray
+    shares: Float[np.ndarray, " steps"]
+    deletion: Float[np.ndarray, " steps"]
+    insertion: Float[np.ndarray, " steps"]
 
     @property
     def deletion_area(self) -> float:
@@ -47,18 +48,18 @@ def _area(values: np.ndarray, shares: np.ndarray) -> float:
     return float(((values[1:] + values[:-1]) / 2 * np.diff(shares)).sum())
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class BaselineCurves:
-    """What any order must beat on an image: random ones, and the edges.
+    """The curves that a map must improve on: of random orders, and of the image's edges.
 
     Attributes
     ----------
     random : tuple of Curves
     edges : Curves
-        Of the order by the strength of the edges, which knows nothing of the network.
+        Of the order by edge strength, which does not depend on the network.
     block, steps, deleted, inserted
-        The side of a block in pixels, the number of steps, and what stands where the image is deleted and not yet
-        inserted, in words.
+        The side of a block in pixels, the number of steps, and what replaces deleted and not yet inserted pixels, in
+        words.
     """
 
     random: tuple[Curves, ...]
@@ -82,32 +83,35 @@ class Faithfulness:
         Above 0 is better, for both.
         """
         others = self.baselines.random if than == "random" else (self.baselines.edges,)
-        deletion = np.mean([one.deletion_area for one in others]) - self.own.deletion_area
-        return float(deletion), float(self.own.insertion_area - np.mean([one.insertion_area for one in others]))
+        deletion = np.mean([other.deletion_area for other in others]) - self.own.deletion_area
+        return float(deletion), float(self.own.insertion_area - np.mean([other.insertion_area for other in others]))
 
     def spread(self, kind: str) -> tuple[float, float]:
         """The smallest and the largest area of the random orders' "deletion" or "insertion" curves."""
-        areas = [getattr(one, f"{kind}_area") for one in self.baselines.random]
+        areas = [getattr(item, f"{kind}_area") for item in self.baselines.random]
         return min(areas), max(areas)
 
     @property
     def moves(self) -> float:
-        """How far the score moves at all, in any of the curves, as a share of its largest value."""
+        """The range of the score over all curves, as a share of its largest value."""
         curves = (self.own, *self.baselines.random, self.baselines.edges)
-        values = np.concatenate([np.append(one.deletion, one.insertion) for one in curves])
+        values = np.concatenate([np.append(curve.deletion, curve.insertion) for curve in curves])
         return float(np.ptp(values) / max(values.max(), 1e-12))
 
     def beats_chance(self) -> tuple[bool, bool]:
         """Whether it does better than every one of the random orders: deletion, insertion."""
         random = self.baselines.random
         return (
-            self.own.deletion_area < min(one.deletion_area for one in random),
-            self.own.insertion_area > max(one.insertion_area for one in random),
+            self.own.deletion_area < min(item.deletion_area for item in random),
+            self.own.insertion_area > max(item.insertion_area for item in random),
         )
 
     def describe(self) -> str:
+        """The areas under the curves, in words."""
         own, yard = self.own, self.baselines
-        chance = [np.mean([getattr(one, f"{kind}_area") for one in yard.random]) for kind in ("deletion", "insertion")]
+        chance = [
+            np.mean([getattr(item, f"{kind}_area") for item in yard.random]) for kind in ("deletion", "insertion")
+        ]
         return (
             f"deletion {own.deletion_area:.3f} (random {chance[0]:.3f}, edges {yard.edges.deletion_area:.3f}; less is "
             f"better), insertion {own.insertion_area:.3f} (random {chance[1]:.3f}, edges "
@@ -129,11 +133,11 @@ class Deletion:
     ----------
     block : int, optional
         The side of a block in pixels; by default a 28th of the shorter side, but 4 on small images. 1 is the published
-        pixel by pixel, where the random order that one is compared with is noise, which fools networks by itself.
+        setting (pixel by pixel), where the random orders produce noise that misleads networks by itself.
     steps : int
-        How many times the score is looked at on the way.
+        How many times the score is evaluated.
     deleted, inserted : as `fill` of `occlusion`
-        What stands where the image is deleted: 0 in the model's input units, as published; and where it is not yet
+        The replacement of deleted pixels: 0 in the model's input units, as published; and of pixels that are not yet
         inserted: the image under a Gaussian blur of σ = 5 (11 × 11), as published.
     """
 
@@ -151,21 +155,21 @@ class Deletion:
         self.block = given_count(_block(short) if block is None else block, "block", 1, short)
         self.rows, self.columns = -(-self.height // self.block), -(-self.width // self.block)
         self.steps = min(given_count(steps, "steps"), self.rows * self.columns)
-        gone, self.deleted = standing(subject.x, deleted, name="deleted")
+        gone, self.deleted = mask_filling(subject.x, deleted, name="deleted")
         if inserted is None:
             begun, self.inserted = blurred(subject.x[0], 5.0, radius=5), "blur of 5 pixels"
         else:
-            begun, self.inserted = standing(subject.x, inserted, name="inserted")
+            begun, self.inserted = mask_filling(subject.x, inserted, name="inserted")
         self._gone, self._begun = gone, begun
 
     def blocks(self, importance: np.ndarray) -> np.ndarray:
         """A map's mean in each block, flat."""
         if importance.shape != (self.height, self.width):
             raise ValueError(f"importance must be of the shape ({self.height}, {self.width}), got {importance.shape}")
-        given = torch.from_numpy(np.nan_to_num(importance).astype(np.float64))[None, None]
+        value = torch.from_numpy(np.nan_to_num(importance).astype(np.float64))[None, None]
         down, across = self.rows * self.block - self.height, self.columns * self.block - self.width
-        ones = F.pad(torch.ones_like(given), (0, across, 0, down))
-        sums = F.avg_pool2d(F.pad(given, (0, across, 0, down)), self.block)
+        ones = F.pad(torch.ones_like(value), (0, across, 0, down))
+        sums = F.avg_pool2d(F.pad(value, (0, across, 0, down)), self.block)
         return (sums / F.avg_pool2d(ones, self.block)).numpy().ravel()
 
     def curves(self, order: np.ndarray) -> Curves:
@@ -173,10 +177,10 @@ class Deletion:
         rank = np.empty(len(order), int)
         rank[order] = np.arange(len(order))
         counts = np.round(np.linspace(0, len(order), self.steps + 1)).astype(int)
-        place = torch.from_numpy(rank.reshape(self.rows, self.columns))
-        place = place.repeat_interleave(self.block, 0).repeat_interleave(self.block, 1)
-        place = place[: self.height, : self.width]
-        masks = [(place >= int(count)).float() for count in counts]
+        turn = torch.from_numpy(rank.reshape(self.rows, self.columns))
+        turn = turn.repeat_interleave(self.block, 0).repeat_interleave(self.block, 1)
+        turn = turn[: self.height, : self.width]
+        masks = [(turn >= int(count)).float() for count in counts]
         deletion = self._scores(self._gone, masks)
         insertion = self._scores(self._begun, [1 - mask for mask in masks])
         shares = np.array([1 - float(mask.mean()) for mask in masks])
@@ -192,18 +196,25 @@ class Deletion:
         """The curves of random orders and of the edges, one after the other; the last is the `BaselineCurves`."""
         given_count(orders, "orders", 2)
         random = np.random.default_rng(seed)
-        found = []
+        result = []
         for _ in range(orders):
-            found.append(self.curves(random.permutation(self.rows * self.columns)))
+            result.append(self.curves(random.permutation(self.rows * self.columns)))
             yield None
         plain = self.of(edges(self.subject.x))
-        yield BaselineCurves(tuple(found), plain, self.block, self.steps, self.deleted, self.inserted)
+        yield BaselineCurves(
+            random=tuple(result),
+            edges=plain,
+            block=self.block,
+            steps=self.steps,
+            deleted=self.deleted,
+            inserted=self.inserted,
+        )
 
     def _scores(self, under: Tensor, masks: list[Tensor]) -> np.ndarray:
-        blend = Blend(self.subject.passes, under)  # with memory for now only: many of these are kept
-        found, start = [], 0
+        blend = Blend(self.subject.passes, under)  # without the working memory: many of these are kept
+        result, start = [], 0
         while start < len(masks):
             stop = start + self.subject.passes.chunk
-            found.append(self.subject.values(blend(torch.stack(masks[start:stop]))).numpy())
+            result.append(self.subject.values(blend(torch.stack(masks[start:stop]))).numpy())
             start = stop
-        return np.concatenate(found)
+        return np.concatenate(result)

@@ -1,11 +1,12 @@
-"""Is what a map marks where the evidence is known to be?"""
+"""Whether a map marks the places where the evidence is known to be."""
 
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Shaped
 
 
-def pointing_game(importance: np.ndarray, where: np.ndarray, tolerance: int = 0) -> bool:
+def pointing_game(importance: Shaped[np.ndarray, "h w"], where: Shaped[np.ndarray, "h w"], tolerance: int = 0) -> bool:
     """Whether the map's largest value lies where the evidence is (Zhang et al. 2016, arXiv:1608.00507).
 
     Parameters
@@ -15,7 +16,7 @@ def pointing_game(importance: np.ndarray, where: np.ndarray, tolerance: int = 0)
     tolerance : int
         How many pixels beside it still count; the paper takes 15.
 
-    A map that does not vary points nowhere.
+    A constant map points nowhere.
     """
     if importance.shape != where.shape:
         raise ValueError(f"where must be of the shape {importance.shape} as importance, got {where.shape}")
@@ -28,7 +29,7 @@ def pointing_game(importance: np.ndarray, where: np.ndarray, tolerance: int = 0)
     return bool(((rows - row) ** 2 + (columns - column) ** 2).min() <= tolerance**2)
 
 
-def mass_inside(importance: np.ndarray, where: np.ndarray) -> float:
+def mass_inside(importance: Shaped[np.ndarray, "h w"], where: Shaped[np.ndarray, "h w"]) -> float:
     """The share of a map's positive values that lies where the evidence is; NaN for a map without any."""
     if importance.shape != where.shape:
         raise ValueError(f"where must be of the shape {importance.shape} as importance, got {where.shape}")

@@ -1,4 +1,4 @@
-"""Does a map know the weights? The map again, with layers of the network randomised (Adebayo et al. 2018)."""
+"""The dependence of a map on the weights: the map with layers of the network randomised (Adebayo et al. 2018)."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ _PARAMETRISED = re.compile(r"\.parametrizations(?:\.|$)|^parametrizations(?:\.|$
 _LINEAR = {"linear", "convolution", "arithmetic", "dropout", "reshape", "join"}
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Randomisation:
-    """How alike a map and those of randomised networks are (arXiv:1810.03292).
+    """The similarity of a map to the maps of randomised networks (arXiv:1810.03292).
 
     Attributes
     ----------
@@ -54,7 +54,7 @@ class Randomisation:
 
     @property
     def kept(self) -> float:
-        """What is left of the map with the last layers randomised: the larger rank correlation, signed or absolute."""
+        """The similarity that remains after randomisation: the larger rank correlation, signed or absolute."""
         return max(self.cascading[0].signed, self.cascading[0].absolute)
 
     @property
@@ -63,6 +63,7 @@ class Randomisation:
         return self.cascading[-1]
 
     def describe(self) -> str:
+        """The similarities after randomisation, in words."""
         last = self.last
         return (
             f"with the weights randomised from the end down to {self.layers[len(self.cascading) - 1]}, the map's rank "
@@ -78,26 +79,27 @@ def weighted_layers(model: nn.Module, recording: Recording) -> list[str]:
     """The modules that have weights, in the order in which these were first used in the pass.
 
     A weight that is computed from others (weight norm, any parametrisation) counts for the module that uses it. Modules
-    that make one linear layer together, a layer and its adapters say, are one: "head.*", all weights below `head`.
+    that together form one linear layer, such as a layer and its adapters, count as one: "head.*", all weights below
+    `head`.
     """
     model = unwrapped(model)
     owners: dict[int, str] = {}
     for path, module in model.named_modules():
         for parameter in module.parameters(recurse=False):
             owners.setdefault(parameter.data_ptr(), path)
-    found: dict[str, None] = {}
+    result: dict[str, None] = {}
     for operation in recording:
         for source in operation.sources:
             if source.value is not None and source.value.data_ptr() in owners:
-                found[_PARAMETRISED.split(owners[source.value.data_ptr()])[0]] = None
+                result[_PARAMETRISED.split(owners[source.value.data_ptr()])[0]] = None
     kinds: dict[str, set[str]] = defaultdict(set)
     for operation in recording:
         for path in _and_above(operation.module):
             kinds[path].add(operation.kind)
     # Of several modules above each other that are one linear layer, the lowest: a chain of layers is not one.
     merged: dict[str, None] = {}
-    for path in found:
-        group = next((above for above in _and_above(path)[1:] if _is_one_layer(model, above, kinds, found)), None)
+    for path in result:
+        group = next((above for above in _and_above(path)[1:] if _is_one_layer(model, above, kinds, result)), None)
         merged[path if group is None else f"{group}.*"] = None
     return list(merged)
 
@@ -108,11 +110,11 @@ def _and_above(path: str) -> list[str]:
     return [".".join(parts[:end]) for end in range(len(parts), 0, -1)]
 
 
-def _is_one_layer(model: nn.Module, path: str, kinds: Mapping[str, set[str]], found: Mapping[str, None]) -> bool:
+def _is_one_layer(model: nn.Module, path: str, kinds: Mapping[str, set[str]], result: Mapping[str, None]) -> bool:
     """Whether several modules with weights do nothing but add up linear functions of one input."""
     if isinstance(model.get_submodule(path), (nn.Sequential, nn.ModuleList, nn.ModuleDict)):
         return False
-    inside = sum(one == path or one.startswith(f"{path}.") for one in found)
+    inside = sum(item == path or item.startswith(f"{path}.") for item in result)
     return inside > 1 and kinds[path] <= _LINEAR
 
 
@@ -146,7 +148,7 @@ def _make_plain(model: nn.Module) -> None:
     for module in model.modules():
         if parametrize.is_parametrized(module):
             # A copied module shares its class, made for this parametrisation, with the user's own: that is left alone.
-            own = {name: one for name, one in vars(type(module)).items() if name not in ("__dict__", "__weakref__")}
+            own = {name: item for name, item in vars(type(module)).items() if name not in ("__dict__", "__weakref__")}
             module.__class__ = type(type(module).__name__, type(module).__bases__, own)
             assert isinstance(module.parametrizations, nn.ModuleDict)
             for name in list(module.parametrizations):
@@ -179,7 +181,7 @@ def randomisation_steps(
     independent: bool = True,
     seed: int = 0,
 ) -> Iterator[Randomisation]:
-    """The map of a method again and again while the network loses its weights.
+    """The map of a method at several levels of randomised weights.
 
     Parameters
     ----------
@@ -197,7 +199,7 @@ def randomisation_steps(
     if not names:
         raise ValueError("the model has no weights that could be randomised")
     count = min(levels, len(names))
-    stops = [round((place + 1) * len(names) / count) for place in range(count)]
+    stops = [round((index + 1) * len(names) / count) for index in range(count)]
     layers = tuple(names[stop - 1] for stop in stops)
     cascading: list[MapSimilarity] = []
     alone: list[MapSimilarity] = []
@@ -205,19 +207,39 @@ def randomisation_steps(
     if original.surrogate is not None and original.surrogate.labels is not None:
         options = {**options, "segments": original.surrogate.labels}
     for stop in stops:
-        for found in _again(subject, original, options, names[:stop], seed):
-            if not found.complete:
-                # So that others may go first, and this can be stopped.
-                yield Randomisation(layers, tuple(cascading), (), False, tuple(maps))
-        maps.append(found)
-        cascading.append(map_similarity(original, found))
-        yield Randomisation(layers, tuple(cascading), (), count == len(cascading) and not independent, tuple(maps))
+        for item in _again(subject, original, options, names[:stop], seed):
+            if not item.complete:
+                # A pause for more urgent work, and a chance to stop.
+                yield Randomisation(
+                    layers=layers, cascading=tuple(cascading), independent=(), complete=False, maps=tuple(maps)
+                )
+        maps.append(item)
+        cascading.append(map_similarity(original, item))
+        yield Randomisation(
+            layers=layers,
+            cascading=tuple(cascading),
+            independent=(),
+            complete=count == len(cascading) and not independent,
+            maps=tuple(maps),
+        )
     for name in layers if independent else ():
-        for found in _again(subject, original, options, [name], seed):
-            if not found.complete:
-                yield Randomisation(layers, tuple(cascading), tuple(alone), False, tuple(maps))
-        alone.append(map_similarity(original, found))
-        yield Randomisation(layers, tuple(cascading), tuple(alone), len(alone) == count, tuple(maps))
+        for item in _again(subject, original, options, [name], seed):
+            if not item.complete:
+                yield Randomisation(
+                    layers=layers,
+                    cascading=tuple(cascading),
+                    independent=tuple(alone),
+                    complete=False,
+                    maps=tuple(maps),
+                )
+        alone.append(map_similarity(original, item))
+        yield Randomisation(
+            layers=layers,
+            cascading=tuple(cascading),
+            independent=tuple(alone),
+            complete=len(alone) == count,
+            maps=tuple(maps),
+        )
 
 
 def _again(

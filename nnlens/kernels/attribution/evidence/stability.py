@@ -1,4 +1,4 @@
-"""Would the map be the same with another seed, or a little noise on the input? And do the methods agree?"""
+"""Stability: the map with other seeds and with noise on the input, and the agreement of several methods."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from nnlens.kernels.attribution.subject import Subject, given_count
 from .similarity import ranks, spearman
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class SeedSpread:
-    """How far a method's results lie apart that differ in their seed alone.
+    """The differences between a method's results with different seeds.
 
     Attributes
     ----------
@@ -39,6 +39,7 @@ class SeedSpread:
     complete: bool = True
 
     def describe(self) -> str:
+        """The similarity between seeds, in words."""
         words = f"over {len(self.seeds)} seeds the maps' rank correlation is {self.correlations.mean():.2f}"
         words += f" (at least {self.correlations.min():.2f})"
         if self.deviation is not None:
@@ -52,35 +53,35 @@ class SeedSpread:
 def seed_spread_steps(
     subject: Subject, original: Attribution, options: dict[str, Any], *, seeds: int = 3
 ) -> Iterator[SeedSpread]:
-    """The method again with other seeds, on the same superpixels: each costs what the method costs."""
+    """Run the method with other seeds, on the same superpixels: each costs as much as the method."""
     given_count(seeds, "seeds", 2)
     if not method_named(original.method).random:
         raise ValueError(f"seeds make no difference to {original.method}: it draws nothing")
     first = int(options.get("seed", 0))
-    found, spread = [original], None
+    result, spread = [original], None
     if original.surrogate is not None and original.surrogate.labels is not None:
         options = {**options, "segments": original.surrogate.labels}
     for seed in range(first + 1, first + seeds):
         for last in attribution_steps(subject, original.method, **{**options, "seed": seed}):
             if spread is not None and not last.complete:
-                yield spread  # so that others may go first, and this can be stopped
-        found.append(last)
-        pairs = [spearman(a.importance(), b.importance()) for a, b in combinations(found, 2)]
-        rows = [one.surrogate.coefficients for one in found if one.surrogate is not None]
+                yield spread  # a pause for more urgent work, and a chance to stop
+        result.append(last)
+        pairs = [spearman(a.importance(), b.importance()) for a, b in combinations(result, 2)]
+        rows = [item.surrogate.coefficients for item in result if item.surrogate is not None]
         signs = np.sign(rows) if rows else None
         spread = SeedSpread(
-            tuple(range(first, seed + 1)),
-            np.array(pairs),
-            np.std(rows, axis=0, ddof=1) if rows else None,
-            0 if signs is None else int((signs != signs[0]).any(0).sum()),
-            len(found) == seeds,
+            seeds=tuple(range(first, seed + 1)),
+            correlations=np.array(pairs),
+            deviation=np.std(rows, axis=0, ddof=1) if rows else None,
+            unsure=0 if signs is None else int((signs != signs[0]).any(0).sum()),
+            complete=len(result) == seeds,
         )
         yield spread
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Sensitivity:
-    """How far a map moves when the input does, by less than one would see.
+    """The change of a map when invisible noise is added to the input.
 
     Attributes
     ----------
@@ -96,9 +97,11 @@ class Sensitivity:
 
     @property
     def largest(self) -> float:
+        """The largest relative change."""
         return float(self.changes.max())
 
     def describe(self) -> str:
+        """The largest relative change, in words."""
         return (
             f"noise of up to ±{self.radius:g} on the input changes the map by up to {self.largest:.0%} of its norm "
             f"({len(self.changes)} samples)"
@@ -138,16 +141,16 @@ def sensitivity_steps(
             score=subject.score,
             output=subject.output,
         )
-        for found in attribution_steps(other, original.method, **options):
-            if changes and not found.complete:
+        for attribution_step in attribution_steps(other, original.method, **options):
+            if changes and not attribution_step.complete:
                 yield Sensitivity(radius, np.array(changes), False)
-        changes.append(float(np.linalg.norm(found.values - original.values)) / norm)
+        changes.append(float(np.linalg.norm(attribution_step.values - original.values)) / norm)
         yield Sensitivity(radius, np.array(changes), len(changes) == samples)
 
 
-def agreement(found: Sequence[Attribution]) -> np.ndarray:
+def agreement(result: Sequence[Attribution]) -> np.ndarray:
     """Spearman's rank correlation of the importances of each pair of maps, (n, n)."""
-    rows = [ranks(one.importance()) for one in found]
+    rows = [ranks(item.importance()) for item in result]
     with np.errstate(invalid="ignore", divide="ignore"):
         table = np.corrcoef(rows) if len(rows) > 1 else np.ones((len(rows), len(rows)))
     np.fill_diagonal(table, 1.0)

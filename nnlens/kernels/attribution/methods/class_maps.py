@@ -1,4 +1,4 @@
-"""Class activation maps: where a layer's units speak for a class (Grad-CAM and its kin), and where attention goes."""
+"""Class activation maps (Grad-CAM and its variants) and attention rollout."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def grad_cam(
         Any layer with maps, tokens on a grid too; by default the last one before the places are averaged away.
         The map of a convolution and of the rectifier behind it differ.
     relu : bool
-        Whether what speaks against the class is cut off, as in the paper.
+        Whether evidence against the class is set to 0, as in the paper.
     upsample : "bilinear", "nearest" or "none"
         To the input's rows and columns (linear along one axis, trilinear in three), or the map as it is.
     """
@@ -71,7 +71,7 @@ def guided_grad_cam(subject: Subject, *, layer: str | None = None) -> Iterator[A
 
 
 def attention_rollout(subject: Subject, *, discard: float = 0.0) -> Iterator[Attribution]:
-    """Where the class token's attention comes from, through all blocks (Abnar & Zuidema 2020, arXiv:2005.00928).
+    """The flow of attention to the class token, through all blocks (Abnar & Zuidema 2020, arXiv:2005.00928).
 
     The product over the blocks of ½ (mean over the heads) + ½ identity, rows made to add up to 1. Without tokens in
     front of the patches, the mean over all queries.
@@ -118,14 +118,14 @@ def attention_rollout(subject: Subject, *, discard: float = 0.0) -> Iterator[Att
 
 def _attention(recording: Recording) -> list[Operation]:
     """The operations whose values are the weights of self-attention, in their order."""
-    found = []
+    result = []
     for operation in recording:
         square = len(operation.shape) >= 3 and operation.shape[-1] == operation.shape[-2] > 1
         if square and (
             operation.op == "attention_weights" or (operation.op == "softmax" and len(operation.shape) == 4)
         ):
-            found.append(operation)
-    return found
+            result.append(operation)
+    return result
 
 
 def map_layers(recording: Recording) -> list[str]:
@@ -146,7 +146,7 @@ _LINES = ("convolution", "activation", "normalisation", "pooling")
 
 
 def default_layer(recording: Recording, classes: int, meaning: Output = None) -> str:
-    """The last layer with places on the way to the scores; one whose units are the classes only for want of others."""
+    """The last layer with spatial maps before the scores; one whose units are the classes only as a last resort."""
     names, way = map_layers(recording), way_to_scores(recording, meaning)
     names = [name for name in names if name in way] if way else names
     if not names:
@@ -159,7 +159,7 @@ def default_layer(recording: Recording, classes: int, meaning: Output = None) ->
         # Behind the last attention only the class token is read: the others' gradient is 0.
         order = [operation.name for operation in recording]
         end = order.index(blocks[-1].name)
-        norms = [one for one in names if recording.operation(one).op == "layer_norm" and order.index(one) < end]
+        norms = [item for item in names if recording.operation(item).op == "layer_norm" and order.index(item) < end]
         last = norms[-1:] or last
     return last[0]
 

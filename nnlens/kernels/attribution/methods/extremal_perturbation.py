@@ -1,4 +1,4 @@
-"""Extremal perturbation: the small smooth mask that keeps the score most (Fong, Patrick & Vedaldi 2019)."""
+"""Extremal perturbation: the smooth mask of a given area that maximises the score (Fong, Patrick & Vedaldi 2019)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from nnlens.kernels.attribution.result import Attribution
 from nnlens.kernels.attribution.subject import Subject, given_count
-from nnlens.kernels.occlusion.occluder import Fill, standing
+from nnlens.kernels.occlusion.occluder import Fill, mask_filling
 
 _CELLS = 16  # along the shorter side: 14 pixels each on an image of 224
 _TEMPERATURE = 1 / 20  # of the smooth maximum: the paper's
@@ -38,20 +38,20 @@ def extremal_perturbation(
         Each is a forward and a backward pass. The paper takes 800.
     fill : as for `occlusion`
 
-    The result is a mask in 0…1; how far its area is from the one asked for stands in the notes.
+    The result is a mask in 0…1; the notes give the difference between its area and the requested one.
     """
     given_count(steps, "steps")
     if not 0 < area < 1:
         raise ValueError(f"area must be above 0 and below 1 (a share of the image), got {area}")
     height, width = subject.image().shape[1:]
-    under, words = standing(subject.x, fill, seed)
+    under, words = mask_filling(subject.x, fill, seed)
     mask_of = Bumps(height, width, subject.x.device)
     grid = torch.full(mask_of.shape, 0.5, device=subject.x.device, dtype=torch.float32)
     speed = torch.zeros_like(grid)
     wanted = torch.zeros(height * width, device=subject.x.device, dtype=torch.float32)
     wanted[round(height * width * (1 - area)) :] = 1
-    # The score by its own size, so that logits and probabilities do alike. λ starts where both pull alike on a mask of
-    # the wanted area, and ends thirty times as strong.
+    # The score is divided by its own size, so that logits and probabilities behave alike. λ starts where both terms
+    # are balanced on a mask of the wanted area, and ends thirty times as large.
     worth = 1 / max(abs(subject.value), 1e-6)
     strength, growth = 0.5 / area, 30 ** (1 / steps)
     parameters = {"area": area, "steps": steps, "fill": words}
@@ -63,8 +63,8 @@ def extremal_perturbation(
                 off = strength * ((mask.flatten().sort().values - wanted) ** 2).mean()
                 (towards_area,) = torch.autograd.grad(off, leaf, retain_graph=True)
             shown = (subject.x * mask.detach() + under * (1 - mask.detach())).to(subject.x.dtype)
-            found, _ = subject.gradients(shown)
-            signal = ((found[0] * (subject.x[0] - under)).sum(0) * worth).to(mask.dtype)
+            result, _ = subject.gradients(shown)
+            signal = ((result[0] * (subject.x[0] - under)).sum(0) * worth).to(mask.dtype)
             (towards_score,) = torch.autograd.grad(mask, leaf, signal)
             speed = 0.9 * speed + towards_score - towards_area
             grid = (grid + 0.05 * speed / speed.abs().max().clamp(min=1e-12)).clamp(0, 1)
@@ -72,14 +72,14 @@ def extremal_perturbation(
             if step % max(1, steps // 20) == 0 or step == steps:
                 with torch.no_grad():
                     values = mask_of(grid)
-                    kept = float(values.mean())
+                    stored = float(values.mean())
                 yield subject.result(
                     "extremal_perturbation",
                     values[None],
                     contribution=True,
                     parameters=parameters,
                     done=step / steps,
-                    notes=(f"keeps {kept:.0%} of the image, {area:.0%} asked for".replace("%", " %"),),
+                    notes=(f"keeps {stored:.0%} of the image, {area:.0%} asked for".replace("%", " %"),),
                 )
 
 

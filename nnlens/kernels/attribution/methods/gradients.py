@@ -11,7 +11,7 @@ from torch import Tensor
 
 from nnlens.kernels.attribution.result import Attribution
 from nnlens.kernels.attribution.subject import Subject, given_count
-from nnlens.kernels.occlusion.occluder import Fill, standing
+from nnlens.kernels.occlusion.occluder import Fill, mask_filling
 from nnlens.kernels.units.back_projection import Rule, rule_replacements, rule_words
 
 
@@ -21,12 +21,12 @@ def gradient(subject: Subject) -> Iterator[Attribution]:
 
 
 def input_x_gradient(subject: Subject) -> Iterator[Attribution]:
-    """x · ∂f/∂x (Shrikumar et al. 2016, arXiv:1605.01713): what a network without bends would owe to each value.
+    """X · ∂f/∂x (Shrikumar et al. 2016, arXiv:1605.01713): the contribution of each value in a linear network.
 
-    It adds up to f(x) − f(0) where f is linear, and is all zero where x is.
+    The values add up to f(x) − f(0) if f is linear, and are 0 where x is 0.
     """
-    found, _ = subject.gradients(subject.x)
-    values = (found * subject.x)[0]
+    result, _ = subject.gradients(subject.x)
+    values = (result * subject.x)[0]
     yield subject.result("input_x_gradient", values, contribution=True)
 
 
@@ -45,8 +45,8 @@ def _one_pass(subject: Subject, method: str, rule: Rule) -> Attribution:
     if rule != "gradient":
         _, rectifiers, pools, obstacles = rule_replacements(subject.recording, rule, None, None)
         notes = (rule_words(rectifiers, pools, obstacles),)
-    found, _ = subject.gradients(subject.x, rule)
-    return subject.result(method, found[0], contribution=False, notes=notes)
+    result, _ = subject.gradients(subject.x, rule)
+    return subject.result(method, result[0], contribution=False, notes=notes)
 
 
 def smoothgrad(
@@ -103,7 +103,7 @@ def integrated_gradients(
     """
     given_count(steps, "steps")
     x = subject.x
-    start, words = standing(x, baseline, seed, name="baseline")
+    start, words = mask_filling(x, baseline, seed, name="baseline")
     nodes, weights = np.polynomial.legendre.leggauss(steps)
     at = torch.tensor((nodes + 1) / 2, dtype=x.dtype, device=x.device).view(-1, *(1,) * (x.ndim - 1))
     share = torch.tensor(weights / 2, dtype=torch.float32, device=x.device)
@@ -114,7 +114,7 @@ def integrated_gradients(
     while last < steps:
         first, last = last, min(steps, last + subject.passes.chunk)
         some = torch.lerp(start[None], x, at[first:last])
-        # A product of a row and a matrix: many times as fast as to multiply and add up.
+        # A row times a matrix: many times as fast as multiplying and summing.
         total += torch.tensordot(share[first:last], subject.gradients(some)[0].float(), 1).cpu()
         values = total * (x[0] - start).cpu()
         yield subject.result(

@@ -30,14 +30,15 @@ def kernel_shap(
     """What each superpixel adds to the score, averaged over all orders in which they can be switched on.
 
     The values add up to f(x) − f(all off), exactly. All sets of switches are tried where there are no more than
-    `samples`: then these are the Shapley values. Else the sizes that weigh most are tried whole, and of the others as
-    many sets as are left are drawn, each with its complement (theorem 2: of M switches a set of k weighs
+    `samples`: then these are the Shapley values. Otherwise all sets of the sizes with the largest weights are tried,
+    and of the others as many sets as remain are drawn, each with its complement (theorem 2: of M switches a set of k
+    weighs
     (M − 1) / (C(M, k) k (M − k))).
 
     Parameters
     ----------
     samples : int
-        How many sets beside "all" and "none".
+        How many sets besides "all" and "none".
     segments, segmentation, fill : as for `lime`
     """
     given_count(samples, "samples", 2)
@@ -48,8 +49,15 @@ def kernel_shap(
     on, weights = coalitions(parts, samples, seed)
     parameters = {**switches.parameters(), "samples": len(on), "seed": seed, "exact": len(on) == 2**parts - 2}
     if parts == 1:
-        found = Surrogate(np.array([everything - nothing]), nothing, np.zeros(1), 1.0, 2, switches.labels)
-        yield _result(subject, found, parameters, 1.0, everything - nothing)
+        result = Surrogate(
+            coefficients=np.array([everything - nothing]),
+            intercept=nothing,
+            errors=np.zeros(1),
+            r2=1.0,
+            samples=2,
+            labels=switches.labels,
+        )
+        yield _result(subject, result, parameters, 1.0, everything - nothing)
         return
     scores: list[np.ndarray] = []
     done = shown = 0
@@ -59,24 +67,38 @@ def kernel_shap(
         if done < len(on) and done - shown < len(on) / PIECES:
             continue
         shown = done
-        found = constrained(on[:done], np.concatenate(scores), weights[:done], nothing, everything, switches.labels)
+        result = constrained(on[:done], np.concatenate(scores), weights[:done], nothing, everything, switches.labels)
         if parameters["exact"] and done == len(on):
-            found = Surrogate(found.coefficients, nothing, np.zeros(parts), found.r2, done, switches.labels)
-        yield _result(subject, found, parameters, done / len(on), everything - nothing)
+            result = Surrogate(
+                coefficients=result.coefficients,
+                intercept=nothing,
+                errors=np.zeros(parts),
+                r2=result.r2,
+                samples=done,
+                labels=switches.labels,
+            )
+        yield _result(subject, result, parameters, done / len(on), everything - nothing)
 
 
 def _result(
-    subject: Subject, found: Surrogate, parameters: dict[str, Any], done: float, promised: float
+    subject: Subject, surrogate: Surrogate, parameters: dict[str, Any], done: float, promised: float
 ) -> Attribution:
-    sizes = np.bincount(np.asarray(found.labels).ravel())
-    # Shared out among a superpixel's pixels, so that the map adds up to what the superpixels do.
-    shares = Surrogate(found.coefficients / sizes, 0.0, found.errors, found.r2, found.samples, found.labels)
+    sizes = np.bincount(np.asarray(surrogate.labels).ravel())
+    # Divided among a superpixel's pixels, so that the map adds up to the contributions of the superpixels.
+    shares = Surrogate(
+        coefficients=surrogate.coefficients / sizes,
+        intercept=0.0,
+        errors=surrogate.errors,
+        r2=surrogate.r2,
+        samples=surrogate.samples,
+        labels=surrogate.labels,
+    )
     return subject.result(
         "kernel_shap",
         shares.painted(),
         contribution=True,
         parameters=parameters,
-        surrogate=found,
+        surrogate=surrogate,
         done=done,
         promised=promised if done == 1 else None,
     )
@@ -85,7 +107,7 @@ def _result(
 def coalitions(parts: int, samples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Sets of parts that are on, bool (n, parts), and their weights, which add up to 1; neither all nor none on.
 
-    Shuffled, so that any beginning of them is a fair draw.
+    Shuffled, so that any first part of them is a random sample.
     """
     if parts < 2:
         return np.zeros((0, parts), bool), np.zeros(0)
@@ -95,11 +117,11 @@ def coalitions(parts: int, samples: int, seed: int) -> tuple[np.ndarray, np.ndar
     kernel = kernel / kernel.sum()
     rows: list[np.ndarray] = []
     weights: list[float] = []
-    left, place = samples, 0
+    left, index = samples, 0
     for size, share in zip(sizes, kernel, strict=True):
         whole = comb(parts, int(size)) * (1 if 2 * size == parts else 2)
-        # Whole, where drawing would spend as many on this size.
-        if left * share / kernel[place:].sum() < whole * (1 - 1e-9):
+        # All of them, where drawing would take as many of this size.
+        if left * share / kernel[index:].sum() < whole * (1 - 1e-9):
             break
         for chosen in combinations(range(parts), int(size)):
             row = np.zeros(parts, bool)
@@ -111,19 +133,19 @@ def coalitions(parts: int, samples: int, seed: int) -> tuple[np.ndarray, np.ndar
                 rows += [row, ~row]
                 weights += [share / whole] * 2
         left -= whole
-        place += 1
+        index += 1
     drawn = np.random.default_rng(seed)
-    if place < len(sizes) and left > 1:
-        rest = kernel[place:]
+    if index < len(sizes) and left > 1:
+        rest = kernel[index:]
         pairs = left // 2
-        for size in drawn.choice(sizes[place:], pairs, p=rest / rest.sum()):
+        for size in drawn.choice(sizes[index:], pairs, p=rest / rest.sum()):
             row = np.zeros(parts, bool)
             row[drawn.choice(parts, size, replace=False)] = True
             rows += [row, ~row]
             weights += [rest.sum() / (2 * pairs)] * 2
-    found, share_of = np.array(rows), np.array(weights)
-    order = drawn.permutation(len(found))
-    return found[order], share_of[order] / share_of.sum()
+    result, share_of = np.array(rows), np.array(weights)
+    order = drawn.permutation(len(result))
+    return result[order], share_of[order] / share_of.sum()
 
 
 def constrained(
@@ -148,4 +170,6 @@ def constrained(
     mean = weights @ scores / weights.sum()
     spread = float(weights @ (scores - mean) ** 2)
     r2 = 1 - float(weights @ rest**2) / spread if spread > 0 else float("nan")
-    return Surrogate(coefficients, nothing, errors, r2, len(scores) + 2, labels)
+    return Surrogate(
+        coefficients=coefficients, intercept=nothing, errors=errors, r2=r2, samples=len(scores) + 2, labels=labels
+    )

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from nnlens.kernels.attribution.blend import Blend
@@ -38,12 +39,12 @@ class Switches:
             with warnings.catch_warnings(record=True) as told:
                 warnings.simplefilter("always")
                 self.labels = superpixels(subject.x, segmentation, 50 if segments is None else int(segments))
-            self.words: str = "; ".join([segmentation, *(str(one.message) for one in told)])
+            self.words: str = "; ".join([segmentation, *(str(item.message) for item in told)])
         else:
             self.labels, self.words = as_labels(segments, subject.x), "given"
-        self.standing, self.fill = switched_off(subject.x, self.labels, fill, seed)
+        self.replacement, self.fill = switched_off(subject.x, self.labels, fill, seed)
         self.parts = int(self.labels.max()) + 1
-        self._blend = Blend(subject.passes, self.standing)
+        self._blend = Blend(subject.passes, self.replacement)
         self._at = torch.from_numpy(self.labels).to(subject.x.device)
 
     def images(self, on: np.ndarray) -> Tensor:
@@ -56,6 +57,7 @@ class Switches:
         return np.concatenate([self.subject.values(self.images(some)).numpy() for some in self.portions(on)])
 
     def portions(self, on: np.ndarray) -> Iterator[np.ndarray]:
+        """The rows of `on` in portions that fit into a pass."""
         start = 0
         while start < len(on):
             stop = start + self.subject.passes.chunk
@@ -63,16 +65,19 @@ class Switches:
             start = stop
 
     def parameters(self) -> dict[str, Any]:
+        """The parameters of the sampling, for the result."""
         return {"segmentation": self.words, "segments": self.parts, "fill": self.fill}
 
 
-def proximity(on: np.ndarray, width: float) -> np.ndarray:
+def proximity(on: Bool[np.ndarray, "n parts"], width: float) -> Float[np.ndarray, " n"]:
     """exp(−d² / 2 width²), d the cosine distance of the binary vectors (n, parts) from all on: 1 − √(share on)."""
     distance = 1 - np.sqrt(on.mean(1))
-    return np.exp(-(distance**2) / (2 * width**2))
+    result: np.ndarray = np.exp(-(distance**2) / (2 * width**2))
+    return result
 
 
 def check_kernel(width: float, ridge: float) -> None:
+    """Raise ValueError for a width or a ridge that is not positive."""
     if not width > 0:
         raise ValueError(f"width must be above 0, got {width}")
     if not ridge >= 0:
@@ -91,7 +96,7 @@ def lime(
     seed: int = 0,
     on: np.ndarray | None = None,
 ) -> Iterator[Attribution]:
-    """Switch superpixels off at random, and fit a linear model to the scores, near samples weighing more.
+    """Switch superpixels off at random, and fit a linear model to the scores, with larger weights for near samples.
 
     With the choices of the reference implementation: each superpixel on with probability ½, the first sample all on;
     weights exp(−d² / 2 width²), d the cosine distance; ridge regression with α = 1; a superpixel that is off has its
@@ -105,7 +110,7 @@ def lime(
     segmentation : "slic", "quickshift", "felzenszwalb" or "grid"
         See `superpixels`.
     width : float
-        The kernel's; small ones look near the image only.
+        Of the kernel; small values use only samples near the image.
     ridge : float
         α, at least 0.
     fill : "own mean", or as for `occlusion`
@@ -142,13 +147,13 @@ def fitted(
         if done < len(on) and done - shown < len(on) / PIECES:
             continue
         shown = done
-        found = fit.solve(switches.labels)
+        result = fit.solve(switches.labels)
         yield subject.result(
             method,
-            found.painted(),
+            result.painted(),
             contribution=True,
             parameters=parameters,
-            surrogate=found,
+            surrogate=result,
             done=done / len(on),
             notes=notes,
         )

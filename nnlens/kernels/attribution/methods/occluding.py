@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
 from nnlens.kernels.attribution.result import Attribution
 from nnlens.kernels.attribution.subject import Subject
 from nnlens.kernels.occlusion.experiment import occlusion_steps
-from nnlens.kernels.occlusion.occluder import Fill
+from nnlens.kernels.occlusion.occluder import Fill, Shape
 
 
 def occlusion_attribution(
-    subject: Subject, *, size: Any = None, stride: Any = None, fill: Fill = 0.0, shape: Any = "rectangle", seed: int = 0
+    subject: Subject,
+    *,
+    size: int | tuple[int, int] | None = None,
+    stride: int | tuple[int, int] | None = None,
+    fill: Fill = 0.0,
+    shape: Shape = "rectangle",
+    seed: int = 0,
 ) -> Iterator[Attribution]:
     """The mean of f(x) − f(occluded) over the windows that cover a pixel.
 
@@ -34,13 +39,13 @@ def occlusion_attribution(
         prepared=subject.passes.prepared,
     )
     shown, before = 0, subject.forwards
-    for found in steps:
-        count = int(found.computed.sum())
-        if not found.complete and count - shown < found.computed.size / 20:
+    for step in steps:
+        count = int(step.computed.sum())
+        if not step.complete and count - shown < step.computed.size / 20:
             continue
         shown = count
-        subject.forwards = before + found.forwards
-        values = np.nan_to_num(found.per_pixel(kind=subject.score))[None]
-        parameters = {"size": found.size, "stride": found.stride, "fill": found.fill, "how": found.how}
-        done = count / found.computed.size
+        subject.forwards = before + step.forwards
+        values = np.nan_to_num(step.per_pixel(kind=subject.score))[None]
+        parameters = {"size": step.size, "stride": step.stride, "fill": step.fill, "how": step.how}
+        done = count / step.computed.size
         yield subject.result("occlusion", values, contribution=True, parameters=parameters, done=done)

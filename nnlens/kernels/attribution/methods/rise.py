@@ -13,7 +13,7 @@ from torch import Tensor
 from nnlens.kernels.attribution.blend import Blend
 from nnlens.kernels.attribution.result import Attribution
 from nnlens.kernels.attribution.subject import Subject, given_count
-from nnlens.kernels.occlusion.occluder import Fill, standing
+from nnlens.kernels.occlusion.occluder import Fill, mask_filling
 
 
 def rise(
@@ -26,10 +26,10 @@ def rise(
     seed: int = 0,
     masks: Tensor | np.ndarray | None = None,
 ) -> Iterator[Attribution]:
-    """(1 / N p) Σ f(x · mask) mask (arXiv:1806.07421, equation 6): what score a pixel has when it is seen.
+    """(1 / N p) Σ f(x · mask) mask (arXiv:1806.07421, equation 6): the expected score when a pixel is visible.
 
-    All values are at least 0 for probabilities, also where a place speaks against the class: only their differences
-    mean something.
+    For probabilities all values are at least 0, also where a place is evidence against the class: only their
+    differences are meaningful.
 
     Parameters
     ----------
@@ -49,21 +49,21 @@ def rise(
     if not 0 < keep < 1:
         raise ValueError(f"keep must be above 0 and below 1, got {keep}")
     height, width = subject.image().shape[1:]
-    under, words = standing(subject.x, fill, seed)
+    under, words = mask_filling(subject.x, fill, seed)
     blend = Blend(subject.passes, under)
-    given = None if masks is None else torch.as_tensor(masks).to(subject.x)
-    if given is not None and given.shape[1:] != (height, width):
-        raise ValueError(f"masks must be (samples, {height}, {width}), got {tuple(given.shape)}")
-    samples = samples if given is None else len(given)
+    value = None if masks is None else torch.as_tensor(masks).to(subject.x)
+    if value is not None and value.shape[1:] != (height, width):
+        raise ValueError(f"masks must be (samples, {height}, {width}), got {tuple(value.shape)}")
+    samples = samples if value is None else len(value)
     small, cuts = drawn_cells(np.random.default_rng(seed), samples, cells, keep, height, width)
     total = torch.zeros((height, width), dtype=torch.float64)
     parameters: dict[str, Any] = {"samples": samples, "keep": keep, "fill": words}
-    parameters |= {"masks": "given"} if given is not None else {"cells": cells, "seed": seed}
+    parameters |= {"masks": "given"} if value is not None else {"cells": cells, "seed": seed}
     done = shown = 0
     while done < samples:
         count = min(subject.passes.chunk, samples - done)
         part = slice(done, done + count)
-        some = soft_masks(small[part], cuts[part], height, width).to(subject.x) if given is None else given[part]
+        some = soft_masks(small[part], cuts[part], height, width).to(subject.x) if value is None else value[part]
         scores = subject.values(blend(some))
         total += torch.tensordot(scores.to(some), some, 1).cpu()
         done += count
@@ -87,8 +87,8 @@ def soft_masks(small: np.ndarray, cuts: np.ndarray, height: int, width: int) -> 
     """(samples, height, width) in 0…1: the cells enlarged to one more than fits the image, cut out at random."""
     cells = small.shape[1]
     sizes = [(cells + 1) * -(-side // cells) for side in (height, width)]
-    given = torch.from_numpy(small[:, None].astype(np.float32))
-    large = F.interpolate(given, size=sizes, mode="bilinear", align_corners=False)[:, 0].clamp(0, 1)
+    value = torch.from_numpy(small[:, None].astype(np.float32))
+    large = F.interpolate(value, size=sizes, mode="bilinear", align_corners=False)[:, 0].clamp(0, 1)
     return torch.stack(
-        [one[top : top + height, left : left + width] for one, (top, left) in zip(large, cuts, strict=True)]
+        [item[top : top + height, left : left + width] for item, (top, left) in zip(large, cuts, strict=True)]
     )

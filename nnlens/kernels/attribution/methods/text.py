@@ -1,4 +1,4 @@
-"""LIME for text: which words a score hangs on (Ribeiro et al. 2016, arXiv:1602.04938)."""
+"""LIME for text: the words that a score depends on (Ribeiro et al. 2016, arXiv:1602.04938)."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from .lime import check_kernel, proximity
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class TextAttribution:
-    """What each word of a text does for a score.
+    """The contribution of each word of a text to a score.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class TextAttribution:
     spans : tuple of (int, int)
         Where the words stand in the text: its switches, in their order.
     surrogate : Surrogate
-        `surrogate.coefficients[i]` is what word i adds.
+        `surrogate.coefficients[i]` is the contribution of word i.
     target, score, value
         As of an `Attribution`.
     seed : int
@@ -48,6 +48,7 @@ class TextAttribution:
 
     @property
     def words(self) -> list[str]:
+        """The words of the text, in their order."""
         return [self.text[start:stop] for start, stop in self.spans]
 
     def without(self, off: Sequence[int]) -> str:
@@ -59,7 +60,9 @@ class TextAttribution:
         pro, contra = self.surrogate.strongest(k)
 
         def listed(places: list[int]) -> str:
-            return ", ".join(f'"{self.words[one]}" {self.surrogate.coefficients[one]:+.3g}' for one in places) or "none"
+            return (
+                ", ".join(f'"{self.words[item]}" {self.surrogate.coefficients[item]:+.3g}' for item in places) or "none"
+            )
 
         return (
             f"LIME of class {self.target} ({self.score} {self.value:.3g}): for it {listed(pro)}; "
@@ -98,7 +101,7 @@ def lime_text(
     once : bool
         Whether all occurrences of a word are one switch (the reference's `bow=True`).
     width, ridge : as for `lime`
-        With fewer than four words a ridge of 1 draws the coefficients together: take 0.
+        With fewer than four words a ridge of 1 shrinks the coefficients too much: use 0.
     """
     if not isinstance(text, str):
         raise TypeError(f"text must be a str, got {type(text).__name__}")
@@ -118,13 +121,13 @@ def lime_text(
     scores: list[Tensor] = []
     for start in range(0, samples, batch_size):
         texts = [without(text, spans, row[switch_of]) for row in on[start : start + batch_size]]
-        given = predict(texts)
-        if given is None:
+        argument = predict(texts)
+        if argument is None:
             raise TypeError("model must give a row of scores for each text of a list, got None")
-        found = torch.as_tensor(given).detach().float().cpu()
-        if found.ndim != 2 or len(found) != len(texts):
-            raise ValueError(f"model must give a row of scores for each text, got {tuple(found.shape)}")
-        scores.append(found)
+        result = torch.as_tensor(argument).detach().float().cpu()
+        if result.ndim != 2 or len(result) != len(texts):
+            raise ValueError(f"model must give a row of scores for each text, got {tuple(result.shape)}")
+        scores.append(result)
     rows = torch.cat(scores)
     if not torch.isfinite(rows).all():
         raise ValueError("the model must give finite scores, got NaN or infinity")
@@ -134,7 +137,7 @@ def lime_text(
     if not 0 <= target < rows.shape[1]:
         raise ValueError(f"target must be 0…{rows.shape[1] - 1}, got {target}")
     if score == "probability":
-        # Behind a function nothing can be recorded: the values of the text as it is decide.
+        # Nothing can be recorded inside a function: the meaning is detected from the scores of the unchanged text.
         meaning = output if isinstance(output, ScoreMeaning) else meaning_of(None, rows[:1])
         rows = meaning.probabilities(rows)
     values = rows[:, target].double().numpy()
@@ -144,13 +147,15 @@ def lime_text(
     if once:
         # Each occurrence is shown with the coefficient of its word.
         found_fit = Surrogate(
-            found_fit.coefficients[switch_of],
-            found_fit.intercept,
-            found_fit.errors[switch_of],
-            found_fit.r2,
-            found_fit.samples,
+            coefficients=found_fit.coefficients[switch_of],
+            intercept=found_fit.intercept,
+            errors=found_fit.errors[switch_of],
+            r2=found_fit.r2,
+            samples=found_fit.samples,
         )
-    return TextAttribution(text, spans, found_fit, target, score, float(values[0]), seed)
+    return TextAttribution(
+        text=text, spans=spans, surrogate=found_fit, target=target, score=score, value=float(values[0]), seed=seed
+    )
 
 
 def without(text: str, spans: tuple[tuple[int, int], ...], on: np.ndarray) -> str:
@@ -172,11 +177,12 @@ def _drawn(samples: int, words: int, seed: int) -> np.ndarray:
 
 def _predictor(model: Any, encode: Any, output: Output) -> Callable[[list[str]], Any]:
     if not isinstance(model, nn.Module):
-        return model
+        result: Callable[[list[str]], Any] = model
+        return result
 
     def predict(texts: list[str]) -> Tensor:
-        given = encode(texts)
+        value = encode(texts)
         with borrow(model):
-            return class_scores(model(**given) if hasattr(given, "keys") else model(given), output)
+            return class_scores(model(**value) if hasattr(value, "keys") else model(value), output)
 
     return predict
