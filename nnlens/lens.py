@@ -113,10 +113,10 @@ class Lens:
 
     @property
     def meaning(self) -> ScoreMeaning:
-        """What the model's scores mean, as it was given or detected; known once an image was looked at."""
+        """What the model's scores mean, as it was given or detected; known once an image was opened."""
         meaning = self._session.setup.meaning
         if meaning is None:
-            raise ValueError("what the scores mean is not known yet: look at an image first, lens.explore(image)")
+            raise ValueError("meaning is not known before the first image: open one, for example lens.explore(image)")
         return meaning
 
     @property

@@ -208,7 +208,7 @@ def test_weights_are_randomised_on_a_copy_and_a_cascade_keeps_what_it_drew():
         def forward(self, x):
             return self.head(x.mean((2, 3)))
 
-    with pytest.raises(ValueError, match="the model cannot be copied, and its own weights are left alone: there is"):
+    with pytest.raises(ValueError, match="the model cannot be copied, so its weights cannot be randomised: there is"):
         randomised(Alone(), ["head"])
 
 
@@ -561,5 +561,5 @@ def test_a_check_that_cannot_be_made_says_why():
     subject = Subject(Weightless(), X)
     found = last(attribution_steps(subject, "gradient"))
     evidence = last(evidence_steps(subject, found, {}))
-    assert evidence.failed == {"randomisation": "the model has no weights that could be randomised"}
+    assert evidence.failed == {"randomisation": "the model has no weights to randomise"}
     assert evidence.faithfulness is not None

@@ -315,7 +315,7 @@ def test_weights_that_change_meanwhile_end_it(net, data):
     next(steps)
     with torch.no_grad():
         net.stem.weight += 1
-    with pytest.raises(ValueError, match="the model has changed meanwhile"):
+    with pytest.raises(ValueError, match="the model has changed during the search"):
         next(steps)
 
 

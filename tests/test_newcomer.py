@@ -151,5 +151,5 @@ def test_what_a_page_is_called_must_be_text(tmp_path):
             view.save(tmp_path / "a.html", **wrong)
     with pytest.raises(TypeError, match="path must be"):
         view.save(None)
-    with pytest.raises(FileNotFoundError, match=r"path must lie in a folder that exists, got .*nowhere"):
+    with pytest.raises(FileNotFoundError, match=r"path must be in a folder that exists, got .*nowhere"):
         view.save(tmp_path / "nowhere" / "a.html")

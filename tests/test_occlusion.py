@@ -160,7 +160,7 @@ def test_single_places_equal_the_map(net):
         ({"stride": -8}, "stride must be at least 1 pixel, got -8"),
         (
             {"fill": "pink"},
-            'fill must be a number, a tensor, "grey", "background", .* or "surround", got \'pink\'',
+            'fill must be a number, a tensor, "background", "grey", .* or "surround", got \'pink\'',
         ),
         ({"fill": float("nan")}, "fill must be finite, got nan"),
         (

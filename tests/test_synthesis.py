@@ -198,7 +198,7 @@ def test_weights_that_change_meanwhile_end_it(small):
     next(frames)
     with torch.no_grad():
         small[0].weight += 0.01
-    with pytest.raises(ValueError, match="weights have changed meanwhile"):
+    with pytest.raises(ValueError, match="weights have changed during the synthesis"):
         next(frames)
 
 

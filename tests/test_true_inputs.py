@@ -281,5 +281,5 @@ def test_a_file_that_was_read_in_part_is_read_from_its_start():
     file = io.BytesIO(data)
     file.read(40)
     assert prepare(file, Resize(height=8, width=8, resize=8, mean=(0.5,), std=(0.5,)), **CPU).name
-    with pytest.raises(TypeError, match=r"preprocess must return a floating tensor, got torch\.uint8"):
+    with pytest.raises(TypeError, match=r"preprocess must return a floating-point tensor, got torch\.uint8"):
         prepare(made("RGB"), lambda image: torch.zeros(3, 4, 4, dtype=torch.uint8), **CPU)

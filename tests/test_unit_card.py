@@ -232,7 +232,7 @@ def test_stopped_and_gone_on_with(lens, pictures, photo):
     assert 0 < done < 200
     assert not shown.search["running"]
     again = lens.examples(Slow(pictures * 5), layers=["block"])
-    assert lens.session.search.found.done >= done
+    assert lens.session.search.results.done >= done
     again.set_state({"search_request": "run"})
     assert again.wait(60)
     assert lens.session.search.complete
@@ -403,10 +403,10 @@ def test_stopped_and_gone_on_with_without_a_store(lens, pictures):
     shown = lens.examples(Slow(pictures * 4), layers=["block"], store=False)
     shown.set_state({"search_request": "stop"})
     shown.wait(20)
-    done = lens.session.search.found.done
+    done = lens.session.search.results.done
     assert 0 < done < 160
     assert lens.session.search.step()
-    assert lens.session.search.found.done > done
+    assert lens.session.search.results.done > done
     assert lens.session.search.finish().complete
     assert lens.session.search["block"].seen == 160
     assert not lens.session.search.step()

@@ -366,7 +366,7 @@ def test_options_are_checked_by_name(lens, photo):
 
 
 def test_no_view_without_an_image(lens):
-    with pytest.raises(ValueError, match="nothing is selected yet: open a view first"):
+    with pytest.raises(ValueError, match="there is no selection yet: open a view first"):
         lens.explore()
 
 

@@ -347,7 +347,7 @@ describe("tokens", () => {
     field().value = "3 × 3";
     field().dispatchEvent(new Event("change"));
     expect(model.get("grid")).toEqual([1, 4]);
-    expect(field().validationMessage).toContain("at most 5 places");
+    expect(field().validationMessage).toContain("at most 5 positions");
   });
 });
 
@@ -426,7 +426,7 @@ describe("the unit card", () => {
     unit.render({ model: liveModel(), el });
     expect(pane("ablation").textContent).toContain(".80 → .40");
     expect(pane("ablation").textContent).toContain(
-      "without it cat is on top, not <b>dog</b>; <b>dog</b> moves most, by −.40",
+      "without it cat is on top, not <b>dog</b>; <b>dog</b> changes most, by −.40",
     );
   });
 
@@ -511,7 +511,7 @@ describe("the unit card", () => {
     expect(button("input", "draw")).toBeUndefined();
     model.set("unit", 1);
     await settled();
-    const words = "this page holds conv · 0 here; another unit needs a kernel";
+    const words = "this page stores conv · 0 here; other units need a kernel";
     for (const name of ["back_projection", "connections", "ablation", "examples"])
       expect(pane(name).textContent).toContain(words);
   });

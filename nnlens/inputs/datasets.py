@@ -113,7 +113,9 @@ class ImageDataset:
                 return self.input(item)
             except Exception as error:
                 problem = problem or error
-        raise ValueError(f"dataset must hold images that can be read, but the first cannot: {problem}") from problem
+        raise ValueError(
+            f"dataset must hold images that can be read, but the first one cannot be read: {problem}"
+        ) from problem
 
     def input(self, item: int) -> Input:
         """One image with the picture that shows it."""

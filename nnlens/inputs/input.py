@@ -227,7 +227,7 @@ def _model_input(
         )
     if isinstance(image, Tensor) and image.ndim == 2 and image.dtype in (torch.int32, torch.int64):
         raise ValueError(
-            f"image must be an image, got whole numbers (a tensor of {tuple(image.shape)}, {image.dtype}), which look "
+            f"image must be an image, got integers (a tensor of {tuple(image.shape)}, {image.dtype}), which look "
             "like token ids: for these there are lens.activations, lens.summary and nnlens.record"
         )
     opened = open_image(image, name)
@@ -250,7 +250,7 @@ def _model_input(
         if not isinstance(x, Tensor):
             raise TypeError(f"preprocess must return a tensor, got {type(x).__name__}")
         if not x.is_floating_point():
-            raise TypeError(f"preprocess must return a floating tensor, got {x.dtype}")
+            raise TypeError(f"preprocess must return a floating-point tensor, got {x.dtype}")
         return ready_input(x), form, (*opened.notes, *notes)
     width, height = _sides(opened)
     raise ValueError(f"preprocess failed on a {width} × {height} photograph: {problem}") from problem

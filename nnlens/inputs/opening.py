@@ -100,9 +100,9 @@ def _decoded(data: bytes, name: str) -> Opened:
             # A copy, which lives on when the file is closed.
             upright = ImageOps.exif_transpose(opened) if turned else opened.copy()
     except UnidentifiedImageError:
-        raise ValueError(f"image must be a picture that Pillow can read, but {name} is none") from None
+        raise ValueError(f"image must be a picture that Pillow can read, got {name}, which is not one") from None
     except (OSError, SyntaxError) as error:
-        raise ValueError(f"image must be a whole picture, but {name} could not be read: {error}") from None
+        raise ValueError(f"image must be a complete picture, but {name} could not be read: {error}") from None
     return Opened(upright, ("turned upright, as its EXIF data says",) if turned else ())
 
 
@@ -220,8 +220,8 @@ def ready_input(image: Tensor) -> Tensor:
         )
     if not x.is_floating_point():
         raise ValueError(
-            f"image must be floating as a tensor (a ready model input), got {image.dtype}; give the lens a preprocess "
-            "for pixels"
+            f"image must be floating-point as a tensor (a ready model input), got {image.dtype}; "
+            "give the lens a preprocess for pixels"
         )
     if x.numel() == 0:
         raise ValueError(f"image must not be empty, got a tensor of shape {tuple(image.shape)}")

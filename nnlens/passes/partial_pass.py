@@ -50,7 +50,7 @@ class PartialPass:
         inside = [operation.name for operation in self.operations if operation.number is None]
         if inside:
             raise ValueError(
-                f"layer {inside[0]!r} is computed inside another operation, where nothing can be watched or changed: "
+                f"layer {inside[0]!r} is computed inside another operation, where it cannot be read or changed: "
                 "choose an operation of the pass itself"
             )
         argument = (source.shape for operation in recording for source in operation.sources if source.name == "input")

@@ -52,7 +52,7 @@ def prepare_passes(
 
 
 def current_passes(model: nn.Module, x: Tensor, output: Output, prepared: Prepared | None) -> Prepared | None:
-    """`prepared` where it is of this model as it is now and of this input, else the model prepared anew."""
+    """`prepared` where it is of this model as it is now and of this input, otherwise the model prepared again."""
     if prepared is not None and (prepared.version, prepared.output) == (version_of(model), output):
         same = prepared.x.shape == x.shape and prepared.x.dtype == x.dtype
         if same and torch.equal(prepared.x, x):

@@ -46,7 +46,7 @@ class Prepared:
     Batch normalisation is folded into the convolution before it, weights and images are kept with their channels last,
     and activation functions overwrite what only they read. The model is not changed: its own forward runs, and single
     calls are replaced (see `recording.substituting`). Changes that `version_of` does not detect must not happen
-    meanwhile: prepare the model again.
+    since: prepare the model again.
 
     Parameters
     ----------

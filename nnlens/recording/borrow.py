@@ -276,8 +276,8 @@ def borrow(
 
     Two threads borrow one model in turn: each sees the flags that it set. Threads other than the main one do not change
     the default dtype and the deterministic flags, which belong to the whole process. They restore the random state if
-    the model is known to draw random numbers, and always if no user code runs meanwhile (`alone`), as in nnlens's
-    worker.
+    the model is known to draw random numbers, and always if no user code runs at the same time (`alone`), as in the
+    worker of the views.
 
     Parameters
     ----------

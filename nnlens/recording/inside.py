@@ -18,7 +18,7 @@ def given(argument: Any) -> Any:
     """The argument as it was passed to the operation."""
     if isinstance(argument, Held):
         if argument.value is None:
-            raise ValueError("what the operation was given is gone: a later pass of its Recorder took its memory")
+            raise ValueError("the operation's inputs are gone: a later pass of its Recorder reused their memory")
         return argument.value
     if isinstance(argument, tuple):
         return tuple(map(given, argument))
@@ -32,7 +32,7 @@ def unchanged(compute: Callable[[], Any], arguments: Any) -> Callable[[], Any]:
     @cache
     def checked() -> Any:
         if any(_version(tensor) != version for tensor, version in weights):
-            raise ValueError("the model's weights have changed since this pass: record again to look inside it")
+            raise ValueError("the model's weights have changed since this pass: record again")
         return compute()
 
     return checked

@@ -146,7 +146,7 @@ class Recording:
         if name in self.aliases:
             return self.aliases[name]
         if name in self.silent:
-            raise ValueError(f"layer {name!r} did not run in this pass, so there is nothing to show")
+            raise ValueError(f"layer {name!r} did not run in this pass, so it has no value")
         calls = [item for item in (*self.names, *self.aliases) if item.startswith(f"{name}:")]
         if calls:
             raise ValueError(f"layer {name!r} ran {len(calls)} times: choose one of {calls[0]!r} … {calls[-1]!r}")
@@ -168,7 +168,7 @@ class Recording:
             return value()
         if value.value is None:
             raise ValueError(
-                f"the value of {name!r} is gone: a later pass of its Recorder (recycle=True) took its memory"
+                f"the value of {name!r} is gone: a later pass of its Recorder (recycle=True) reused its memory"
             )
         return value.value
 

@@ -88,9 +88,11 @@ def _check_task(task: Any, scores: int) -> None:
     if task not in get_args(Task):
         raise ValueError(f"task must be one of {', '.join(get_args(Task))}, got {task!r}")
     if task == "binary" and scores > 1:
-        raise ValueError(f"task must not be 'binary' for a model with {scores} scores: 'multiclass' is for two classes")
+        raise ValueError(
+            f"task must not be 'binary' for a model with {scores} scores: use 'multiclass' for several classes"
+        )
     if task == "multiclass" and scores == 1:
-        raise ValueError("task must not be 'multiclass' for a model with one score: 'binary' is for yes or no")
+        raise ValueError("task must not be 'multiclass' for a model with one score: use 'binary'")
 
 
 def _from_values(

@@ -164,7 +164,7 @@ class ScoreMeaning:
     def at(self, position: Position) -> ScoreMeaning:
         """The same scores at one place, or over one region, of a map."""
         if position is not None and not self.axes:
-            raise ValueError("target must be a class: only a model that gives a map of scores has places")
+            raise ValueError("target must be a class: only a model that gives a map of scores has positions")
         return replace(self, position=position)
 
     def problem(self, scores: Tensor) -> str:

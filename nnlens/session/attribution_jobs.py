@@ -187,7 +187,7 @@ class AttributionJobs:
         key = _key(target, method, settings)
         result, before = self.map(sample, target, method, settings), self.evidence(sample, target, method, settings)
         if result is None:
-            raise ValueError(f"there is no map of {method!r} yet, so it has no evidence")
+            raise ValueError(f"there is no map of {method!r} yet, so it cannot be checked")
         if before is not None:
             if most is None:  # asked for: what failed is tried again
                 failed = {name: why for name, why in before.failed.items() if name not in checks}

@@ -47,7 +47,7 @@ class DatasetSearch(t.HasTraits):
         super().__init__()
         self.data: ImageDataset | None = None
         self.layers: tuple[str, ...] = ()
-        self.found: DatasetExamples | None = None
+        self.results: DatasetExamples | None = None
         self.pictures = Cache(**LIMITS)
         self._model, self._worker = model, worker
         self._steps: Generator[DatasetExamples, None, None] | None = None
@@ -67,7 +67,7 @@ class DatasetSearch(t.HasTraits):
         self.stop()
         with self._lock:
             self.data, self.layers = data, tuple(dict.fromkeys(map(recording.resolve, layers)))
-            self.found, self.pictures, self._steps = None, Cache(**LIMITS), None
+            self.results, self.pictures, self._steps = None, Cache(**LIMITS), None
             self.recording, self.prepared = recording, prepared
             self._store, self._version = store, version_of(self._model)
             self._number += 1
@@ -76,23 +76,23 @@ class DatasetSearch(t.HasTraits):
 
     def __getitem__(self, layer: str) -> LayerExamples:
         """What was found so far of a layer."""
-        name = layer if self.found is None else self.recording.resolve(layer)
-        if self.found is None or name not in self.found:
+        name = layer if self.results is None else self.recording.resolve(layer)
+        if self.results is None or name not in self.results:
             known = ", ".join(self.layers) or "none yet: lens.examples brings a data set"
-            raise KeyError(f"layer must be one of those that were looked at ({known}), got {layer!r}")
-        return self.found[name]
+            raise KeyError(f"layer must be one of those that were searched ({known}), got {layer!r}")
+        return self.results[name]
 
     def get(self, layer: str) -> LayerExamples | None:
         """The same, or None."""
-        return None if self.found is None else self.found.layers.get(layer)
+        return None if self.results is None else self.results.layers.get(layer)
 
     def __contains__(self, layer: object) -> bool:
-        return self.found is not None and layer in self.found
+        return self.results is not None and layer in self.results
 
     @property
     def complete(self) -> bool:
         """Whether the whole data set was searched."""
-        return self.found is not None and self.found.complete
+        return self.results is not None and self.results.complete
 
     @property
     def current(self) -> bool:
@@ -105,14 +105,14 @@ class DatasetSearch(t.HasTraits):
             if self._steps is None and self.complete:
                 return False
             if not self.current:
-                raise ValueError("the model's weights have changed since the examples were begun: begin them anew")
+                raise ValueError("the model's weights have changed since the search began: search again")
             if self._steps is None:
                 self._steps = self._look()
             result = next(self._steps, None)
             if result is None:
                 self._steps = None
                 return False
-            self.found = result
+            self.results = result
         return True
 
     def receptive_box(self, layer: str, position: tuple[int, int]) -> list[int] | None:
@@ -152,13 +152,13 @@ class DatasetSearch(t.HasTraits):
     def finish(self) -> DatasetExamples:
         """Search the rest now."""
         if self.data is None:
-            raise ValueError("there is no data set yet: lens.examples(dataset, layers=[…]) brings one")
+            raise ValueError("there is no data set yet: search one with lens.examples(dataset, layers=[…])")
         self._worker.cancel(self, "data")
         while self.step():
             pass
         self.progress = self._told(running=False)
-        assert self.found is not None
-        return self.found
+        assert self.results is not None
+        return self.results
 
     def _job(self) -> Generator[None, None, None]:
         told = 0.0
@@ -176,7 +176,7 @@ class DatasetSearch(t.HasTraits):
         self.progress = self._told(running=False)
 
     def _told(self, *, running: bool, error: str = "") -> dict[str, Any]:
-        result = self.found
+        result = self.results
         assert self.data is not None
         return {
             "number": self._number,

@@ -193,7 +193,7 @@ def evaluate_steps(
         images += 1
         yield Report(rows=list(rows), methods=names, images=images, total=total, skipped=list(skipped))
     if not images:
-        raise ValueError(f"dataset must hold images that can be read, but none can: {skipped[0][1]}")
+        raise ValueError(f"dataset must hold images that can be read, but none can be read: {skipped[0][1]}")
 
 
 def _check_arguments(lens: HasSession, methods: Sequence[str], checks: Sequence[Check], settings: Any) -> None:
@@ -244,14 +244,14 @@ def evaluate(
     ----------
     lens : Lens
     dataset : folder, torch Dataset, tensor (n, c, h, w) or sequence of images
-        See `datasets.ImageDataset`.
+        See `inputs.datasets.ImageDataset`.
     methods : list of str
         Names of `kernels.METHODS`.
     progress : bool
         Whether a progress bar is shown. On an interrupt the report of the images so far is returned.
     **options
         `count`, how many images, evenly spread; `checks`, which are made, and `most`, how many forward passes one may
-        take (None: any number); `samples`, `segments`, `segmentation`, `width`, `seed`, `layer`, `score` as for
+        take (None: any number); `samples`, `segments`, `segmentation`, `width`, `seed`, `cam_layer`, `score` as for
         `Lens.attribution`.
 
     Returns

@@ -35,7 +35,7 @@ class Samples:
         """Record one pass on `image`, unless it is among the latest.
 
         `place` is that of a model that gives a map of scores: see `ScoreMeaning`. Without `scores` the sample may be
-        one whose scores cannot be read: its layers can still be looked at.
+        one whose scores cannot be read: its layers are still available.
 
         Raises
         ------
@@ -103,7 +103,9 @@ class Samples:
             args, keywords = value.call
             recording = record(model, *args, **keywords) if like is None else like.recording
             if like is None and changed_by_a_pass(model, version):
-                warnings.warn("each pass changes the model, so your own changes to it cannot be noticed", stacklevel=2)
+                warnings.warn(
+                    "each pass changes the model, so nnlens cannot notice your own changes to it", stacklevel=2
+                )
                 version = version_of(model)
             sample = self._scored(value, recording, version, position)
             self._cache.put("sample", *key, value=sample)

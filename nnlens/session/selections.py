@@ -27,7 +27,7 @@ class Selections:
     def latest(self) -> Selection:
         """What the views of the latest image show."""
         if self._latest is None:
-            raise ValueError("nothing is selected yet: open a view first, for example lens.explore(image)")
+            raise ValueError("there is no selection yet: open a view first, for example lens.explore(image)")
         return self._latest
 
     @property

@@ -42,9 +42,9 @@ def class_and_position(target: Any) -> tuple[Any, Position]:
     if isinstance(target, tuple) and len(target) == 2 and getattr(target[1], "ndim", 0) >= 1:
         region = target[1].cpu().numpy() if isinstance(target[1], torch.Tensor) else np.asarray(target[1])
         if not np.isin(region, (0, 1)).all():
-            raise ValueError("target's region must hold 0 and 1, or False and True, got other numbers")
+            raise ValueError("target's region must hold only 0 and 1, or False and True, got other numbers")
         if not region.any():
-            raise ValueError("target's region must hold at least one place, got none")
+            raise ValueError("target's region must mark at least one position, got none")
         return target[0], region.astype(bool)
     if isinstance(target, tuple) and len(target) > 1:
         position = tuple(map(plain_index, target[1:]))

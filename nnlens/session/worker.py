@@ -28,7 +28,7 @@ class Worker:
 
     def __init__(self, lanes: tuple[str, ...]):
         self.lanes = lanes
-        self.beside_user_code = False  # whether user code may run meanwhile
+        self.beside_user_code = False  # whether user code may run at the same time
         self._waiting: dict[tuple[str, int], Steps] = {}
         self._resting: dict[tuple[str, int], float] = {}  # until when, by `time.monotonic`
         self._held = False
@@ -95,7 +95,7 @@ class Worker:
     def ready(self) -> list[tuple[int, tuple[str, int]]]:
         """The jobs that have something to do now, with the places of their lanes."""
         now = time.monotonic()
-        there = () if self._held else list(self._waiting)  # a view that is thrown away meanwhile cancels its jobs
+        there = () if self._held else list(self._waiting)  # a view that is deleted meanwhile cancels its jobs
         return [(self.lanes.index(job[0]), job) for job in there if self._resting.get(job, 0) <= now]
 
     def rests_until(self) -> float:

@@ -22,7 +22,7 @@ def replacing(path: str | Path) -> Iterator[IO[bytes]]:
     """
     value, path = path, Path(os.path.realpath(path))
     if not path.parent.is_dir():
-        raise FileNotFoundError(f"path must lie in a folder that exists, got {str(value)!r}")
+        raise FileNotFoundError(f"path must be in a folder that exists, got {str(value)!r}")
     handle, part = tempfile.mkstemp(prefix=f".{path.name[:40]}-", suffix=".part", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:

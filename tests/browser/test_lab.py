@@ -224,7 +224,7 @@ def test_tokens_of_a_transformer_and_the_summary_of_its_pass(lab, page, errors):
     # A grid that cannot be is refused where it is typed.
     field.fill("15 × 15")
     field.press("Enter")
-    assert field.evaluate("field => field.validationMessage").endswith("or strip, or empty for the guess")
+    assert field.evaluate("field => field.validationMessage").endswith("or strip; empty to detect it")
     assert book.python("print(lens.selection.grid)") == "None"
 
     # The attention's weights are a layer like any other.

@@ -206,5 +206,5 @@ def test_the_card_on_a_page_without_a_kernel(page, errors, tmp_path):
     expect(pane(page, "synthesis").get_by_role("button", name="synthesise")).to_be_disabled()
     pane(page, "unit").locator("input[type=number]").fill("3")
     pane(page, "unit").locator("input[type=number]").blur()
-    expect(pane(page, "connections")).to_contain_text("this page holds features.12 · 7 here")
+    expect(pane(page, "connections")).to_contain_text("this page stores features.12 · 7 here")
     assert all(url.startswith(("file:", "blob:", "data:")) for url in requests), requests

@@ -723,7 +723,7 @@ export interface Traits {
   occlusion_map: OcclusionMapPayload | null;
   /** Of the maps over the photograph, 0…1. */
   opacity: number;
-  /** A unit that is kept while another one is looked at. */
+  /** A unit that is kept while another one is selected. */
   origin: Origin | null;
   /** Classes that are compared with the target. */
   other_targets: number[];

@@ -24,7 +24,7 @@ async function send(context: Context, file: Blob, name: string): Promise<void> {
   try {
     context.set({ upload: { name, data: await imageBytes(file) } });
   } catch (error) {
-    context.set({ error: { message: `the browser could not read ${name}: ${error}`, traceback: "" } });
+    context.set({ error: { message: `could not read ${name}: ${error}`, traceback: "" } });
   }
 }
 
@@ -63,7 +63,7 @@ export function imageButtons(context: Context): HTMLElement | null {
     input.value = "";
   });
   const open = h("button", { type: "button", onclick: () => input.click() }, "open image…");
-  open.title = "or drop an image anywhere here, or paste one";
+  open.title = "or drop or paste an image anywhere on this view";
   const films = navigator.mediaDevices && "getUserMedia" in navigator.mediaDevices && !context.hides("webcam");
   const camera = h("button", { type: "button", onclick: () => takeFrame(context, camera) }, "webcam");
   const opens = !context.hides("open");

@@ -8,7 +8,7 @@ import { h, say } from "./dom.ts";
 type Task = Meaning["task"];
 
 const TASKS: Record<Task, string> = {
-  multiclass: "one class of many",
+  multiclass: "one of several classes",
   multilabel: "several labels at once",
   binary: "yes or no",
   regression: "a quantity",
@@ -18,7 +18,7 @@ export function meaningRow(context: Context): HTMLElement {
   const words = h("span", { class: "nn-soft" });
   const task = h("select", { "aria-label": "what the scores mean" });
   const isProbability = h("input", { type: "checkbox" });
-  const label = h("label", { class: "nn-control" }, isProbability, "gives probabilities");
+  const label = h("label", { class: "nn-control" }, isProbability, "outputs probabilities");
   label.title = "the model has applied its softmax or sigmoid already";
   const choices = h("span", { class: "nn-row" }, task, label);
   choices.hidden = !context.live || context.hides("meaning");

@@ -46,5 +46,5 @@ export function unitLinks(context: Context, list: HTMLElement, links: UnitValue[
 /** What a saved page says in a pane of which it holds another unit only. */
 export function heldWords(payload: OfUnit | null | undefined): string {
   if (!payload) return `this ${NEEDS_KERNEL}`;
-  return `this page holds ${payload.layer} · ${payload.unit} here; another unit needs a kernel`;
+  return `this page stores ${payload.layer} · ${payload.unit} here; other units need a kernel`;
 }

@@ -115,7 +115,7 @@ class Subject:
 
     def _check_model(self) -> None:
         if version_of(self.model) != self._version:
-            raise ValueError("the model has changed while it was explained: begin anew")
+            raise ValueError("the model has changed during the computation: start again")
 
     def image(self) -> Tensor:
         """The input (channels, height, width), for methods that need one with rows and columns."""
@@ -132,7 +132,7 @@ class Subject:
         results = self.of(self.passes.scores(batch)).cpu().double()
         if not torch.isfinite(results).all():
             raise ValueError(
-                "the model returned NaN or infinity for a variation of x: its score cannot be explained so"
+                "the model returned NaN or infinity for a variation of x, so its score cannot be explained"
             )
         return results
 
@@ -188,7 +188,7 @@ class Subject:
         try:
             recording = self.recording
         except ForwardError as error:
-            raise ValueError(f"the model could not be recorded, so no layer can be looked at: {error}") from error
+            raise ValueError(f"the model could not be recorded, so its layers are not available: {error}") from error
         prepared = self.passes.prepared if self.passes.level == Level.PREPARED else None
         forward = PartialPass(self.model, recording, [layer], prepared=prepared, to_end=True)
         name = recording.resolve(layer)

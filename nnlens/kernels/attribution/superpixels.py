@@ -64,7 +64,7 @@ def superpixels(
         from skimage import segmentation
     except ImportError as error:
         raise ImportError(
-            f'segmentation {how!r} needs scikit-image (pip install scikit-image); "grid" does without'
+            f'segmentation {how!r} needs scikit-image (pip install scikit-image); "grid" does not'
         ) from error
     if how == "slic":
         labels = segmentation.slic(

@@ -50,7 +50,7 @@ class Surrogate:
     def painted(self) -> np.ndarray:
         """Each pixel with its part's coefficient, (1, height, width)."""
         if self.labels is None:
-            raise ValueError("only the parts of an image can be painted")
+            raise ValueError("only the superpixels of an image can be drawn")
         result: np.ndarray = self.coefficients[self.labels][None].astype(np.float32)
         return result
 

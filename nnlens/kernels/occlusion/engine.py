@@ -91,7 +91,7 @@ class Engine:
                     continue
                 if not isinstance(error, OtherPathError):
                     said = f"{type(error).__name__}: {error}"
-                    warnings.warn(f"occlusion goes on with whole passes: {self.how} failed ({said})", stacklevel=2)
+                    warnings.warn(f"occlusion continues with whole passes: {self.how} failed ({said})", stacklevel=2)
                 self._fall_back(Level.MODEL if isinstance(error, OtherPathError) else Level(self.level + 1))
 
     def _compute(self, rows: np.ndarray, columns: np.ndarray) -> Tensor:
@@ -144,7 +144,7 @@ class Engine:
             warnings.warn(f"the model {words}: its scores for the same input differ by {difference:.1g}", stacklevel=2)
         else:
             warnings.warn(
-                f"occlusion goes on with safer passes: {self.how} differed from the model's own by {difference:.1g}",
+                f"occlusion continues with safer passes: {self.how} differed from the model's own by {difference:.1g}",
                 stacklevel=2,
             )
             self._fall_back(Level(self.level + 1))

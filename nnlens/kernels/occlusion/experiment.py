@@ -216,7 +216,7 @@ class _Experiment:
 
     def _compute_batch(self) -> None:
         if version_of(self.model) != self.version:
-            raise ValueError("the model has changed while its map was made: begin anew")
+            raise ValueError("the model has changed during the computation: start again")
         order, result, engine = self.order, self.result, self.engine
         begin = time.perf_counter()
         batches = in_batches(len(order), lambda start, stop: engine(*order[start:stop].T), size=self.size_now)

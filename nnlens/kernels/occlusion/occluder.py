@@ -191,7 +191,7 @@ def mask_filling(x: Tensor, fill: Fill, seed: int = 0, *, name: str = "fill") ->
         raise ValueError(f"{name} must be a number or a tensor for an input of {x.ndim} axes, got {fill!r}")
     result, words = filling(x, fill, seed)
     if result is None:
-        raise ValueError(f'{name} must not be "surround" here: a mask has no window that something could be around')
+        raise ValueError(f'{name} must not be "surround" for masks, which have no window')
     return result, words
 
 

@@ -64,7 +64,7 @@ class Patches(Plan):
         return rows, across.starts[block.columns][:, None] + np.arange(across.length)
 
     def _aligned(self, block: Block, argument: str, name: str) -> Tensor:
-        """The patch of `given` over the windows of `name`."""
+        """The patch of `argument` over the windows of `name`."""
         if self._windows[argument] == self._windows[name]:
             return block.patches[argument]
         return self._take(block, argument, *self._places(block, name))

@@ -142,7 +142,7 @@ class Plan:
         if any(source.name not in self._last for source in seen):
             return "something before it is computed whole"
         if len(shape) != 4 or shape[0] != 1 or operation.number is None or operation.function is None:
-            return "its inside cannot be seen" if operation.number is None else "its output is no map"
+            return "its parts are not recorded" if operation.number is None else "its output is no map"
         if any(source.shared for source in seen):
             return "it reads memory that another operation wrote into"
         last = self._reaches[operation.name].axes[0].axis == 1

@@ -218,7 +218,7 @@ def back_projection(
                 values = torch.where(uncut > values, uncut, values)
             objective = values.sum() if whole else values.max()
         if not torch.isfinite(objective):
-            raise ValueError(f"the model gives {float(objective.detach())} for {words}: nothing can be followed back")
+            raise ValueError(f"the model gives {float(objective.detach())} for {words}, which cannot be projected back")
         towards = start if stop is None else stored[stop.name]
         return objective, towards, torch.autograd.grad(objective, towards, allow_unused=True)[0]
 

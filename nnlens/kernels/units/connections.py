@@ -129,7 +129,7 @@ def connections(
         total, parts = _feeds(recording, x, chain, flat)
     except (RuntimeError, TypeError, KeyError, IndexError) as error:
         raise ValueError(
-            f"layer {operation.name!r} cannot be taken apart: {chain[0].op} has no slope: {error}"
+            f"layer {operation.name!r} cannot be decomposed: {chain[0].op} has no gradient: {error}"
         ) from error
     kernels, read = _kernels(recording, x, chain[0], flat)
     return Connections(
@@ -200,7 +200,7 @@ def _value(recording: Recording, x: Tensor, source: Source) -> Tensor:
 def _again(operation: Operation, recording: Recording, x: Tensor, instead: dict[str, Tensor]) -> Tensor:
     """The operation once more, on the recorded values or on those given instead."""
     if operation.function is None:
-        raise TypeError("its inside cannot be seen")
+        raise TypeError("its parts are not recorded")
 
     def filled(item: Any) -> Any:
         if isinstance(item, Source):

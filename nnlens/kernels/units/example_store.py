@@ -19,7 +19,7 @@ from nnlens.utils.files import remove_parts, replacing
 from .example_reader import Reader
 from .layer_examples import LayerExamples
 
-FINGERPRINTS = 16  # inputs that are looked at to tell one data set from another
+FINGERPRINTS = 16  # inputs that are read to tell one data set from another
 
 
 class Store:

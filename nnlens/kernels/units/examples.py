@@ -66,7 +66,7 @@ class DatasetExamples(Mapping[str, LayerExamples]):
     def __getitem__(self, layer: str) -> LayerExamples:
         name = self.names.get(layer, layer)
         if name not in self.layers:
-            raise KeyError(f"layer must be one of {', '.join(self.layers)}, which the pass looks at, got {layer!r}")
+            raise KeyError(f"layer must be one of {', '.join(self.layers)}, which the search records, got {layer!r}")
         return self.layers[name]
 
     def __repr__(self) -> str:
@@ -180,7 +180,7 @@ def examples_steps(
     try:
         while looked < len(wanted):
             if version_of(model) != version:
-                raise ValueError("the model has changed meanwhile: begin anew")
+                raise ValueError("the model has changed during the search: start again")
             asked = wanted[looked : looked + batch_size]
             items, rows, problems = reader.read_some(asked)
             maps = _maps(model, forward, rows)
@@ -254,7 +254,7 @@ class _Arranged:
     def __call__(self, value: Tensor, count: int) -> Tensor:
         if value.shape[:1] != (count,) or value.numel() != count * self.numbers:
             raise ValueError(
-                f"layer {self.name!r} must give one value per input to be looked for over a data set; for {count} "
+                f"layer {self.name!r} must give one value per input to be searched; for {count} "
                 f"inputs it gave the shape {tuple(value.shape)}"
             )
         if self.index is None:

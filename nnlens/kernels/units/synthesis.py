@@ -180,7 +180,7 @@ def synthesis_steps(
     for step in range(0, steps, every):
         now = min(every, steps - step)
         if version_of(model) != version:
-            raise ValueError("the model's weights have changed meanwhile: begin anew")
+            raise ValueError("the model's weights have changed during the synthesis: start again")
         with borrow(model):
             for _ in range(now):
                 pixels = ascent.pixels()
@@ -254,7 +254,9 @@ class _Goal:
             maps = places_of(recording, operation)
             direction = torch.as_tensor(np.asarray(of[1]), dtype=torch.float32)
             if len(direction) != len(maps):
-                raise ValueError(f"of must have a direction of {len(maps)} numbers, one a unit, got {len(direction)}")
+                raise ValueError(
+                    f"of must have a direction of {len(maps)} numbers, one for each unit, got {len(direction)}"
+                )
             if not torch.isfinite(direction).all() or not direction.any():
                 raise ValueError("of must have a direction that is finite and not 0 everywhere")
             self.own = torch.from_numpy(maps.reshape(len(maps), -1))

@@ -27,7 +27,7 @@ class Progress:
         self.restart(total)
 
     def restart(self, total: float) -> None:
-        """Begin to count anew, to `total` passes."""
+        """Start to count again, to `total` passes."""
         self.total, self.spent, self._begin = total, 0.0, time.monotonic()
 
     def show(self, what: str, row: int, done: float = 0.0, *, force: bool = False) -> bool:
@@ -131,7 +131,7 @@ class JobPart(Part):
     def _steps(self, generation: int) -> Generator[None, None, None]:
         """The work, until something else is wanted or the weights have changed."""
         for _ in self._work(generation):
-            # An update begins everything anew.
+            # An update starts everything again.
             if generation != self._grid.generation or self._grid.view.update():
                 return
             yield

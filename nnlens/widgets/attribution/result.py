@@ -52,7 +52,7 @@ class Attributions:
         result = self.maps.get((method_named(method).name, row))
         if result is None:
             there = ", ".join(f"{name!r}, {number}" for name, number in self.maps)
-            raise KeyError(f"there is no map of {method!r} in row {row}; there are ({there})")
+            raise KeyError(f"there is no map of {method!r} in row {row}; there are maps of ({there})")
         return result
 
     def agreement(self, row: int = 0) -> tuple[list[str], np.ndarray]:

@@ -194,7 +194,7 @@ def chosen_panes(panes: Sequence[str], controls: Sequence[str], hide: Any, show:
     """The panes and controls that are left out, from the options `hide` and `show`."""
     every = tuple(dict.fromkeys((*panes, *controls)))
     if hide is not None and show is not None:
-        raise ValueError("hide and show must not both be given: show names all that is left in")
+        raise ValueError("hide and show must not both be given")
     item = show if hide is None else hide
     names = [item] if isinstance(item, str) else list(item or ())
     names = [name for group in names for name in (controls if group == "controls" else (group,))]
@@ -202,7 +202,9 @@ def chosen_panes(panes: Sequence[str], controls: Sequence[str], hide: Any, show:
         if name not in every:
             which = "hide" if hide is not None else "show"
             hint = nearest(str(name), every)
-            raise ValueError(f'{which} must name parts of {", ".join(every)}, or "controls", got {name!r}{hint}')
+            raise ValueError(
+                f'{which} must name panes and controls of {", ".join(every)}, or "controls", got {name!r}{hint}'
+            )
     if show is None:
         return names
     return [name for name in every if name not in names and NEEDED.get(name) not in names]

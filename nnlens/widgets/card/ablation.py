@@ -118,7 +118,7 @@ class AblationPart(UnitPart):
             )
             for step in steps:
                 if version_of(self.session.model) != version:
-                    raise ValueError("the model's weights have changed meanwhile")
+                    raise ValueError("the model's weights have changed during the ablation")
                 if step.seen and (step.complete or time.monotonic() - published > PUBLISH_EVERY):
                     published = time.monotonic()
                     most = np.argsort(-np.abs(step.change), kind="stable")[:CLASSES]

@@ -36,7 +36,7 @@ class BackProjectionTraits(SelectionTraits):
     start = synced(t.Enum(STARTS, "maximum", help="what is projected back: the map's maximum, all of it, the position"))
     back_projection_display = synced(t.Enum(("colour", "signed", "norm"), "colour", help="how the pixels are shown"))
     smooth = synced(t.Bool(False, help="whether they are shown under a Gaussian"))
-    origin = payload(unit_payloads.Origin, "a unit that is kept while another one is looked at")
+    origin = payload(unit_payloads.Origin, "a unit that is kept while another one is selected")
     back_projection = payload(
         unit_payloads.BackProjectionPayload | payloads.Failed, "the pixels, or the selected layer"
     )

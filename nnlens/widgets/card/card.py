@@ -91,7 +91,7 @@ class CardPart(UnitPart):
     def _steps(self) -> Generator[None, None, None]:
         try:
             if self.view.update():
-                return  # which began this anew
+                return  # which started this again
         except Exception as error:
             self.view.show_error(error)
             return

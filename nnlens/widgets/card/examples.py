@@ -88,7 +88,7 @@ class ExamplesPart(UnitPart):
         if search.data is None:
             return
         layer, unit, kind = self.selection.layer, self.selection.unit, self.traits.kind
-        done = 0 if search.found is None else search.found.done
+        done = 0 if search.results is None else search.results.done
         made_of = search.data, search.layers, done, search.current, layer, unit, kind
         self.publish("examples", made_of, lambda: self._payload(kind))
 

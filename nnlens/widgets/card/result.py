@@ -20,7 +20,7 @@ class UnitCard:
     Attributes
     ----------
     image, layer, unit
-        What is looked at.
+        The selected one.
     activations : Activations
         The layer's; the unit's map is `activations.values[unit]`.
     back_projection : BackProjection

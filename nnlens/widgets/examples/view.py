@@ -33,7 +33,7 @@ class ExamplesWidget(View, LayersTraits, CardTraits, ExamplesTraits):
     @property
     def result(self) -> DatasetExamples | None:
         """What was found so far, by layer: all of it once `.wait()` has returned."""
-        return self.session.search.found
+        return self.session.search.results
 
     def baking_order(self) -> Sequence[Part]:
         """The examples first: other layers take what is left of the page."""

@@ -54,7 +54,7 @@ class ExperimentPart(Part):
         score = one_of(options.get("score"), "score", ("probability", "logit"), "probability")
         if score == "logit" and sample.scored().averaged:
             raise ValueError(
-                "score must be 'probability' for the mean over a map: choose a place for its logit, "
+                "score must be 'probability' for the mean over a map: choose a position for its logit, "
                 "target=(class, row, column)"
             )
         traits.fills = fills_of(sample)
@@ -143,7 +143,7 @@ class ExperimentPart(Part):
         """The map of one size, stride, fill and shape as it grows; what there is stays with the image."""
         size, stride, fill, shape = key
         if sample.version != version_of(self.session.model):
-            raise ValueError("the model has changed since this image was looked at: look at it again")
+            raise ValueError("the model has changed since this image was recorded: open it again")
         steps = occlusion_steps(
             self.session.model,
             sample.input.x,

@@ -9,7 +9,7 @@ export const KEYS: Keys = [
   ["layers: ← →", "fold and unfold"],
   ["layers: /", "type to filter"],
   ["mosaic: arrows", "choose a unit"],
-  ["mosaic: Enter, or a double click", "open its card"],
+  ["mosaic: Enter, or a double click", "open its unit card"],
   ["unit: arrows", "move the position"],
   ["unit: o", "over the photograph"],
 ];

@@ -7,7 +7,7 @@ import { type Context, NEEDS_KERNEL } from "../../model/context.ts";
 import type { Mosaic } from "../../model/layer.ts";
 import type { Scene } from "../../model/scene.ts";
 import { choice, h, say, sized } from "../../ui/dom.ts";
-import { percent, shape, short } from "../../ui/format.ts";
+import { percent, reducedWords, shape, short } from "../../ui/format.ts";
 
 const HEIGHT = 300;
 
@@ -46,7 +46,7 @@ export function mosaicPane(context: Context, scene: Scene): HTMLElement {
   const tokens = h("input", { type: "text", class: "nn-short", placeholder: "guess" });
   const arrangement = h("label", { class: "nn-control", hidden: true }, "tokens as", tokens);
   tokens.disabled = !context.live;
-  arrangement.title = context.live ? "rows × columns, or strip; empty: the guess" : NEEDS_KERNEL;
+  arrangement.title = context.live ? "rows × columns, or strip; empty to detect it" : NEEDS_KERNEL;
   let typing = false;
   context.listen(tokens, "input", () => (typing = true));
   context.listen(tokens, "blur", () => (typing = false));
@@ -54,7 +54,7 @@ export function mosaicPane(context: Context, scene: Scene): HTMLElement {
     typing = false;
     const count = scene.layer.mosaic?.tokens ?? 0;
     const chosen = gridFrom(tokens.value, count);
-    const rule = `rows × columns with at most ${count} places, or strip, or empty for the guess`;
+    const rule = `rows × columns with at most ${count} positions; or strip; empty to detect it`;
     tokens.setCustomValidity(chosen === undefined ? rule : "");
     if (tokens.reportValidity() && chosen !== undefined) context.set({ grid: chosen, position: null });
   });
@@ -151,7 +151,7 @@ export function mosaicPane(context: Context, scene: Scene): HTMLElement {
     if (mosaic.dead) parts.push(`dead ${mosaic.dead}`);
     if (mosaic.not_finite) parts.push(`${mosaic.not_finite} values not finite`);
     if (mosaic.layout !== "one map per channel") parts.push(mosaic.layout);
-    if (mosaic.step > 1) parts.push(`shown at 1/${mosaic.step}, each cell by its strongest value`);
+    if (mosaic.step > 1) parts.push(`drawn reduced: ${reducedWords(mosaic.step)}`);
     say(facts, parts.join(" · "));
     arrangement.hidden = !mosaic.tokens;
     if (!typing) tokens.value = mosaic.grid ? mosaic.grid.join(" × ") : "strip";
@@ -161,7 +161,7 @@ export function mosaicPane(context: Context, scene: Scene): HTMLElement {
       "aria-label",
       `activations of ${mosaic.layer}, ${parts.join(", ")}; unit ${context.get("unit")} is selected`,
     );
-    if (!reading.textContent) say(reading, "point at a tile: it reads the value; click selects the unit");
+    if (!reading.textContent) say(reading, "point at a tile to read its value; click to select the unit");
   };
 
   const at = (event: PointerEvent) => {

@@ -133,7 +133,7 @@ export function unitPane(context: Context, scene: Scene): HTMLElement {
     canvas.setAttribute("aria-label", `${mosaic.layer}, ${text}`);
     const position = context.get("position");
     if (position) read(position[0], position[1]);
-    else say(reading, "point at the map: it reads the value; click keeps the place");
+    else say(reading, "point at the map to read its value; click to select the position");
   };
 
   const read = (row: number, column: number) => {

@@ -47,9 +47,9 @@ export function controlsPane(context: Context, scene: Scene): HTMLElement {
   const scale = choice(
     "scale",
     [
-      ["each", "each its own"],
-      ["method", "one for a method"],
-      ["all", "one for all"],
+      ["each", "of each map"],
+      ["method", "of each method"],
+      ["all", "the same for all"],
     ],
     (value) => context.set({ maps_scale: value }),
   );
@@ -105,7 +105,7 @@ export function controlsPane(context: Context, scene: Scene): HTMLElement {
     );
     const layers = context.get("cam_layers");
     layer.select.replaceChildren(
-      h("option", { value: "" }, "the last with places"),
+      h("option", { value: "" }, "the last one with spatial maps"),
       ...layers.map((name) => h("option", { value: name }, name)),
     );
     layer.select.value = context.get("cam_layer");

@@ -154,7 +154,7 @@ export function evidencePane(context: Context): HTMLElement {
         h(
           "div",
           { class: "nn-soft" },
-          error ? `no map, no evidence: ${error}` : context.live ? "coming…" : "this page does not hold it",
+          error ? `no map: ${error}` : context.live ? "coming…" : "not stored in this page",
         ),
       );
     curves.hidden = caption.hidden = !evidence?.curves;
@@ -273,11 +273,7 @@ export function evidencePane(context: Context): HTMLElement {
     );
     agreement.replaceChildren(
       h("table", {}, head, ...lines),
-      h(
-        "div",
-        { class: "nn-soft" },
-        "rank correlation of the methods' importances: methods that agree need not be right",
-      ),
+      h("div", { class: "nn-soft" }, "rank correlation between the methods; methods that agree may all be wrong"),
     );
   };
 

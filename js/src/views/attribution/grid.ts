@@ -40,7 +40,7 @@ export function gridPane(context: Context, scene: Scene): HTMLElement {
   const reading = h(
     "div",
     { class: "nn-soft nn-line", "aria-live": "off" },
-    "point at a map: all of them read the same place",
+    "point at a map to read all of them at that position",
   );
   let cells: Cell[] = [];
   let columns: { method: MethodName; head: HTMLElement; cost: HTMLElement; strip: HTMLElement }[] = [];
@@ -145,7 +145,7 @@ export function gridPane(context: Context, scene: Scene): HTMLElement {
 
   const read = () => {
     if (!point) {
-      say(reading, "point at a map: all of them read the same place");
+      say(reading, "point at a map to read all of them at that position");
       return;
     }
     const row = context.get("row");
@@ -184,7 +184,7 @@ export function gridPane(context: Context, scene: Scene): HTMLElement {
     const chosen = cell.row === context.get("row") && cell.method === context.get("method");
     cell.canvas.classList.toggle("nn-chosen", chosen);
     const error = failureOf(context.get(`map_${cell.method}`)?.[cell.row]);
-    const waiting = context.live ? `waiting: ${passesOf(cell.method)} passes` : "this page does not hold it";
+    const waiting = context.live ? `waiting: ${passesOf(cell.method)} passes` : "not stored in this page";
     say(cell.empty, error || (map ? "" : waiting));
     cell.empty.hidden = Boolean(map && !error);
     cell.canvas.hidden = Boolean(error);
@@ -244,7 +244,7 @@ export function gridPane(context: Context, scene: Scene): HTMLElement {
   const tell = () => {
     const row = context.get("row");
     const about = context.get("rows")[row];
-    say(of, `what the checks say · ${about?.photo ? `${about.image}, ` : ""}${about?.label ?? ""}`);
+    say(of, `results of the checks · ${about?.photo ? `${about.image}, ` : ""}${about?.label ?? ""}`);
     for (const { method, cost, strip } of columns) {
       const map = sent(context, row, method);
       const passes = map?.data
@@ -265,7 +265,7 @@ export function gridPane(context: Context, scene: Scene): HTMLElement {
 
   const checks = (context: Context, row: number, method: MethodName): HTMLElement[] => {
     const evidence = context.get(`evidence_${method}`)?.[row];
-    if (!evidence) return [h("div", { class: "nn-soft" }, sent(context, row, method)?.data ? "no evidence yet" : "")];
+    if (!evidence) return [h("div", { class: "nn-soft" }, sent(context, row, method)?.data ? "not checked yet" : "")];
     const parts: HTMLElement[] = [];
     if (evidence.curves) {
       const canvas = h("canvas", { class: "nn-curve", role: "img" });

@@ -10,7 +10,7 @@ export default view({
   name: "attribution",
   columns: [
     [pane("photo", "photograph", switchesPane), pane("bars", "most probable classes", barsPane)],
-    [pane("controls", "what is compared", controlsPane), pane("grid", "maps side by side", gridPane)],
+    [pane("controls", "methods and settings", controlsPane), pane("grid", "maps side by side", gridPane)],
   ],
   below: [
     grid("wide", [

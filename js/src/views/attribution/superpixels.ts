@@ -206,7 +206,7 @@ export function surrogatePane(context: Context, scene: Scene): HTMLElement {
     say(title, method ? `superpixels · ${method === "lime" ? "LIME" : "KernelSHAP"} of ${about?.label ?? ""}` : "");
     if (!surrogate) {
       list.replaceChildren();
-      say(words, !method ? "" : context.live ? "coming…" : "this page does not hold it");
+      say(words, !method ? "" : context.live ? "coming…" : "not stored in this page");
       return;
     }
     const shown = strongest(surrogate, LISTED);
@@ -228,7 +228,7 @@ export function surrogatePane(context: Context, scene: Scene): HTMLElement {
           type: "button",
           class: "nn-link",
           "aria-pressed": String(off),
-          title: `superpixel ${part}: ${signedShort(value)}, 95 % interval ${signedShort(surrogate.low[part])} … ${signedShort(surrogate.high[part])}${unsure ? ": it may be of either sign" : ""}; click to switch it off`,
+          title: `superpixel ${part}: ${signedShort(value)}, 95 % interval ${signedShort(surrogate.low[part])} … ${signedShort(surrogate.high[part])}${unsure ? ": it may have either sign" : ""}; click to switch it off`,
         },
         h("span", { class: "nn-name" }, `${off ? "off: " : ""}superpixel ${part}${unsure ? " ?" : ""}`),
         h("span", { class: "nn-balance" }, bar, line),
@@ -246,7 +246,7 @@ export function surrogatePane(context: Context, scene: Scene): HTMLElement {
     const r2 = surrogate.r2 === null || surrogate.r2 === undefined ? "not defined" : surrogate.r2.toFixed(2);
     say(
       words,
-      `R² ${r2} over ${surrogate.samples.toLocaleString("en")} samples; the line is the 95 % interval; ${unsure} of ${surrogate.coefficients.length} superpixels may be of either sign (?). Orange speaks for the class, blue against it.`,
+      `R² ${r2} over ${surrogate.samples.toLocaleString("en")} samples; the line is the 95 % interval; ${unsure} of ${surrogate.coefficients.length} superpixels may have either sign (?). Orange supports the class, blue opposes it.`,
     );
   };
   const point = (part: number | null) => {

@@ -65,7 +65,7 @@ export function examplesPane(context: Context, scene: Scene): HTMLElement {
     gallery.replaceChildren(...results.items.map((item) => figure(item, shown)));
     say(
       words,
-      `${results.seen} images: it is active in ${percent(results.fires)}, mean ${short(results.mean)}, ${percent(results.zeros)} of its values are 0`,
+      `${results.seen} images; active in ${percent(results.fires)}, mean ${short(results.mean)}, ${percent(results.zeros)} of its values are 0`,
     );
     if (mine) drawDistribution(results);
   };

@@ -7,7 +7,7 @@ import { h, toggle } from "../../ui/dom.ts";
 export function cardPane(context: Context, scene: Scene): HTMLElement {
   const body = h("div", { class: "nn-card-body" });
   const open = toggle("unit card", (on) => context.set({ card: on }));
-  open.title = "back to the pixels, best images, synthesis, wiring and ablation of the selected unit";
+  open.title = "back-projection, examples, synthesis, connections and ablation of the selected unit";
   const opens = !context.hides("card") && (context.live || context.get("card_module"));
   let rendered = false;
   context.watch(["card", "card_module"], async () => {
@@ -24,7 +24,7 @@ export function cardPane(context: Context, scene: Scene): HTMLElement {
       body.append(...module.default.renderCard(context, scene));
     } catch (error) {
       rendered = false;
-      context.set({ error: { message: `the browser could not open the unit card: ${error}`, traceback: "" } });
+      context.set({ error: { message: `could not open the unit card: ${error}`, traceback: "" } });
     } finally {
       URL.revokeObjectURL(url);
     }

@@ -7,7 +7,7 @@ import { sizeCurvePane } from "./size_curve.ts";
 
 export const KEYS: Keys = [
   ["photograph: arrows", "move the occluder"],
-  ["photograph: click", "pin the occluder, or let it follow the mouse again"],
+  ["photograph: click", "pin the occluder, or release it"],
   ["photograph: Esc", "remove the occluder"],
   ["occlusion map: arrows", "step through the positions"],
 ];

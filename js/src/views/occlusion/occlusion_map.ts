@@ -167,7 +167,7 @@ export function occlusionMapPane(context: Context, scene: Scene): HTMLElement {
       scale.show(
         limits,
         scene.table(limits),
-        `change of ${noun()}; blue: hiding it costs ${scene.label(scene.target)}`,
+        `change of ${noun()}; blue: hiding it lowers ${scene.label(scene.target)}`,
         true,
       );
     }
@@ -269,7 +269,7 @@ export function occlusionMapPane(context: Context, scene: Scene): HTMLElement {
     const occluder = context.get("occluder");
     const position = map && occluder && !stale(map) ? map.find(occluder[0], occluder[1]) : null;
     if (!map || !position) {
-      say(reading, "point at the map: it reads one position");
+      say(reading, "point at the map to read one position");
       return;
     }
     const kind = context.get("score");

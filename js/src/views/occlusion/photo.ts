@@ -19,7 +19,7 @@ export function photoPane(context: Context, scene: Scene): HTMLElement {
   const clear = h("button", { type: "button", hidden: true }, "clear");
   const paints = context.live && !context.hides("paint");
   const tools = paints ? h("div", { class: "nn-row" }, hand, erase, clear) : null;
-  hand.title = "paint over what the network is not to see";
+  hand.title = "hide a region by painting over it";
   const notes = h("div", { class: "nn-soft" });
   const pressed = (button: HTMLElement) => button.getAttribute("aria-pressed") === "true";
   const press = (button: HTMLElement, on: boolean) => button.setAttribute("aria-pressed", String(on));
@@ -158,13 +158,13 @@ export function photoPane(context: Context, scene: Scene): HTMLElement {
     const where = occluder
       ? `, occluder of ${size()} pixels at row ${occluder[0]}, column ${occluder[1]}`
       : masked
-        ? `, ${scene.experiment.mark[0]} of its pixels hidden by hand`
+        ? `, ${scene.experiment.mark[0]} of its pixels masked`
         : "";
     canvas.setAttribute("aria-label", `${image().name}: ${image().shown_as}${where}`);
     if (under) say(live, `${text}; most probable: ${scene.label(under.top)}`);
     canvas.title = context.live
-      ? "move the occluder over the photograph; click to pin it, arrows move it, Escape takes it away"
-      : "the occluder steps over the positions that this page holds; click to pin it, arrows move it";
+      ? "move the occluder over the photograph; click to pin it, arrow keys move it, Escape removes it"
+      : "the occluder moves between the positions stored in this page; click to pin it, arrow keys move it";
   };
 
   scene.photo.onLoad(draw);

@@ -23,9 +23,7 @@ export function sizeCurvePane(context: Context, scene: Scene): HTMLElement {
     empty.hidden = Boolean(curve);
     say(
       empty,
-      context.get("occluder")
-        ? "computing…"
-        : "place the occluder: here stands what larger and smaller ones would do there",
+      context.get("occluder") ? "computing…" : "place the occluder to see what larger and smaller ones would do there",
     );
     if (!curve) return;
     const values = curve.score(kind).map((value) => value ?? Number.NaN);

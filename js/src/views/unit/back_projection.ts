@@ -49,7 +49,7 @@ export function backProjectionPane(context: Context, scene: Scene): HTMLElement 
   const keep = toggle("keep this unit", (on) =>
     context.set({ origin: on ? { layer: context.get("layer"), unit: context.get("unit") } : null }),
   );
-  keep.title = "then choose another layer, and this shows what the kept unit draws from it";
+  keep.title = "then choose an earlier layer to see what the kept unit receives from it";
 
   let zoomed = true;
   const zoom = toggle("zoom", (on) => {
@@ -58,7 +58,7 @@ export function backProjectionPane(context: Context, scene: Scene): HTMLElement 
     draw();
   });
   zoom.on(true);
-  zoom.title = "only the pixels that the place sees";
+  zoom.title = "only the receptive field of this position";
 
   /** What the place that is followed back sees, with a margin, where that is a small part: [top, left, rows, columns]. */
   const near = (
@@ -136,7 +136,11 @@ export function backProjectionPane(context: Context, scene: Scene): HTMLElement 
       const even = deviation ? smoothed(values, rows, columns, deviation) : values;
       const limits = limitsIn(even, shown === "signed");
       pixels = tabled(even, limits, scene.table(limits));
-      scale.show(limits, scene.table(limits), projection.at ? `per activation of ${projection.at}` : "per input value");
+      scale.show(
+        limits,
+        scene.table(limits),
+        projection.at ? `per unit of activation of ${projection.at}` : "per input value",
+      );
     }
     const { step } = projection; // of a large image: each number of the texture is that of step × step pixels
     const part = projection.at ? null : near(projection, rows * step, columns * step);

@@ -53,7 +53,7 @@ export function connectionsPane(context: Context, scene: Scene): HTMLElement {
     say(
       usedFor,
       connections.uses.length
-        ? "read by these units, with what each would lose without it at the most affected place"
+        ? "used by these units; the number is what each would lose without it, at the most affected position"
         : "no later operation combines it with others",
     );
     unitLinks(context, above, connections.uses);

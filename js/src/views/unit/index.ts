@@ -31,13 +31,13 @@ const unit = view({
   ],
   below: [grid("wide", [[examples], [connections]])],
   keys: [
-    ["picture: click", "choose the position on the unit's map that sees it"],
-    ["picture: Esc", "end drawing, or forget the position"],
+    ["picture: click", "choose the position of the unit's map that sees it"],
+    ["picture: Esc", "stop drawing, or clear the position"],
     ["unit: arrows", "move the position"],
     ["unit: o", "over the photograph"],
     ["layers: ↑ ↓", "choose an operation"],
     ["b", "the next rule of back-projection"],
-    ["d", "keep the unit, or let it go"],
+    ["d", "keep this unit, or release it"],
     ["z", "zoom to the receptive field, or back"],
   ],
   code: (context, scene) => {

@@ -26,7 +26,7 @@ export function inputPane(context: Context, scene: Scene): HTMLElement {
   const wide = h("input", { type: "range", min: 1, max: 12, step: 0.5, "aria-label": "the pencil's width" });
   const tools = h("div", { class: "nn-row" }, ink, wide, eraser, blank);
   tools.hidden = true;
-  draws.title = "draw on the picture: the network looks at every stroke";
+  draws.title = "draw on the picture; the network runs after every stroke";
 
   const begin = (on: boolean) => {
     drawing = on;
@@ -141,7 +141,7 @@ export function inputPane(context: Context, scene: Scene): HTMLElement {
       seen,
       field
         ? `(${at.join(", ")}) sees ${field[2] - field[0] + 1} × ${field[3] - field[1] + 1} pixels`
-        : "point here or at the unit's map: the box is what it sees",
+        : "point here or at the unit's map to see the receptive field",
     );
   };
   const read = () => {
@@ -149,7 +149,7 @@ export function inputPane(context: Context, scene: Scene): HTMLElement {
     const at = probability.indexOf(Math.max(...probability.map((value) => value ?? Number.NEGATIVE_INFINITY)));
     say(reading, `${scene.label(classes[at])} ${amount(context, probability[at])}`);
     canvas.setAttribute("aria-label", `${picture().name}: ${picture().shown_as}`);
-    canvas.title = drawing ? "draw; Escape ends it" : "click: the place on the unit's map that sees this";
+    canvas.title = drawing ? "draw; Escape ends it" : "click to choose the position of the unit's map that sees this";
   };
   scene.photo.onLoad(draw);
   scene.selected.onHover(draw);

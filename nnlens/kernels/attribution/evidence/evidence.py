@@ -231,7 +231,7 @@ def evidence_steps(
 
     Parameters
     ----------
-    found : Attribution
+    result : Attribution
         A map of this subject, computed with `options`.
     checks : sequence of str
         Which are made: "faithfulness", "randomisation", "seeds", "sensitivity".

@@ -119,7 +119,7 @@ def _is_one_layer(model: nn.Module, path: str, kinds: Mapping[str, set[str]], re
 
 
 def randomised(model: nn.Module, layers: Sequence[str], seed: int = 0) -> nn.Module:
-    """A copy of a model with the weights of these modules drawn anew.
+    """A copy of a model with random new weights in these modules.
 
     From normal distributions of their own mean and deviation, tensor by tensor; running statistics stay. Weights that
     are computed from others are drawn as the layer uses them. They are drawn in the order of the layers: one more at
@@ -133,7 +133,7 @@ def randomised(model: nn.Module, layers: Sequence[str], seed: int = 0) -> nn.Mod
             twin = copy.deepcopy(model)
             _make_plain(twin)
     except Exception as error:
-        raise ValueError(f"the model cannot be copied, and its own weights are left alone: {error}") from error
+        raise ValueError(f"the model cannot be copied, so its weights cannot be randomised: {error}") from error
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for path in layers:
@@ -197,7 +197,7 @@ def randomisation_steps(
     given_count(levels, "levels")
     names = weighted_layers(subject.model, subject.recording)[::-1]
     if not names:
-        raise ValueError("the model has no weights that could be randomised")
+        raise ValueError("the model has no weights to randomise")
     count = min(levels, len(names))
     stops = [round((index + 1) * len(names) / count) for index in range(count)]
     layers = tuple(names[stop - 1] for stop in stops)

@@ -56,7 +56,7 @@ def seed_spread_steps(
     """Run the method with other seeds, on the same superpixels: each costs as much as the method."""
     given_count(seeds, "seeds", 2)
     if not method_named(original.method).random:
-        raise ValueError(f"seeds make no difference to {original.method}: it draws nothing")
+        raise ValueError(f"seeds do not change {original.method}: it draws no random numbers")
     first = int(options.get("seed", 0))
     result, spread = [original], None
     if original.surrogate is not None and original.surrogate.labels is not None:

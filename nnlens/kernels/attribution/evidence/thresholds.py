@@ -24,7 +24,7 @@ LIKE_EDGES = 0.6
 # depend on the image enough to compare orders of deletion.
 SCORE_MOVES = 0.05
 
-# Randomisation: the rank correlation that remains after the last layers' weights are drawn anew. At 0.75 more than
+# Randomisation: the rank correlation that remains after the last layers' weights are randomised. At 0.75 more than
 # half of the variance of the ranks is shared with the map of the randomised network; at 0.5 a quarter is.
 UNCHANGED = 0.75
 PARTLY_UNCHANGED = 0.5

@@ -91,7 +91,7 @@ def attention_rollout(subject: Subject, *, discard: float = 0.0) -> Iterator[Att
     tokens = blocks[0].shape[-1]
     grid = token_grids(recording).get(tokens)
     if grid is None:
-        raise ValueError(f"attention_rollout cannot tell how {tokens} tokens lie on the image")
+        raise ValueError(f"attention_rollout does not know where the {tokens} tokens are in the image")
     total = torch.eye(tokens, dtype=torch.float64)
     for block in blocks:
         if block.shape[-1] != tokens:

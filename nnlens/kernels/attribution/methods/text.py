@@ -143,18 +143,18 @@ def lime_text(
     values = rows[:, target].double().numpy()
     fit = Fit(on.shape[1], ridge)
     fit.add(on, values, proximity(on, width))
-    found_fit = fit.solve()
+    surrogate = fit.solve()
     if once:
         # Each occurrence is shown with the coefficient of its word.
-        found_fit = Surrogate(
-            coefficients=found_fit.coefficients[switch_of],
-            intercept=found_fit.intercept,
-            errors=found_fit.errors[switch_of],
-            r2=found_fit.r2,
-            samples=found_fit.samples,
+        surrogate = Surrogate(
+            coefficients=surrogate.coefficients[switch_of],
+            intercept=surrogate.intercept,
+            errors=surrogate.errors[switch_of],
+            r2=surrogate.r2,
+            samples=surrogate.samples,
         )
     return TextAttribution(
-        text=text, spans=spans, surrogate=found_fit, target=target, score=score, value=float(values[0]), seed=seed
+        text=text, spans=spans, surrogate=surrogate, target=target, score=score, value=float(values[0]), seed=seed
     )
 
 
