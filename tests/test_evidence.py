@@ -285,7 +285,7 @@ def test_seeds_and_what_they_change():
     np.testing.assert_allclose(found.deviation, rows.std(0, ddof=1), atol=1e-6)
     assert found.correlations[0] == pytest.approx(spearman(maps[0].signed(), maps[1].signed()), abs=1e-6)
     assert found.unsure == int((np.sign(rows) != np.sign(rows[0])).any(0).sum())
-    with pytest.raises(ValueError, match="seeds make no difference to gradient"):
+    with pytest.raises(ValueError, match="seeds do not change gradient"):
         next(seed_spread_steps(subject, last(attribution_steps(subject, "gradient")), {}))
 
 

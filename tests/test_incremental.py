@@ -436,7 +436,7 @@ ODD = {
 }  # fmt: skip
 
 
-@pytest.mark.filterwarnings("ignore:occlusion goes on with", "ignore:the model's scores depend on")
+@pytest.mark.filterwarnings("ignore:occlusion continues with", "ignore:the model's scores depend on")
 @pytest.mark.parametrize("name", ODD)
 def test_odd_but_sound_models(name):
     torch.manual_seed(0)
@@ -586,7 +586,7 @@ def test_masks_and_sizes_at_one_place(net):
         np.testing.assert_allclose(scores, one[0], atol=1e-5)
     with pytest.raises(ValueError, match=r"masks must be \(n, 20, 20\) as the input, got \(1, 3, 3\)"):
         masked_scores(net, x, np.ones((1, 3, 3)), fill=0.0)
-    with pytest.raises(ValueError, match='fill must not be "surround" here'):
+    with pytest.raises(ValueError, match='fill must not be "surround" for masks'):
         masked_scores(net, x, masks, fill="surround")
 
 

@@ -77,7 +77,7 @@ def test_what_is_no_image_is_named(image, error, message):
 
 
 def test_a_cut_off_file_is_named(picture):
-    with pytest.raises(ValueError, match="image must be a whole picture"):
+    with pytest.raises(ValueError, match="image must be a complete picture"):
         read_image(encoded(picture, "JPEG")[:-400])
 
 
@@ -133,7 +133,7 @@ def test_ready_tensors_go_in_as_they_are():
     ("image", "message"),
     [
         (torch.zeros(2, 3, 4, 4), r"image must be one image as a tensor .* got \(2, 3, 4, 4\)"),
-        (torch.zeros(3, 4, 4, dtype=torch.uint8), "image must be floating as a tensor .* got torch.uint8"),
+        (torch.zeros(3, 4, 4, dtype=torch.uint8), "image must be floating-point as a tensor .* got torch.uint8"),
         (torch.zeros(3, 0, 4), r"image must not be empty, got a tensor of shape \(3, 0, 4\)"),
         (torch.full((3, 4, 4), torch.inf), "image must be finite"),
         ("cat.jpg", "image must be a ready tensor where the lens has no preprocess"),

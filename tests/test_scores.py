@@ -282,7 +282,7 @@ def test_one_place_of_a_map_can_be_explained():
     np.testing.assert_allclose(kernels.gradient(model, X, target=2, output=position).values, right[0], atol=1e-6)
     with pytest.raises(ValueError, match=r"target's position must be inside the output's \(16, 16\)"):
         lens.explore(X, target=(2, 16, 0))
-    with pytest.raises(ValueError, match="only a model that gives a map of scores has places"):
+    with pytest.raises(ValueError, match="only a model that gives a map of scores has positions"):
         nnlens.Lens(Ending().eval()).explore(X, target=(2, 0, 0))
 
 

@@ -220,7 +220,7 @@ def test_a_map_is_given_up_where_the_model_changes_in_the_middle():
     steps = kernels.occlusion_steps(model, x, size=3, stride=2, batch_size=4)
     next(steps)
     model.net.head.weight.data.mul_(2)
-    with pytest.raises(ValueError, match="the model has changed while its map was made"):
+    with pytest.raises(ValueError, match="the model has changed during the computation"):
         list(steps)
 
 
@@ -378,5 +378,5 @@ def test_an_explanation_is_given_up_where_the_model_changes_in_the_middle():
     steps = kernels.attribution_steps(kernels.Subject(model, x), "smoothgrad", samples=400)
     next(steps)
     model.net.head.weight.data.mul_(-1.5)
-    with pytest.raises(ValueError, match="the model has changed while it was explained"):
+    with pytest.raises(ValueError, match="the model has changed during the computation"):
         list(steps)

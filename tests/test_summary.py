@@ -144,7 +144,7 @@ def test_depth_folds():
 
 
 def test_without_an_image():
-    with pytest.raises(ValueError, match="nothing is selected yet"):
+    with pytest.raises(ValueError, match="there is no selection yet"):
         nnlens.Lens(nn.ReLU()).summary()
     model, inputs, _ = made("GPT")
     result = summary(model, *inputs, passes=1)

@@ -158,7 +158,7 @@ def test_bad_arguments(small):
         (lambda: synthesis(small, X, 5), r"class index 0…4, got 5"),
         (lambda: synthesis(small, X, "3"), "of must be a class index"),
         (lambda: synthesis(small, X, ("3", 1, (9, 0))), r"inside the 8 × 8 map, got \(9, 0\)"),
-        (lambda: synthesis(small, X, ("3", [1.0, 2])), "direction of 8 numbers, one a unit, got 2"),
+        (lambda: synthesis(small, X, ("3", [1.0, 2])), "direction of 8 numbers, one for each unit, got 2"),
         (lambda: synthesis(small, X, ("3", np.zeros(8))), "not 0 everywhere"),
         (lambda: synthesis(small, X, 0, recipe="dream"), "recipe must be one of fourier, yosinski, got 'dream'"),
         (lambda: synthesis(small, X, 0, steps=0), "steps must be a whole number of at least 1, got 0"),

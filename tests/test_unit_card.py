@@ -261,7 +261,7 @@ def test_a_folder_with_a_broken_file(lens, pictures, tmp_path):
     shown.wait(20)
     assert shown.search["done"] == 7
     assert [words for _, words in shown.search["skipped"]] == [
-        "image must be a picture that Pillow can read, but broken.png is none"
+        "image must be a picture that Pillow can read, got broken.png, which is not one"
     ]
     item = shown.examples["items"][0]
     assert item["name"].startswith(item["label"])
@@ -274,7 +274,7 @@ def test_a_folder_with_a_broken_file(lens, pictures, tmp_path):
         ("nowhere", "dataset must be a folder that exists, got 'nowhere'"),
         ([], "at least one image"),
         (5, "dataset must be a folder, a torch Dataset"),
-        ([b"none", b"no"], "must hold images that can be read, but the first cannot"),
+        ([b"none", b"no"], "must hold images that can be read, but the first one cannot"),
         (torch.zeros(3, 8, 8), r"shape \(n, c, h, w\) as a tensor"),
     ],
 )
@@ -290,7 +290,7 @@ def test_bad_options(lens, photo, pictures):
         (lambda: lens.unit(photo, layer="block", channel=8), r"unit must be 0…7"),
         (lambda: lens.unit(photo, layer="block", channel="3"), "unit must be a whole number, got '3'"),
         (lambda: lens.unit(photo, layer="block", position=(99, 0)), "position must be inside"),
-        (lambda: lens.unit(photo, hide=["everything"]), "hide must name parts of input"),
+        (lambda: lens.unit(photo, hide=["everything"]), "hide must name panes and controls of input"),
         (lambda: lens.unit(photo, colour=1), "UnitWidget has no option 'colour'"),
         (lambda: lens.examples(pictures, layers="block"), "layers must be a list of names"),
         (lambda: lens.examples(pictures, layers=["blok"]), "did you mean"),

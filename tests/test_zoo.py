@@ -294,7 +294,7 @@ def test_a_recorder_that_recycles_gives_the_same_and_empties_the_last():
     second = recorder(*inputs)
     for name, value in kept.items():
         torch.testing.assert_close(second[name], value, rtol=0, atol=0)
-    with pytest.raises(ValueError, match=r"the value of 'patch' is gone: a later pass of its Recorder .* took"):
+    with pytest.raises(ValueError, match=r"the value of 'patch' is gone: a later pass of its Recorder .* reused"):
         first["patch"]
     assert torch.equal(mine, kept["patch"]), "what somebody else holds stays"
 
