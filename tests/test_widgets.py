@@ -349,7 +349,11 @@ def test_a_map_of_nothing_but_nan_still_draws(net, photo):
 def test_options_are_checked_by_name(lens, photo):
     for options, error, message in (
         ({"sizee": 3}, TypeError, "Explorer has no option 'sizee'; did you mean 'size'.; it takes"),
-        ({"hide": ["mosiac"]}, ValueError, "hide must name panes and controls of .*, got 'mosiac'; did you mean 'mosaic'"),
+        (
+            {"hide": ["mosiac"]},
+            ValueError,
+            "hide must name panes and controls of .*, got 'mosiac'; did you mean 'mosaic'",
+        ),
         ({"hide": ["map"], "show": ["map"]}, ValueError, "hide and show must not both be given"),
         ({"layer": "nowhere"}, ValueError, "layer must be one of"),
         ({"target": "cow"}, ValueError, "target must be one of the 5 labels"),
