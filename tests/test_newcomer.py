@@ -86,7 +86,7 @@ def test_a_call_that_fails_leaves_what_is_shown():
 def test_regions_that_mean_nothing_are_refused():
     lens = nnlens.Lens(nn.Conv2d(3, 2, 3, padding=1))
     for region in (np.zeros((16, 16), bool), np.full((16, 16), 0.5), np.eye(16) * 3):
-        with pytest.raises(ValueError, match="target's region must (hold|mark)"):
+        with pytest.raises(ValueError, match=r"target's region must (hold|mark)"):
             lens.occlusion(x, target=(1, region))
     with pytest.raises(TypeError, match="region as an array"):
         lens.occlusion(x, target=(1, np.eye(16).tolist()))
