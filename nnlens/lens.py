@@ -150,7 +150,7 @@ class Lens:
 
     @task.setter
     def task(self, task: Task | None) -> None:
-        # What was known of the logits was known of another task.
+        # `logits` was given for another task.
         self._session.read_as(task, None)
 
     @property

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { borders, limitsFor, reachOf, shownValues } from "../src/draw/attribution_map.ts";
-import { codeColors, colorOf, decode, limitsOf, packTable } from "../src/draw/colors.ts";
+import { codeColors, colorOf, decode, limitsOf, packedHex, packTable } from "../src/draw/colors.ts";
 import { OcclusionMap } from "../src/draw/occlusion_map.ts";
 import { coloured, flat, limitsIn, smoothed } from "../src/draw/signed.ts";
 import { gridFrom, hit, layout, order } from "../src/draw/tiles.ts";
@@ -113,6 +113,10 @@ describe("tree", () => {
     expect(names("nothing")).toEqual([]);
   });
   it("knows the folders above a name", () => expect(parents("a.b.c")).toEqual(["a", "a.b"]));
+});
+
+it("packs a colour of the style sheet", () => {
+  expect(packedHex("#c2410c", 102)).toBe(0x660c41c2);
 });
 
 describe("occlusion map", () => {

@@ -70,7 +70,7 @@ def _of_dimensions(pattern: str) -> str:
     return " ".join(pattern.format(count) for count in (1, 2, 3))
 
 
-# Whichever of the arguments see the image.
+# All arguments that see the image.
 _RULES = _table(
     (" ".join(POINTWISE), pointwise_rule),
     ("setitem", written_rule),

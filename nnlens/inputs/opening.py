@@ -97,7 +97,7 @@ def _decoded(data: bytes, name: str) -> Opened:
                 raise ValueError(f"image must have at most {most}, got {opened.width} × {opened.height}")
             opened.load()
             turned = opened.getexif().get(_UPRIGHT, 1) not in (0, 1)
-            # A copy, which lives on when the file is closed.
+            # A copy, which is still valid when the file is closed.
             upright = ImageOps.exif_transpose(opened) if turned else opened.copy()
     except UnidentifiedImageError:
         raise ValueError(f"image must be a picture that Pillow can read, got {name}, which is not one") from None

@@ -18,7 +18,7 @@ from .prepare import current_passes, meaning_for
 from .prepared import Prepared, channels_last
 from .trust import Level, Reference, Trust
 
-_PIXELS = 4 * 224 * 224  # at once on a CPU: more fall out of its caches
+_PIXELS = 4 * 224 * 224  # at once on a CPU: more do not fit into its caches
 _BATCHES, _STEP = 12, 0.25  # how many of these make one step at most, and about how long one takes (seconds)
 
 

@@ -51,7 +51,7 @@ _UNFILLED = {"empty_like", "new_empty", "empty_strided"}
 _COMPUTED = {"T", "mT", "H", "mH", "real", "imag", "data"}
 
 
-# Functions by which a value becomes a number of Python, where their result is no tensor.
+# Functions that turn a tensor into a Python number.
 ESCAPES = {"item", "tolist", "numpy", "bool", "float", "int", "index", "complex", "array", "equal", "allclose",
            "is_nonzero"}  # fmt: skip
 

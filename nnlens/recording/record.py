@@ -304,7 +304,7 @@ def _hooks_everywhere() -> Iterator[None]:
     global _hooks_users
     with _hooks_lock:
         if _hooks_users == 0:
-            # Always called: a call that ends with a caught exception has ended, too.
+            # Always called, also after an exception that the model's code catches.
             after = register_module_forward_hook(_after_module, always_call=True)
             _hooks[:] = [register_module_forward_pre_hook(_before_module), after]
         _hooks_users += 1

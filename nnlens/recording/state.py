@@ -117,7 +117,7 @@ class _Snapshot:
         # each comparison walks through the model.
         self.tables: list[Any] | None = None
         if not any(map(_may_lead_back, values)) and not any(value is model for value in values):
-            # Views: what is added to a table later is seen in them. Most tables, hooks say, are empty.
+            # Views, which show what is added to a table later. Most tables, such as those of hooks, are empty.
             self.tables = [table.values() if isinstance(table, dict) else table for table in tables if table]
             self.empty = [table for table in tables if not table]
         # An object's id is valid as long as the object lives.
@@ -138,7 +138,7 @@ class _Snapshot:
         if [getattr(index, "forward", None) for index in self.classes] != self.forwards:
             return False
         if not self._same_attributes(model):
-            # Usually a training flag, or an attribute that was set to its own value.
+            # Usually a training flag, or an attribute that was set to the value it had.
             tables, before = _tables(model), self.tensor_ids
             if _settings(tables) != self.settings:
                 return False
@@ -250,7 +250,7 @@ def _checksum(argument: Any) -> Any:
     if isinstance(argument, np.ndarray):
         return zlib.crc32(argument.data)
     if argument.dtype == torch.uint8 and argument.ndim == 1 and argument.device.type not in ("cpu", "meta"):
-        # Instead of a copy to the CPU: two sums, one of them weighted by position.
+        # Two sums, one of them weighted by position, instead of a copy to the CPU.
         whole = argument[: len(argument) // 4096 * 4096].view(torch.int64).view(-1, 512)
         places = torch.arange(512, device=argument.device) * 2 + 1
         rest = argument[len(argument) // 4096 * 4096 :].cpu().numpy()

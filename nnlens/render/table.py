@@ -6,6 +6,7 @@ import html
 import math
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
@@ -14,7 +15,6 @@ from rich.text import Text
 from nnlens.kernels import Cost, Summary
 
 _SCREEN = 40  # lines
-_HEADS = ("operation", "output", "parameters", "FLOPs", "sees", "time", "memory")
 _STYLE = """<style>
 .nnlens-table { font-size: 12px; line-height: 20px; max-width: 1000px; overflow-x: auto;
   font-variant-numeric: tabular-nums; }
@@ -22,7 +22,6 @@ _STYLE = """<style>
 .nnlens-table summary { cursor: pointer; display: block; list-style: none; }
 .nnlens-table summary::-webkit-details-marker { display: none; }
 .nnlens-table .row { display: grid; min-width: 720px; column-gap: 8px;
-  grid-template-columns: minmax(220px, 2.4fr) 1.5fr 0.9fr 0.8fr 0.8fr 0.8fr 0.8fr;
   border-bottom: 1px solid rgba(127, 127, 127, 0.2); }
 .nnlens-table .row > span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; text-align: right;
   padding: 0 4px; }
@@ -34,6 +33,30 @@ _STYLE = """<style>
 .nnlens-table .what, .nnlens-table .silent { opacity: 0.65; font-weight: 400; }
 .nnlens-table summary:focus-visible { outline: 2px solid #4c8bf5; outline-offset: -2px; }
 </style>"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A column of the table, after that of the names.
+
+    Attributes
+    ----------
+    heading : str
+    text : callable
+        What a line shows.
+    share : callable, optional
+        A number; its share of the whole pass is drawn as a bar in the background.
+    silent : bool
+        Whether it is shown for modules that did not run, too.
+    width : float
+        The share of the table's width.
+    """
+
+    heading: str
+    text: Callable[[Cost], str]
+    share: Callable[[Cost], float | None] | None = None
+    silent: bool = False
+    width: float = 0.8
 
 
 class SummaryTable:
@@ -51,13 +74,14 @@ class SummaryTable:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         table = Table(box=None, pad_edge=False, header_style="bold", caption=self.caption(), caption_justify="left")
-        for head in _HEADS:
-            table.add_column(head, justify="left" if head == "operation" else "right", no_wrap=True)
+        table.add_column("operation", no_wrap=True)
+        for column in COLUMNS:
+            table.add_column(column.heading, justify="right", no_wrap=True)
         for cost in self.result.lines(self.result.depth):
             name = Text("  " * cost.depth)
             name.append(_short(cost), style="bold" if cost.children else "")
             name.append(f" {cost.label}" if cost.label != _short(cost) else "", style="dim")
-            table.add_row(name, *_cells(cost), style="dim" if cost.silent else "")
+            table.add_row(name, *(_cell(column, cost) for column in COLUMNS), style="dim" if cost.silent else "")
         yield table
 
     def __repr__(self) -> str:
@@ -67,10 +91,12 @@ class SummaryTable:
         return captured.get().rstrip()
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<span>{head}</span>" for head in _HEADS)
+        head = "".join(f"<span>{heading}</span>" for heading in ("operation", *(item.heading for item in COLUMNS)))
+        widths = f"minmax(220px, 2.4fr) {' '.join(f'{column.width:g}fr' for column in COLUMNS)}"
+        style = f"{_STYLE}<style>.nnlens-table .row {{ grid-template-columns: {widths}; }}</style>"
         tree = self._html(self.result.total)
         return (
-            f'{_STYLE}<div class="nnlens-table" role="figure" aria-label="{html.escape(self.caption())}">'
+            f'{style}<div class="nnlens-table" role="figure" aria-label="{html.escape(self.caption())}">'
             f'<div class="row head">{head}</div>{tree}<div>{html.escape(self.caption())}</div></div>'
         )
 
@@ -95,9 +121,8 @@ class SummaryTable:
             f'<span title="{html.escape(cost.name or cost.label)}" style="padding-left: {8 + 14 * cost.depth}px">'
             f'<span class="{kind}">{html.escape(_short(cost))}</span>{label}{note}</span>'
         )
-        shares = (0.0, 0.0, _share(cost.flops, total.flops), 0.0, _share(cost.seconds, total.seconds), 0.0)
         cells = "".join(
-            f"<span{_bar(share)}>{html.escape(text)}</span>" for text, share in zip(_cells(cost), shares, strict=True)
+            f"<span{_bar(_share(column, cost, total))}>{html.escape(_cell(column, cost))}</span>" for column in COLUMNS
         )
         row = f'<div class="row">{name}{cells}</div>'
         if not cost.children:
@@ -112,17 +137,15 @@ def _short(cost: Cost) -> str:
     return cost.name.rpartition(".")[2] or cost.label
 
 
-def _cells(cost: Cost) -> tuple[str, ...]:
-    if cost.silent:
-        return ("", _count(cost.parameters), "", "", "", "")
-    shape = "" if cost.shape is None else " × ".join(map(str, cost.shape))
-    sees = "" if cost.sees is None else str(cost.sees)
-    memory = _bytes(cost.bytes)
-    return shape, _count(cost.parameters), _count(cost.flops), sees, _time(cost.seconds), memory
+def _cell(column: Column, cost: Cost) -> str:
+    return "" if cost.silent and not column.silent else column.text(cost)
 
 
-def _share(part: float | None, whole: float | None) -> float:
-    return (part or 0) / whole if whole else 0.0
+def _share(column: Column, cost: Cost, total: Cost) -> float:
+    if column.share is None:
+        return 0.0
+    whole = column.share(total)
+    return (column.share(cost) or 0) / whole if whole else 0.0
 
 
 def _bar(share: float) -> str:
@@ -161,3 +184,13 @@ def _time(seconds: float) -> str:
     if seconds < 1e-3:
         return f"{seconds * 1e6:.0f} µs"
     return f"{seconds * 1e3:.1f} ms" if seconds < 1 else f"{seconds:.2f} s"
+
+
+COLUMNS = (
+    Column(heading="output", text=lambda cost: " × ".join(map(str, cost.shape or ())), width=1.5),
+    Column(heading="parameters", text=lambda cost: _count(cost.parameters), silent=True, width=0.9),
+    Column(heading="FLOPs", text=lambda cost: _count(cost.flops), share=lambda cost: cost.flops),
+    Column(heading="sees", text=lambda cost: "" if cost.sees is None else str(cost.sees)),
+    Column(heading="time", text=lambda cost: _time(cost.seconds), share=lambda cost: cost.seconds),
+    Column(heading="memory", text=lambda cost: _bytes(cost.bytes)),
+)

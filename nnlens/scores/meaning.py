@@ -71,7 +71,7 @@ class ScoreMeaning:
             )
         if self.unit and self.task != "regression":
             raise ValueError(f"unit must be left out for the task {self.task!r}: only quantities have one")
-        # An array has no equality of its own.
+        # Arrays cannot be compared with ==.
         region = self.position if isinstance(self.position, np.ndarray) else None
         known = self.position if region is None else (region.shape, region.tobytes())
         object.__setattr__(self, "_place", known)

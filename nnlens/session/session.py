@@ -26,7 +26,7 @@ from .setup import ModelSetup, check_meaning
 from .user_code import hold_during_user_code
 from .worker import Worker
 
-# The most urgent first: what a user waits for goes before what runs in the background.
+# The most urgent first: jobs that a user waits for come before jobs in the background.
 LANES = ("live", "hand", "image", "curve", "card", "map", "synthesis", "data")
 
 

@@ -162,7 +162,7 @@ class _Thread:
                 if not _lock.wait_for(lambda: self.ended or self._next() is not None, timeout=self._patience()):
                     if any(worker.ready() or worker.rests_until() < math.inf for worker in list(_workers)):
                         continue
-                    self._thread = None  # an idle thread would keep the objects of its last job alive
+                    self._thread = None  # otherwise an idle thread would keep the objects of its last job
                     return
                 if self.ended:
                     return

@@ -51,3 +51,9 @@ export function decode(code: number, low: number, high: number): number {
 export function css(packed: number): string {
   return `rgb(${packed & 255} ${(packed >> 8) & 255} ${(packed >> 16) & 255})`;
 }
+
+/** A "#rrggbb" colour with an alpha of 0…255, packed. */
+export function packedHex(hex: string, alpha: number): number {
+  const rgb = Number.parseInt(hex.slice(1), 16) || 0;
+  return ((alpha << 24) | ((rgb & 255) << 16) | (rgb & 0xff00) | (rgb >> 16)) >>> 0;
+}

@@ -174,6 +174,12 @@ export class Context {
     return this.model.answers?.(name) ?? [];
   }
 
+  /** A colour of the style sheet, such as "--nn-accent", for drawing on a canvas. */
+  color(name: string): string {
+    const style = getComputedStyle(this.root);
+    return style.getPropertyValue(name).trim() || style.color;
+  }
+
   get dark(): boolean {
     return this.root.dataset.theme === "dark";
   }

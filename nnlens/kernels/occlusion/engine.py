@@ -18,7 +18,7 @@ from .incremental import Incremental, plan_for
 from .occluder import Occluder
 from .windows import OperationPlan
 
-BLOCK = 16  # positions at once on a CPU: more fall out of its caches
+BLOCK = 16  # positions at once on a CPU: more do not fit into its caches
 
 
 class Engine:

@@ -19,7 +19,7 @@ from nnlens.recording.operations import function_of
 
 # Activation functions that look at more than one number.
 _MIXING = {"softmax", "log_softmax", "softmin", "glu", "gumbel_softmax"}
-# Reshapes behind which the numbers lie in the same order.
+# Reshapes after which the numbers are in the same order.
 _IN_ORDER = {"flatten", "view", "reshape", "squeeze", "unsqueeze", "unflatten", "view_as", "reshape_as"}
 
 

@@ -121,7 +121,7 @@ class Yosinski:
         """One step of gradient ascent, for the objective's slope at the pixels."""
         self.taken += 1
         axes = tuple(range(1, slope.ndim))
-        # Steps of one size: what a unit's gradient measures differs by orders between layers.
+        # Steps of equal size: the gradients of units differ by orders of magnitude between layers.
         moved = self.offset + 0.02 * slope / slope.square().mean(axes, keepdim=True).sqrt().clamp(min=1e-20)
         rows = zip(moved, slope, self.settings, strict=True)
         self.offset = torch.stack([self._held(*row) for row in rows]).clamp(-0.5, 0.5)

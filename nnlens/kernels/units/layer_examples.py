@@ -47,7 +47,7 @@ class _Ranking:
         places = maps[index[0].to(maps.device), index[1].to(maps.device)].argmax(1).cpu().numpy()
         touched = np.unique(units)
         most = int(np.bincount(units).max())
-        # Behind what is there, each unit's candidates in the order of the inputs: a stable sort keeps ties so.
+        # After the present examples, each unit's candidates in the order of the inputs: a stable sort keeps that order.
         new = np.full((len(touched), most), -np.inf, np.float32), np.zeros((len(touched), most), np.int64)
         result = np.zeros((len(touched), most), np.int32)
         order = np.lexsort((rows, units))

@@ -139,7 +139,7 @@ class JobPart(Part):
     def _work(self, generation: int) -> Generator[None, None, None]:
         grid = self._grid
         yield
-        with contextlib.suppress(Exception):  # each method will say what is wrong with them
+        with contextlib.suppress(Exception):  # each method reports what is wrong with them
             grid.superpixels.compute()
         grid.show_agreement()
         cells = grid.cells()

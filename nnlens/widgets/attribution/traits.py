@@ -30,7 +30,7 @@ DECIDING = ("samples", "segments", "segmentation", "width", "seed", "cam_layer")
 MAP = dict[str, payloads.AttributionPayload | payloads.NoMap]  # by row
 EVIDENCE = dict[str, payloads.EvidencePayload]  # by row
 
-# For each method a trait of its own: a new map must not send all others again.
+# Each method has its own trait, so that a new map does not send all others again.
 MapTraits: Any = type(
     "MapTraits",
     (t.HasTraits,),

@@ -35,7 +35,7 @@ class AttributionWidget(View, AttributionTraits):
             raise ValueError(f"image must be one or up to {ROWS} images, got {len(images)}")
         targets = options.pop("target", None)
         if isinstance(targets, tuple) and images[0] is not None:
-            # Of a model that gives a map, a class and a place in it; else several classes.
+            # For a model that gives a map of scores, a class and a position in it; otherwise several classes.
             sample = session.samples.of(images[0])
             targets = targets if sample.scored().axes else list(targets)
         several = targets if isinstance(targets, list) else [targets]

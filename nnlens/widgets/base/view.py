@@ -32,7 +32,7 @@ from .traits import ViewTraits
 
 LINKED = ("target", "layer", "unit", "position", "grid", "scale")
 MOST_LABELS = 5000
-# What a request of a moment must be in a page that is opened later.
+# The values of transient requests in a page that is opened later.
 AT_REST = {"stale": False, "read_as": None, "error": None, "upload": None, "busy": ""}
 # Traits of ipywidgets, which are of no use to a reader or to a saved page.
 OUTSIDE = {"layout", "tabbable", "tooltip", "comm", "_esm", "_css", "_anywidget_id", "_dom_classes"}

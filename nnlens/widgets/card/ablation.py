@@ -95,7 +95,7 @@ class AblationPart(UnitPart):
 
     def _steps(self) -> Generator[None, None, None]:
         self.view.update()
-        # All that decides, taken once.
+        # All settings are read once.
         sample, layer, unit = self.sample, self.selection.layer, self.selection.unit
         search, version, replacement = self.session.search, version_of(self.session.model), self.traits.replacement
         data = search.data

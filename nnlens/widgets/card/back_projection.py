@@ -72,7 +72,7 @@ class BackProjectionPart(UnitPart):
         self.observe(["rule", "start", "origin"], self.view.part(CardPart).follow)
 
     def updates(self) -> dict[str, Any]:
-        # Whoever chooses a position wants to see what is projected back from there.
+        # A user who chooses a position wants to see the back-projection from there.
         chosen = self.selection.position is not None
         if self.traits.start == ("maximum" if chosen else "position"):
             return {"start": "position" if chosen else "maximum"}

@@ -11,7 +11,7 @@ from .examples import ExamplesPart, ExamplesTraits
 from .synthesis import SynthesisPart, SynthesisTraits
 
 CARD_PANES = ("back_projection", "examples", "synthesis", "connections", "ablation")
-# The quickest first: in this order the card fills. `CardPart` fills it, once the others have started.
+# The fastest first: the card is filled in this order. `CardPart` fills it after the others have started.
 CARD_PARTS: tuple[type[Part], ...] = (
     BackProjectionPart,
     ConnectionsPart,

@@ -57,7 +57,7 @@ class SynthesisPart(UnitPart):
 
     def _steps(self) -> Generator[None, None, None]:
         self.view.update()
-        # All that decides, taken once.
+        # All settings are read once.
         selection, traits = self.selection, self.traits
         sample, layer, unit, goal = selection.sample, selection.layer, selection.unit, traits.goal
         position = selection.position or tuple(int(side) // 2 for side in selection.activations.values.shape[1:])

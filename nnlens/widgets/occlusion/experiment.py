@@ -67,7 +67,7 @@ class ExperimentPart(Part):
         self._sizes_to_keep = None if keep is None else [side(size, "sizes", shorter_side, 1) for size in keep]
         self._stopped, self._hand_moved = False, 0.0
         if sample.cache.get("occlusion map", *self.key) is None:
-            # The first positions at once, so that no view is ever empty.
+            # The first positions are computed at once, so that no view is empty.
             for result in self._grow(sample, self.key):
                 if result.computed.sum() >= SKETCH:
                     break
@@ -174,7 +174,7 @@ class ExperimentPart(Part):
     def _steps(self, sample: Sample, key: Key) -> Generator[float | None, None, None]:
         shown = stepped = 0.0
         while not self._is_complete(sample, key):
-            # A hand that moves must not wait for a step of the map.
+            # A moving occluder must not wait for a step of the map.
             rest = self._hand_moved + REST - time.monotonic()
             if rest > 0 and time.monotonic() < stepped + WHILE_MOVING:
                 yield rest

@@ -19,7 +19,7 @@ from .settings import OccluderTraits, filling
 class MaskTraits(OccluderTraits):
     """The traits of `MaskPart`."""
 
-    # Bits come from the browser as a memory view.
+    # The browser's bytes arrive as a memoryview.
     mask = synced(
         t.Bytes(default_value=None, allow_none=True, help="painted pixels, a bit each, row by row"),
         bytes | None,
@@ -47,7 +47,7 @@ class MaskPart(Part):
         self.view.submit("hand", self._look_under_mask)
 
     def _look_under_mask(self) -> Generator[None, None, None]:
-        # All that decides, taken once: the hand paints on while the model computes.
+        # All settings are read once: the user continues to paint while the model computes.
         sample, packed, chosen = self.sample, self.traits.mask, self.traits.fill
         fill = "mean" if chosen == "surround" else chosen  # a mask has no surround
         try:

@@ -123,7 +123,7 @@ export function mosaicPane(context: Context, scene: Scene): HTMLElement {
     if (index >= 0) {
       const [left, top] = [(index % grid.columns) * cellX, Math.floor(index / grid.columns) * cellY];
       pen.lineWidth = 2;
-      pen.strokeStyle = getComputedStyle(context.root).getPropertyValue("--nn-accent") || "#1976d2";
+      pen.strokeStyle = context.color("--nn-accent");
       pen.strokeRect(left, top, Math.max(3, grid.width), Math.max(3, grid.height));
     }
   };

@@ -83,14 +83,13 @@ export function unitPane(context: Context, scene: Scene): HTMLElement {
     const [low, high] = [Math.min(0, limits[0]), limits[1] > limits[0] ? limits[1] : limits[0] + 1];
     const y = (value: number) => (height - band - 6) * (1 - (value - low) / (high - low)) + 3;
     const step = width / map.columns;
-    const style = getComputedStyle(context.root);
-    pen.strokeStyle = style.getPropertyValue("--nn-line") || "#9e9e9e";
+    pen.strokeStyle = context.color("--nn-line");
     pen.lineWidth = 1;
     pen.beginPath();
     pen.moveTo(0, y(0));
     pen.lineTo(width, y(0));
     pen.stroke();
-    pen.strokeStyle = style.color || "#212121";
+    pen.strokeStyle = context.color("--nn-ink");
     pen.lineWidth = 1.5;
     pen.beginPath();
     let drawing = false;
@@ -109,7 +108,7 @@ export function unitPane(context: Context, scene: Scene): HTMLElement {
     pen.stroke();
     const position = context.get("position");
     if (position && position[1] < mosaic.width) {
-      pen.strokeStyle = style.getPropertyValue("--nn-accent") || "#1976d2";
+      pen.strokeStyle = context.color("--nn-accent");
       pen.strokeRect((position[1] * width) / mosaic.width, 0.5, Math.max(2, step), height - 1);
     }
     scale.show(limits, table, reach());

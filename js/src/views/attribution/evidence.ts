@@ -48,8 +48,7 @@ export function drawCurves(
   height: number,
 ): void {
   const width = widthOf(canvas, room);
-  const style = getComputedStyle(context.root);
-  const color = (name: string) => style.getPropertyValue(name).trim() || style.color;
+  const color = (name: string) => context.color(name);
   const pen = sized(canvas, width, height);
   const large = height > 100;
   const foot = large ? 30 : 14;
@@ -192,8 +191,7 @@ export function evidencePane(context: Context): HTMLElement {
   /** Rank correlation with the original map, layer by layer: from the end down to it, and it alone. */
   const drawWeights = ({ layers, cascading, independent }: Randomised) => {
     const [width, height, left, foot] = [widthOf(weights, 340), 132, 34, 30];
-    const style = getComputedStyle(context.root);
-    const color = (name: string) => style.getPropertyValue(name).trim() || style.color;
+    const color = (name: string) => context.color(name);
     const pen = sized(weights, width, height);
     const low = Math.min(0, ...[...cascading, ...independent].flatMap(([sign, size]) => [sign ?? 0, size ?? 0]));
     const y = (value: number) => 4 + (1 - (value - low) / (1 - low)) * (height - foot - 8);

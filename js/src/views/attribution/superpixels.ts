@@ -1,6 +1,7 @@
 // The photograph with its superpixels: click one to switch it off; and what a linear model of them says.
 
 import { borders, strongest } from "../../draw/attribution_map.ts";
+import { packedHex } from "../../draw/colors.ts";
 import { u8, u16 } from "../../model/arrays.ts";
 import { type Context, NEEDS_KERNEL } from "../../model/context.ts";
 import { amount } from "../../model/meaning.ts";
@@ -141,9 +142,10 @@ export function switchesPane(context: Context, scene: Scene): HTMLElement {
     if (!parts) return;
     const off = new Set(context.get("switched_off"));
     const means = off.size && photo ? meanColours(photo, parts) : null;
+    const hovered = packedHex(context.color("--nn-accent"), 102);
     const shade = Uint32Array.from(parts.labels, (part) => {
       if (off.has(part)) return means?.[part] ?? 0xff808080;
-      return part === hover.part ? 0x660c41c2 : 0; // the accent, half seen
+      return part === hover.part ? hovered : 0;
     });
     pen.imageSmoothingEnabled = false;
     pen.drawImage(textured(shade, parts.rows, parts.columns), 0, 0, width, height);

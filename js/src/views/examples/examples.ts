@@ -145,8 +145,7 @@ export function examplesPane(context: Context, scene: Scene): HTMLElement {
     const [low, high] = [quantiles[0], quantiles[quantiles.length - 1]];
     const [from, to] = [Math.min(low, here ?? low), Math.max(high, here ?? high, low + 1e-9)];
     const pen = sized(canvas, WIDTH, HEIGHT);
-    const style = getComputedStyle(context.root);
-    const ink = (name: string) => style.getPropertyValue(name).trim() || style.color;
+    const ink = (name: string) => context.color(name);
     const [top, bottom] = [14, HEIGHT - 18];
     const x = (value: number) => 6 + ((value - from) / (to - from)) * (WIDTH - 12);
     const bins = new Float32Array(32);

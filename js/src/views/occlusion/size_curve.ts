@@ -34,8 +34,7 @@ export function sizeCurvePane(context: Context, scene: Scene): HTMLElement {
     const [low, high] = shares ? [0, 1] : [Math.min(...all), Math.max(...all, Math.min(...all) + 1e-6)];
     const [least, most] = [curve.sizes[0], curve.sizes[curve.sizes.length - 1]];
     const pen = sized(canvas, WIDTH, HEIGHT);
-    const style = getComputedStyle(context.root);
-    const color = (name: string) => style.getPropertyValue(name).trim() || style.color;
+    const color = (name: string) => context.color(name);
     // Sizes by their logarithm: doubling is one step.
     const x = (size: number) =>
       EDGE.left + (Math.log(size / least) / Math.log(most / least || 2)) * (WIDTH - EDGE.left - EDGE.right);

@@ -8,7 +8,7 @@ number, so that readers can apply limits of their own.
 # section 5) take the steps with which the sum is "within 5 %"; at 20 % a fifth of the score is unexplained.
 COMPLETE = 0.05
 NEARLY_COMPLETE = 0.2
-# From here on even ten times the steps would hardly be enough, and the advice says so.
+# Beyond this even ten times the steps would hardly be enough, and the advice says so.
 FAR_FROM_COMPLETE = 10.0
 
 # Linearity: R² of the local linear model. At 0.7 it explains most of the variance; below 0.4 it leaves

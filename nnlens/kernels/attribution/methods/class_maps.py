@@ -156,7 +156,7 @@ def default_layer(recording: Recording, classes: int, meaning: Output = None) ->
     last = [name for name in names if _units(recording.operation(name)) != classes][-1:] or names[-1:]
     blocks = _attention(recording)
     if blocks and len(recording.operation(last[0]).shape) == 3:
-        # Behind the last attention only the class token is read: the others' gradient is 0.
+        # After the last attention only the class token is read: the others' gradient is 0.
         order = [operation.name for operation in recording]
         end = order.index(blocks[-1].name)
         norms = [item for item in names if recording.operation(item).op == "layer_norm" and order.index(item) < end]
@@ -177,7 +177,7 @@ def _maps(subject: Subject, layer: str | None) -> tuple[str, Tensor, Tensor]:
     if len(operation.shape) < 3:
         raise ValueError(f"layer must have maps (rows and columns of the image), but {operation.name!r} has none")
     values, gradients = subject.at_layer(operation.name, subject.x)
-    if len(operation.shape) == 5:  # a volume: the views' layout puts its slices side by side
+    if len(operation.shape) == 5:  # a volume: the view puts its slices side by side
         return operation.name, values[0].float(), gradients[0].float()
     at = torch.from_numpy(places_of(recording, operation)).to(values.device)
     if subject.x.ndim == 3 and at.shape[1] == 1:

@@ -80,7 +80,7 @@ def smoothgrad(
     while stop < samples:
         start, stop = stop, min(samples, stop + subject.passes.chunk)
         if noises is None:
-            # One by one: what is drawn must not depend on how many go at once.
+            # One by one: the random numbers must not depend on the size of a batch.
             drawn = [torch.randn(x.shape[1:], generator=generator, dtype=torch.float32) for _ in range(start, stop)]
             some = (torch.stack(drawn) * deviation).to(x)
         else:

@@ -112,7 +112,7 @@ def coalitions(parts: int, samples: int, seed: int) -> tuple[np.ndarray, np.ndar
     if parts < 2:
         return np.zeros((0, parts), bool), np.zeros(0)
     sizes = np.arange(1, parts // 2 + 1)
-    # Of a size and its complement's, which is the same one in the middle of an even number.
+    # Of a size and of its complement, which are the same in the middle of an even number.
     kernel = (parts - 1) / (sizes * (parts - sizes)) * np.where(2 * sizes == parts, 1.0, 2.0)
     kernel = kernel / kernel.sum()
     rows: list[np.ndarray] = []
