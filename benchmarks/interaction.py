@@ -168,7 +168,7 @@ def measure(page: Page, book: Lab, runs: int) -> None:
     for position in list(range(4, 27))[: min(runs, 12)]:
         times.append(page.evaluate(SIZE, str(position)))
         book.python("view.cancel += 1; view.wait()")
-    row("new size: first coarse heat map", times, "≤ 500")
+    row("new size: first coarse occlusion map", times, "≤ 500")
 
     results: dict[str, list[float]] = {"nnlens": [], "ipywidgets.Image": [], "plotly heatmap": []}
     for name in layers:
@@ -217,7 +217,7 @@ def main(runs: int) -> None:
         measure(page, book, runs)
         page = browser.new_page(viewport={"width": 1400, "height": 1600})
         Lab(page, server, server.notebook("card.ipynb", [CARD])).run_all()
-        pane(page, "wiring").wait_for()
+        pane(page, "connections").wait_for()
         page.evaluate(HELPERS)
         measure_card(page, runs)
         browser.close()
