@@ -21,17 +21,17 @@ _INSTALL = f"{sys.executable} -m pip install"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command `nnlens`; its exit status."""
+    """Run the command `nnlens` and return its exit status."""
     parser = argparse.ArgumentParser(prog="nnlens", description="Look inside a neural network from a notebook.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True)
     demo = commands.add_parser("demo", help="open the tour in JupyterLab")
     demo.add_argument("--port", type=int, help="a free one by default")
     demo.add_argument("--no-browser", action="store_true", help="only print the address")
-    still = commands.add_parser("freeze", help="make nnlens's outputs in notebooks stand without a kernel")
+    still = commands.add_parser("freeze", help="make nnlens's outputs in notebooks work without a kernel")
     still.add_argument("notebooks", nargs="+", type=Path)
     still.add_argument("-o", "--output", type=Path, help="write here instead of in place (one notebook only)")
-    commands.add_parser("doctor", help="what is installed, what is missing, and what mends it")
+    commands.add_parser("doctor", help="what is installed, what is missing, and how to fix it")
     options = parser.parse_args(arguments)
     if options.command == "demo":
         return _demo(options.port, not options.no_browser)

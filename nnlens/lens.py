@@ -1,4 +1,4 @@
-"""The door of nnlens: a model with what it needs to be shown an image."""
+"""The entry point of nnlens: a model with its preprocessing and labels."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Lens:
         (torchvision's `transforms()` is one), a Hugging Face image processor, timm's data config, or
         `{"mean": …, "std": …, "size": …}`, which nnlens applies itself. Without it images must be ready tensors.
     labels : sequence or mapping, optional
-        The names of the classes, by index; see `inputs.labels.class_names`. "class 0", "class 1", … without it.
+        The names of the classes, by index; see `inputs.labels.class_names`. "class 0", "class 1", … by default.
     output : str, int or callable, optional
         Which of several outputs holds the scores.
     task : "multiclass", "multilabel", "binary" or "regression", optional
@@ -126,7 +126,7 @@ class Lens:
 
     @property
     def preprocess(self) -> Preprocess | None:
-        """From an image to the model's input; what is set holds for the images that are opened from then on."""
+        """From an image to the model's input; a new one applies to the images that are opened from then on."""
         return self._session.setup.preprocess
 
     @preprocess.setter
@@ -181,7 +181,7 @@ class Lens:
         name : str, optional
             How views call it; the file's name by default.
         position : optional
-            Of a model that gives a map of scores: see `kernels.ScoreMeaning`.
+            For a model that gives a map of scores: see `kernels.ScoreMeaning`.
 
         Raises
         ------
@@ -240,7 +240,7 @@ class Lens:
 
     @documented(ActivationsOptions)
     def activations(self, image: Any = None, **options: Unpack[ActivationsOptions]) -> ActivationsWidget:
-        """The layer picker, the mosaic of a layer's maps and one unit at large.
+        """The layer picker, the mosaic of a layer's maps and one unit enlarged.
 
         Parameters
         ----------
@@ -315,8 +315,8 @@ class Lens:
     ) -> ExamplesWidget:
         """Search a data set, in the background, for the best images of every unit of some layers.
 
-        What is found so far shows at once, in this view and in every unit card of the lens; it is kept on disk, so
-        that a search that was stopped continues, and one that was finished is there. `kernels.examples` does the same
+        What is found so far is shown at once, in this view and in every unit card of the lens; it is kept on disk, so
+        that a search that was stopped continues, and a finished one is there at once. `kernels.examples` does the same
         in a script.
 
         Parameters

@@ -200,7 +200,7 @@ def test_what_is_not_linear_does_not_call_its_rest_a_bias():
     for layer, op in ((nn.BatchNorm2d(3, track_running_stats=False), "batch_norm"), (nn.LPPool2d(2, 2), "lp_pool2d")):
         found = connections(record(layer, x), x, op, 1)
         assert not found.linear, op
-        assert "not told apart" in found.describe()
+        assert "not attributed" in found.describe()
 
 
 def test_a_vector_is_an_input_too():

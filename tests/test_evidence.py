@@ -473,7 +473,7 @@ def test_a_score_that_does_not_move_tells_nothing():
         ((0.5, 0.2), (0.3, 0.4), "bad", "does not follow it more than 2 random orders"),
         ((0.3, 0.4), (0.2, 0.5), "bad", "no more than it follows the image's edges"),
         ((0.1, 0.2), (0.3, 0.4), "doubtful", "not for insertion"),
-        ((0.1, 0.5), (0.3, 0.6), "doubtful", "the edges do as well in one of them"),
+        ((0.1, 0.5), (0.3, 0.6), "doubtful", "the edges do equally well in one of them"),
     ],
 )
 def test_what_the_curves_say(own, edge, verdict, words):
@@ -517,7 +517,7 @@ def test_what_the_other_checks_say():
         ]
     zero = replace(found, values=np.zeros_like(found.values), promised=None)
     assert [one.words for one in Evidence(attribution=zero, edges=0.0).findings()] == [
-        "The map is all zero: it tells nothing about this image."
+        "The map is all zero: it says nothing about this image."
     ]
     x = torch.randn(1, 3, 12, 16)
     rollout = kernels.attention_rollout(Transformer().eval(), x)

@@ -147,7 +147,7 @@ def test_a_colour_may_be_three_numbers():
 def test_what_a_page_is_called_must_be_text(tmp_path):
     view = nnlens.Lens(net()).explore(x)
     for wrong in ({"title": 5}, {"text": ["a", "b"]}):
-        with pytest.raises(TypeError, match="must be a text"):
+        with pytest.raises(TypeError, match="must be a string"):
             view.save(tmp_path / "a.html", **wrong)
     with pytest.raises(TypeError, match="path must be"):
         view.save(None)

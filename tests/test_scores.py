@@ -103,7 +103,7 @@ def test_names_tell_a_decision_from_a_quantity():
         ({"task": "classification"}, "task must be one of|task must be"),
         ({"task": "binary"}, "task must not be 'binary' for a model with 4 scores"),
         ({"logits": "yes"}, "logits must be True or False"),
-        ({"logits": False}, "which are no probabilities: give logits=True"),
+        ({"logits": False}, "which are not probabilities: give logits=True"),
     ],
 )
 def test_meanings_that_cannot_be_are_refused(given, message):

@@ -343,7 +343,7 @@ def test_a_map_of_nothing_but_nan_still_draws(net, photo):
     assert "NaN or infinity in 5 of 5 scores with the occluder at (3, 3)" in view.error["message"]
     assert view.result.occlusion.complete
     data, _ = view._repr_mimebundle_()
-    assert "no position has been computed to a number" in data["text/plain"]
+    assert "no position has a finite score yet" in data["text/plain"]
 
 
 def test_options_are_checked_by_name(lens, photo):

@@ -83,5 +83,5 @@ async function start(still: HTMLElement): Promise<void> {
 for (const still of document.querySelectorAll<HTMLElement>(".nnlens-still:not([data-started])")) {
   still.dataset.started = "";
   // Where the page forbids what the host needs, the picture stays.
-  start(still).catch((error) => console.warn("nnlens shows its picture:", error));
+  start(still).catch((error) => console.warn("nnlens falls back to its picture:", error));
 }

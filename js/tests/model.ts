@@ -317,7 +317,7 @@ export function state() {
       noun: "probability",
       unit: "",
       words: "multiclass: the softmax of the model's scores",
-      why: "several scores, with no softmax or sigmoid behind them",
+      why: "several scores, with no softmax or sigmoid after them",
     },
     read_as: null,
     stale: false,

@@ -323,7 +323,7 @@ describe("the explorer", () => {
 });
 
 describe("tokens", () => {
-  const field = () => el.querySelector<HTMLInputElement>("input[placeholder=guess]")!;
+  const field = () => el.querySelector<HTMLInputElement>("input[placeholder=auto]")!;
   const show = (more: object) => {
     const model = liveModel();
     model.set("mosaic", { ...mosaic(), ...more });
@@ -579,12 +579,12 @@ describe("attributions", () => {
     expect(model.values.methods).toEqual(["grad_cam", "lime", "rise"]);
     await settled();
     buttons("[data-pane=grid]")
-      .find((one) => one.getAttribute("aria-label") === "take LIME away")!
+      .find((one) => one.getAttribute("aria-label") === "remove LIME")!
       .click();
     expect(model.values.methods).toEqual(["grad_cam", "rise"]);
     await settled();
     buttons("[data-pane=grid]")
-      .find((one) => one.getAttribute("aria-label") === "take cat away")!
+      .find((one) => one.getAttribute("aria-label") === "remove cat")!
       .click();
     expect(model.values.other_targets).toEqual([]);
   });
@@ -633,7 +633,7 @@ describe("attributions", () => {
     model.set("stopped", true);
     await settled();
     buttons("[data-pane=controls]")
-      .find((one) => one.textContent === "go on")!
+      .find((one) => one.textContent === "continue")!
       .click();
     expect(model.values.resume).toBe(1);
   });

@@ -1,4 +1,4 @@
-"""Widgets beyond the kernel: outputs that stay interactive, frozen notebooks, single pages."""
+"""Widgets without a kernel: outputs that stay interactive, frozen notebooks, single pages."""
 
 from nnlens.session.mode import set_mode
 

@@ -21,7 +21,7 @@ from PIL import Image
 
 MARK = "nnlens-still"
 BUDGET = 2_000_000  # bytes of one output in a saved notebook
-_STATE_SHARE = 0.7  # of the budget for what a page shows first, at most; the rest is for its answers
+_STATE_SHARE = 0.7  # at most this share of the budget is for what a page shows first, the rest for its responses
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Response:
 
 
 class Exported(Protocol):
-    """What this module needs of a view."""
+    """What this module needs from a view."""
 
     _esm: Any
     _css: Any
@@ -45,7 +45,7 @@ class Exported(Protocol):
         """The traits that a page starts from, reduced to about `room` bytes."""
 
     def bake(self, budget: int, *, whole: bool) -> list[Response]:
-        """What a page without a kernel answers, within `budget` bytes."""
+        """The responses of a page without a kernel, within `budget` bytes."""
 
     def complete(self) -> None:
         """Compute now what a saved page needs."""
@@ -73,7 +73,7 @@ def pack(content: Any) -> bytes:
             return {key: plain(item) for key, item in value.items()}
         if isinstance(value, (list, tuple)):
             return [plain(item) for item in value]
-        # JSON knows no NaN and no infinity.
+        # JSON has no NaN and no infinity.
         return None if isinstance(value, float) and not math.isfinite(value) else value
 
     header = json.dumps(plain(content), separators=(",", ":"), allow_nan=False).encode()
@@ -81,7 +81,7 @@ def pack(content: Any) -> bytes:
 
 
 def unpack(packed: bytes) -> Any:
-    """What `pack` was given."""
+    """The content that was packed by `pack`."""
     data = zlib.decompress(packed)
     start = 4 + int.from_bytes(data[:4], "little")
 
@@ -144,7 +144,7 @@ def mime_bundle(
 
 
 def page(view: Exported, *, budget: int, title: str, heading: str = "", text: str = "") -> str:
-    """A whole HTML page with `view` in it, under a heading and a text of the author's."""
+    """A whole HTML page with `view` in it, under a heading and a text by the author."""
     words = f"<h1>{html.escape(heading)}</h1>" if heading else ""
     words += "".join(f"<p>{html.escape(part.strip())}</p>" for part in text.split("\n\n") if part.strip())
     style = (

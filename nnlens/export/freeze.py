@@ -26,13 +26,13 @@ def freeze_notebook(notebook: dict[str, Any]) -> int:
 
     If the notebook was saved with its widgets' state, each page shows what its view showed last: the selection,
     the map as far as it was computed, the examples that were found. Otherwise it stays as it was when the cell ran.
-    Other packages' widgets keep both. Widget state that Colab wrote, one level short, gets the standard form. Returns
+    Other packages' widgets keep both. Widget state that Colab wrote, one nesting level short, is normalised. Returns
     how many outputs changed; a second time it is 0.
 
     Raises
     ------
     ValueError
-        Where the notebook is not built as format 4 says, with the place.
+        If the notebook does not conform to format 4; the message says where.
     """
     changed, ours = 0, set()
     states = _models(_expect(notebook.get("metadata", {}), dict, "metadata"))
@@ -138,7 +138,7 @@ def freeze(path: str | Path, to: str | Path | None = None) -> int:
     Raises
     ------
     FileNotFoundError, ValueError
-        For what is not a notebook of format 4.
+        If `path` is not an existing notebook of format 4.
     OSError
         Where the file cannot be read or written.
     """

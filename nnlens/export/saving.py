@@ -14,9 +14,9 @@ def save(view: Exported, path: str | Path, *, title: str, text: str) -> Path:
     """Write `view` to `path`, a page (.html) or a picture (.png); see `View.save`."""
     for name, value in (("title", title), ("text", text)):
         if not isinstance(value, str):
-            raise TypeError(f"{name} must be a text, got {type(value).__name__}")
+            raise TypeError(f"{name} must be a string, got {type(value).__name__}")
     if not isinstance(path, (str, Path)):
-        raise TypeError(f"path must be a text or a Path, got {type(path).__name__}")
+        raise TypeError(f"path must be a string or a Path, got {type(path).__name__}")
     path = Path(path)
     if path.suffix.lower() not in (".html", ".png"):
         raise ValueError(f"path must end in .html or .png, got {str(path)!r}")

@@ -27,7 +27,7 @@ class Layout:
     Attributes
     ----------
     words : str
-        In words.
+        A description in words.
     tokens : int or None
         The number of tokens, if the units' values are per token: then the grid can be chosen.
     grid : (rows, columns) or None
@@ -51,7 +51,7 @@ def as_maps(value: Tensor, recording: Recording, operation: Operation, grid: Gri
         maps, layout = as_maps(value.abs(), recording, operation, grid)
         return maps, Layout(f"{layout.words}, magnitude of complex values", layout.tokens, layout.grid)
     along = spatial_dimensions(recording, operation.name)
-    # A leading axis that is not 1 is no batch of one: attention's (steps, batch, units), windows.
+    # A leading axis that is not 1 is not a batch of one: attention's (steps, batch, units), windows.
     batch = 0 if value.ndim > 1 and value.shape[0] == 1 else None
     if value.ndim == 3 and batch is None and value.shape[1] == 1:
         batch = 1
@@ -84,7 +84,7 @@ def as_maps(value: Tensor, recording: Recording, operation: Operation, grid: Gri
 
 
 def places_of(recording: Recording, operation: Operation, *, whole: bool = False) -> np.ndarray:
-    """Where the numbers of the maps lie in the recorded tensor, flat: int64 (units, height, width).
+    """The flat index of each number of the maps in the recorded tensor: int64 (units, height, width).
 
     `whole`: all of each unit's numbers, including those that belong to no place of the image, such as a class token's.
     """
@@ -112,7 +112,7 @@ def unit_places(
     name: str = "unit",
     whole: bool = False,
 ) -> np.ndarray:
-    """Where one unit's map lies in the recorded tensor, (height, width), or one `place` of it, (1, 1).
+    """The flat indices of one unit's map in the recorded tensor, (height, width), or one `place` of it, (1, 1).
 
     Raises TypeError or ValueError for an invalid unit or (row, column); `name` is the name of the argument.
     """

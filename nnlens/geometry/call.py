@@ -1,4 +1,4 @@
-"""An operation with what its inputs see, and the simplest rules: everything, and place by place."""
+"""An operation with what its inputs see, and the simplest rules: everything, and elementwise."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Call:
 
     @property
     def given(self) -> Reaches:
-        """What the first input that sees anything sees."""
+        """What the first input that depends on the image sees of it."""
         return self.inputs[0][1]
 
     @property
@@ -54,7 +54,7 @@ class Call:
 
     def argument(self, index: int, name: str, default: Any = None) -> Any:
         """An argument by its name, or by its position if it was given without a name."""
-        if name == "dim" and "axis" in self.operation.keywords:  # as NumPy has it
+        if name == "dim" and "axis" in self.operation.keywords:  # as NumPy calls it
             return self.operation.keywords["axis"]
         return self.operation.argument(index, name, default)
 
@@ -72,7 +72,7 @@ class Call:
 
 
 def _seen(source: Source, reaches: Reaches) -> Reaches:
-    """What the tensor sees; a bound where it is no more than a view of what that operation wrote into."""
+    """What the tensor sees; an upper bound if it is only a view of memory that the operation wrote into."""
     fits = not source.shared and reaches.fits(source.shape)
     return reaches if fits else reaches.all(exact=False)
 

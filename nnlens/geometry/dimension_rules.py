@@ -64,7 +64,7 @@ def last_dimensions_rule(call: Call) -> Reaches:
 
 
 def batch_norm_rule(call: Call) -> Reaches:
-    index = 3 if call.operation.function is torch.batch_norm else 1  # two functions, two orders
+    index = 3 if call.operation.function is torch.batch_norm else 1  # the order of the arguments differs
     fixed = call.argument(index, "running_mean") is not None and not call.argument(5, "training", False)
     dims = [dim for dim in range(len(call.given_shape)) if dim != 1]
     return call.given if fixed else call.given.mixing(dims)
@@ -107,7 +107,7 @@ def _spread_front(source: Source, reaches: Reaches, shape: tuple[int, ...]) -> R
 
 
 def attention_rule(call: Call) -> Reaches:
-    """Every query meets every key, unless a mask forbids it."""
+    """Every query attends to every key, unless a mask prevents it."""
     query = call.argument(0, "query")
     masked = call.argument(3, "attn_mask") is not None or bool(call.argument(5, "is_causal", False))
     seen = []

@@ -21,7 +21,7 @@ def cat_rule(call: Call) -> Reaches:
     for index in range(len(call.given.axes)):
         several = [item.axes[index] for _, item in call.inputs]
         others = {item.axis for item in several} - {None, dim}
-        if others:  # joined along another dimension than the one that sees
+        if others:  # joined along a dimension other than the one that follows the image
             whole = merged([Reaches((item,), True) for item in several])
             axes.append(whole.axes[0])
             exact = exact and whole.exact
@@ -111,7 +111,7 @@ def _placed(reach: Reach, before: tuple[int, ...], after: tuple[int, ...]) -> Re
 
 def unbind_rule(call: Call) -> Reaches:
     dim = call.dimension(call.argument(1, "dim", 0))
-    # The recording does not say which of the places this output is.
+    # The recording does not say which of the positions this output holds.
     lost = any(axis.axis == dim for axis in call.given.axes)
 
     def along(reach: Reach) -> Reach:

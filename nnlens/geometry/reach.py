@@ -1,4 +1,4 @@
-"""What the places of a tensor see of the image, axis by axis."""
+"""Which pixels of the image each position of a tensor sees, axis by axis."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Reach:
         return Reach(axis=self.axis, low=self.low[index], high=self.high[index])
 
     def through(self, windows: Iterable[np.ndarray]) -> Reach:
-        """What places see that each look at some of these places; no longer a window of the image."""
+        """What positions see if each of them looks at some of these; no longer a window of the image."""
         low, high = [], []
         for window in windows:
             window = window[(window >= 0) & (window < len(self.low))]
@@ -50,7 +50,7 @@ class Reach:
         return Reach(axis=self.axis, low=np.array(low), high=np.array(high))
 
     def window(self, count: int, kernel: int, stride: int, padding: int, dilation: int = 1) -> Reach:
-        """What `count` places see that look at these through a kernel."""
+        """What `count` positions see if they look at these through a kernel."""
         taps = np.arange(kernel) * dilation - padding
         result = self.through(taps + position * stride for position in range(count))
         if self.step is None or self.first is None or self.length is None:
@@ -90,7 +90,7 @@ class Reaches:
         return Reaches(tuple(axis.all() for axis in self.axes), self.exact and exact)
 
     def mixing(self, dims: Sequence[int]) -> Reaches:
-        """What places see that each look at all places along `dims`."""
+        """What positions see if each of them looks at all positions along `dims`."""
         return self.map(lambda reach: reach.all() if reach.axis in dims else reach)
 
     def at_most(self) -> Reaches:
@@ -103,11 +103,11 @@ class Reaches:
 
 
 def merged(reaches: Sequence[Reaches]) -> Reaches:
-    """What is seen by a sum of tensors, whose reaches already lie along the sum's dimensions."""
+    """What is seen by a sum of tensors, whose reaches are already aligned with the sum's dimensions."""
     axes, exact = [], all(reach.exact for reach in reaches)
     for several in zip(*(reach.axes for reach in reaches), strict=True):
         along = {item.axis for item in several} - {None}
-        if len(along) > 1:  # no box per place along one dimension describes it
+        if len(along) > 1:  # no box per position along a single dimension can describe it
             several, exact = tuple(item.all() for item in several), False
         low, high = several[0].low, several[0].high
         for item in several[1:]:

@@ -22,12 +22,12 @@ class ReceptiveField:
     ----------
     size, stride, offset : tuples of numbers
         In input pixels, by the path's kernels alone: the unit at index i sees the `size` pixels that begin at
-        `offset + i · stride`; those outside the image are padding. None along an axis where the field is no such
+        `offset + i · stride`; those outside the image are padding. None along an axis where it is not such a
         window (all of the input, a ragged pooling, tokens).
     whole : bool
         Every unit sees all of the input.
     exact : bool
-        False where the path holds an operation whose reach is not known: the units see this much at most.
+        False where the path contains an operation of unknown reach: the units see this much at most.
     """
 
     size: tuple[int | None, ...]
@@ -92,8 +92,8 @@ def seen_by(recording: Recording, layer: str, position: tuple[int, ...]) -> tupl
 def map_fields(recording: Recording, layer: str, places: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     """What the rows and the columns of a layer's maps see of an image: int (rows, 2) and (columns, 2), first and last.
 
-    `places` (height, width) says where the numbers of a map lie in the layer's output, flat. None where `seen_by` gives
-    None, or the image has not two axes.
+    `places` (height, width) holds the flat indices of a map's numbers in the layer's output. None where `seen_by` gives
+    None, or the image does not have two axes.
     """
     operation = recording.operation(layer)
 
@@ -110,7 +110,7 @@ def map_fields(recording: Recording, layer: str, places: np.ndarray) -> tuple[np
 
 
 def _image(recording: Recording) -> tuple[int, ...]:
-    """The spatial sizes of the model's first input; empty if it is no batch of images, lines or volumes."""
+    """The spatial sizes of the model's first input; empty if it is not a batch of images, signals or volumes."""
     for operation in recording:
         for source in operation.sources:
             if source.name == "input":

@@ -22,7 +22,7 @@ def _count(call: Call) -> int:
     """Over how many dimensions the operation moves its window: the digit in its name."""
     count = int(next(letter for letter in call.operation.op if letter.isdigit()))
     if len(call.given_shape) != count + 2:
-        raise ValueError("without a batch the dimensions are others")
+        raise ValueError("without a batch the dimensions differ")
     return count
 
 

@@ -20,7 +20,7 @@ _PICTURE_KEYS, _LABEL_KEYS = ("image", "img", "pixel_values", "x"), ("label", "l
 
 
 class ImageDataset:
-    """A data set seen through a preprocessing: `len(data)`, and `data[i]`, the model's input (c, h, w).
+    """A data set with preprocessing applied: `len(data)`, and `data[i]`, the model's input (c, h, w).
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ class ImageDataset:
             return None
 
     def first(self) -> Input:
-        """The first image that can be read; ValueError if that is none of the first 64, saying why."""
+        """The first image that can be read; ValueError if none of the first 64 can be, saying why."""
         problem: Exception | None = None
         for item in range(min(len(self), 64)):
             try:

@@ -18,7 +18,7 @@ from torch import Tensor
 from .opening import Opened, as_pil, open_image, ready_input, scaled, to_rgb
 from .preprocessing import Normalisation, Preprocess, Resize, probe_normalisation
 
-BACKGROUND = 0.4  # the share of an image from which on its most frequent colour counts as its background
+BACKGROUND = 0.4  # an image's most frequent colour counts as its background from this share on
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -43,7 +43,7 @@ class Input:
     notes : tuple of str
         Remarks on how the image was converted to the input.
     given : (tuple, dict) or None
-        What the model is called with, where that is more or other than `x`.
+        What the model is called with, where that is not just `x`.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Input:
 
     @property
     def is_image(self) -> bool:
-        """Whether it is an image, not any other input of the model."""
+        """Whether it is an image rather than another kind of model input."""
         return self.given is None
 
     @property
@@ -136,7 +136,7 @@ def prepare(
     Parameters
     ----------
     dtypes : sequence of dtypes
-        Those of the model's parameters: the input is of the first, unless it has another of them already.
+        Those of the model's parameters: the input is cast to the first, unless it already has one of them.
     bands : three int, optional
         Which channels are shown as red, green and blue.
     convert : bool
@@ -228,7 +228,7 @@ def _model_input(
     if isinstance(image, Tensor) and image.ndim == 2 and image.dtype in (torch.int32, torch.int64):
         raise ValueError(
             f"image must be an image, got integers (a tensor of {tuple(image.shape)}, {image.dtype}), which look "
-            "like token ids: for these there are lens.activations, lens.summary and nnlens.record"
+            "like token ids: for these use lens.activations, lens.summary or nnlens.record"
         )
     opened = open_image(image, name)
     if min(_sides(opened)) < 2:
@@ -257,7 +257,7 @@ def _model_input(
 
 
 def _forms(opened: Opened, convert: bool) -> Iterator[tuple[Any, tuple[str, ...]]]:
-    """What a user's transform is given: the image as it was opened, and where it does not take that, as a picture."""
+    """What a user's transform is given: the image as it was opened, and if it does not accept that, as a picture."""
     image = opened.image
     if not convert:
         yield image, ()
@@ -268,7 +268,7 @@ def _forms(opened: Opened, convert: bool) -> Iterator[tuple[Any, tuple[str, ...]
     if picture is not image and not convert:
         yield picture, notes
     if picture.mode != "RGB" or convert:
-        yield to_rgb(picture), (*notes, f"converted from {picture.mode} to RGB, for as it is it was not taken")
+        yield to_rgb(picture), (*notes, f"converted from {picture.mode} to RGB, because it was not accepted as is")
 
 
 def _sides(opened: Opened) -> tuple[int, int]:

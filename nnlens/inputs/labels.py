@@ -12,7 +12,7 @@ LONGEST = 80  # characters that a view shows of a name
 def class_names(labels: Any) -> tuple[str, ...] | dict[int, str] | None:
     """Names in the order of the class index, or by index.
 
-    Takes a sequence of names; a mapping from index to name, the index as a number or, as JSON has it, in words; a
+    Takes a sequence of names; a mapping from index to name, the index as a number or, as in JSON, a string; a
     mapping from name to index (torchvision's `class_to_idx`); and names that are pairs (`["n02123045", "tabby"]` in
     imagenet_class_index.json), of which the last is taken. White space around names is dropped.
 

@@ -15,7 +15,7 @@ from torch import Tensor
 _MOST_PIXELS = 64_000_000
 _SHAPES = "(h, w), (h, w, bands) or (bands, h, w)"
 _KNOWN = f"a path, bytes, an open file, a PIL image, an array {_SHAPES}, or a tensor (bands, h, w)"
-_UPRIGHT = 0x0112  # the tag of EXIF that says how the camera was held
+_UPRIGHT = 0x0112  # the EXIF orientation tag
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,13 +37,13 @@ class Opened:
 def open_image(image: Any, name: str = "the bytes given") -> Opened:
     """Open an image in any form; files are rotated upright if their EXIF data says so.
 
-    `name` is what bytes are called where they cannot be read.
+    `name` is what error messages call bytes that cannot be read.
     """
     if isinstance(image, (str, Path)):
         path = Path(image).expanduser()
         try:
             there = path.is_file()
-        except OSError:  # a text too long to be a file name
+        except OSError:  # a string too long to be a file name
             there = False
         if not there:
             hint = "" if isinstance(image, Path) or path.suffix else "; for a text see nnlens.kernels.lime_text"
@@ -123,7 +123,7 @@ def _checked(array: np.ndarray) -> np.ndarray:
 def read_image(image: Any, name: str = "the bytes given") -> Image.Image:
     """An image in any form as PIL in 8-bit RGB; see `open_image`.
 
-    Transparency stands on white, 16-bit and floating greys are scaled to 8 bits.
+    Transparent images are put on white; 16-bit and floating greys are scaled to 8 bits.
     """
     return to_rgb(as_pil(open_image(image, name).image)[0])
 
@@ -149,7 +149,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
 def channels_first(image: np.ndarray | Tensor) -> np.ndarray:
     """An array or tensor as (bands, h, w).
 
-    Where both ends could be bands, arrays have them last and tensors first.
+    If the first and the last axis could both be bands, they are the last of an array and the first of a tensor.
     """
     array = image.cpu().numpy() if isinstance(image, Tensor) else image
     if array.ndim == 4 and len(array) == 1:

@@ -21,7 +21,7 @@ _CONFIG = ("input_size", "size", "mean", "std", "crop_pct", "interpolation")
 
 @dataclass(frozen=True)
 class Normalisation:
-    """input = (pixel / 255 − mean) / std, per channel, as found by asking `preprocess` itself."""
+    """input = (pixel / 255 − mean) / std, per channel, as found by probing `preprocess` itself."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -50,7 +50,7 @@ class Resize:
     resample: Image.Resampling = Image.Resampling.BILINEAR
 
     def __call__(self, image: Image.Image | np.ndarray | Tensor) -> Tensor:
-        """The model's input for one image, without the dimension of the batch."""
+        """The model's input for one image, without the batch dimension."""
         if isinstance(image, Image.Image):
             tensor = self._of_picture(image)
         elif len(bands := channels_first(image)) <= 4 and self.channels in (1, 3) and bands.dtype == np.uint8:
@@ -87,7 +87,7 @@ class Resize:
         return resized[:, top : top + self.height, left : left + self.width]
 
     def _size(self, height: int, width: int) -> tuple[int, int]:
-        """The resized image's height and width, of which the middle is cut out."""
+        """The height and width of the resized image, before the centre crop."""
         scale = self.resize / min(height, width)
         return max(self.height, round(height * scale)), max(self.width, round(width * scale))
 

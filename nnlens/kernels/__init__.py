@@ -1,4 +1,4 @@
-"""Analyses: functions of a model and tensors that give frozen results. They do not depend on widgets or pictures."""
+"""Analyses: functions of a model and tensors that return frozen results. They do not depend on widgets or pictures."""
 
 from nnlens.geometry.axes import Grid
 from nnlens.geometry.receptive_field import ReceptiveField, receptive_field, seen_by, token_grids

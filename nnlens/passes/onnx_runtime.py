@@ -52,7 +52,7 @@ class OnnxPasses:
         try:
             content = _exported(scores, x)
             self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # the exporter raises whatever it meets
+        except Exception as error:  # the exporter may raise anything
             raise ValueError(f"the model does not export to ONNX: {type(error).__name__}: {error}") from error
         self._name = self._session.get_inputs()[0].name
         random = torch.randn(2, *x.shape[1:], generator=torch.Generator().manual_seed(0), dtype=torch.float32).to(x)

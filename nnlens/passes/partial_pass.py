@@ -15,7 +15,7 @@ from .prepared import Prepared
 
 
 class PartialPass:
-    """The values of layers for any batch, with gradients where these are on; the model must be borrowed.
+    """The values of layers for any batch, with gradients where these are enabled; the model must be borrowed.
 
     The model's own forward runs, on the path that was recorded, until all of `layers` have been computed. Where it
     takes another path (hooks, or parts that run in another way when gradients are on), the whole forward is recorded
@@ -76,7 +76,7 @@ class PartialPass:
             except OtherPathError as error:
                 if self.ruled:
                     raise
-                self.how = f"recorded from the model itself, for {error}"
+                self.how = f"recorded from the model itself, because {error}"
         return self.recorded(batch)
 
     def recorded(self, batch: Tensor) -> tuple[dict[str, Tensor], Any]:

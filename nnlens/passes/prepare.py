@@ -28,7 +28,7 @@ def prepare_passes(
 ) -> Prepared | None:
     """The model prepared for many passes on variations of `x`, see `Prepared`; None where it cannot be recorded.
 
-    With `engine="onnx"` whole passes run on ONNX Runtime (the extra `onnx`), and an occlusion map is made of them.
+    With `engine="onnx"` whole passes run on ONNX Runtime (the extra `onnx`), and occlusion maps are computed with them.
     Raises ImportError without the extra, ValueError if the model does not export or its scores are more than 1e-4 off.
     """
     if engine not in ("torch", "onnx"):
@@ -39,11 +39,11 @@ def prepare_passes(
         return None
     recorded = prepared.recording
     if recorded.escaped:
-        prepared.trust.fall_back(Level.SINGLE)  # what Python read of one image does not hold for a batch
+        prepared.trust.fall_back(Level.SINGLE)  # a value that Python read from one image is not valid for a batch
     elif draws(prepared.model):
         prepared.trust.fall_back(Level.SINGLE)  # the same random numbers for each input
     elif "as_strided" in recorded.calls or any(source.shared for item in recorded for source in item.sources):
-        prepared.trust.fall_back(Level.MODEL)  # memory that has several names is left to the model
+        prepared.trust.fall_back(Level.MODEL)  # aliased memory is left to the model
     if engine == "onnx" and prepared.onnx is None:
         with borrow(model):
             prepared.onnx = OnnxPasses(prepared.model, prepared.x, prepared.meaning)

@@ -45,8 +45,8 @@ class Prepared:
 
     Batch normalisation is folded into the convolution before it, weights and images are kept with their channels last,
     and activation functions overwrite what only they read. The model is not changed: its own forward runs, and single
-    calls are replaced (see `recording.substituting`). Changes that `version_of` does not detect must not happen
-    since: prepare the model again.
+    calls are replaced (see `recording.substituting`). Changes that `version_of` does not detect go unnoticed
+    here too: after them, prepare the model again.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class Prepared:
     output : str, int, callable or ScoreMeaning, optional
         Which of several outputs holds the scores, or what they mean.
     recording : Recording, optional
-        The whole pass on `x` in eval mode, where it is at hand.
+        The whole pass on `x` in eval mode, if available.
     like : Prepared, optional
         Of the same model with another input: its prepared weights are reused if they are still valid.
     transforms : bool
@@ -100,11 +100,11 @@ class Prepared:
             if not self.seeing.isdisjoint(operation.inputs):
                 self.seeing.add(operation.name)
         self.version = version_of(self.model)
-        self.folded: dict[str, tuple[Tensor, Tensor | None]] = {}  # convolution → weights, its normalisation in them
+        self.folded: dict[str, tuple[Tensor, Tensor | None]] = {}  # convolution → weights, normalisation folded in
         self.idle: set[str] = set()  # operations that were folded into others
         self._transformed: dict[str, Winograd] = {}
         self._strided: dict[str, Strided] = {}
-        self.patient = False  # whether many passes follow, so that slow preparations pay
+        self.patient = False  # whether many passes follow, so that slow preparations pay off
         self.trust = Trust()
         self._differentiable: bool | None = None
         self.onnx: OnnxPasses | None = None  # runs whole passes, if requested
@@ -238,7 +238,7 @@ class Prepared:
         if not isinstance(source, Source) or weight.ndim != 4 or len(operation.shape) != 4:
             return
         if operation.dtype != weight.dtype:
-            return  # under autocast, which would not be there
+            return  # under autocast, which would not be active
         if any(item.name is not None and item.name in self.seeing for item in operation.sources[1:]):
             return  # weights that come from the input
         reader = self.only_reader(operation.name)
@@ -329,7 +329,7 @@ def _alike(result: Tensor, own: Tensor, eps: float) -> bool:
 
 
 def pair(value: Any) -> tuple[int, int]:
-    """A number for each of two axes; "same" and "valid" as they are twice."""
+    """A number for each of two axes; a single number, "same" and "valid" are repeated."""
     return (value[0], value[-1]) if isinstance(value, tuple) else (value, value)
 
 
@@ -347,7 +347,7 @@ def _reshaped(function: Any, args: tuple[Any, ...], keywords: dict[str, Any]) ->
 
 
 def channels_last(x: Tensor) -> Tensor:
-    """Channels last, as most convolutions are faster; a single channel has nothing to gain."""
+    """Channels last, with which most convolutions are faster; a single channel has nothing to gain."""
     return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 and x.shape[1] > 1 else x.contiguous()
 
 

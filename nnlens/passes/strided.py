@@ -1,4 +1,4 @@
-"""Strided first convolutions as convolutions of stride 1: torch is slow at their gradient for the image."""
+"""Strided first convolutions as convolutions of stride 1: torch computes their input gradient slowly."""
 
 from __future__ import annotations
 

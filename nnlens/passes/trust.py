@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from nnlens.recording import borrow, draw_alike, draws
 from nnlens.scores.meaning import ScoreMeaning, apart, largest
 
-TOLERANCE = 1e-4  # in scores: what a reader of a map cannot see
+TOLERANCE = 1e-4  # in scores: a difference too small to see in a map
 ROUNDING = 16  # multiples of the number format's precision, relative to the largest score
 
 

@@ -26,7 +26,7 @@ class WholePasses:
     """The class scores of batches of inputs that look like `x`, with gradients where these are wanted.
 
     They run at one of the levels of `passes.trust.Level`, from `PREPARED` on. Once for a model, the scores of a batch
-    of two are compared with the model's own scores of each alone; where they differ, a safer level follows.
+    of two are compared with the model's own scores of each alone; where they differ, a safer level is used.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ class WholePasses:
 
     @property
     def size(self) -> int:
-        """How many inputs go at once."""
+        """How many inputs are run at once."""
         if self.level == Level.SINGLE:
             return 1
         pixels = max(1, self.x[0, 0].numel())
@@ -132,7 +132,7 @@ class WholePasses:
         if self.prepared is not None and self.level == Level.PREPARED and not self.how:
             if self.prepared.has_gradients():
                 return self.prepared(channels_last(batch), instead)
-            self.how = "gradients of the model itself: those of the prepared pass are others"
+            self.how = "gradients of the model itself: those of the prepared pass differ"
         if instead and self.prepared is not None:
             with substituting(self.model, self.prepared.recording.calls, instead):
                 result = self.model(batch)

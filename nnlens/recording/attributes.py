@@ -27,7 +27,7 @@ def attribute_tables(modules: list[nn.Module]) -> list[Any]:
     """The attributes of modules, and all tables inside them, each once.
 
     Inside are lists, dictionaries and sets, the attributes of objects (a configuration, a namespace) and of modules
-    that are not registered as children, tuples with more than numbers and words, and what all of these contain.
+    that are not registered as children, tuples with more than numbers and strings, and what all of these contain.
     """
     result: list[Any] = list(map(vars, modules))
     seen = set(map(id, modules))

@@ -272,7 +272,7 @@ def borrow(
     attributes; every parameter's tensor, `requires_grad` and `.grad`; the random state of torch (all devices and
     generators that are attributes), Python and NumPy; gradient mode, autocast, default dtype and the deterministic
     flags. A forward that writes into its own parameters in place is undone where it is recorded (see `record`),
-    not by `borrow` alone, which would have to copy all weights; the insides of other objects are not restored either.
+    not by `borrow` alone, which would have to copy all weights; the contents of other objects are not restored either.
 
     Two threads borrow one model in turn: each sees the flags that it set. Threads other than the main one do not change
     the default dtype and the deterministic flags, which belong to the whole process. They restore the random state if
@@ -282,7 +282,7 @@ def borrow(
     Parameters
     ----------
     mode : "eval" or "as is"
-        "as is" leaves the training flags alone (dropout then drops; buffers still come back).
+        "as is" leaves the training flags alone (dropout is then active; buffers are still restored).
     before_writing : callable
         Called with the model's tensors whose values are about to be restored.
     """

@@ -93,7 +93,7 @@ class Function:
     makes: bool = False
     writes: tuple[int | str, ...] = ()
     inplace: int | None = None  # the place of an argument that says whether it writes into its input
-    max_norm: int | None = None  # of one that, where it is given, has an embedding's weights shortened in place
+    max_norm: int | None = None  # of one that, where it is given, has an embedding's weights renormalised in place
 
     def overwritten(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
         """The arguments that such a call writes into."""

@@ -261,7 +261,7 @@ def _before_module(module: nn.Module, args: Any) -> None:
     if ".parametrizations." not in path:
         tape.stack[-1].calls += 1
     if isinstance(module, torch.jit.ScriptModule):
-        tape.before_overwriting(args)  # it may, and nobody would see it
+        tape.before_overwriting(args)  # it may overwrite them, unnoticed
     watched = tape.choice.listens_in(path)
     tape.stack.append(ModuleCall(path=path, module=module, number=tape.fired[path], watched=watched))
     if watched:

@@ -44,7 +44,7 @@ class Operation:
         The operations whose outputs it was given; "input", "input[1]", … for the model's own inputs. Empty in
         a recording of `only` a part.
     parameters : int
-        How many numbers the parameters have that it was given.
+        The number of elements of the parameters that it was given.
     arguments, keywords
         What it was called with, a `Source` for each tensor; empty in a recording of `only` a part.
     function : callable or None
@@ -96,7 +96,7 @@ class Operation:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Recording:
-    """The operations of one forward pass, in order; `recording[name]` is the value of one, as it was then.
+    """The operations of one forward pass, in order; `recording[name]` is the value of one, as first computed.
 
     A module's path names its output too: `recording["layer1"]` is what the block returned ("layer1:2" the second time).
     Recurrent and attention operations also give their inner values: "lstm.forget_gate_l0", "attn.weights".
@@ -259,7 +259,7 @@ def assemble(tape: Tape, output: Any) -> Recording:
     silent = tuple(path for module, path in tape.paths.items() if path not in alive and _can_run(module))
     unseen = [name for name, value in values.items() if isinstance(value, Held) and value.overwritten]
     if unseen:
-        words = "was overwritten by something that nnlens cannot see: its value is a later one"
+        words = "was overwritten by something that nnlens cannot see: its recorded value is from afterwards"
         warnings.warn(f"{unseen[0]!r} {words}", stacklevel=4)
     if not tape.whole and output is not None:
         wrong = tape.choice.unmet((*values, *stored), (item.kind for item in operations), (*names, *inner, *tape.fired))

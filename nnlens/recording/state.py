@@ -41,7 +41,7 @@ def changed_by_a_pass(model: nn.Module, before: int) -> bool:
 
 
 def expect_changes() -> None:
-    """The user's own code has run: the next look at any model compares all of its weights."""
+    """The user's own code has run: the next check of any model compares all of its weights."""
     global _epoch
     _epoch += 1
 
@@ -126,7 +126,7 @@ class _Snapshot:
         self.others = [ref(item) for item in loose if not isinstance(item, PLAIN) and _takes_reference(item)]
 
     def _same_attributes(self, model: nn.Module) -> bool:
-        """Whether all attributes are the very objects that they were."""
+        """Whether all attributes are the same objects as before."""
         if any(other() is None for other in self.others):
             return False
         if self.tables is None:
@@ -218,7 +218,7 @@ def _setting(value: Any) -> Any:
 
 
 def _row(tensor: Tensor) -> Tensor | None:
-    """A tensor's numbers in a row as they lie in its memory; None where they have gaps or cannot be read."""
+    """A tensor's memory as a flat tensor; None where it has gaps or cannot be read."""
     readable = type(tensor) in (Tensor, nn.Parameter) and tensor.layout is _STRIDED and tensor.device.type != "meta"
     if (
         not readable
@@ -246,7 +246,7 @@ def _some(bits: Any) -> list[Any]:
 
 
 def _checksum(argument: Any) -> Any:
-    """A number that is another one for other contents; of bytes, or of a tensor whose bytes cannot be had in place."""
+    """A number that differs for different contents: of bytes, or of a tensor whose bytes are not directly readable."""
     if isinstance(argument, np.ndarray):
         return zlib.crc32(argument.data)
     if argument.dtype == torch.uint8 and argument.ndim == 1 and argument.device.type not in ("cpu", "meta"):

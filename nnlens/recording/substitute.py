@@ -66,7 +66,7 @@ def substituting(model: nn.Module, calls: tuple[str, ...], replacements: Mapping
     Raises
     ------
     OtherPathError
-        If the forward does not make the very calls that were recorded.
+        If the forward does not make exactly the calls that were recorded.
     """
     mode = _Substituting(calls, replacements)
     try:

@@ -25,7 +25,7 @@ class ModuleCall:
     module: nn.Module
     number: int = 1  # which call of this module
     operations: int = 0  # operations directly in this call
-    calls: int = 0  # module calls directly in this call, parametrisations aside
+    calls: int = 0  # module calls directly in this call, not counting parametrisations
     watched: bool = False  # this call turned the recorder on
 
 
@@ -57,7 +57,7 @@ class Source:
 
     `name` is that of the operation that made it, or of the model's input ("input", "input[1]", …); None for
     a parameter or constant, which is then the `value`.
-    `event` counts the same while the pass runs: −1 − n for the n-th input. `shared`: it is
+    `event` says the same by number while the pass runs: −1 − n for the n-th input. `shared`: it is
     not that operation's output, but shares the memory that the operation wrote into.
     """
 
@@ -82,7 +82,7 @@ class Event:
     given: Given
     function: Callable[..., Any] | None = None
     number: int | None = None
-    same: bool = False  # it gave back the very tensor that it was given first
+    same: bool = False  # it returned its first argument itself
     inside: tuple[Any, dict[str, Any]] | None = None  # arguments of recurrent and attention operations, tensors `Held`
     seconds: float | None = None
     flops: int | None = None
@@ -212,7 +212,7 @@ class Tape:
         return self.events[first:]
 
     def _describe(self, items: Iterable[Any], argument: Given) -> tuple[Any, ...]:
-        """Arguments with a `Source` for each tensor. Called for every operation: as few steps as can be."""
+        """Arguments with a `Source` for each tensor. Called for every operation: as few steps as possible."""
         described: list[Any] = []
         for item in items:
             kind = type(item)

@@ -1,4 +1,4 @@
-"""Results to textures, legends and pictures."""
+"""From results to textures, legends and pictures."""
 
 from .attribution import (
     agreement_payload,

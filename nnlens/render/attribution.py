@@ -105,7 +105,7 @@ def attribution_over(photo: Image.Image, attribution: Attribution) -> tuple[Imag
     """A map over the greyed photograph, and the limits of its colours."""
     values = attribution.importance()
     sizes = np.abs(values)
-    # As in the browser: a few far outliers would darken all else.
+    # As in the browser: a few extreme outliers would darken everything else.
     high = float(np.quantile(sizes, 0.995))
     largest = (high if high > 0 and sizes.max() > 1.5 * high else float(sizes.max())) or 1.0
     limits = (-largest if values.min() < 0 else 0.0, largest)

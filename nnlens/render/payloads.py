@@ -18,7 +18,7 @@ TokenGrid = tuple[int, int] | Literal["strip"]
 
 
 class OfUnit(TypedDict):
-    """A payload about one unit: which."""
+    """A payload about one unit, which it names."""
 
     layer: str
     unit: int
@@ -92,7 +92,7 @@ class Meaning(TypedDict):
 
 
 class UnreadMeaning(TypedDict):
-    """Of a model whose output is not read as scores."""
+    """Sent for a model whose output is not read as scores."""
 
     problem: str
 

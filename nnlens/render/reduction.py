@@ -1,4 +1,4 @@
-"""Smaller versions of payloads, for saved pages that have no room for them."""
+"""Smaller versions of payloads, for saved pages in which the full ones do not fit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An input, its class scores and what they mean, as what travels to the browser."""
+"""An input, its class scores and what they mean, as payloads for the browser."""
 
 from __future__ import annotations
 

@@ -139,7 +139,7 @@ def synthesis_frame(synthesis: Synthesis) -> unit_payloads.SynthesisFrame:
 
 
 def picture_of(pixels: np.ndarray) -> Image.Image:
-    """(c, h, w) or (c, length) numbers in 0…1 as a picture; other than one or three channels by their mean."""
+    """(c, h, w) or (c, length) numbers in 0…1 as a picture; unless there are one or three channels, their mean."""
     pixels = pixels if pixels.ndim == 3 else pixels[:, None]
     if pixels.shape[0] not in (1, 3):
         pixels = pixels.mean(0, keepdims=True)

@@ -48,7 +48,7 @@ def detect_meaning(
         Which of several outputs holds the scores; by default see `pick_output`, and where `names` fits only one of
         them, that one.
     task, logits, unit : optional
-        What is known of it already: see `ScoreMeaning`. Scores with a unit are quantities, unless `task` says other.
+        What is known of it already: see `ScoreMeaning`. Scores with a unit are quantities, unless `task` disagrees.
     names : int, optional
         How many classes have a name.
     """
@@ -104,10 +104,10 @@ def _from_values(
     if single and (names == 2 or axes):
         return "binary", not inside, "one score and two names" if names == 2 else "one score for each place"
     if single:
-        return "regression", False, "one score, with no sigmoid behind it"
+        return "regression", False, "one score, with no sigmoid after it"
     if inside and end is not None:
         return "multilabel", False, "the scores lie between 0 and 1 and do not add up to 1"
-    return "multiclass", True, "several scores, with no softmax or sigmoid behind them"
+    return "multiclass", True, "several scores, with no softmax or sigmoid after them"
 
 
 def meaning_of(output: Output, returned: Any, recording: Recording | None = None) -> ScoreMeaning:
@@ -179,7 +179,7 @@ def _from_end(end: Operation, single: bool) -> tuple[Task, bool, str] | None:
 
 
 def way_to_scores(recording: Recording, meaning: Output = None) -> set[str]:
-    """The operations that lie on a way from the model's first input to its scores.
+    """The operations that lie on a path from the model's first input to its scores.
 
     Empty if it is not known which operation made the scores.
     """

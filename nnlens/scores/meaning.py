@@ -36,13 +36,13 @@ class ScoreMeaning:
     both : bool
         Read the one score of a binary model as two classes: "no" with 1 − p, and "yes" with p.
     axes : int
-        How many axes the output has behind its classes: 2 for a score per pixel.
+        How many axes the output has after that of its classes: 2 for a score per pixel.
     position : tuple of int, bool array or None
         What is read from such a map: the scores at (row, column); their sum over a region, as returned by the model; or
         the mean over all places.
     average : "probabilities" or "scores"
-        What the mean over all places is of, where there is a softmax or sigmoid: by default of each place's
-        probabilities; or of the scores, as gradients are usually taken.
+        What is averaged over all places, where there is a softmax or sigmoid: by default each place's
+        probabilities; or the scores, as gradients are usually taken.
     unit : str
         Of quantities: "years". Only a regression has one.
     why : str
@@ -149,7 +149,7 @@ class ScoreMeaning:
         return scores.log() if self.task == "multiclass" else torch.logit(scores)
 
     def of(self, scores: Tensor, kind: ScoreKind) -> Tensor:
-        """The scores as probabilities or as logits; see there."""
+        """The scores as probabilities or as logits; see `probabilities` and `log_odds`."""
         check_kind(kind)
         return self.probabilities(scores) if kind == "probability" else self.log_odds(scores)
 
@@ -158,7 +158,7 @@ class ScoreMeaning:
         return kind if self.logits or self.noun != "probability" else "probability"
 
     def for_kind(self, kind: ScoreKind) -> ScoreMeaning:
-        """The meaning by which the mean of a map is one of logits, where these are asked for."""
+        """The meaning with which logits are averaged over a map, where logits are asked for."""
         return replace(self, average="scores") if kind == "logit" and self.axes and self.logits else self
 
     def at(self, position: Position) -> ScoreMeaning:
@@ -177,7 +177,7 @@ class ScoreMeaning:
         if not torch.isfinite(scores).any():
             return f"−∞ in all {scores.numel()} scores"
         if not self.logits and self.noun == "probability" and ((scores < -1e-3) | (scores > 1 + 1e-3)).any():
-            return f"scores up to {float(scores.abs().max()):.3g}, which are no probabilities: give logits=True"
+            return f"scores up to {float(scores.abs().max()):.3g}, which are not probabilities: give logits=True"
         return ""
 
     def describe(self) -> str:

@@ -42,13 +42,13 @@ class Settings:
     Attributes
     ----------
     samples, seed : int
-        Of LIME, KernelSHAP and RISE; SmoothGrad has the seed.
+        Of LIME, KernelSHAP and RISE; SmoothGrad uses only the seed.
     segments, segmentation
         How many superpixels, and by which method: None is SLIC if scikit-image is installed, otherwise a grid.
     width : float
         Of LIME's kernel.
     cam_layer : str
-        Of Grad-CAM and its variants; "" is the last one with places.
+        Of Grad-CAM and its variants; "" is the last layer with spatial maps.
     score : "logit" or "probability", optional
         What is explained; by default what is usual for the method.
     upsample : "bilinear" or "nearest"
@@ -227,7 +227,7 @@ class AttributionJobs:
     def evidence_cost(
         self, sample: Sample, method: str, settings: Settings, checks: tuple[Check, ...], most: int
     ) -> int:
-        """About how many passes those checks take that take no more than `most` each."""
+        """About how many passes the checks take together that take at most `most` each."""
         options = self.options(sample, method, settings)
         costs = [evidence_cost(method, options, check, _sides(sample)) for check in checks]
         return sum(cost for cost in costs if cost <= most)

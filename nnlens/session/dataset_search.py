@@ -78,7 +78,7 @@ class DatasetSearch(t.HasTraits):
         """What was found so far of a layer."""
         name = layer if self.results is None else self.recording.resolve(layer)
         if self.results is None or name not in self.results:
-            known = ", ".join(self.layers) or "none yet: lens.examples brings a data set"
+            known = ", ".join(self.layers) or "none yet: search a data set with lens.examples"
             raise KeyError(f"layer must be one of those that were searched ({known}), got {layer!r}")
         return self.results[name]
 

@@ -177,7 +177,7 @@ def evaluate_steps(
             break
         try:
             sample = session.samples.of(data.input(item))
-            session.prepared(sample)  # so that no method's time contains it
+            session.prepared(sample)  # so that no method's time includes it
         except Exception as error:
             skipped.append((data.name(item), str(error)))
             continue

@@ -12,7 +12,7 @@ _chosen: Mode | None = None
 
 
 def set_mode(mode: Mode | None) -> None:
-    """Make all widgets "live" or "static" from now on; None finds out from the client (the default).
+    """Make all widgets "live" or "static" from now on; None detects it from the client (the default).
 
     The environment variable NNLENS_MODE does the same. A client that executes without a person (nbconvert,
     papermill) declares that it takes no input: there widgets are static, pages that need no kernel.

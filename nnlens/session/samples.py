@@ -34,7 +34,7 @@ class Samples:
     def of(self, image: Any, *, name: str | None = None, position: Position = None, scores: bool = True) -> Sample:
         """Record one pass on `image`, unless it is among the latest.
 
-        `place` is that of a model that gives a map of scores: see `ScoreMeaning`. Without `scores` the sample may be
+        `position` is for a model that gives a map of scores: see `ScoreMeaning`. Without `scores` the sample may be
         one whose scores cannot be read: its layers are still available.
 
         Raises

@@ -1,4 +1,4 @@
-"""The selection that all views of one image share, in whichever cell they stand."""
+"""The selection that all views of one image share, in whichever cell they are."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Selection(t.HasTraits):
     layer = t.Unicode(help="an operation of the pass: its name, or a module's path when set")
     unit = t.Int(help="a unit (channel) of the layer")
     position = t.Any(None, allow_none=True, help="(row, column) on the unit's map, or None")
-    grid = t.Any(None, allow_none=True, help='how tokens are shown: (rows, columns), "strip", or None for the guess')
+    grid = t.Any(None, allow_none=True, help='how tokens are shown: (rows, columns), "strip", or None to detect it')
     scale = t.Enum(SCALES, "layer", help="colours per unit, per layer, or locked to what they are now")
     sample = t.Any(help="the image with its recorded pass")
 

@@ -73,7 +73,7 @@ class Session:
     def read_as(self, task: Task | None, logits: bool | None) -> None:
         """Read the scores in another way, in all views; what is None is detected.
 
-        Raises ValueError, and leaves everything as it was, where the scores cannot be read so.
+        Raises ValueError, and leaves everything as it was, where the scores cannot be read in that way.
         """
         check_meaning(task, logits)
         setup = self.setup
@@ -93,7 +93,7 @@ class Session:
             selection.show(sample)
 
     def relabel(self, labels: Any) -> None:
-        """Take other names of the classes, in all views; raise and leave everything as it was where they do not fit."""
+        """Rename the classes, in all views; raise and leave everything as it was where they do not fit."""
         before = self.setup.labels
         self.setup.labels = labels
         try:
@@ -116,7 +116,7 @@ class Session:
     def search_dataset(
         self, dataset: Any, *, layers: Sequence[str] | None = None, store: str | Path | bool = True
     ) -> Sample:
-        """Begin to look for the units' examples in a data set; give the image that its view starts from.
+        """Begin to look for the units' examples in a data set; return the image that its view starts from.
 
         For the parameters see `Lens.examples`.
         """
@@ -142,7 +142,7 @@ class Session:
         return sample
 
     def watch(self, method: Callable[[], None]) -> None:
-        """Call a view's method after each cell of the user's, as long as the view lives."""
+        """Call a view's method after each of the user's cells, as long as the view lives."""
         self._after_cell.add(WeakMethod(method))
 
     def _cell_has_run(self) -> None:

@@ -13,7 +13,7 @@ from weakref import WeakSet
 from nnlens.recording.borrow import alone
 
 # Many small steps: the generator yields between them, so that more urgent work can go first. If it yields a number,
-# its next step is delayed by so many seconds.
+# its next step is delayed by that many seconds.
 Steps = Generator[float | None, None, None]
 Job = Callable[[], Steps]
 
@@ -32,7 +32,7 @@ class Worker:
         self._waiting: dict[tuple[str, int], Steps] = {}
         self._resting: dict[tuple[str, int], float] = {}  # until when, by `time.monotonic`
         self._held = False
-        self._served = 0.0  # when a step of it was begun last: workers take turns
+        self._served = 0.0  # when its last step began: workers take turns
         _workers.add(self)
 
     def submit(self, owner: object, lane: str, job: Job) -> None:
@@ -99,7 +99,7 @@ class Worker:
         return [(self.lanes.index(job[0]), job) for job in there if self._resting.get(job, 0) <= now]
 
     def rests_until(self) -> float:
-        """When the first job that rests goes on."""
+        """When the first resting job is due to continue."""
         ends = [self._resting[job] for job in list(self._waiting) if job in self._resting]
         return math.inf if self._held or not ends else min(ends)
 

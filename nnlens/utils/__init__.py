@@ -1,6 +1,6 @@
 """Small helpers that know nothing of networks: files, caches, suggestions for misspelt names, requirements.
 
-Every part of nnlens imports this room first, so here a PyTorch that is too old is refused.
+Every part of nnlens imports this package first, so a PyTorch that is too old is rejected here.
 """
 
 import torch

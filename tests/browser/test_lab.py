@@ -205,7 +205,7 @@ def test_tokens_of_a_transformer_and_the_summary_of_its_pass(lab, page, errors):
 
     # The guess is shown, and read off the pass.
     mosaic = pane(page, "mosaic")
-    field = mosaic.locator("input[placeholder=guess]")
+    field = mosaic.locator("input[placeholder=auto]")
     expect(mosaic).to_contain_text("197 tokens as a 14 × 14 grid, first token left out")
     expect(field).to_have_value("14 × 14")
 

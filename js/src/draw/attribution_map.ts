@@ -24,7 +24,7 @@ export function shownValues(map: AttributionPayload, signs: Signs): Float32Array
   });
 }
 
-/** What the colours reach to: past the few largest of a map with far outliers, which would darken all else. */
+/** Where the colour scale ends: below the few largest if they are outliers, which would darken everything else. */
 export function reachOf(values: Float32Array): { reach: number; clipped: number } {
   const sizes = Float32Array.from(values, Math.abs).sort();
   const most = sizes[sizes.length - 1] ?? 0;

@@ -32,7 +32,7 @@ export function legend(): Legend {
           const plus = signs && value > 0 ? "+" : "";
           return signs && Math.abs(value) >= 0.1 ? signed(value) : plus + short(value, digits);
         });
-      // As many digits as stand beside each other.
+      // As many digits as fit beside each other.
       const fitting = [3, 2, 1].map(texts).find((words) => words.join("").length <= 15) ?? texts(1);
       for (const [index, text] of fitting.entries()) ticks[index].textContent = text;
       what.textContent = unit;

@@ -1,4 +1,4 @@
-// The map of an occlusion experiment: which numbers stand where.
+// The map of an occlusion experiment: which number belongs to which position.
 
 import { f32, i32 } from "../model/arrays.ts";
 import type { OcclusionMapPayload } from "../model/traits.ts";

@@ -17,7 +17,7 @@ export type Display = Traits["back_projection_display"];
 
 const near = (value: number, size: number) => Math.min(size - 1, Math.max(0, value));
 
-/** Under a Gaussian along rows and columns, mirrored at the borders by their last values. */
+/** A Gaussian blur along rows and columns, the border values repeated outside. */
 export function smoothed(values: Float32Array, rows: number, columns: number, deviation: number): Float32Array {
   const reach = Math.ceil(2.5 * deviation);
   const weights = Array.from({ length: 2 * reach + 1 }, (_, at) => Math.exp(-0.5 * ((at - reach) / deviation) ** 2));

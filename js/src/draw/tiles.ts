@@ -1,9 +1,9 @@
-// Where tiles stand, in which order, and what lies under a point.
+// Where tiles are placed, in which order, and what is at a point.
 
 export interface Grid {
   columns: number;
   rows: number;
-  /** A tile and the gap behind it, in CSS pixels. */
+  /** A tile and the gap after it, in CSS pixels. */
   width: number;
   height: number;
   gap: number;
@@ -38,7 +38,7 @@ export function order(sort: Sort, units: number, keys: Record<Exclude<Sort, "ind
   return places.sort((a, b) => key[b] - key[a] || a - b);
 }
 
-/** The index in the order, and the pixel of its tile, under a point (a gap counts to the tile before it). */
+/** The index in the order, and the pixel of its tile, under a point (a gap belongs to the tile before it). */
 export function hit(
   grid: Grid,
   count: number,
@@ -60,7 +60,7 @@ export function hit(
   };
 }
 
-/** What a person types for a grid of tokens: "14 × 14", "7x28", "strip"; empty is the guess; undefined is nonsense. */
+/** What a person types for a grid of tokens: "14 × 14", "7x28", "strip"; empty: detect it; undefined: invalid. */
 export function gridFrom(text: string, tokens: number): [number, number] | "strip" | null | undefined {
   const typed = text.trim().toLowerCase();
   if (typed === "") return null;

@@ -13,7 +13,7 @@ export interface Model {
   save_changes(): void;
   on(event: string, callback: (content?: unknown) => void): void;
   off(event: string, callback: (content?: unknown) => void): void;
-  /** A message to the kernel that is no trait; not without one. */
+  /** A message to the kernel that is not a trait; absent without a kernel. */
   send?(content: unknown): void;
   /** Only without a kernel: the values of `name` that the page has answers for; null if any will do. */
   choices?(name: string): string[] | null;

@@ -64,7 +64,7 @@ export class Experiment {
     return keyOf(map.data.size[0], map.data.fill, map.data.shape) === this.key;
   }
 
-  /** The target's scores at the occluder's occluder under occluders of other sizes, smallest first. */
+  /** The target's scores at the occluder's position under occluders of other sizes, smallest first. */
   get curve(): { sizes: number[]; score(kind: Score): (number | null)[] } | null {
     const occluder = this.context.get("occluder");
     if (!occluder) return null;

@@ -72,7 +72,7 @@ export class Layer {
     return { unit, rows: mosaic.rows, columns: mosaic.columns, step: mosaic.step, exact: false, at };
   }
 
-  /** What the colours of a unit's map reach to, by the chosen scale. */
+  /** The range of the colours of a unit's map, by the chosen scale. */
   limits(mosaic: Mosaic, unit: number): Limits {
     const scale = this.context.get("scale");
     const locked = this.context.get("limits");

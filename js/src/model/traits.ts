@@ -340,7 +340,7 @@ export interface OcclusionMapPayload {
   done: number;
 }
 
-/** A payload about one unit: which. */
+/** A payload about one unit, which it names. */
 export interface OfUnit {
   layer: string;
   unit: number;
@@ -557,7 +557,7 @@ export interface UnitValue {
   value: number;
 }
 
-/** Of a model whose output is not read as scores. */
+/** Sent for a model whose output is not read as scores. */
 export interface UnreadMeaning {
   problem: string;
 }
@@ -585,7 +585,7 @@ export interface Traits {
   back_projection_display: "colour" | "signed" | "norm";
   /** What is being computed; empty when nothing is. */
   busy: string;
-  /** The layer of Grad-CAM; empty for the last one with places. */
+  /** The layer of Grad-CAM; empty for the last one with spatial maps. */
   cam_layer: string;
   /** The layers that it can be. */
   cam_layers: string[];
@@ -657,7 +657,7 @@ export interface Traits {
   grid: [number, number] | "strip" | null;
   /** Panes and controls that are left out. */
   hide: string[];
-  /** Which images: of the largest, the middle or the least maxima. */
+  /** Which images: those with the largest, the middle or the smallest maxima. */
   kind: "top" | "median" | "least";
   /** All methods and what they cost. */
   known_methods: MethodPayload[];
@@ -665,7 +665,7 @@ export interface Traits {
   labels: string[];
   /** Name of an operation. */
   layer: string;
-  /** What the colours are locked to. */
+  /** The range that the colours are locked to. */
   limits: [number, number] | null;
   /** The maps of attention rollout. */
   map_attention_rollout: Record<string, AttributionPayload | NoMap>;
@@ -755,7 +755,7 @@ export interface Traits {
   rule: "gradient" | "input × gradient" | "deconvnet" | "guided backprop";
   /** Of LIME, KernelSHAP and RISE. */
   samples: number;
-  /** What the colours of activations reach to. */
+  /** Which values set the colour range. */
   scale: "unit" | "layer" | "locked";
   /** Which score the map shows. */
   score: "probability" | "logit";

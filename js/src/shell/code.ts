@@ -6,7 +6,7 @@ import type { Scene } from "../model/scene.ts";
 /** A text in Python's quotes. */
 export const quoted = (text: string) => JSON.stringify(text);
 
-/** `view = lens.method(image, options…)`: an image that came as a file is named, any other is for the reader to put in. */
+/** `view = lens.method(image, options…)`: an image that came as a file is named, any other is left to fill in. */
 export function call(context: Context, method: string, options: string[]): string {
   const { path } = context.get("photo");
   return `view = lens.${method}(${[path ? quoted(path) : "image", ...options].join(", ")})`;

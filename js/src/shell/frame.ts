@@ -25,7 +25,7 @@ export interface ViewDefinition {
   code(context: Context, scene: Scene): string;
 }
 
-/** What anywidget takes: a module's default export. */
+/** What anywidget expects: a module's default export. */
 export interface ViewModule {
   render(given: { model: Model; el: HTMLElement }): () => void;
   definition: ViewDefinition;
@@ -51,7 +51,7 @@ export function view(definition: ViewDefinition): ViewModule {
     const scene = new Scene(context);
     el.append(root);
     // The notebook must not take the keys that the panes understand. It looks at the focused element first,
-    // and before any listener here hears of the key.
+    // and before any listener here receives the key.
     context.listen(root, "focusin", ({ target }) =>
       (target as Element).setAttribute("data-lm-suppress-shortcuts", "true"),
     );

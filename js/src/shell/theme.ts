@@ -15,7 +15,7 @@ function isDark(element: HTMLElement): boolean {
   return matchMedia("(prefers-color-scheme: dark)").matches;
 }
 
-/** Keep `data-theme` of the root as the page's theme is; "nn-theme" is fired when it changes. */
+/** Keep `data-theme` of the root in line with the page's theme; "nn-theme" is fired when it changes. */
 export function followTheme(context: Context): void {
   const { root } = context;
   const update = () => {
@@ -33,7 +33,7 @@ export function followTheme(context: Context): void {
     themes.disconnect();
     media.removeEventListener("change", update);
   });
-  // Colours of the style sheet are known only once the root stands in the page.
+  // Colours of the style sheet are known only once the root is attached to the page.
   if (root.isConnected || typeof ResizeObserver === "undefined") return;
   const attached = new ResizeObserver(() => {
     if (!root.isConnected) return;

@@ -1,4 +1,4 @@
-// Pixels that a hand paints over.
+// Pixels that the user paints over.
 
 import { h } from "./dom.ts";
 
@@ -7,7 +7,7 @@ export class Brush {
   private height = 0;
   private width = 0;
   private canvas: HTMLCanvasElement | null = null;
-  /** Where the hand is, (row, column); null when it is away. */
+  /** Where the pointer is, (row, column); null when it is outside. */
   at: [number, number] | null = null;
 
   start(height: number, width: number): void {

@@ -18,7 +18,7 @@ export function h<K extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
-/** Set text only where it differs, so that nothing flickers and screen readers hear changes alone. */
+/** Set text only where it differs, so that nothing flickers and screen readers announce only changes. */
 export function say(element: Element, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }
@@ -41,7 +41,7 @@ export function choice<Value extends string>(
   return Object.assign(h("label", { class: "nn-control" }, label, select), { select });
 }
 
-/** Make a canvas `width` × `height` CSS pixels and give back its context in those units. */
+/** Make a canvas `width` × `height` CSS pixels and return its context in those units. */
 export function sized(canvas: HTMLCanvasElement, width: number, height: number): CanvasRenderingContext2D {
   const ratio = window.devicePixelRatio || 1;
   const [w, t] = [Math.max(1, Math.round(width * ratio)), Math.max(1, Math.round(height * ratio))];
@@ -77,7 +77,7 @@ export function pictured(bytes: Uint8Array, react: () => void): HTMLImageElement
   return image;
 }
 
-/** A row of controls; none where all of them are left out, so that no hole stays. */
+/** A row of controls; none where all of them are left out, so that no gap remains. */
 export function row(...controls: (HTMLElement | false)[]): HTMLElement | null {
   const there = controls.filter((control): control is HTMLElement => Boolean(control));
   return there.length ? h("div", { class: "nn-row" }, ...there) : null;

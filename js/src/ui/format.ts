@@ -12,7 +12,7 @@ export function short(value: number, digits = 3): string {
   return text.replace("-", "−");
 }
 
-/** A probability as instruments show it: ".81", "1.00". */
+/** A probability without its leading zero: ".81", "1.00". */
 export function share(value: number): string {
   const text = value.toFixed(2);
   return text.startsWith("0") ? text.slice(1) : text;

@@ -5,7 +5,7 @@ import type { OfUnit, UnitValue } from "../model/traits.ts";
 import { h } from "./dom.ts";
 import { signed } from "./format.ts";
 
-/** Fill `list` with units and what each brings, as bars to the left and right of 0 on one scale. */
+/** Fill `list` with units and what each contributes, as bars to the left and right of 0 on one scale. */
 export function unitLinks(context: Context, list: HTMLElement, links: UnitValue[]): void {
   const largest = Math.max(1e-12, ...links.map((link) => Math.abs(link.value)));
   const choices = context.choices("layer");
@@ -43,7 +43,7 @@ export function unitLinks(context: Context, list: HTMLElement, links: UnitValue[
   );
 }
 
-/** What a saved page says in a pane of which it holds another unit only. */
+/** What a saved page says in a pane for which it holds only another unit. */
 export function heldWords(payload: OfUnit | null | undefined): string {
   if (!payload) return `this ${NEEDS_KERNEL}`;
   return `this page stores ${payload.layer} · ${payload.unit} here; other units need a kernel`;

@@ -19,7 +19,7 @@ class Blend:
         self._memory = self._x[:0]
 
     def __call__(self, shown: Tensor) -> Tensor:
-        """(n, channels, height, width) for masks (n, height, width); 0 and 1 give the very values."""
+        """(n, channels, height, width) for masks (n, height, width); 0 and 1 give the values exactly."""
         if len(self._memory) < len(shown):
             self._memory = self._x.repeat(len(shown), 1, 1, 1)
         weights = shown[:, None].to(self._x)

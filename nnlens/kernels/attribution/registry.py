@@ -178,7 +178,7 @@ METHODS: dict[str, Method] = {
 
 
 def method_named(name: object, argument: str = "method") -> Method:
-    """A method by its name; ValueError, which names the argument, with the names there are."""
+    """A method by its name; otherwise a ValueError that names the argument and lists the known names."""
     if isinstance(name, str):
         plain = name.strip().lower().replace("++", "_plus_plus").replace("×", "x").replace("-", "_").replace(" ", "_")
         if plain in METHODS:

@@ -25,12 +25,12 @@ class Attribution:
     method : str
         Its name in `METHODS`: "gradient", "lime", …
     values : float32 array
-        Of the shape of one input (channels, height, width), or (1, height, width) from methods that know only pixels.
+        Of the shape of one input (channels, height, width), or (1, height, width) from methods that see only pixels.
     contribution : bool
         True: a number is what its place adds to the score (negative: subtracts). False: it is the derivative of the
         score with respect to the input value, and only its magnitude indicates importance.
     target, score, value
-        The class; "logit" or "probability"; and what that is for the input as it is.
+        The class; "logit" or "probability"; and its value for the unchanged input.
     parameters : mapping
         All parameters of the method.
     forwards, backwards : int
@@ -109,5 +109,5 @@ class Attribution:
         if self.all_zero:
             words += "; all zero"
         if self.delta is not None:
-            words += f"; adds up to {float(self.values.sum()):.4g}, promised {self.promised:.4g}"
+            words += f"; adds up to {float(self.values.sum()):.4g}, expected {self.promised:.4g}"
         return "; ".join([words, *self.notes])

@@ -43,7 +43,7 @@ class Subject:
     ----------
     clean : tensor (classes,)
     value : float
-        The score of the input as it is.
+        The score of the unchanged input.
     forwards, backwards : int
         The passes of the attribution that is being made, of one input each.
     """
@@ -137,7 +137,7 @@ class Subject:
         return results
 
     def gradients(self, batch: Tensor, rule: Rule = "gradient") -> tuple[Tensor, Tensor]:
-        """The gradient of each input's score towards it, of the batch's shape, by a rule for rectifiers; the scores.
+        """The gradient of each score with respect to its input, by a rule for rectifiers, and the scores.
 
         Raises ValueError if there is none, with the reason.
         """
@@ -184,7 +184,7 @@ class Subject:
         return ValueError(f"the model has no gradient from class {self.target}{towards}: {why}")
 
     def at_layer(self, layer: str, batch: Tensor) -> tuple[Tensor, Tensor]:
-        """A layer's values for a batch, and the gradient of the score towards them."""
+        """A layer's values for a batch, and the gradient of the score with respect to them."""
         try:
             recording = self.recording
         except ForwardError as error:
@@ -206,7 +206,7 @@ class Subject:
                     if out_of_memory(error):
                         raise
                     value, gradient = follow(forward.recorded)
-                    forward.how = f"recorded from the model itself, for {error}"
+                    forward.how = f"recorded from the model itself, because {error}"
             except RuntimeError as error:
                 raise self._without_gradient(error, f" to {name}") from error
         self.how = forward.how

@@ -17,7 +17,7 @@ from nnlens.kernels.occlusion.occluder import Fill, mask_filling
 from nnlens.utils.suggestions import nearest
 
 Segmentation = Literal["quickshift", "slic", "felzenszwalb", "grid"]
-_LARGE = 256  # pixels of the longer side: what quickshift is searched on
+_LARGE = 256  # pixels of the longer side at which quickshift's parameter is searched
 
 
 def superpixels(
@@ -28,7 +28,7 @@ def superpixels(
     Parameters
     ----------
     x : tensor (1, channels, height, width)
-        Stretched to 0…1 for the segmentation; of other than three channels the first is taken as grey.
+        Stretched to 0…1 for the segmentation; unless there are three channels, the first is taken as grey.
     how : "slic", "quickshift", "felzenszwalb" or "grid"
         The first three by scikit-image; where SLIC finds less than a fifth of what was asked for, a warning says so,
         and a grid is used. "quickshift" is that of LIME's reference implementation (kernel_size 4,
@@ -37,7 +37,7 @@ def superpixels(
         About how many parts: SLIC and the grid come close; for the two others the parameter that determines the number
         is searched. None uses their defaults.
     **options
-        scikit-image's.
+        Passed to scikit-image.
     """
     if how not in get_args(Segmentation):
         known = get_args(Segmentation)
@@ -79,7 +79,7 @@ def superpixels(
         reference = {"kernel_size": 4, "max_dist": 200, "ratio": 0.2, "rng": 0, **options}
         labels = segmentation.quickshift(picture, **reference)
         if count is not None:
-            # Fewer by a wider kernel, more by shorter links.
+            # A wider kernel gives fewer parts, shorter links give more.
             fewer = len(np.unique(labels)) > count
             knob, low, high = ("kernel_size", 4, max(6, min(height, width) / 16)) if fewer else ("max_dist", 1, 200)
 

@@ -17,7 +17,7 @@ class Surrogate:
     coefficients : float64 array (parts,)
     intercept : float
     errors : float64 array (parts,)
-        The coefficients' standard errors, robust to unequal variance (White 1980): the variation between draws of as
+        The coefficients' standard errors, robust to unequal variance (White 1980): the variation between draws of that
         many samples, and the deviation of the model from a linear one.
     r2 : float
         The share of the samples' weighted variance that the linear model explains; NaN where they do not vary.
@@ -100,7 +100,7 @@ class Fit:
 
 
 def inverted(moments: np.ndarray) -> np.ndarray:
-    """The inverse of a symmetric matrix without negative directions; the pseudo-inverse where it has flat ones."""
+    """The inverse of a positive semi-definite matrix; the pseudo-inverse where it is singular."""
     try:
         steep = np.diag(np.linalg.cholesky(moments))
         if steep.min() > 1e-6 * steep.max():

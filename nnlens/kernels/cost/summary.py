@@ -33,7 +33,7 @@ class Cost:
     shape, dtype
         Of its output; None for a module that gave no tensor.
     parameters : int
-        How many numbers its parameters have; in a module each counts once.
+        The number of elements of its parameters; in a module each parameter counts once.
     flops : int or None
         Of its matrix products, convolutions, attention and recurrent steps, a multiply-add being two, as
         `torch.utils.flop_counter` counts them; the rest counts 0. None where they could not be counted, for example in
@@ -142,7 +142,7 @@ def summary(model: nn.Module, *inputs: Any, depth: int | None = None, passes: in
 
 
 class _Clock:
-    """Seconds of each operation, with the device's work done before the clock is read."""
+    """Seconds of each operation, waiting for the device's work before the clock is read."""
 
     def __init__(self, device: torch.device):
         module = getattr(torch, device.type, None)
@@ -211,7 +211,7 @@ def _recurrent(x: Any, weight_ih: Any, weight_hh: Any, *rest: Any, out_shape: An
 
 
 def _output(recording: Recording, path: str) -> tuple[tuple[int, ...] | None, torch.dtype | None]:
-    """Shape and dtype of the first tensor that a module gave back, in its last call."""
+    """Shape and dtype of the first tensor that a module returned in its last call."""
     if not path:
         tensor = next(tensors_in(recording.output), None)
         return (None, None) if tensor is None else (tuple(tensor.shape), tensor.dtype)

@@ -133,18 +133,18 @@ class Engine:
         return incremental.finish(handed, self.seen.append if self.watched else None)[:count]
 
     def check(self, rows: np.ndarray, columns: np.ndarray, scores: np.ndarray) -> bool:
-        """Whether these scores are the model's own, position by position; if not, the level falls."""
+        """Whether these scores are the model's own, position by position; if not, falls back to a safer level."""
         with borrow(self.model):
             own = self.reference.scores(self.window.cover(self.tops[rows], self.lefts[columns])).cpu()
         difference = self.reference.difference(torch.from_numpy(scores), own)
         if difference <= self.reference.tolerance(own):
             return True
         if self.level == Level.SINGLE:
-            words = "draws random numbers of its own" if self.draws else "computes something else from run to run"
+            words = "draws random numbers of its own" if self.draws else "gives different results from run to run"
             warnings.warn(f"the model {words}: its scores for the same input differ by {difference:.1g}", stacklevel=2)
         else:
             warnings.warn(
-                f"occlusion continues with safer passes: {self.how} differed from the model's own by {difference:.1g}",
+                f"occlusion continues with safer passes: {self.how} were off from the model's own by {difference:.1g}",
                 stacklevel=2,
             )
             self._fall_back(Level(self.level + 1))
@@ -162,10 +162,10 @@ class Engine:
         return list(places[:1]) if self.incremental is not None and not self.incremental.checked else []
 
     def is_sure(self, places: np.ndarray, scores: np.ndarray) -> bool:
-        """`check` at these positions (n, 2) of a map of scores; once, that images of a batch are independent."""
+        """`check` at these positions (n, 2) of a map of scores; and, once, that images of a batch are independent."""
         assert self.prepared is not None
         if not self.prepared.trust.windows_checked and self.level < Level.SINGLE and self.mixes():
-            words = "the model's scores depend on what else is in a batch: one position at a time follows"
+            words = "the model's scores depend on what else is in a batch: positions are now run one at a time"
             warnings.warn(words, stacklevel=2)
             self._fall_back(Level.SINGLE)
             return False

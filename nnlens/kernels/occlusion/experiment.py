@@ -221,7 +221,7 @@ class _Experiment:
         begin = time.perf_counter()
         batches = in_batches(len(order), lambda start, stop: engine(*order[start:stop].T), size=self.size_now)
         _, count, scores = next(batches)
-        # What fitted into memory.
+        # The batch size that fitted into memory.
         self.size_now = self.size_later if count == min(self.size_now, len(order)) else count
         if self.batch_size is None and engine.level > Level.WINDOWS:
             # Fewer slow passes per step, because other work waits for the step.
@@ -352,7 +352,7 @@ def occlusion(
     Notes
     -----
     The numbers are those of one forward pass per position, to about 1e-5; two corners and the centre are compared
-    with it, and where they differ by more than 1e-4 a warning says so and whole passes follow.
+    with it, and where they differ by more than 1e-4 a warning says so and whole passes are used.
 
     Examples
     --------

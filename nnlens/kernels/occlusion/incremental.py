@@ -2,8 +2,8 @@
 
 Along each axis an occluder changes one interval of every recorded value, which follows from the receptive fields.
 Outside of it the value of the clean pass is exact. So an operation is run on a *patch*: the window of that length,
-with the halo that its kernel needs gathered from the clean map and from the patch before. From the operation on whose
-windows are nearly the whole map, or which needs all of its input, the patches are laid into whole maps, and the
+with the halo that its kernel needs gathered from the clean map and from the patch before. At the first operation whose
+windows are nearly the whole map, or which needs all of its input, the patches are put into whole maps, and the
 model's own forward does the rest.
 
 The idea is that of Krypton (Nakandala, Kumar & Papakonstantinou, SIGMOD 2019, "Incremental and approximate inference
@@ -48,7 +48,7 @@ class Incremental(Patches):
         self.checked = False  # against the model itself
         self._steps: dict[str, _Step] = {}
         gathered = [self._build(prepared.recording.operation(name)) for name in self._last if name != "input"]
-        # Of what is computed whole, in bytes.
+        # The size in bytes of the weights of what is computed whole.
         self.weights = sum(
             item.parameters * item.dtype.itemsize for item in prepared.recording if item.name not in self._last
         )
@@ -57,7 +57,7 @@ class Incremental(Patches):
     # One step per operation
 
     def _build(self, operation: Operation) -> list[str]:
-        """Adds the step that computes an operation's patches; gives the values that it gathers from."""
+        """Adds the step that computes an operation's patches; returns the names of the values that it gathers from."""
         op, name = operation.op, operation.name
         seen = [source.name for source in operation.sources if source.name in self._last]
         parents = [item for item in seen if item is not None]
@@ -136,7 +136,7 @@ class Incremental(Patches):
         if alone and parent not in self._moved and self._windows[parent] == self._windows[name]:
             self._steps[name] = lambda block: _convolved(block.patches[parent], weight, bias, (1, 1), (1, 1), groups)
             return []
-        # Of a kernel of one pixel only the places it looks at are gathered.
+        # For a one-pixel kernel only the positions that it reads are gathered.
         step = tuple(1 if k == 1 else s for k, s in zip(kernel, stride, strict=True))
         height, width = (axis.length for axis in self._windows[name])
         plain = is_plain(arguments)
@@ -224,7 +224,7 @@ class Incremental(Patches):
     def run(self, rows: np.ndarray, columns: np.ndarray, fill: Tensor, mask: Tensor | None = None) -> Tensor:
         """The scores (n, classes) with the occluder at (tops[rows], lefts[columns]); the model must be borrowed.
 
-        `fill` (channels, height, width), or one colour for each position (n, channels), stands under the occluder
+        `fill` (channels, height, width), or one colour for each position (n, channels), is shown in the occluder
         where `mask` (height and width of the occluder) is true.
         """
         return self.finish(self.local(rows, columns, fill, mask))
@@ -249,7 +249,7 @@ class Incremental(Patches):
         return handed
 
     def finish(self, handed: Mapping[str, Tensor], watch: Callable[[Tensor], None] | None = None) -> Tensor:
-        """The scores, by the model itself from what is handed over on; `watch` is told the watched value."""
+        """The scores, by the model itself from the handed-over values on; `watch` receives the watched value."""
         prepared = self.prepared
         if watch is not None and self.watched in handed:
             watch(handed[self.watched].clone())
@@ -266,7 +266,7 @@ class Incremental(Patches):
         return prepared(batch, instead, watch, self.watched)
 
     def _readers(self) -> dict[str, list[str]]:
-        """Step → the values that nobody reads after it."""
+        """Step → the values that no operation reads after it."""
         last: dict[str, str] = {}
         for name in self._last:
             if name != "input":

@@ -74,9 +74,9 @@ def masked_scores(
     output: Output = None,
     prepared: Prepared | None = None,
 ) -> Float[np.ndarray, "n classes"]:
-    """The class scores (n, classes) with the pixels hidden that each mask, (n, height, width), marks.
+    """The class scores (n, classes) with the pixels hidden that each of the masks (n, height, width) marks.
 
-    Masks of any form change everything: these are whole passes, of the prepared model. `fill` "surround"
+    A mask of any form may change everything: these are whole passes of the prepared model. `fill` "surround"
     is refused: a mask has no window whose surroundings could be taken.
     """
     under, _ = mask_filling(occluder(x, seed=seed).x, fill, seed)
@@ -126,5 +126,5 @@ def _whole(
     output: Output,
     prepared: Prepared | None,
 ) -> np.ndarray:
-    """The scores of images by whole passes, of the prepared model where that holds."""
+    """The scores of images by whole passes, of the prepared model where that is right."""
     return WholePasses(model, x, output=output, prepared=prepared).many(count, images).cpu().numpy()

@@ -23,7 +23,7 @@ class Named:
 Fill = float | str | Tensor | Named
 FILLS = ("background", "grey", "mean", "blur", "noise", "surround")
 Shape = str | np.ndarray | Tensor
-BACKGROUND = 0.4  # the share of an image from which on its most frequent value counts as its background
+BACKGROUND = 0.4  # an image's most frequent value counts as its background from this share on
 
 
 def pair(value: Any, name: str, limit: tuple[int, int] | None = None) -> tuple[int, int]:
@@ -121,7 +121,7 @@ def _circle(size: tuple[int, int]) -> Tensor:
 
 
 def filling(x: Float[Tensor, "1 c h w"], fill: Fill, seed: int = 0) -> tuple[Float[Tensor, "c h w"] | None, str]:
-    """What stands under the occluder, as a tensor of one input's shape (c, h, w), and its name in words.
+    """What the occluder shows, as a tensor of one input's shape (c, h, w), and its name in words.
 
     "mean" is each channel's mean, "blur" the input blurred (Gaussian, σ = a tenth of the shorter side), "noise"
     normal noise with each channel's mean and deviation, "grey" the middle of each channel's range, "background" the
@@ -168,7 +168,7 @@ def filling(x: Float[Tensor, "1 c h w"], fill: Fill, seed: int = 0) -> tuple[Flo
 
 
 def named(fill: Fill, words: str) -> Fill:
-    """A fill of given values with the name that results are to give it; others have names already."""
+    """A fill of given values with the name that results show for it; other fills have names already."""
     return Named(fill, words) if isinstance(fill, Tensor) else fill
 
 
@@ -196,7 +196,7 @@ def mask_filling(x: Tensor, fill: Fill, seed: int = 0, *, name: str = "fill") ->
 
 
 def blurred(image: Tensor, sigma: float, radius: int | None = None) -> Tensor:
-    """Separable Gaussian blur of (channels, height, width) that weighs only the pixels inside; 3 σ on each side."""
+    """Separable Gaussian blur of (channels, height, width) that weights only pixels inside; 3 σ on each side."""
     channels = image.shape[0]
     radius = int(3 * sigma) if radius is None else radius
     offsets = torch.arange(-radius, radius + 1, device=image.device, dtype=torch.float32)

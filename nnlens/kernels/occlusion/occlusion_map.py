@@ -13,7 +13,7 @@ from nnlens.scores.meaning import ScoreKind, ScoreMeaning, plain_index
 
 from .windows import OperationPlan
 
-FLOOR = 0.01  # the share of a score that a change must have to count
+FLOOR = 0.01  # a change must be at least this share of the score to count
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -27,7 +27,7 @@ class Occlusion:
     computed : bool array (rows, columns)
         Which positions are computed.
     clean : float32 array (classes,)
-        The scores of the input as it is.
+        The scores of the unchanged input.
     tops, lefts : int arrays (rows,), (columns,)
         The occluder's upper edge and left edge, in input pixels. The last window is cropped at the border
         where the stride does not divide the input (as in captum).
@@ -42,7 +42,7 @@ class Occlusion:
     unit : str
         The unit whose activation was recorded too, in words; empty if none was.
     activations : float32 array (rows, columns) or None
-        Its activation under every position; `clean_activation` is that of the input as it is.
+        Its activation under every position; `clean_activation` is that of the unchanged input.
     how : str
         How they were computed, in words.
     plan : tuple of OperationPlan
@@ -116,7 +116,7 @@ class Occlusion:
         """In words: where hiding changes the target's probability (or value) the most."""
         change = np.where(self.computed, self.change(target), np.nan)
         if np.isnan(change).all():
-            return "no position has been computed to a number"
+            return "no position has a finite score yet"
         noun, unit = self.meaning.noun, f" {self.meaning.unit}" if self.meaning.unit else ""
         positions = f"{self.computed.sum()} of {change.size} positions"
         if broken := int((np.isnan(change) & self.computed).sum()):
@@ -132,7 +132,7 @@ class Occlusion:
         )
 
     def floor(self, target: int | None = None, kind: ScoreKind = "probability") -> float:
-        """Changes below this are negligible: 0.01 of a probability, 1 % of a logit or value (of 1 at least, of logits).
+        """Changes below this are negligible: 0.01 of a probability, 1 % of a value, or of max(1, |logit|).
 
         Colour scales of the change extend at least this far, so that noise does not look important.
         """
@@ -144,7 +144,7 @@ class Occlusion:
     def per_pixel(self, target: int | None = None, kind: ScoreKind = "probability") -> np.ndarray:
         """Captum's definition: at each pixel the mean of (clean − occluded) over the windows that cover it.
 
-        Shape (height, width); positive where the pixel supports the target. NaN where no computed window is.
+        Shape (height, width); positive where the pixel supports the target. NaN where no computed window covers it.
         """
         drop = -self.change(target, kind)
         total, count = np.zeros(self.image), np.zeros(self.image)

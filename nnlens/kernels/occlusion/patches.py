@@ -1,4 +1,4 @@
-"""Patches of recorded values, and the memory in which they lie beside the clean maps."""
+"""Patches of recorded values, and the memory in which they are stored beside the clean maps."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class Patches(Plan):
         return self._take(block, parent, looked[0], looked[1], slot)
 
     def _padding(self, name: str, value: float) -> int:
-        """Which of the rows that pad a value's map is filled with this."""
+        """The index of the padding row of a value's map that is filled with `value`."""
         if value == 0:
             return 0
         fills = self._fills.setdefault(self._base(name), [])

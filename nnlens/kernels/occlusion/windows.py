@@ -23,7 +23,7 @@ class OperationPlan:
     area : float
         The share of its output's places that an occluder can change, where it changes the most (0…1).
     local : bool
-        Whether only these are computed.
+        Whether only those places are computed.
     why : str
         Why not, in words; empty where it is local.
     """
@@ -69,7 +69,7 @@ class Plan:
     plan : list of OperationPlan
         Every operation on the way from the image, in its order.
     handed : list of str
-        The local values that something reads which is computed whole.
+        The local values that are read by something that is computed whole.
     """
 
     def __init__(
@@ -142,7 +142,7 @@ class Plan:
         if any(source.name not in self._last for source in seen):
             return "something before it is computed whole"
         if len(shape) != 4 or shape[0] != 1 or operation.number is None or operation.function is None:
-            return "its parts are not recorded" if operation.number is None else "its output is no map"
+            return "its parts are not recorded" if operation.number is None else "its output is not a map"
         if any(source.shared for source in seen):
             return "it reads memory that another operation wrote into"
         last = self._reaches[operation.name].axes[0].axis == 1

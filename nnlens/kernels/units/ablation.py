@@ -163,9 +163,9 @@ class DatasetAblation:
     Attributes
     ----------
     done, total : int
-        How many inputs have been taken, of how many; `seen` is how many of them could be read.
+        How many inputs have been processed, and how many there are; `seen` is how many of them could be read.
     turned : int
-        For how many another class is on top.
+        For how many inputs the top class changes.
     change : float array (classes,)
         The mean change of each class's probability.
     """

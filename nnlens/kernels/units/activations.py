@@ -77,7 +77,7 @@ class Activations:
 def activations(recording: Recording, layer: str, *, grid: Grid = None) -> Activations:
     """The maps of `layer` (an operation's name or a module's path) with each unit's statistics.
 
-    `grid` is how tokens are shown: (rows, columns), those in front left out, or "strip"; by default the grid of the
+    `grid` is how tokens are shown: (rows, columns), leading tokens left out, or "strip"; by default the grid of the
     image's patches. Raises ValueError for an unknown layer, naming the nearest names, and for one without numbers.
     """
     operation = recording.operation(layer)

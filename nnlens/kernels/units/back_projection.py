@@ -105,7 +105,7 @@ class BackProjection:
         return result
 
     def per_unit(self, recording: Recording) -> tuple[np.ndarray, np.ndarray]:
-        """Of one that ends at a layer: its maps (units, height, width), and what each unit contributes (units,).
+        """If it ends at a layer: its maps (units, height, width), and what each unit contributes (units,).
 
         The contribution of a unit is the sum of gradient × activation over its map, in the pass `recording`.
         """
@@ -130,7 +130,7 @@ def rule_words(rectifiers: tuple[int, int], pools: int, obstacles: tuple[str, ..
     if pools:
         words += f", {pools} pools by their switches" if pools > 1 else ", 1 pool by its switches"
     if obstacles:
-        words += f"; {', '.join(obstacles)} keep the plain gradient, they have no such rule"
+        words += f"; {', '.join(obstacles)} keep the plain gradient, as they have no such rule"
     return words
 
 
@@ -231,7 +231,7 @@ def back_projection(
                 if out_of_memory(error) or replacements:
                     raise
                 objective, towards, results = follow(forward.recorded)
-                forward.how = "recorded from the model itself, for " + str(error).partition("\n")[0]
+                forward.how = "recorded from the model itself, because " + str(error).partition("\n")[0]
         except RuntimeError as error:
             if out_of_memory(error):
                 raise
@@ -297,7 +297,7 @@ def rule_replacements(
 
 
 def _way(recording: Recording, source: Operation | None, stop: Operation | None) -> list[Operation]:
-    """The operations that lead to the objective, behind the layer where it stops."""
+    """The operations that lead to the objective, after the layer where it stops."""
     by_name = {operation.name: operation for operation in recording}
     last = recording.operations[-1] if source is None else source
     waiting, results = [last], {last.name}
@@ -342,7 +342,7 @@ def _ruled(guided: bool) -> Replacement:
         if guided:
             result = function(*args, **keywords)
             if result.requires_grad:
-                result.register_hook(lambda signal: signal.clamp(min=0))  # its own slope is applied behind it
+                result.register_hook(lambda signal: signal.clamp(min=0))  # its own slope is applied after it
             return result
         named = not args
         x = keywords["input"] if named else args[0]

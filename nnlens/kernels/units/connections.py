@@ -53,8 +53,8 @@ class Connections:
         Whether the operation is linear in its inputs, so that the contributions are weight × activation; otherwise
         they are activation × slope, and `rest` is the remainder.
     kernels : float32 array (units below, height, width), or None
-        The weights of a convolution by which it reads each unit below; `read` is the first unit that it reads, for
-        grouped convolutions read a few only.
+        The weights of a convolution by which it reads each unit below; `read` is the first unit that it reads, as
+        grouped convolutions read only some.
     uses : tuple of Contribution
         What units above, before their activation function, would lose if the unit's map were 0, each at its most
         affected place, the largest first.
@@ -79,7 +79,7 @@ class Connections:
         shown = ", ".join(f"{part.value:+.3g} by {part.layer} · {part.unit}" for part in self.feeds[:3])
         left = sum(part.value for part in self.feeds[3:])
         more = f", {left:+.3g} by {len(self.feeds) - 3} others" if len(self.feeds) > 3 else ""
-        rest = f", {self.rest:+.3g} {'by the bias' if self.linear else 'not told apart'}"
+        rest = f", {self.rest:+.3g} {'by the bias' if self.linear else 'not attributed'}"
         before = " before its activation function" if self.bent else ""
         return f"{self.layer} · {self.unit} at {self.position}: {self.total:.3g}{before} = {shown}{more}{rest}"
 
@@ -177,14 +177,14 @@ def _normalises(operation: Operation) -> bool:
 
 
 def _chain(recording: Recording, operation: Operation) -> list[Operation]:
-    """The operation that mixes units into the layer's, and the normalisation behind it."""
+    """The operation that mixes units into the layer's, and the normalisation after it."""
     below = {item.name: item for item in recording}
     while _belongs(operation) and operation.inputs[0] in below:
         operation = below[operation.inputs[0]]
     chain = [operation]
     while _normalises(chain[0]) and chain[0].inputs[0] in below:
         before = below[chain[0].inputs[0]]
-        if _belongs(before):  # normalised behind the activation function: the units below are that one's
+        if _belongs(before):  # normalised after the activation function: the units below are its units
             break
         chain.insert(0, before)
     return chain
@@ -225,7 +225,7 @@ def _again(operation: Operation, recording: Recording, x: Tensor, instead: dict[
 
 
 def _feeds(recording: Recording, x: Tensor, chain: list[Operation], flat: int) -> tuple[float, list[Contribution]]:
-    """The value of one number behind the chain, and the parts of it by the units that its first operation reads."""
+    """One value after the chain, and what each unit that its first operation reads contributes to it."""
     seeing = _from_input(recording)
     sources = {item.name: item for item in chain[0].sources if item.name in seeing and not item.shared}
     if chain[0].op in ("mul", "div"):  # one factor is read, the other scales it
@@ -277,7 +277,7 @@ def _before(recording: Recording, operation: Operation) -> Operation | None:
 
 
 def _keeps_order(operation: Operation) -> bool:
-    """Whether the numbers of its input lie in the same order behind it."""
+    """Whether its output has the numbers of its input in the same order."""
     numbers = math.prod(operation.shape)
     same = operation.op in _IN_ORDER or operation.kind == "dropout"
     return same and all(math.prod(source.shape) == numbers for source in operation.sources)

@@ -1,4 +1,4 @@
-"""Keeping what a search for examples found on disk, a file for each layer."""
+"""Storing the results of a search for examples on disk, a file for each layer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FINGERPRINTS = 16  # inputs that are read to tell one data set from another
 
 
 class Store:
-    """Files of one pass, or none: an error of the disk must not lose what is in memory.
+    """Files of one pass, or none: a disk error must not lose the results in memory.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class Store:
         return {name: self._files.load(index) for name, index in empty.items()}
 
     def save(self, layers: Sequence[LayerExamples]) -> float:
-        """Write what was found; the seconds that took."""
+        """Write the results; returns how many seconds that took."""
         if self._files is None:
             return 0.0
         try:
@@ -58,7 +58,7 @@ class Store:
 
     def _give_up(self, error: OSError) -> None:
         self._files = None
-        self.problem = f"what is found is not kept on disk: {error}"
+        self.problem = f"the results are not stored on disk: {error}"
         warnings.warn(self.problem, stacklevel=4)
 
 

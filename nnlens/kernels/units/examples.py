@@ -24,7 +24,7 @@ from .example_reader import MOST, Inputs, Reader
 from .example_store import Store
 from .layer_examples import LayerExamples
 
-SAVE_EVERY, SAVE_COUNT = 10.0, 256  # seconds, and inputs, after which what was found is written
+SAVE_EVERY, SAVE_COUNT = 10.0, 256  # seconds, and inputs, after which the results are written
 LARGEST = 4_000_000  # numbers in a tensor: larger ones are mapped afresh each time, which is slow
 
 
@@ -37,7 +37,7 @@ class DatasetExamples(Mapping[str, LayerExamples]):
     names : mapping of str to str
         The requested names → the operations' names; both can be used.
     done, total : int
-        How many inputs have been taken, and how many there are.
+        How many inputs have been processed, and how many there are.
     skipped : tuple of (int, str)
         Those that could not be read, and why.
     seconds, remaining : float
@@ -82,7 +82,7 @@ class DatasetExamples(Mapping[str, LayerExamples]):
 def examples(
     model: nn.Module, inputs: Inputs | Sequence[Tensor], layers: Sequence[str], **options: Any
 ) -> DatasetExamples:
-    """The best, the middle and the least inputs of every unit of some layers; see `examples_steps`."""
+    """The inputs with the largest, middle and smallest maxima of every unit of some layers; see `examples_steps`."""
     last: DatasetExamples = deque(examples_steps(model, inputs, layers, **options), maxlen=1).pop()
     return last
 

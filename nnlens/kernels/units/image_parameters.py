@@ -11,9 +11,9 @@ from torch import Tensor
 
 # The square root of the covariance of the colours of ImageNet's photographs, as published with lucid (Olah et al.).
 _COLOURS = ((0.26, 0.09, 0.02), (0.27, 0.00, -0.05), (0.27, -0.09, 0.03))
-_JITTER, _SIZES, _TURN = 12 / 224, 0.1, math.radians(10)  # of the side, of the size, of a turn, at most
+_JITTER, _SIZES, _TURN = 12 / 224, 0.1, math.radians(10)  # at most: share of the side, share of the size, angle
 
-_WARPED = 0.75  # of the steps; in the last ones the details settle
+_WARPED = 0.75  # share of the steps; without warps in the last ones, the details settle
 
 
 @runtime_checkable
@@ -75,7 +75,7 @@ class Fourier:
 
 
 def _warped(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Each picture shifted, rotated and scaled a little; a line is shifted and scaled. Mirrored at the borders."""
+    """Each picture shifted, rotated and scaled a little; a signal is shifted and scaled. Mirrored at the borders."""
     count = len(x)
     draw = (2 * torch.rand(4, count, generator=generator, dtype=torch.float32) - 1).to(x)
     size, turn = 1 + _SIZES * draw[0], _TURN * draw[1]

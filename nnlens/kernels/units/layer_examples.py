@@ -12,7 +12,7 @@ from torch import Tensor
 from .quantiles import QuantileSketch
 
 Kind = Literal["top", "median", "least"]
-KEPT = 16  # the best and the least inputs of each unit
+KEPT = 16  # how many of the highest and of the lowest inputs of each unit
 SAMPLED = 512  # inputs of which all units' maxima are kept, for those in the middle
 
 
@@ -83,7 +83,7 @@ class LayerExamples:
     units, height, width : int
         How many units, and the size of their maps.
     done, seen : int
-        How many inputs of the data set have been taken, and how many of them could be read.
+        How many inputs of the data set have been processed, and how many of them could be read.
     mean, zeros, fires : float64 arrays (units,)
         Over all inputs: the mean of the unit's values, the share of them that are exactly 0, and the share of inputs
         on which its maximum is above 0.
@@ -97,7 +97,7 @@ class LayerExamples:
         self.layer, self.units, self.height, self.width = layer, units, height, width
         self.done = self.seen = self.not_finite = 0
         self.skipped: dict[int, str] = {}
-        self._sums = np.zeros((3, units))  # of means, of shares of zeros, of inputs that fire it
+        self._sums = np.zeros((3, units))  # of means, of shares of zeros, of inputs on which it is active
         self._top, self._least = _Ranking(units), _Ranking(units)
         self._sketch = QuantileSketch(units)
         # The inputs with the smallest hashes: a random sample that does not depend on the order and the batches.
@@ -138,8 +138,8 @@ class LayerExamples:
     def examples(self, unit: int, kind: Kind = "top", count: int = 9) -> list[Example]:
         """The inputs with the unit's largest maxima, with the smallest, or those nearest to their median.
 
-        "top" and "least" are exact, the first inputs first among equals, 16 at most; "median" is chosen among 512
-        inputs, a fair sample, largest first.
+        "top" and "least" are exact, ties in the order of the inputs, 16 at most; "median" is chosen among 512
+        inputs, a random sample, largest first.
         """
         unit = self._check(unit)
         if kind not in get_args(Kind):
@@ -232,7 +232,7 @@ class LayerExamples:
 
     @classmethod
     def restored(cls, state: dict[str, np.ndarray]) -> LayerExamples:
-        """The examples from what `state` gave."""
+        """The examples restored from what `state` returned."""
         units, height, width, done, seen, not_finite = map(int, state["numbers"])
         made = cls(str(state["layer"]), units, height, width)
         made.done, made.seen, made.not_finite = done, seen, not_finite

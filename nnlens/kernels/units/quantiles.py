@@ -10,10 +10,10 @@ SIZE = 1024
 
 
 class QuantileSketch:
-    """The distributions of `units` streams that are given as many numbers each.
+    """The distributions of `units` streams that all receive the same number of values.
 
-    Sorted buffers of `SIZE` numbers, one a level, whose numbers stand for 2 ** level of the stream; two of one level
-    become one of the next by every other number of both (Manku, Rajagopalan & Lindsay 1998, "Approximate medians and
+    Sorted buffers of `SIZE` numbers, one per level, whose numbers stand for 2 ** level each; two of one level
+    merge into one of the next, of every other number (Manku, Rajagopalan & Lindsay 1998, "Approximate medians and
     other quantiles in one pass and with limited memory"). A rank is off by at most log₂(count / SIZE) / (2 · SIZE) of
     the count: 0.16 % for 10,000 numbers, 0.5 % for a million. The result depends on the numbers and their order, not on
     how they were split into calls.
@@ -60,7 +60,7 @@ class QuantileSketch:
                 return
             both = np.sort(np.concatenate([present, buffer], 1), 1)
             buffer = both[:, int(self.odd[level]) :: 2]
-            self.levels[level], self.odd[level] = None, not self.odd[level]  # by turns: the errors cancel
+            self.levels[level], self.odd[level] = None, not self.odd[level]  # alternately: the errors cancel
             level += 1
 
     def _points(self) -> tuple[np.ndarray, np.ndarray]:
@@ -73,7 +73,7 @@ class QuantileSketch:
         return np.take_along_axis(values, order, 1), weights[order]
 
     def quantiles(self, shares: Sequence[float]) -> np.ndarray:
-        """The numbers below which these shares (0…1) of each stream lie: (units, len(shares)); NaN of nothing."""
+        """The numbers below which these shares (0…1) of each stream lie: (units, len(shares)); NaN if empty."""
         if self.count == 0:
             return np.full((self.units, len(shares)), np.nan, np.float32)
         values, weights = self._points()
@@ -107,7 +107,7 @@ class QuantileSketch:
 
     @classmethod
     def restored(cls, state: dict[str, np.ndarray]) -> QuantileSketch:
-        """The sketch from what `state` gave."""
+        """The sketch restored from what `state` returned."""
         made = cls(len(state["pending"]))
         made.count, made._filled = int(state["count"]), state["pending"].shape[1]
         made._pending[:, : made._filled] = state["pending"]

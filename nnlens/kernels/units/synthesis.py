@@ -25,7 +25,7 @@ from .back_projection import rectified, rule_replacements
 from .image_parameters import Ascent, Fourier, Yosinski
 
 Recipe = Literal["fourier", "yosinski"]
-DIVERSITY = 0.5  # of the objective, that alike images lose
+DIVERSITY = 0.5  # the share of the objective that similar images lose
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -102,19 +102,19 @@ def synthesis_steps(
     scaled by 1 / frequency, in decorrelated colours; it is shifted, rotated and scaled a little at each step, in one
     warp, except in the last quarter of the steps, in which the details settle.
     "yosinski" (Yosinski et al. 2015, arXiv:1506.06579): steps along the gradient of the pixels, with decay, blur and
-    the clipping of pixels of small norm and small contribution; several images take the paper's settings by turns.
+    the clipping of pixels of small norm and small contribution; several images take the paper's settings in turn.
     Several images of the "fourier" recipe are made different by a penalty on the similarity of their Gram matrices.
 
-    While all rectifiers on the path are off, so that there is no gradient, the gradient passes them. The pass ends
+    While all rectifiers on the path are off, so that there is no gradient, it is passed through them. The pass ends
     after the layer.
 
     Parameters
     ----------
     x : tensor (1, channels, length) or (1, channels, height, width)
-        An input of the size wanted; its values do not matter.
+        An input of the desired size; its values do not matter.
     of : class index; (layer, unit); (layer, unit, (row, column)); (layer, direction); callable; (layer, callable)
         The class's score (not its probability); the mean of a unit's map; one place of it; the mean product with a
-        direction in the space of units (array of their number); or a callable from the model's output, or a layer's
+        direction in the space of units (one number per unit); or a callable from the model's output, or a layer's
         value (n, …), to n numbers.
     recipe : "fourier" or "yosinski"
     count : int
@@ -124,7 +124,7 @@ def synthesis_steps(
     negative : bool
         Minimise instead of maximise.
     seed : int
-        The same seed, the same image.
+        The same seed gives the same image.
     mean, std : number or sequence
         The model's input = (pixel − mean) / std, per channel.
 
@@ -141,7 +141,7 @@ def synthesis_steps(
     if isinstance(seed, bool) or not isinstance(seed, int):
         raise TypeError(f"seed must be a whole number, got {seed!r}")
     if x.ndim not in (3, 4) or x.shape[0] != 1:
-        raise ValueError(f"x must be one line (1, c, length) or image (1, c, height, width), got {tuple(x.shape)}")
+        raise ValueError(f"x must be one signal (1, c, length) or image (1, c, height, width), got {tuple(x.shape)}")
     model = unwrapped(model)
     recording = record(model, x) if recording is None else recording
     goal = _Goal(of, recording, output)

@@ -1,1 +1,1 @@
-"""The layers of a pass, the mosaic of one layer's maps, and one unit at large."""
+"""The layers of a pass, the mosaic of one layer's maps, and one unit enlarged."""

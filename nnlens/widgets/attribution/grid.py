@@ -28,7 +28,7 @@ from .settings import SettingsPart
 from .superpixels import SuperpixelsPart
 from .traits import AttributionTraits
 
-AT_ONCE = 10  # forward passes: maps that cost no more are there before the view is shown
+AT_ONCE = 10  # forward passes: maps that cost no more are computed before the view is shown
 PANELS = 6  # maps in a row of a picture
 Cell = tuple[int, str]  # row and method
 MapsOfRows = dict[str, attribution_payloads.AttributionPayload | attribution_payloads.NoMap]
@@ -156,7 +156,7 @@ class GridPart(Part):
                     self._put(f"evidence_{method}", row, evidence_payload(known))
 
     def show_all(self) -> None:
-        """Every trait of the grid as things stand."""
+        """All traits of the grid, from its current state."""
         rows = self.rows()
         with self.view.hold_sync():
             self.traits.rows = [self._row_payload(row) for row in rows]
@@ -205,7 +205,7 @@ class GridPart(Part):
                 self.traits.agreement = shown
             self.superpixels.show()
 
-    # Beyond the kernel.
+    # Without a kernel.
 
     def state(self, state: dict[str, Any]) -> dict[str, Any]:
         return {"progress": None, "stopped": False, "check_request": None}

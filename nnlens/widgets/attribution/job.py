@@ -107,7 +107,7 @@ class JobPart(Part):
             self.view.submit("map", lambda: self.view.reported("attribution", self._steps(generation)))
 
     def stop(self) -> None:
-        """Stop what is being computed; what there is stays, and setting `resume` to another number goes on."""
+        """Stop what is being computed; the results so far are kept, and changing `resume` continues."""
         with self._grid.showing:
             self.traits.stopped = bool(self.view.busy)
             self.traits.progress = None
@@ -187,13 +187,13 @@ class JobPart(Part):
         yield
 
     def _evidence_cost(self, row: int, method: str) -> int:
-        """About how many passes those checks take that are made without being asked for."""
+        """About how many passes the checks take that run without being asked for."""
         grid, part = self._grid, self._grid.settings_part
         most = 10**9 if part.most is None else part.most
         return grid.session.attributions.evidence_cost(grid.row(row)[0], method, grid.settings, part.checks, most)
 
     def _shared_cost(self) -> int:
-        """Of the random orders and the edges, which the methods of a row share."""
+        """The cost of the random orders and the edges, which the methods of a row share."""
         if "faithfulness" not in self._grid.settings_part.checks:
             return 0
         return 2 * (STEPS + 1) * (ORDERS + 1) * len(self._grid.rows())

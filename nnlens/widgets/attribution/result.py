@@ -34,7 +34,7 @@ class Attributions:
     methods : tuple of str
     rows : tuple of (image, target, label)
     maps : dict
-        (method, row) → `Attribution`; those that could not be made are missing, and stand in `errors`.
+        (method, row) → `Attribution`; those that could not be computed are missing, and listed in `errors`.
     evidence : dict
         (method, row) → `Evidence`.
     errors : dict

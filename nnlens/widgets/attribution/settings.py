@@ -83,7 +83,7 @@ class SettingsPart(Part):
         )
 
     def another_image(self) -> None:
-        """The selection shows another image: its layers may be others, and classes are compared again."""
+        """The selection shows another image: its layers may differ, and classes are compared again."""
         traits = self.traits
         traits.other_targets = []
         traits.cam_layers = map_layers(self.sample.recording)

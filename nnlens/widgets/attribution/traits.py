@@ -62,7 +62,7 @@ class AttributionTraits(SelectionTraits, MapTraits):  # type: ignore[misc]  # ma
     segmentation = synced(t.Enum(get_args(Segmentation), "slic", help="how superpixels are made"))
     width = synced(t.Float(0.25, help="of LIME's kernel"))
     seed = synced(t.Int(0, help="the same seed, the same result"))
-    cam_layer = synced(t.Unicode("", help="the layer of Grad-CAM; empty for the last one with places"))
+    cam_layer = synced(t.Unicode("", help="the layer of Grad-CAM; empty for the last one with spatial maps"))
     cam_layers = synced(t.List(t.Unicode(), help="the layers that it can be"), list[str])
 
     rows = synced(t.List(t.Dict(), help="the rows: an image and a class each"), list[payloads.Row])

@@ -49,11 +49,11 @@ class AttributionWidget(View, AttributionTraits):
 
     @property
     def result(self) -> Attributions:
-        """All maps and their evidence; what is missing is computed, but for checks that have to be asked for."""
+        """All maps and their evidence; what is missing is computed, except for checks that have to be asked for."""
         return self.part(GridPart).result
 
     def stop(self) -> None:
-        """Stop what is being computed; what there is stays, and setting `resume` to another number goes on."""
+        """Stop what is being computed; the results so far are kept, and changing `resume` continues."""
         self.part(JobPart).stop()
 
     def picture(self) -> Image.Image:

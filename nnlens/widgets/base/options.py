@@ -22,13 +22,13 @@ class SelectionOptions(TypedDict, total=False):
     """What a view shows first."""
 
     layer: Annotated[str | nn.Module, "an operation or a module: its name, or the module itself"]
-    unit: Annotated[int, "a unit (channel) of the layer; by default one whose map has much contrast"]
+    unit: Annotated[int, "a unit (channel) of the layer; by default one whose map has high contrast"]
     target: Annotated[
         int | str | tuple[Any, ...],
         "the class that is explained: an index or a label; (class, row, column) or (class, region) of a map of scores",
     ]
     grid: Annotated[tuple[int, int] | Literal["strip"], "how the tokens of a layer are laid out; by default detected"]
-    scale: Annotated[Literal["unit", "layer", "locked"], 'what the colours of activations reach to; "layer" by default']
+    scale: Annotated[Literal["unit", "layer", "locked"], 'which values set the colour range; "layer" by default']
 
 
 class ViewOptions(TypedDict, total=False):
@@ -51,7 +51,7 @@ class OccluderOptions(TypedDict, total=False):
     ]
     shape: Annotated[Literal["rectangle", "circle"], "which pixels of its window the occluder covers"]
     score: Annotated[Literal["probability", "logit"], "which score the map shows"]
-    sizes: Annotated[Sequence[int], "the sizes of the occluder that a saved page holds maps of"]
+    sizes: Annotated[Sequence[int], "the occluder sizes for which a saved page holds maps"]
 
 
 class LayerOptions(TypedDict, total=False):
@@ -81,7 +81,7 @@ class UnitOptions(SelectionOptions, LayerOptions, ViewOptions, total=False):
     channel: Annotated[int, "another name for unit"]
     rule: Annotated[
         Literal["gradient", "input × gradient", "deconvnet", "guided backprop"],
-        "how the back-projection passes a rectifier",
+        "how the back-projection treats rectifiers",
     ]
     position: Annotated[tuple[int, int], "a place on the unit's map, (row, column), from which it is projected back"]
 
@@ -100,7 +100,7 @@ class AttributionOptions(ViewOptions, total=False):
     score: Annotated[
         Literal["logit", "probability"], "what every method explains; by default what is usual for the method"
     ]
-    cam_layer: Annotated[str, "the layer of Grad-CAM and its variants; by default the last one with places"]
+    cam_layer: Annotated[str, "the layer of Grad-CAM and its variants; by default the last one with spatial maps"]
     samples: Annotated[int, "of LIME, KernelSHAP and RISE; 1000 by default"]
     segments: Annotated[int, "about how many superpixels; 50 by default"]
     segmentation: Annotated[

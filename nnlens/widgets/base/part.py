@@ -63,7 +63,7 @@ class Owner(Protocol):
 
 
 class Part:
-    """One concern of a view. A view owns its parts, and calls each of them in the same places of its life.
+    """One concern of a view. A view owns its parts, and calls each of them at the same points of its life cycle.
 
     The traits of a part are declared in a class of their own, which the view's class inherits; `traits` is the view
     seen as an instance of that class. A part sets them, and observes those that the browser sets.
@@ -101,7 +101,7 @@ class Part:
         return {}
 
     def new_image(self) -> dict[str, Any]:
-        """Traits that another image, or the same of a changed model, sets back."""
+        """Traits to reset for another image, or for the same one after a change of the model."""
         return {}
 
     def followed(self, change: Any) -> None:
@@ -115,14 +115,14 @@ class Part:
         return ""
 
     def panels(self) -> list[Panel]:
-        """Its panels of the view's picture."""
+        """Its panels in the view's picture."""
         return []
 
     def complete(self) -> None:
         """Compute now what a saved page needs."""
 
     def bake(self, budget: int, *, whole: bool) -> list[Response]:
-        """What a page without a kernel answers, within `budget` bytes; see `View.bake`."""
+        """The responses of a page without a kernel, within `budget` bytes; see `View.bake`."""
         return []
 
     def state(self, state: dict[str, Any]) -> dict[str, Any]:
@@ -134,7 +134,7 @@ class Part:
         return None
 
     def close(self) -> None:
-        """Take back what was observed outside of the view."""
+        """Stop observing what lies outside the view."""
 
     def observe(self, names: str | list[str], react: Callable[[Any], None]) -> None:
         """Call `react` when one of the view's traits changes."""

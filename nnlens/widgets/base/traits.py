@@ -16,8 +16,8 @@ def synced(trait: t.TraitType[Any, Any], type_: Any = None, *, echo: bool = True
     Parameters
     ----------
     type_ : optional
-        The type of its value, for the contract with TypeScript (`js/contract.py`); numbers, texts and enumerations tell
-        it themselves.
+        The type of its value, for the contract with TypeScript (`js/contract.py`); not needed for numbers, strings
+        and enumerations.
     echo : bool
         Whether the kernel sends the browser's own change back to it. Not for large bytes.
     """
@@ -32,7 +32,7 @@ def payload(type_: Any, help: str, **metadata: Any) -> Any:
 
 
 def counter(help: str) -> Any:
-    """A request of the browser: it counts up with each."""
+    """A counter of the browser's requests: each one increments it."""
     return synced(t.Int(0, help=help), request=True)
 
 
@@ -58,9 +58,9 @@ class ViewTraits(SelectionTraits):
         t.Any(None, allow_none=True, help='how tokens are shown: [rows, columns], "strip", or null to detect it'),
         payloads.TokenGrid | None,
     )
-    scale = synced(t.Enum(("unit", "layer", "locked"), "layer", help="what the colours of activations reach to"))
+    scale = synced(t.Enum(("unit", "layer", "locked"), "layer", help="which values set the colour range"))
     limits = synced(
-        t.List(t.Float(), default_value=None, allow_none=True, help="what the colours are locked to"),
+        t.List(t.Float(), default_value=None, allow_none=True, help="the range that the colours are locked to"),
         tuple[float, float] | None,
     )
 

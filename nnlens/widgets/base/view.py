@@ -99,7 +99,7 @@ class View(anywidget.AnyWidget, ViewTraits):
             cls._esm, cls._css = built(f"{name}.js"), built("nnlens.css")
 
     def __dir__(self) -> list[str]:
-        """Nnlens's own names: those of ipywidgets are there, and of no use to somebody who looks for a name."""
+        """Only nnlens's own names, for tab completion: those of ipywidgets are rarely what a user looks for."""
         settable = (
             name
             for name, trait in self.traits(sync=True, request=None).items()
@@ -108,7 +108,7 @@ class View(anywidget.AnyWidget, ViewTraits):
         return [*PUBLIC, *settable]
 
     def open(self) -> None:
-        """Open the channel to the browser: once the state is whole, and unless nobody is there."""
+        """Open the channel to the browser: once the state is complete, and only if there is a client."""
         if self._ready and not self._static:
             super().open()
 
@@ -152,7 +152,7 @@ class View(anywidget.AnyWidget, ViewTraits):
     # What changes: the model, and how its scores are read.
 
     def update(self, *, full: bool = False) -> bool:
-        """Record the image again if the model has changed; whether it had. `full` compares all of its weights."""
+        """Record the image again if the model has changed; True if it had. `full` compares all of its weights."""
         sample = self._selection.sample
         now = self._session.samples.current(sample, full=full)
         if now is sample:
@@ -247,7 +247,7 @@ class View(anywidget.AnyWidget, ViewTraits):
             raise
 
     def set_state(self, sync_data: Any) -> None:
-        """Take the browser's values; one that breaks a rule is shown as an error and put back."""
+        """Take the browser's values; an invalid one is shown as an error and reverted."""
         try:
             super().set_state(sync_data)
         except Exception as error:
@@ -262,11 +262,11 @@ class View(anywidget.AnyWidget, ViewTraits):
         self.error = {"message": str(error) or type(error).__name__, "traceback": trace}
 
     def submit(self, lane: str, job: Job) -> None:
-        """Do a job in the background, in the place of the view's earlier one in that lane."""
+        """Do a job in the background, replacing the view's earlier job in that lane."""
         self._session.worker.submit(self, lane, job)
 
     def cancel_job(self, lane: str) -> None:
-        """Stop the view's job in that lane; what it has done stays."""
+        """Stop the view's job in that lane; its results so far are kept."""
         self._session.worker.cancel(self, lane)
 
     def reported(self, what: str, steps: Steps) -> Steps:
@@ -383,12 +383,12 @@ class View(anywidget.AnyWidget, ViewTraits):
         title : str
             Of a page, shown as its heading too; the image's name and the model's answer by default.
         text : str
-            Stands below the heading of a page. An empty line begins a new paragraph.
+            Shown below the heading of a page. An empty line begins a new paragraph.
         """
         return save(self, path, title=title, text=text)
 
     def close(self) -> None:
-        """Take the view off the selection and out of the kernel."""
+        """Detach the view from the selection and remove it from the kernel."""
         if getattr(self, "_ready", False):  # ipywidgets also closes what was never built, and closes twice
             self._ready = False
             self._selection.unobserve(self.follow, [*LINKED, "sample"])

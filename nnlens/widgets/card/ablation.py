@@ -100,7 +100,7 @@ class AblationPart(UnitPart):
         search, version, replacement = self.session.search, version_of(self.session.model), self.traits.replacement
         data = search.data
         assert data is not None
-        # The search's own pass, where it still holds: its images may have another size than this one.
+        # The search's own pass, where it is still valid: its images may differ in size from this one.
         own = search.current
         about: dict[str, Any] = {"layer": layer, "unit": unit, "replacement": replacement, "total": len(data)}
         about |= {"done": 0, "seen": 0, "turned": 0, "classes": []}

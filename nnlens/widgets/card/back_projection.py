@@ -58,7 +58,7 @@ class BackProjectionTraits(SelectionTraits):
 
 
 class BackProjectionPart(UnitPart):
-    """What the unit's activation draws from each pixel, by four rules."""
+    """How the unit's activation depends on each pixel, by four rules."""
 
     traits: BackProjectionTraits
 

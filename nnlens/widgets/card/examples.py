@@ -1,4 +1,4 @@
-"""The unit's best images in a data set, with those in the middle and the least beside them."""
+"""The unit's best images in a data set, with the middle and the lowest ones beside them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ REFRESH = 1.5  # seconds between two looks at a growing search
 class ExamplesTraits(t.HasTraits):
     """The traits of `ExamplesPart`."""
 
-    kind = synced(t.Enum(KINDS, "top", help="which images: of the largest, the middle or the least maxima"))
+    kind = synced(t.Enum(KINDS, "top", help="which images: those with the largest, the middle or the smallest maxima"))
     crop = synced(t.Enum(("field", "whole", "deconvnet"), "field", help="what of them is shown"))
     examples = payload(
         unit_payloads.ExamplesPayload | unit_payloads.NoExamples | payloads.Failed,

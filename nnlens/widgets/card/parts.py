@@ -1,4 +1,4 @@
-"""All parts of the card: what the explorer unfolds, and the unit's own view is."""
+"""All parts of the card: what the explorer unfolds, and what the unit's own view consists of."""
 
 from __future__ import annotations
 

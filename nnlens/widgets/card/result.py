@@ -30,7 +30,7 @@ class UnitCard:
     ablation : Ablation
         The scores without it.
     examples : LayerExamples or None
-        What the data set of `lens.examples` says of the layer's units; None without one.
+        What the data set of `lens.examples` says about the layer's units; None without one.
     synthesis : Synthesis or None
         The latest synthesised image; None before the first.
     """

@@ -1,4 +1,4 @@
-"""The explorer: a photograph and a network, all panes of one selection."""
+"""The explorer: a photograph and a network; all panes share one selection."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class CardModulePart(Part):
 
 
 class Explorer(View, ExperimentTraits, LiveTraits, MaskTraits, LayersTraits, UnitCardTraits, CardModuleTraits):
-    """A photograph and a network, all panes of one selection. `.result` has the numbers of all of them."""
+    """A photograph and a network; all panes share one selection. `.result` has the numbers of all of them."""
 
     module: ClassVar = "explorer"
     part_types: ClassVar = (ExperimentPart, LivePart, MaskPart, LayersPart, CardModulePart, *CARD_PARTS)

@@ -25,8 +25,8 @@ from .settings import SHAPES, OccluderTraits, color_of, fill_name, filling, fill
 Key = tuple[int, int, str, str]  # size, stride, fill, shape
 PUBLISH_EVERY = 0.15  # seconds between two states of a growing map
 SKETCH = 9  # positions that are computed before the view is shown
-WHILE_MOVING = 0.5  # seconds between two steps of a map while the hand does not rest
-REST = 0.15  # seconds after which a hand that moved the occluder rests: then other work goes on
+WHILE_MOVING = 0.5  # seconds between two steps of a map while the pointer is moving
+REST = 0.15  # seconds without movement of the occluder after which other work continues
 
 
 class ExperimentTraits(OccluderTraits):
@@ -81,12 +81,12 @@ class ExperimentPart(Part):
 
     @property
     def key(self) -> Key:
-        """What decides a map, besides the image."""
+        """What determines a map, besides the image."""
         return self.traits.size, self.traits.stride, self.traits.fill, self.traits.shape
 
     @property
     def result(self) -> Occlusion:
-        """The map of the chosen size and fill: complete, or as far as it came if it was stopped."""
+        """The map of the chosen size and fill: complete, or as far as it got if it was stopped."""
         self.view.update(full=True)
         self.view.wait()
         sample, key = self.sample, self.key
@@ -98,7 +98,7 @@ class ExperimentPart(Part):
         return replace(known.snapshot(), target=self.selection.target)
 
     def hand_moves(self) -> None:
-        """The occluder is being moved: the map makes room for what the hand waits for."""
+        """The occluder is being moved: the map yields to the scores that the user is waiting for."""
         self._hand_moved = time.monotonic()
 
     def new_image(self) -> dict[str, Any]:
@@ -203,7 +203,7 @@ class ExperimentPart(Part):
         self.view.busy = ""
         self._show()
 
-    # Beyond the kernel.
+    # Without a kernel.
 
     def describe(self) -> str:
         result = self._known(self.sample, self.key)
@@ -232,7 +232,7 @@ class ExperimentPart(Part):
         wanted = [now[0], *(usual if self._sizes_to_keep is None else self._sizes_to_keep)]
         keys: list[Key] = [(size, *now[1:]) for size in dict.fromkeys(wanted)]
         if whole:
-            self.view.wait()  # one at a time: the worker may be at the same map
+            self.view.wait()  # one at a time: the worker may be computing the same map
             for key in keys:
                 while not self._is_complete(sample, key):
                     for _ in self._grow(sample, key):

@@ -33,7 +33,7 @@ class LiveTraits(OccluderTraits):
 
 
 class LivePart(Part):
-    """Answers a hand that moves the occluder."""
+    """Computes the scores as the user moves the occluder."""
 
     traits: LiveTraits
 
@@ -56,7 +56,7 @@ class LivePart(Part):
         self.view.submit("curve", self._look_under_sizes)
 
     def _occluder(self) -> payloads.Occluder | None:
-        """The occluder as it is now: the hand moves on while the model computes."""
+        """The occluder as it is now: the user moves on while the model computes."""
         traits = self.traits
         if traits.occluder is None:
             return None
@@ -77,7 +77,7 @@ class LivePart(Part):
         yield
 
     def _look_under_sizes(self) -> Generator[float | None, None, None]:
-        """The scores at the occluder's place under other sizes, one after the other, once the hand rests."""
+        """The scores at the occluder's place under other sizes, one after the other, once the occluder is at rest."""
         sample, occluder = self.sample, self._occluder()
         yield REST
         if occluder is None or sample is not self.sample:

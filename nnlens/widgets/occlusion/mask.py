@@ -1,4 +1,4 @@
-"""The scores with the pixels hidden that a hand has painted over."""
+"""The scores with the pixels hidden that the user has painted over."""
 
 from __future__ import annotations
 

@@ -24,5 +24,5 @@ class OcclusionWidget(View, ExperimentTraits, LiveTraits, MaskTraits):
 
     @property
     def result(self) -> Occlusion:
-        """The map of the chosen size and fill: complete, or as far as it came if it was stopped."""
+        """The map of the chosen size and fill: complete, or as far as it got if it was stopped."""
         return self.part(ExperimentPart).result

@@ -11,7 +11,7 @@ export const KEYS: Keys = [
   ["mosaic: arrows", "choose a unit"],
   ["mosaic: Enter, or a double click", "open its unit card"],
   ["unit: arrows", "move the position"],
-  ["unit: o", "over the photograph"],
+  ["unit: o", "show the map over the photograph"],
 ];
 
 export default view({

@@ -43,7 +43,7 @@ export function mosaicPane(context: Context, scene: Scene): HTMLElement {
     (value) => context.set({ scale: value }),
   );
 
-  const tokens = h("input", { type: "text", class: "nn-short", placeholder: "guess" });
+  const tokens = h("input", { type: "text", class: "nn-short", placeholder: "auto" });
   const arrangement = h("label", { class: "nn-control", hidden: true }, "tokens as", tokens);
   tokens.disabled = !context.live;
   arrangement.title = context.live ? "rows × columns, or strip; empty to detect it" : NEEDS_KERNEL;
@@ -109,7 +109,7 @@ export function mosaicPane(context: Context, scene: Scene): HTMLElement {
       const [sx, sy] = [(index % grid!.columns) * mosaic.columns, Math.floor(index / grid!.columns) * mosaic.rows];
       pen.drawImage(texture!, sx, sy, mosaic.columns, mosaic.rows, left, top, grid!.width, grid!.height);
       if (mosaic.zeros[unit] === 1 && grid!.width >= 5) {
-        // Dead on this input: struck through, so that it is no dark tile among others.
+        // Dead on this input: struck through, so that it does not look like other dark tiles.
         pen.strokeStyle = ink;
         pen.lineWidth = 1;
         pen.strokeRect(left + 0.5, top + 0.5, grid!.width - 1, grid!.height - 1);
@@ -151,7 +151,7 @@ export function mosaicPane(context: Context, scene: Scene): HTMLElement {
     if (mosaic.dead) parts.push(`dead ${mosaic.dead}`);
     if (mosaic.not_finite) parts.push(`${mosaic.not_finite} values not finite`);
     if (mosaic.layout !== "one map per channel") parts.push(mosaic.layout);
-    if (mosaic.step > 1) parts.push(`drawn reduced: ${reducedWords(mosaic.step)}`);
+    if (mosaic.step > 1) parts.push(`downsampled: ${reducedWords(mosaic.step)}`);
     say(facts, parts.join(" · "));
     arrangement.hidden = !mosaic.tokens;
     if (!typing) tokens.value = mosaic.grid ? mosaic.grid.join(" × ") : "strip";

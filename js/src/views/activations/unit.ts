@@ -1,4 +1,4 @@
-// One unit at large, over the photograph on demand, with its numbers in words.
+// One unit enlarged, over the photograph on demand, with its numbers in words.
 
 import { colorOf } from "../../draw/colors.ts";
 import { legend } from "../../draw/legend.ts";
@@ -127,7 +127,7 @@ export function unitPane(context: Context, scene: Scene): HTMLElement {
       mosaic.zeros[unit] === 1
         ? `unit ${unit}${of}: 0 everywhere on this image`
         : `unit ${unit}${of}: max ${short(mosaic.high[unit])} at (${row}, ${column}), mean ${short(mosaic.mean[unit])}, ${percent(mosaic.zeros[unit])} zeros`;
-    const reduced = sent && sent.unit === unit && sent.step > 1 ? ` · drawn reduced: ${reducedWords(sent.step)}` : "";
+    const reduced = sent && sent.unit === unit && sent.step > 1 ? ` · downsampled: ${reducedWords(sent.step)}` : "";
     say(words, `${text}${reduced}`);
     canvas.setAttribute("aria-label", `${mosaic.layer}, ${text}`);
     const position = context.get("position");

@@ -1,4 +1,4 @@
-// What is compared, and how it is shown; what is being made, how long it takes, and the way to stop it.
+// What is compared, and how it is shown; what is being computed, how long it takes, and the way to stop it.
 
 import { type Context, NEEDS_KERNEL } from "../../model/context.ts";
 import { amount } from "../../model/meaning.ts";
@@ -140,7 +140,7 @@ export function controlsPane(context: Context, scene: Scene): HTMLElement {
     progress.hidden = !busy || !total;
     progress.value = total ? done / total : 0;
     stop.hidden = !busy && !stopped;
-    say(stop, busy ? "stop" : "go on");
+    say(stop, busy ? "stop" : "continue");
     const seconds = remaining ? `, about ${duration(remaining)} left` : "";
     const passes = total
       ? `${Math.round(done).toLocaleString("en")} of about ${Math.round(total).toLocaleString("en")} passes${seconds}`

@@ -153,7 +153,7 @@ export function evidencePane(context: Context): HTMLElement {
         h(
           "div",
           { class: "nn-soft" },
-          error ? `no map: ${error}` : context.live ? "coming…" : "not stored in this page",
+          error ? `no map: ${error}` : context.live ? "computing…" : "not stored in this page",
         ),
       );
     curves.hidden = caption.hidden = !evidence?.curves;
@@ -170,7 +170,7 @@ export function evidencePane(context: Context): HTMLElement {
     ask.replaceChildren(
       ...Object.entries(evidence?.skipped ?? {}).map(([check, passes]) => button(method, row, check, passes)),
     );
-    if (ask.childElementCount) ask.prepend(h("span", { class: "nn-soft" }, "not made by itself:"));
+    if (ask.childElementCount) ask.prepend(h("span", { class: "nn-soft" }, "not run automatically:"));
     say(
       failed,
       Object.entries(evidence?.failed ?? {})

@@ -1,4 +1,4 @@
-// Maps side by side: one column a method, one row a class or an image; under each what the checks say.
+// Maps side by side: one column per method, one row per class or image; under each what the checks say.
 
 import { failureOf, limitsFor, reachOf, shownValues } from "../../draw/attribution_map.ts";
 import type { Limits } from "../../draw/colors.ts";
@@ -60,11 +60,7 @@ export function gridPane(context: Context, scene: Scene): HTMLElement {
     grid.style.setProperty("--nn-methods", String(methods.length));
     photos = rows.map((row) => (row.photo ? pictured(u8(row.photo.data), () => draw()) : null));
     columns = methods.map((method) => {
-      const remove = h(
-        "button",
-        { type: "button", class: "nn-tiny", "aria-label": `take ${titleOf(method)} away` },
-        "×",
-      );
+      const remove = h("button", { type: "button", class: "nn-tiny", "aria-label": `remove ${titleOf(method)}` }, "×");
       remove.hidden = !context.live || methods.length === 1 || hidden.includes("controls");
       context.listen(remove, "click", () => context.set({ methods: methods.filter((other) => other !== method) }));
       const cost = h("span", { class: "nn-soft" });
@@ -81,7 +77,7 @@ export function gridPane(context: Context, scene: Scene): HTMLElement {
     rows.forEach((row, number) => {
       const label = h("span", { class: "nn-name nn-grow" });
       say(label, rowWords(row, rows));
-      const remove = h("button", { type: "button", class: "nn-tiny", "aria-label": `take ${row.label} away` }, "×");
+      const remove = h("button", { type: "button", class: "nn-tiny", "aria-label": `remove ${row.label}` }, "×");
       remove.hidden = !context.live || number === 0 || Boolean(row.photo) || hidden.includes("controls");
       context.listen(remove, "click", () =>
         context.set({ other_targets: context.get("other_targets").filter((target) => target !== row.target), row: 0 }),
@@ -203,7 +199,7 @@ export function gridPane(context: Context, scene: Scene): HTMLElement {
     const label = context.get("rows")[cell.row]?.label ?? "";
     cell.canvas.setAttribute(
       "aria-label",
-      `${titleOf(cell.method)} of ${label}: ${error || map?.words || "not made yet"}`,
+      `${titleOf(cell.method)} of ${label}: ${error || map?.words || "not computed yet"}`,
     );
     if (!map || !cell.values) {
       say(cell.words, "");
@@ -231,7 +227,7 @@ export function gridPane(context: Context, scene: Scene): HTMLElement {
       cell.clipped && same.length === 1
         ? `colours end at ${short(limits[1], 2)}: ${cell.clipped} pixels are beyond`
         : "";
-    const reduced = map.step > 1 ? `drawn reduced: ${reducedWords(map.step)}` : "";
+    const reduced = map.step > 1 ? `downsampled: ${reducedWords(map.step)}` : "";
     const parts = [
       map.zero ? "all zero" : "",
       map.done < 1 ? `${Math.round(100 * map.done)} % done` : "",
@@ -254,7 +250,7 @@ export function gridPane(context: Context, scene: Scene): HTMLElement {
       say(cost, `${passes}${explains}`);
       strip.replaceChildren(...checks(context, row, method));
       const canvas = strip.querySelector("canvas");
-      // Its width is known once it stands in the page.
+      // Its width is known once it is attached to the page.
       const curves = context.get(`evidence_${method}`)?.[row]?.curves;
       if (canvas && curves) drawCurves(context, canvas, curves, 232, 76);
     }

@@ -52,7 +52,7 @@ export function partsOf(context: Context): Parts | null {
   return parts;
 }
 
-/** Each superpixel's own mean colour, which stands in its place when it is off. */
+/** Each superpixel's own mean colour, which replaces it when it is off. */
 function meanColours(photo: HTMLImageElement, { rows, columns, count, labels }: Parts): Uint32Array {
   const pen = h("canvas", { width: columns, height: rows }).getContext("2d")!;
   pen.drawImage(photo, 0, 0, columns, rows);
@@ -188,7 +188,7 @@ export function switchesPane(context: Context, scene: Scene): HTMLElement {
   return h("div", {}, canvas, reading, h("div", { class: "nn-row" }, words, all), imageButtons(context));
 }
 
-/** The superpixels that do most, with the intervals of their coefficients. */
+/** The superpixels with the largest effects, with the intervals of their coefficients. */
 export function surrogatePane(context: Context, scene: Scene): HTMLElement {
   const title = h("h4");
   const list = h("div", { class: "nn-links" });
@@ -208,7 +208,7 @@ export function surrogatePane(context: Context, scene: Scene): HTMLElement {
     say(title, method ? `superpixels · ${method === "lime" ? "LIME" : "KernelSHAP"} of ${about?.label ?? ""}` : "");
     if (!surrogate) {
       list.replaceChildren();
-      say(words, !method ? "" : context.live ? "coming…" : "not stored in this page");
+      say(words, !method ? "" : context.live ? "computing…" : "not stored in this page");
       return;
     }
     const shown = strongest(surrogate, LISTED);

@@ -1,4 +1,4 @@
-// The unit's best images in a data set, those in the middle and the least, and how its maxima are distributed.
+// The unit's highest, middle and lowest images in a data set, and how its maxima are distributed.
 
 import { u8 } from "../../model/arrays.ts";
 import { type Context, NEEDS_KERNEL } from "../../model/context.ts";
@@ -88,7 +88,7 @@ export function examplesPane(context: Context, scene: Scene): HTMLElement {
     const back = shown === "deconvnet" && item.back;
     const image = pictured(u8(back || item.whole), () => {
       const [top, left, bottom, right] = item.box;
-      const scale = image.naturalWidth / item.width; // a large one travels reduced
+      const scale = image.naturalWidth / item.width; // a large one is sent reduced
       const part =
         shown === "field" && !back
           ? [left * scale, top * scale, (right - left + 1) * scale, (bottom - top + 1) * scale]
@@ -201,7 +201,7 @@ export function examplesPane(context: Context, scene: Scene): HTMLElement {
     progress.value = done / total;
     progress.hidden = !running;
     go.hidden = done === total && !running;
-    say(go, running ? "stop" : "go on");
+    say(go, running ? "stop" : "continue");
     const left = running && remaining ? `, ${duration(remaining)} left` : "";
     const bad = skipped.length ? ` · ${skipped.length} could not be read` : "";
     say(state, error || `${done} of ${total} images${left}${bad}`);

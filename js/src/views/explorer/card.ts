@@ -1,4 +1,4 @@
-// The unit card inside another view: unfolded on demand, its module comes with the first time.
+// The unit card inside another view: unfolded on demand, its module is sent when it is first opened.
 
 import type { Context } from "../../model/context.ts";
 import type { Scene } from "../../model/scene.ts";

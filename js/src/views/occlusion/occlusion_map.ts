@@ -39,7 +39,7 @@ export function occlusionMapPane(context: Context, scene: Scene): HTMLElement {
   const beside = h("div", { class: "nn-pinned", hidden: true });
   let pinned: OcclusionMap | null = null;
 
-  // The sizes that can be had: every step of the slider, or those that the page holds.
+  // The sizes that are available: every step of the slider, or those that the page holds.
   const sizes = (): number[] => {
     const [least, most, step] = context.get("sizes");
     return (
@@ -65,7 +65,7 @@ export function occlusionMapPane(context: Context, scene: Scene): HTMLElement {
   };
   const slider = h("input", { type: "range", "aria-label": "occluder's size" });
   const sizeWords = h("output", { class: "nn-number" });
-  // A page's few sizes lie unevenly: there the slider counts them. Else its value is the size itself.
+  // A page's few sizes are unevenly spaced: there the slider counts them. Else its value is the size itself.
   const placeSlider = () => {
     const stored = bakedSizes();
     const [least, most, step] = stored ? [0, stored.length - 1, 1] : context.get("sizes");
@@ -81,7 +81,7 @@ export function occlusionMapPane(context: Context, scene: Scene): HTMLElement {
     slider.title = NEEDS_KERNEL;
   }
   const fill = choice("fill", [], (value) => context.set({ fill: value }));
-  /** The fills that this image has, and the one that was fill as a number or a colour. */
+  /** The fills that this image has, and the one that was given as a number or a colour. */
   const fills = (): string[] => {
     const named = context.get("fills") ?? FILLS.map(([value]) => value);
     const fill = context.get("fill");
@@ -132,7 +132,7 @@ export function occlusionMapPane(context: Context, scene: Scene): HTMLElement {
   context.listen(pin, "click", () => keep(pinned ? null : scene.experiment.map));
   // One click: this fill stays in sight, and the next one comes beside it.
   const compare = h("button", { type: "button" }, "compare fills");
-  compare.title = "keeps this map in sight and shows that of another fill beside it: does the fill decide?";
+  compare.title = "keeps this map in sight and shows that of another fill beside it: does the fill matter?";
   context.listen(compare, "click", () => {
     const all = bakedFills() ?? fills();
     const now = all.indexOf(context.get("fill"));
@@ -150,7 +150,7 @@ export function occlusionMapPane(context: Context, scene: Scene): HTMLElement {
   const largestOf = (map: OcclusionMap): number =>
     values(map).reduce((most, value) => Math.max(most, Math.abs(value) || 0), 0);
 
-  /** What the colours must reach: negligible changes are not to look decisive. */
+  /** What the colours must reach: negligible changes must not look decisive. */
   const extent = (map: OcclusionMap | null): number =>
     map?.has(scene.target) ? Math.max(largestOf(map), map.floor(scene.target, context.get("score"))) : 0;
 

@@ -313,7 +313,7 @@ function ringColor(
 
 const noises = new WeakMap<HTMLImageElement, HTMLCanvasElement>();
 
-/** Noise of the photograph's colours: what the kernel's looks like, not its very numbers. */
+/** Noise of the photograph's colours: like the kernel's noise, but not the same numbers. */
 function noise(photo: HTMLImageElement): HTMLCanvasElement {
   const made = noises.get(photo);
   if (made) return made;

@@ -1,4 +1,4 @@
-// What hiding one index costs, by the size of what hides it.
+// What hiding one place costs, by the size of the occluder.
 
 import type { Context } from "../../model/context.ts";
 import { isProbability, meaningOf } from "../../model/meaning.ts";

@@ -69,7 +69,7 @@ export function ablationPane(context: Context, scene: Scene): HTMLElement {
       : `without it ${top(results.clean)} stays on top`;
     const moved =
       Math.abs(most[1]) < 0.005
-        ? "no class changes by half a percent"
+        ? "no class changes by as much as half a percent"
         : `${scene.label(most[0])} changes most, by ${signed(most[1])}`;
     say(verdict, `${first}; ${moved}`);
   };

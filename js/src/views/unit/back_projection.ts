@@ -1,4 +1,4 @@
-// What the unit's activation draws from each pixel; or, from a unit that is kept, from the selected layer.
+// How the unit's activation depends on each pixel; or, for a unit that is kept, on the selected layer.
 
 import { legend } from "../../draw/legend.ts";
 import { coloured, flat, limitsIn, type Signed, smoothed, tabled } from "../../draw/signed.ts";
@@ -154,8 +154,8 @@ export function backProjectionPane(context: Context, scene: Scene): HTMLElement 
     pen.drawImage(textured(pixels, rows, columns), left, top, wide, tall, 0, 0, width, height);
     const where =
       part && zoomed ? `; rows ${box[0]}…${box[0] + box[2] - 1}, columns ${box[1]}…${box[1] + box[3] - 1}` : "";
-    const reduced = step > 1 ? ` · drawn reduced: ${reducedWords(step)}` : "";
-    const nothing = signed.largest === 0 ? "all zero (where a rectifier is off, nothing comes back): " : "";
+    const reduced = step > 1 ? ` · downsampled: ${reducedWords(step)}` : "";
+    const nothing = signed.largest === 0 ? "all zero (where a rectifier is off, nothing passes back): " : "";
     say(words, `${nothing}${projection.words}${where}${reduced}`);
     canvas.setAttribute("aria-label", words.textContent ?? "");
     unitLinks(

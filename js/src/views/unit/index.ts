@@ -34,7 +34,7 @@ const unit = view({
     ["picture: click", "choose the position of the unit's map that sees it"],
     ["picture: Esc", "stop drawing, or clear the position"],
     ["unit: arrows", "move the position"],
-    ["unit: o", "over the photograph"],
+    ["unit: o", "show the map over the photograph"],
     ["layers: ↑ ↓", "choose an operation"],
     ["b", "the next rule of back-projection"],
     ["d", "keep this unit, or release it"],

@@ -84,8 +84,8 @@ export function synthesisPane(context: Context, scene: Scene): HTMLElement {
       say(
         words,
         running()
-          ? "The first frame comes…"
-          : "An image that maximises the unit's activation, made from noise; takes some seconds.",
+          ? "waiting for the first frame…"
+          : "An image that maximises the unit's activation, made from noise; takes a few seconds.",
       );
     if (!payload || !frame) {
       against.hidden = true;

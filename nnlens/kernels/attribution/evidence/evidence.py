@@ -28,7 +28,7 @@ LEVELS, SEEDS, SAMPLES, ORDERS, STEPS = 5, 3, 5, 5, 28  # how much of each check
 
 @dataclass(frozen=True)
 class Finding:
-    """One finding: which check, what it means for the map, and in words."""
+    """One finding: the check, what it means for the map, and a description in words."""
 
     check: str
     verdict: Verdict
@@ -37,7 +37,7 @@ class Finding:
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Evidence:
-    """The checks of one map, as far as they were made.
+    """The checks of one map, as far as they have been run.
 
     Attributes
     ----------
@@ -45,11 +45,11 @@ class Evidence:
     edges : float
         The rank correlation of the map's magnitude with that of an edge detector, which does not depend on the network.
     faithfulness, randomisation, seeds, sensitivity
-        None where a check was not made.
+        None where a check was not run.
     skipped : mapping
         The checks that were left out for their cost → about how many forward passes each would take.
     failed : mapping
-        The checks that could not be made → why.
+        The checks that could not be run → why.
     """
 
     attribution: Attribution
@@ -78,7 +78,7 @@ class Evidence:
         """Each check as one number.
 
         The areas under the curves and how much better they are than the mean random order, the remaining rank
-        correlation when the last layers are randomised, the correlation between seeds, the relative change by noise,
+        correlation when the last layers are randomised, the correlation between seeds, the relative change under noise,
         R².
         """
         result = {"edges": self.edges}
@@ -99,26 +99,26 @@ class Evidence:
     def _of_itself(self) -> Iterator[Finding]:
         result = self.attribution
         if result.all_zero:
-            yield Finding("map", "bad", "The map is all zero: it tells nothing about this image.")
+            yield Finding("map", "bad", "The map is all zero: it says nothing about this image.")
             return
         if not method_named(result.method).class_specific:
             yield Finding("map", "doubtful", "The map is the same for every class: it cannot say why this one.")
         if result.delta is not None and result.promised is not None:
             share = abs(result.delta) / max(abs(result.promised), 1e-12)
-            words = f"The values add up to {result.promised + result.delta:.3g}; {result.promised:.3g} is promised"
+            words = f"The values add up to {result.promised + result.delta:.3g}; {result.promised:.3g} is expected"
             if share <= thresholds.COMPLETE:
                 yield Finding("completeness", "good", f"{words}: complete.")
             else:
                 verdict: Verdict = "doubtful" if share <= thresholds.NEARLY_COMPLETE else "bad"
                 much = "more" if share < thresholds.FAR_FROM_COMPLETE else "far more"
-                yield Finding("completeness", verdict, f"{words}: it does not add up, so take {much} steps.")
+                yield Finding("completeness", verdict, f"{words}: they do not add up, so use {much} steps.")
         if result.surrogate is not None and not np.isnan(result.surrogate.r2):
             r2 = result.surrogate.r2
-            words = f"Switching superpixels is {r2:.0%} linear (R²)".replace("%", " %")
+            words = f"The effect of switching superpixels is {r2:.0%} linear (R²)".replace("%", " %")
             if r2 >= thresholds.LINEAR:
                 yield Finding("linearity", "good", f"{words}: the coefficients sum it up well.")
             elif r2 >= thresholds.PARTLY_LINEAR:
-                yield Finding("linearity", "doubtful", f"{words}: they act together in part, beyond any coefficient.")
+                yield Finding("linearity", "doubtful", f"{words}: they partly interact, which no coefficient shows.")
             else:
                 yield Finding("linearity", "bad", f"{words}: the coefficients explain little of what the network does.")
         if self.edges >= thresholds.LIKE_EDGES:
@@ -143,19 +143,17 @@ class Evidence:
             return
         if not any(beats):
             yield Finding(
-                "faithfulness", "bad", f"The score does not follow it more than {orders} random orders ({numbers})."
+                "faithfulness", "bad", f"The score follows it no better than {orders} random orders ({numbers})."
             )
             return
         if max(result.margin("edges")) <= 0:
-            yield Finding(
-                "faithfulness", "bad", f"The score follows it no more than it follows the image's edges ({numbers})."
-            )
+            yield Finding("faithfulness", "bad", f"The score follows it no better than the image's edges ({numbers}).")
             return
         if all(beats) and min(result.margin("edges")) > 0:
             yield Finding("faithfulness", "good", f"The score follows it: {numbers}; better than the edges, too.")
             return
         half = "insertion" if beats[0] else "deletion"
-        why = f"not for {half}" if not all(beats) else "the edges do as well in one of them"
+        why = f"not for {half}" if not all(beats) else "the edges do equally well in one of them"
         yield Finding("faithfulness", "doubtful", f"The score follows it in part: {numbers}; {why}.")
 
     def _of_the_weights(self) -> Iterator[Finding]:
@@ -234,7 +232,7 @@ def evidence_steps(
     result : Attribution
         A map of this subject, computed with `options`.
     checks : sequence of str
-        Which are made: "faithfulness", "randomisation", "seeds", "sensitivity".
+        Which ones to run: "faithfulness", "randomisation", "seeds", "sensitivity".
     most : int, optional
         Checks that take more forward passes than this are left out, and listed in `skipped`.
     baselines : optional

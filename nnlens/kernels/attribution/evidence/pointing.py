@@ -14,7 +14,7 @@ def pointing_game(importance: Shaped[np.ndarray, "h w"], where: Shaped[np.ndarra
     importance : array (height, width)
     where : bool array (height, width)
     tolerance : int
-        How many pixels beside it still count; the paper takes 15.
+        How many pixels outside still count as a hit; the paper uses 15.
 
     A constant map points nowhere.
     """

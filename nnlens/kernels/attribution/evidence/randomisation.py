@@ -96,7 +96,7 @@ def weighted_layers(model: nn.Module, recording: Recording) -> list[str]:
     for operation in recording:
         for path in _and_above(operation.module):
             kinds[path].add(operation.kind)
-    # Of several modules above each other that are one linear layer, the lowest: a chain of layers is not one.
+    # Of nested modules that form one linear layer, the innermost: a chain of layers is not one.
     merged: dict[str, None] = {}
     for path in result:
         group = next((above for above in _and_above(path)[1:] if _is_one_layer(model, above, kinds, result)), None)
@@ -121,9 +121,9 @@ def _is_one_layer(model: nn.Module, path: str, kinds: Mapping[str, set[str]], re
 def randomised(model: nn.Module, layers: Sequence[str], seed: int = 0) -> nn.Module:
     """A copy of a model with random new weights in these modules.
 
-    From normal distributions of their own mean and deviation, tensor by tensor; running statistics stay. Weights that
-    are computed from others are drawn as the layer uses them. They are drawn in the order of the layers: one more at
-    the end leaves what the others drew. A name that ends in ".*" stands for all weights below.
+    Drawn from normal distributions with each tensor's own mean and deviation; running statistics are kept. Weights that
+    are computed from others are drawn as the layer uses them. They are drawn in the order of the layers: adding one at
+    the end does not change the others' draws. A name that ends in ".*" stands for all weights below.
 
     Raises ValueError for a model that cannot be copied.
     """
@@ -188,7 +188,7 @@ def randomisation_steps(
     original : Attribution
         Of this subject; `options` are those that it was made with.
     levels : int
-        How many layers, evenly spread from the last to the first, are stopped at.
+        How many layers to stop at, evenly spread from the last to the first.
     independent : bool
         Whether each of these layers is randomised alone, too.
 

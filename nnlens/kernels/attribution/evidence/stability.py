@@ -29,7 +29,7 @@ class SeedSpread:
     deviation : float array or None
         Of methods with a surrogate: the standard deviation of each superpixel's coefficient.
     unsure : int
-        How many superpixels have another sign with another seed.
+        How many superpixels change sign when the seed changes.
     """
 
     seeds: tuple[int, ...]

@@ -5,7 +5,7 @@ number, so that readers can apply limits of their own.
 """
 
 # Completeness: |Σ values − (f(x) − f(baseline))| as a share of |f(x) − f(baseline)|. Sundararajan et al. (2017,
-# section 5) take the steps with which the sum is "within 5 %"; at 20 % a fifth of the score is unexplained.
+# section 5) use enough steps for the sum to be "within 5 %"; at 20 % a fifth of the score is unexplained.
 COMPLETE = 0.05
 NEARLY_COMPLETE = 0.2
 # Beyond this even ten times the steps would hardly be enough, and the advice says so.

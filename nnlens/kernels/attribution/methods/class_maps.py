@@ -29,7 +29,7 @@ def grad_cam(
     ----------
     layer : str, optional
         Any layer with maps, tokens on a grid too; by default the last one before the places are averaged away.
-        The map of a convolution and of the rectifier behind it differ.
+        The maps of a convolution and of the rectifier after it differ.
     relu : bool
         Whether evidence against the class is set to 0, as in the paper.
     upsample : "bilinear", "nearest" or "none"
@@ -45,7 +45,7 @@ def grad_cam(
 def grad_cam_plus_plus(
     subject: Subject, *, layer: str | None = None, upsample: str = "bilinear"
 ) -> Iterator[Attribution]:
-    """Grad-CAM with places weighed (Chattopadhay et al. 2017, arXiv:1710.11063, equations 10, 11 and 19).
+    """Grad-CAM with weighted positions (Chattopadhay et al. 2017, arXiv:1710.11063, equations 10, 11 and 19).
 
     αₖ = g² / (2 g² + (Σ Aₖ) g³) at each place, wₖ = Σ α · ReLU(g). The factor exp(f), which all wₖ share, is left out.
     """
@@ -129,7 +129,7 @@ def _attention(recording: Recording) -> list[Operation]:
 
 
 def map_layers(recording: Recording) -> list[str]:
-    """The layers that a class activation map can be made of, in their order."""
+    """The layers at which a class activation map can be computed, in order."""
     grids = token_grids(recording)
     names = []
     for operation in recording:
@@ -169,7 +169,7 @@ def _units(operation: Operation) -> int:
 
 
 def _maps(subject: Subject, layer: str | None) -> tuple[str, Tensor, Tensor]:
-    """A layer's name, its maps (units, …) along the input's axes, and the gradient of the score towards them."""
+    """A layer's name, its maps (units, …) along the input's axes, and the score's gradient with respect to them."""
     recording = subject.recording
     if layer is None:
         layer = default_layer(recording, len(subject.clean), subject.meaning)

@@ -79,7 +79,7 @@ def extremal_perturbation(
                     contribution=True,
                     parameters=parameters,
                     done=step / steps,
-                    notes=(f"keeps {stored:.0%} of the image, {area:.0%} asked for".replace("%", " %"),),
+                    notes=(f"keeps {stored:.0%} of the image, {area:.0%} requested".replace("%", " %"),),
                 )
 
 
@@ -103,7 +103,7 @@ class Bumps:
 
 
 def _near(pixels: int, places: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """The places near each pixel along one axis, and how many cells they are off, (pixels, 5); infinitely outside."""
+    """The places near each pixel along one axis, and how many cells they are off, (pixels, 5); infinite outside."""
     at = (torch.arange(pixels, device=device) + 0.5) * places / pixels - 0.5
     near = at.round().long()[:, None] + torch.arange(-2, 3, device=device)
     off = (near - at[:, None]).abs()

@@ -36,7 +36,7 @@ def deconvnet(subject: Subject) -> Iterator[Attribution]:
 
 
 def guided_backprop(subject: Subject) -> Iterator[Attribution]:
-    """Gradients of which only the positive pass a rectifier (Springenberg et al. 2014, arXiv:1412.6806)."""
+    """Gradients of which only the positive ones pass a rectifier (Springenberg et al. 2014, arXiv:1412.6806)."""
     yield _one_pass(subject, "guided_backprop", "guided backprop")
 
 

@@ -107,7 +107,7 @@ def _result(
 def coalitions(parts: int, samples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Sets of parts that are on, bool (n, parts), and their weights, which add up to 1; neither all nor none on.
 
-    Shuffled, so that any first part of them is a random sample.
+    Shuffled, so that any prefix is a random sample.
     """
     if parts < 2:
         return np.zeros((0, parts), bool), np.zeros(0)

@@ -18,7 +18,7 @@ from nnlens.kernels.attribution.superpixels import Segmentation, as_labels, supe
 from nnlens.kernels.attribution.surrogate import Fit
 from nnlens.kernels.occlusion.occluder import Fill
 
-PIECES = 10  # times that a growing surrogate is shown
+PIECES = 10  # how many times a growing surrogate is shown
 
 
 class Switches:
@@ -48,7 +48,7 @@ class Switches:
         self._at = torch.from_numpy(self.labels).to(subject.x.device)
 
     def images(self, on: np.ndarray) -> Tensor:
-        """The image with the parts off that are 0 (or False) in each row of `on` (n, parts)."""
+        """The image for each row of `on` (n, parts), with the parts off where it is 0 (or False)."""
         rows = torch.from_numpy(np.asarray(on, np.float32)).to(self._at.device)
         return self._blend(rows[:, self._at])
 
@@ -100,7 +100,7 @@ def lime(
 
     With the choices of the reference implementation: each superpixel on with probability ½, the first sample all on;
     weights exp(−d² / 2 width²), d the cosine distance; ridge regression with α = 1; a superpixel that is off has its
-    own mean colour. Other than there, one seed decides everything.
+    own mean colour. Unlike there, one seed determines everything.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def fitted(
     if switches.parts == 1:
         notes = ("one superpixel only: there is nothing to compare it with",)
     elif switches.parts < 4 and fit.ridge > 0:
-        notes = (f"{switches.parts} superpixels only: the ridge draws their coefficients together, ridge=0 does not",)
+        notes = (f"{switches.parts} superpixels only: the ridge shrinks their coefficients a lot, ridge=0 does not",)
     for some in switches.portions(on):
         fit.add(some, switches.scores(some), weights[done : done + len(some)])
         done += len(some)

@@ -1,4 +1,4 @@
-"""RISE: the mean of random soft masks, each weighed by the score that it leaves (Petsiuk et al. 2018)."""
+"""RISE: the mean of random soft masks, each weighted by the score that it leaves (Petsiuk et al. 2018)."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def rise(
     samples : int
         The paper took 4,000 for VGG-16 and 8,000 for ResNet-50.
     cells : int
-        The small masks have cells × cells places, enlarged bilinearly and shifted at random.
+        The small masks have cells × cells cells, enlarged bilinearly and shifted at random.
     keep : float
-        The probability p that a place of the small mask is seen.
+        The probability p that a cell of the small mask is visible.
     fill : as for `occlusion`
         What a mask of 0 shows; 0 in the model's input units in the paper, the mean colour.
     masks : array (samples, height, width) in 0…1, optional
-        The masks themselves; p is then `keep` all the same.
+        The masks themselves; p is still taken from `keep`.
     """
     given_count(samples, "samples")
     given_count(cells, "cells")

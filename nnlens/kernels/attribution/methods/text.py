@@ -30,11 +30,11 @@ class TextAttribution:
     ----------
     text : str
     spans : tuple of (int, int)
-        Where the words stand in the text: its switches, in their order.
+        The start and end of each word in the text, in order; each word is a switch.
     surrogate : Surrogate
         `surrogate.coefficients[i]` is the contribution of word i.
     target, score, value
-        As of an `Attribution`.
+        As in an `Attribution`.
     seed : int
     """
 
@@ -90,7 +90,7 @@ def lime_text(
 ) -> TextAttribution:
     """Take words out of a text at random, and fit a linear model to the scores.
 
-    As LIME's reference for text: for each sample a number from 1 to all is drawn, and as many words are taken out; the
+    As LIME's reference for text: for each sample a number from 1 to all is drawn, and that many words are removed; the
     first sample has all words.
 
     Parameters
