@@ -65,7 +65,7 @@ def test_what_it_does_to_classes():
         model[1].weight[:] = torch.tensor([[1.0, 0, 0, 0], [0, 1.0, 0, 0], [0, 0, 1.0, 0]])
     x = torch.tensor([[3.0, 1, 0, 0], [0, 5, 1, 0], [2, 1, 0, 0]]).view(3, 1, 2, 2)
     found = ablation(model, x, "1", 0)
-    assert found.turned().tolist() == [True, False, True]
+    assert found.top_class_changed().tolist() == [True, False, True]
     change = found.change()
     assert change[0] < 0 < change[1]
     assert change.sum() == pytest.approx(0, abs=1e-6)

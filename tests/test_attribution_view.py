@@ -293,10 +293,10 @@ def test_weights_that_change_under_way_begin_it_anew(lens, net, photo):
 
 
 def test_the_checks_may_cost_what_one_says(lens, photo):
-    view = lens.attribution(photo, methods=["lime"], most=None, **{**QUICK, "samples": 60})
+    view = lens.attribution(photo, methods=["lime"], max_passes=None, **{**QUICK, "samples": 60})
     assert view.wait(120)
     assert view.evidence_lime["0"]["skipped"] == {}
-    less = lens.attribution(photo, methods=["rise"], most=10, **QUICK)
+    less = lens.attribution(photo, methods=["rise"], max_passes=10, **QUICK)
     assert less.wait(60)
     assert set(less.evidence_rise["0"]["skipped"]) == {"faithfulness", "randomisation", "seeds", "sensitivity"}
 

@@ -26,9 +26,9 @@ def test_a_convolution_by_hand(net):
     found = connections(recording, x, "block.0", 3, position=(5, 7))
     with torch.no_grad():
         parts = by_hand(net.block[0].weight, recording["pool"], 3, 5, 7, 1)
-    assert [part.unit for part in found.feeds] == parts.abs().argsort(descending=True).tolist()
-    assert all(part.layer == "pool" for part in found.feeds)
-    for part in found.feeds:
+    assert [part.unit for part in found.inputs] == parts.abs().argsort(descending=True).tolist()
+    assert all(part.layer == "pool" for part in found.inputs)
+    for part in found.inputs:
         assert part.value == pytest.approx(float(parts[part.unit]), abs=1e-5)
     assert found.rest == pytest.approx(net.block[0].bias[3].item(), abs=1e-5)
     assert found.total == pytest.approx(float(recording["block.0"][0, 3, 5, 7]), abs=1e-5)
@@ -51,7 +51,7 @@ def test_parts_and_rest_add_up_to_the_value_before_the_activation(name):
         except ValueError:  # "cannot be taken apart"
             continue
         taken += 1
-        parts = sum(part.value for part in found.feeds)
+        parts = sum(part.value for part in found.inputs)
         assert parts + found.rest == pytest.approx(found.total, rel=1e-4, abs=1e-4)
         made = recording.operation(found.operation)
         if found.linear and made.op == "conv2d" and made.name == operation.name and None not in made.arguments[1:3]:
@@ -72,18 +72,18 @@ def test_normalisation_and_activation_belong_to_the_unit(net):
     with torch.no_grad():
         parts = scale * by_hand(net.stem.weight, x, 2, row, column, 1)
         shift = net.bn.bias[2] + scale * (net.stem.bias[2] - net.bn.running_mean[2])
-    assert {part.unit: pytest.approx(part.value, abs=1e-5) for part in found.feeds} == {
+    assert {part.unit: pytest.approx(part.value, abs=1e-5) for part in found.inputs} == {
         unit: pytest.approx(float(value), abs=1e-4) for unit, value in enumerate(parts)
     }
     assert found.rest == pytest.approx(float(shift), abs=1e-4)
-    assert all(part.layer == "input" for part in found.feeds)
+    assert all(part.layer == "input" for part in found.inputs)
 
 
 def test_a_residual_sum_is_fed_by_both_branches(net):
     x = torch.randn(1, 3, 32, 32)
     recording = record(net, x)
     found = connections(recording, x, "add", 4, position=(3, 3))
-    parts = {(part.layer, part.unit): part.value for part in found.feeds if part.value}
+    parts = {(part.layer, part.unit): part.value for part in found.inputs if part.value}
     assert parts == {
         key: pytest.approx(float(value), abs=1e-6)
         for key, value in {
@@ -102,8 +102,8 @@ def test_a_flattened_layer_counts_by_its_channels():
     found = connections(recording, x, "4", 2)
     with torch.no_grad():
         parts = (model[4].weight[2].view(4, 36) * recording["1"].view(4, 36)).sum(1)
-    assert {part.layer for part in found.feeds} == {"1"}
-    for part in found.feeds:
+    assert {part.layer for part in found.inputs} == {"1"}
+    for part in found.inputs:
         assert part.value == pytest.approx(float(parts[part.unit]), abs=1e-5)
 
 
@@ -112,14 +112,14 @@ def test_groups_read_their_own_channels_only():
     found = connections(record(model, x), x, "conv2d", 4)
     assert found.read == 2
     assert found.kernels.shape == (2, 3, 3)
-    assert {part.unit for part in found.feeds if part.value} == {2, 3}
+    assert {part.unit for part in found.inputs if part.value} == {2, 3}
 
 
 def test_uses_are_what_is_missing_without_the_unit(net):
     x = torch.randn(1, 3, 32, 32)
     recording = record(net, x)
     found = connections(recording, x, "pool", 5)
-    conv = {part.unit: part.value for part in found.uses if part.layer == "block.1"}
+    conv = {part.unit: part.value for part in found.outputs if part.layer == "block.1"}
     without = recording["pool"].clone()
     without[:, 5] = 0
     with torch.no_grad():
@@ -128,7 +128,7 @@ def test_uses_are_what_is_missing_without_the_unit(net):
         expected = map_.flatten()[map_.abs().argmax()]
         assert conv[unit] == pytest.approx(float(expected), abs=1e-5)
     # The residual sum reads the same map, and its own unit alone of it.
-    assert {part.unit for part in found.uses if part.layer == "relu:2"} == {5}
+    assert {part.unit for part in found.outputs if part.layer == "relu:2"} == {5}
 
 
 def test_bad_arguments(net):
@@ -175,7 +175,7 @@ def test_nothing_of_the_model_is_written_into():
     before, state = norm.running_mean.clone(), torch.get_rng_state()
     for layer in ("batch_norm", "add"):
         found = connections(recording, x, layer, 1)
-        assert sum(part.value for part in found.feeds) + found.rest == pytest.approx(found.total, abs=1e-5)
+        assert sum(part.value for part in found.inputs) + found.rest == pytest.approx(found.total, abs=1e-5)
     assert torch.equal(norm.running_mean, before)
     assert torch.equal(torch.get_rng_state(), state)
 
@@ -189,8 +189,8 @@ def test_padded_features_are_units_of_their_own():
     model = Forward(lambda self, x: self.head(F.pad(F.gelu(patches(x)), (2, 0))), head=nn.Linear(50, 3))
     x = torch.randn(1, 3, 16, 16)
     found = connections(record(model, x), x, "head", 0)
-    assert {part.layer for part in found.feeds} == {"pad"}
-    assert all(part.value == 0 for part in found.feeds if part.unit < 2)
+    assert {part.layer for part in found.inputs} == {"pad"}
+    assert all(part.value == 0 for part in found.inputs if part.unit < 2)
 
 
 def test_what_is_not_linear_does_not_call_its_rest_a_bias():
@@ -208,7 +208,7 @@ def test_a_vector_is_an_input_too():
     found = connections(record(model, x), x, "1", 2)
     with torch.no_grad():
         parts = model[0].weight[2] * x[0]
-    assert {part.unit: part.value for part in found.feeds} == {
+    assert {part.unit: part.value for part in found.inputs} == {
         unit: pytest.approx(float(value), abs=1e-6) for unit, value in enumerate(parts)
     }
 
@@ -217,7 +217,7 @@ def test_uses_of_a_normalisation_are_what_is_missing_without_the_unit():
     model = Forward(lambda self, x: self.norm(patches(x) * 2), norm=nn.LayerNorm(48))
     x = torch.randn(1, 3, 16, 16)
     recording = record(model, x)
-    found = {part.unit: part.value for part in connections(recording, x, "mul", 3).uses}
+    found = {part.unit: part.value for part in connections(recording, x, "mul", 3).outputs}
     without = recording["mul"].clone()
     without[..., 3] = 0
     with torch.no_grad():
@@ -231,7 +231,7 @@ def test_uses_look_through_pools():
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 5, 1)).eval()
     x = torch.randn(1, 3, 10, 10)
     recording = record(model, x)
-    found = connections(recording, x, "1", 2).uses
+    found = connections(recording, x, "1", 2).outputs
     assert {part.layer for part in found} == {"3"}
     without = recording["2"].clone()
     without[:, 2] = 0

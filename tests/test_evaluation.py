@@ -31,7 +31,7 @@ def test_the_report_is_the_evidence_of_each_image(lens, net, images):
     *_, found = attribution_steps(subject, "grad_cam")
     *_, evidence = evidence_steps(subject, found, {}, checks=["randomisation"])
     row = next(one for one in report.rows if one["image"] == "image 2" and one["method"] == "grad_cam")
-    assert row["kept when randomised"] == pytest.approx(evidence.randomisation.kept, abs=1e-4)
+    assert row["correlation after randomisation"] == pytest.approx(evidence.randomisation.remaining, abs=1e-4)
     assert row["class"] == sample.names[sample.top(1)[0]]
     values = report.values("grad_cam", "insertion gain")
     line = report.summary()[0]

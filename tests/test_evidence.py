@@ -34,7 +34,7 @@ from nnlens.kernels import (
     mass_inside,
     pointing_game,
     randomisation_steps,
-    randomised,
+    randomised_copy,
     seed_spread_steps,
     sensitivity_steps,
     spearman,
@@ -180,7 +180,7 @@ def test_weights_are_randomised_on_a_copy_and_a_cascade_keeps_what_it_drew():
     x = torch.randn(1, 3, 32, 32)
     before = state_of(model)
     drawn = [
-        dict(randomised(model, layers, seed=4).named_parameters())
+        dict(randomised_copy(model, layers, seed=4).named_parameters())
         for layers in (["head"], ["head", "block.0"], ["block.0"])
     ]
     own = dict(model.named_parameters())
@@ -209,7 +209,7 @@ def test_weights_are_randomised_on_a_copy_and_a_cascade_keeps_what_it_drew():
             return self.head(x.mean((2, 3)))
 
     with pytest.raises(ValueError, match="the model cannot be copied, so its weights cannot be randomised: there is"):
-        randomised(Alone(), ["head"])
+        randomised_copy(Alone(), ["head"])
 
 
 def test_a_model_that_mixes_its_batch_is_randomised_one_by_one_too():
@@ -240,7 +240,7 @@ def test_randomised_maps_are_those_of_a_randomised_network():
     stops = [names.index(layer) + 1 for layer in found.layers]
     for stop, like in zip(stops, found.cascading, strict=True):
         other = copy.deepcopy(model)
-        other.load_state_dict(randomised(model, names[:stop], seed=2).state_dict())
+        other.load_state_dict(randomised_copy(model, names[:stop], seed=2).state_dict())
         expected = kernels.input_x_gradient(other, X, target=1)
         assert like.signed == pytest.approx(spearmanr(expected.signed().ravel(), original.signed().ravel()).statistic)
         sizes = expected.magnitude().ravel(), original.magnitude().ravel()
@@ -426,7 +426,7 @@ def test_evidence_comes_in_and_says_what_it_left_out():
     checks = {one.check for one in done.findings()}
     assert {"linearity", "faithfulness", "randomisation", "seeds", "sensitivity"} <= checks
     assert same_state(before, state_of(model))
-    less = last(evidence_steps(subject, found, options, most=100))
+    less = last(evidence_steps(subject, found, options, max_passes=100))
     assert set(less.skipped) == {"randomisation", "seeds", "sensitivity"}
     assert less.skipped["seeds"] == 2 * 60 == evidence_cost("lime", options, "seeds")
     plain = last(attribution_steps(Subject(model, x), "gradient"))
@@ -470,8 +470,8 @@ def test_a_score_that_does_not_move_tells_nothing():
     ("own", "edge", "verdict", "words"),
     [
         ((0.1, 0.6), (0.3, 0.4), "good", "The score follows it: deletion 0.1 against 0.4…0.42 of random orders"),
-        ((0.5, 0.2), (0.3, 0.4), "bad", "does not follow it more than 2 random orders"),
-        ((0.3, 0.4), (0.2, 0.5), "bad", "no more than it follows the image's edges"),
+        ((0.5, 0.2), (0.3, 0.4), "bad", "follows it no better than 2 random orders"),
+        ((0.3, 0.4), (0.2, 0.5), "bad", "no better than the image's edges"),
         ((0.1, 0.2), (0.3, 0.4), "doubtful", "not for insertion"),
         ((0.1, 0.5), (0.3, 0.6), "doubtful", "the edges do equally well in one of them"),
     ],
@@ -511,11 +511,11 @@ def test_what_the_other_checks_say():
     for change, verdict in ((0.1, "good"), (0.8, "doubtful"), (2.0, "bad")):
         assert ("sensitivity", verdict) in said(sensitivity=Sensitivity(0.02, np.array([change])))
     for delta, verdict in ((0.01, "good"), (0.1, "doubtful"), (0.9, "bad")):
-        whole = replace(found, promised=float(found.values.sum()) / (1 + delta))
+        whole = replace(found, expected=float(found.values.sum()) / (1 + delta))
         assert ("completeness", verdict) in [
             (one.check, one.verdict) for one in Evidence(attribution=whole, edges=0.1).findings()
         ]
-    zero = replace(found, values=np.zeros_like(found.values), promised=None)
+    zero = replace(found, values=np.zeros_like(found.values), expected=None)
     assert [one.words for one in Evidence(attribution=zero, edges=0.0).findings()] == [
         "The map is all zero: it says nothing about this image."
     ]

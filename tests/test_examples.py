@@ -48,7 +48,7 @@ def test_the_best_are_those_of_a_full_sort(net, data, batch_size):
         values, places = maxima(net, data, layer)
         assert index.units == values.shape[1]
         for unit in range(index.units):
-            for kind, sign in (("top", -1), ("least", 1)):
+            for kind, sign in (("top", -1), ("bottom", 1)):
                 order = np.argsort(sign * values[:, unit], kind="stable")[:9]
                 shown = index.examples(unit, kind)
                 np.testing.assert_allclose([one.value for one in shown], values[order, unit], rtol=1e-5, atol=1e-6)
@@ -69,7 +69,7 @@ def test_statistics_are_those_of_all_values(net, data):
     value = record(net, data, only=["relu:1"])["relu:1"]
     np.testing.assert_allclose(index.mean, value.mean((0, 2, 3)), rtol=1e-4)
     np.testing.assert_allclose(index.zeros, (value == 0).float().mean((0, 2, 3)), rtol=1e-4)
-    np.testing.assert_allclose(index.fires, (value.amax((2, 3)) > 0).float().mean(0), rtol=1e-4)
+    np.testing.assert_allclose(index.active, (value.amax((2, 3)) > 0).float().mean(0), rtol=1e-4)
     assert index.quantiles(3, [0.5])[0] == pytest.approx(float(value[:, 3].amax((1, 2)).quantile(0.5)), abs=0.05)
 
 
@@ -293,7 +293,7 @@ def test_equal_maxima_count_in_the_order_of_the_inputs():
     for size in (1, 7, 40):
         index = examples(nn.ReLU(), data, ["relu"], batch_size=size)["relu"]
         assert [one.item for one in index.examples(0)] == [3, 7, 11, 15, 19, 23, 27, 31, 35]
-        assert [one.item for one in index.examples(1, "least")] == [0, 4, 8, 12, 16, 20, 24, 28, 32]
+        assert [one.item for one in index.examples(1, "bottom")] == [0, 4, 8, 12, 16, 20, 24, 28, 32]
 
 
 def test_infinities_leave_the_statistics_whole():

@@ -375,4 +375,4 @@ def test_what_a_drawing_model_is_explained_by_is_one_draw():
     subject = kernels.Subject(model, X, target=1)
     assert subject.value == pytest.approx(float(subject.values(X)[0]), abs=1e-6)
     found = kernels.integrated_gradients(model, X, target=1, steps=100)
-    assert abs(found.delta) < 0.02 * abs(found.promised) + 1e-3
+    assert abs(found.delta) < 0.02 * abs(found.expected) + 1e-3

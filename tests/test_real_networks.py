@@ -180,7 +180,7 @@ def test_the_best_images_of_a_test_set_are_those_of_a_full_sort(networks, name, 
         maxima = torch.cat([part.flatten(2).amax(2) for part in parts]).numpy()
         for unit in range(index.units):
             values = maxima[:, unit]
-            for kind, sign in (("top", -1), ("least", 1)):
+            for kind, sign in (("top", -1), ("bottom", 1)):
                 order = np.argsort(sign * values, kind="stable")[:9]
                 assert [one.item for one in index.examples(unit, kind)] == order.tolist(), (layer, unit, kind)
             ordered = np.sort(values)

@@ -76,7 +76,7 @@ def test_a_modules_path_names_its_output(net):
     recording = record(net, torch.randn(1, 3, 16, 16))
     torch.testing.assert_close(recording["block"], recording["block.1"])
     assert recording.resolve("block") == "block.1"
-    assert recording.silent == ("unused",)
+    assert recording.not_run == ("unused",)
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ assert kernels.pointing_game(result.importance(), np.ones((24, 20), bool))
 recording = record(model, x)
 assert kernels.activations(recording, "3").values.shape == (5, 9, 7)
 assert kernels.back_projection(model, x, ("3", 1), rule="deconvnet").values.shape == (3, 24, 20)
-assert kernels.connections(recording, x, "3", 1).feeds
+assert kernels.connections(recording, x, "3", 1).inputs
 assert kernels.ablation(model, x, "3", 1).change().shape == (3,)
 assert kernels.synthesis(model, x, ("3", 1), mean=0.5, std=0.25, steps=8).pixels.shape == (1, 3, 24, 20)
 images = torch.randn(4, 3, 24, 20)

@@ -31,7 +31,7 @@ def test_the_parts_add_up_to_the_whole(name):
     assert result.total.bytes == sum(cost.bytes for cost in leaves)
     assert result.total.seconds == pytest.approx(sum(cost.seconds for cost in leaves))
     assert all(cost.seconds >= 0 for cost in leaves)
-    names = [cost.name for cost in leaves if not cost.silent]
+    names = [cost.name for cost in leaves if not cost.not_run]
     recorded = [operation.name for operation in result.recording]
     assert names == [name for name in recorded if "attention_weights" not in name] or set(names) <= set(recorded)
 
@@ -75,10 +75,10 @@ def test_what_the_lines_say():
     table = lens.summary(torch.rand(1, 3, 8, 8), passes=1)
     result = table.result
     assert [cost.name for cost in result.lines()] == ["", "<b>", "relu", "unused"]
-    assert str(result["<b>"].sees) == "3"
+    assert str(result["<b>"].receptive_field) == "3"
     assert result["<b>"].shape == (1, 4, 6, 6)
     assert result["<b>"].bytes == 4 * 6 * 6 * 4
-    assert result["unused"].silent
+    assert result["unused"].not_run
     html, text = table._repr_html_(), repr(table)
     assert "&lt;b&gt;" in html
     assert "<b>" not in html
@@ -148,7 +148,7 @@ def test_without_an_image():
         nnlens.Lens(nn.ReLU()).summary()
     model, inputs, _ = made("GPT")
     result = summary(model, *inputs, passes=1)
-    assert all(cost.sees is None for cost in result.lines())
+    assert all(cost.receptive_field is None for cost in result.lines())
     assert not math.isnan(result.total.seconds)
 
 

@@ -166,7 +166,7 @@ def test_bad_arguments(small):
         (lambda: synthesis(small, X, 0, mean=(1.0, 2.0)), "one for each of 3 channels, got 2"),
         (lambda: synthesis(small, X, 0, std=0), "std not 0, got 0.0 and 0"),
         (lambda: synthesis(small, X, 0, seed=1.5), "seed must be a whole number, got 1.5"),
-        (lambda: synthesis(small, torch.zeros(2, 3, 16, 16), 0), r"x must be one line .* got \(2, 3, 16, 16\)"),
+        (lambda: synthesis(small, torch.zeros(2, 3, 16, 16), 0), r"x must be one signal .* got \(2, 3, 16, 16\)"),
         (lambda: synthesis(small, X, lambda scores: 1.0), "gives a tensor, got float"),
         (lambda: synthesis(nn.Flatten(), X, lambda scores: scores.detach().sum(1)), "has no gradient"),
     ):

@@ -64,9 +64,11 @@ def test_what_the_browser_gets_is_what_the_kernels_give(lens, net, photo):
     assert view.back_projection["words"].startswith("guided backprop of relu:2 · 2: 3 of 3 rectifiers, 1 pool by its")
     wiring = connections(recording, x, "relu:2", 2)
     assert view.connections["total"] == pytest.approx(wiring.total)
-    assert [part["unit"] for part in view.connections["feeds"]] == [p.unit for p in wiring.feeds if p.value][:8]
+    assert [part["unit"] for part in view.connections["inputs"]] == [p.unit for p in wiring.inputs if p.value][:8]
     parts = (
-        sum(part["value"] for part in view.connections["feeds"]) + view.connections["others"] + view.connections["rest"]
+        sum(part["value"] for part in view.connections["inputs"])
+        + view.connections["others"]
+        + view.connections["rest"]
     )
     assert parts == pytest.approx(view.connections["total"], abs=1e-5)
     without = ablation(net, x, "relu:2", 2)
@@ -201,7 +203,7 @@ def test_the_best_images_come_while_they_are_found(lens, net, pictures, photo):
     assert Image.open(io.BytesIO(first["whole"])).size == (32, 32)
     top, left, bottom, right = first["box"]
     assert Image.open(io.BytesIO(first["back"])).size == (right - left + 1, bottom - top + 1)
-    view.set_state({"kind": "least"})
+    view.set_state({"kind": "bottom"})
     view.wait()
     assert [item["item"] for item in view.examples["items"]] == np.argsort(maxima, kind="stable")[:9].tolist()
     lens.selection.layer = "pool"
@@ -342,7 +344,10 @@ def test_ablation_over_the_data_set(lens, net, photo, pictures):
     assert view.wait(30)
     x = torch.stack([lens.session.search.data[item] for item in range(40)])
     expected = ablation(net, x, "bn", 3)
-    assert (view.dataset_ablation["seen"], view.dataset_ablation["turned"]) == (40, int(expected.turned().sum()))
+    assert (view.dataset_ablation["seen"], view.dataset_ablation["top_class_changes"]) == (
+        40,
+        int(expected.top_class_changed().sum()),
+    )
     change = expected.change()
     most = int(np.abs(change).argmax())
     assert view.dataset_ablation["classes"][0] == (most, pytest.approx(float(change[most]), abs=1e-5))
@@ -425,7 +430,7 @@ def test_a_data_set_of_another_size_than_the_image(lens, photo):
     view = lens.unit(torch.randn(1, 3, 40, 40), layer="relu", unit=1)
     small = torch.randn(12, 3, 16, 16)
     lens.examples(small, layers=["relu"], store=False).wait(20)
-    view.set_state({"kind": "least"})
+    view.set_state({"kind": "bottom"})
     view.wait(20)
     assert "error" not in view.examples
     assert all(box[2] < 16 for box in (item["box"] for item in view.examples["items"]))
@@ -478,8 +483,8 @@ def test_the_page_without_a_kernel_holds_the_card(lens, photo, pictures):
         "deconvnet of block.1 · 3, the whole map"
     )
     assert set(answers["replacement"]) == {"zero", "mean"}
-    assert set(answers["kind"]) == {"top", "median", "least"}
-    assert content["state"]["connections"]["feeds"]
+    assert set(answers["kind"]) == {"top", "median", "bottom"}
+    assert content["state"]["connections"]["inputs"]
     assert len(answers["layer"]) > 3
     assert len(data["text/html"]) < 2_000_000
     assert "guided" in view.panels()[2].title or "gradient" in view.panels()[2].title

@@ -117,10 +117,10 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
 def test_an_unwritable_cache_is_a_warning(tmp_path, net):
     images = torch.randn(6, 3, 16, 16)
     (tmp_path / "file").write_text("")
-    with pytest.warns(UserWarning, match="what is found is not kept on disk"):
+    with pytest.warns(UserWarning, match="the results are not stored on disk"):
         found = kernels.examples(net, images, ["stem"], store=tmp_path / "file" / "below")
     assert found.complete
-    assert "not kept on disk" in found.unsaved
+    assert "not stored on disk" in found.unsaved
 
 
 def test_a_page_has_the_authors_title_and_text(lens, photo, tmp_path):

@@ -14,7 +14,7 @@ from torch import nn
 
 import nnlens
 from nnlens import kernels
-from nnlens.kernels.attribution.evidence.randomisation import randomised, weighted_layers
+from nnlens.kernels.attribution.evidence.randomisation import randomised_copy, weighted_layers
 from nnlens.recording import record
 
 
@@ -154,15 +154,17 @@ def test_effective_weights_are_randomised(name):
         clean = model(x)
     last = weighted_layers(model, record(model, x))[-1]
     assert last == ("4.*" if name == "adapter" else "4")
-    twin = randomised(model, [last])
+    twin = randomised_copy(model, [last])
     with torch.no_grad():
         assert (twin(x) - clean).abs().max() > 0.05
         torch.testing.assert_close(model(x), clean)
     assert before.keys() == model.state_dict().keys()
     assert all(torch.equal(one, model.state_dict()[key]) for key, one in before.items())
-    checked = nnlens.Lens(model).attribution(x, methods=["gradient"], checks=["randomisation"], most=None).result
-    plain = nnlens.Lens(plain_net()).attribution(x, methods=["gradient"], checks=["randomisation"], most=None).result
-    kept = [one.evidence["gradient", 0].randomisation.kept for one in (checked, plain)]
+    checked = nnlens.Lens(model).attribution(x, methods=["gradient"], checks=["randomisation"], max_passes=None).result
+    plain = (
+        nnlens.Lens(plain_net()).attribution(x, methods=["gradient"], checks=["randomisation"], max_passes=None).result
+    )
+    kept = [one.evidence["gradient", 0].randomisation.remaining for one in (checked, plain)]
     assert abs(kept[0] - kept[1]) < 0.5
 
 

@@ -25,8 +25,8 @@ def test_everything_is_there_from_the_first_moment(lens, photo):
     assert view.unit_map["unit"] == view.unit
     assert view.scores["classes"][0] == view.target
     assert view.occlusion_map["done"] >= 9
-    assert len([entry for entry in view.tree if not entry.get("silent")]) == 13
-    assert view.tree[-1] == {"name": "unused", "silent": True}
+    assert len([entry for entry in view.tree if not entry.get("not_run")]) == 13
+    assert view.tree[-1] == {"name": "unused", "not_run": True}
 
 
 def test_what_the_browser_gets_is_plain_torch(lens, net, photo):

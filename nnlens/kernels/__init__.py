@@ -17,7 +17,7 @@ from .attribution.evidence.evidence import (
 )
 from .attribution.evidence.faithfulness import BaselineCurves, Curves, Deletion, Faithfulness
 from .attribution.evidence.pointing import mass_inside, pointing_game
-from .attribution.evidence.randomisation import Randomisation, randomisation_steps, randomised
+from .attribution.evidence.randomisation import Randomisation, randomisation_steps, randomised_copy
 from .attribution.evidence.similarity import MapSimilarity, edges, map_similarity, spearman, structural_similarity
 from .attribution.evidence.stability import SeedSpread, Sensitivity, agreement, seed_spread_steps, sensitivity_steps
 from .attribution.functions import (
@@ -135,7 +135,7 @@ __all__ = [
     "pointing_game",
     "prepare_passes",
     "randomisation_steps",
-    "randomised",
+    "randomised_copy",
     "receptive_field",
     "rise",
     "seed_spread_steps",

@@ -38,7 +38,7 @@ def prepare_passes(
     except (TypeError, ForwardError):
         return None
     recorded = prepared.recording
-    if recorded.escaped:
+    if recorded.data_dependent:
         prepared.trust.fall_back(Level.SINGLE)  # a value that Python read from one image is not valid for a batch
     elif draws(prepared.model):
         prepared.trust.fall_back(Level.SINGLE)  # the same random numbers for each input

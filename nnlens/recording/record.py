@@ -217,7 +217,9 @@ class _Listener(TorchFunctionMode):
             if len(outputs) == 1:
                 outputs = [(None, outputs[0][1])]
         if not outputs and function.name in ESCAPES and not isinstance(result, Tensor):
-            tape.escaped = tape.escaped or any(tape.event_of(item) is not None for item in tensors_in(args))
+            tape.data_dependent = tape.data_dependent or any(
+                tape.event_of(item) is not None for item in tensors_in(args)
+            )
         # A constant that a forward makes, such as `torch.zeros(…)`, is not a step from the input to the output.
         constant = function.unfilled or (function.makes and next(tensors_in((args, kwargs)), None) is None)
         if outputs and not constant:

@@ -108,23 +108,23 @@ class Recording:
         What the model returned; it shares its memory with the last values.
     aliases : dict
         Paths of modules → the operation that made their output.
-    silent : tuple of str
+    not_run : tuple of str
         Paths of modules that did not run.
     calls : tuple of str
         The functions of torch that ran, in their order, including those whose results are not tensors.
     returned : tuple of str
         The operations whose values the model returned.
-    escaped : bool
+    data_dependent : bool
         Whether Python read a value that depends on the inputs, for example by `float(x.max())` or `if x.any()`.
     """
 
     operations: tuple[Operation, ...]
     output: Any
     aliases: dict[str, str]
-    silent: tuple[str, ...]
+    not_run: tuple[str, ...]
     calls: tuple[str, ...]
     returned: tuple[str, ...]
-    escaped: bool
+    data_dependent: bool
     _values: dict[str, Held | Callable[[], Tensor]] = field(repr=False)
     cache: Cache = field(default_factory=Cache, repr=False)
 
@@ -145,7 +145,7 @@ class Recording:
             return name
         if name in self.aliases:
             return self.aliases[name]
-        if name in self.silent:
+        if name in self.not_run:
             raise ValueError(f"layer {name!r} did not run in this pass, so it has no value")
         calls = [item for item in (*self.names, *self.aliases) if item.startswith(f"{name}:")]
         if calls:
@@ -256,7 +256,7 @@ def assemble(tape: Tape, output: Any) -> Recording:
         while path not in alive:
             alive.add(path)
             path = path.rpartition(".")[0]
-    silent = tuple(path for module, path in tape.paths.items() if path not in alive and _can_run(module))
+    not_run = tuple(path for module, path in tape.paths.items() if path not in alive and _can_run(module))
     unseen = [name for name, value in values.items() if isinstance(value, Held) and value.overwritten]
     if unseen:
         words = "was overwritten by something that nnlens cannot see: its recorded value is from afterwards"
@@ -271,10 +271,10 @@ def assemble(tape: Tape, output: Any) -> Recording:
         operations=tuple(operations),
         output=output,
         aliases=stored,
-        silent=silent,
+        not_run=not_run,
         calls=tuple(tape.calls),
         returned=returned,
-        escaped=tape.escaped,
+        data_dependent=tape.data_dependent,
         _values=values,
     )
 

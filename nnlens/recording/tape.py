@@ -109,7 +109,7 @@ class Tape:
     recycled: list[Held] = field(default_factory=list)  # values of an earlier pass, in its order
     events: list[Event] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)  # the functions that ran, recorded or not
-    escaped: bool = False  # Python has read a value that depends on the inputs
+    data_dependent: bool = False  # Python has read a value that depends on the inputs
     stack: list[ModuleCall] = field(default_factory=list)
     fired: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     produced: dict[str, int] = field(default_factory=dict)  # path of a call → the event of its output

@@ -109,7 +109,7 @@ def _ablation(ablation: Ablation) -> str:
 
 
 def _connections(connections: Connections) -> str:
-    rows = [[part.layer, part.unit, f"{part.value:+.4g}"] for part in connections.feeds[:_ROWS]]
+    rows = [[part.layer, part.unit, f"{part.value:+.4g}"] for part in connections.inputs[:_ROWS]]
     return _with_words(_table(["layer", "unit", "part of the value"], rows), connections.describe())
 
 

@@ -130,7 +130,7 @@ class LayerEntry(TypedDict):
     kind: NotRequired[str]
     module: NotRequired[str]
     shape: NotRequired[list[int]]
-    silent: NotRequired[bool]
+    not_run: NotRequired[bool]
 
 
 class Mosaic(TypedDict):

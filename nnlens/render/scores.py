@@ -84,8 +84,8 @@ def layer_entries(recording: Recording) -> list[payloads.LayerEntry]:
         {"name": op.name, "label": op.label, "kind": op.kind, "module": op.module, "shape": list(op.shape)}
         for op in recording
     ]
-    silent: list[payloads.LayerEntry] = [{"name": path, "silent": True} for path in recording.silent]
-    return [*ran, *silent]
+    not_run: list[payloads.LayerEntry] = [{"name": path, "not_run": True} for path in recording.not_run]
+    return [*ran, *not_run]
 
 
 def photo_payload(argument: Input) -> payloads.Photo:

@@ -81,7 +81,7 @@ class SummaryTable:
             name = Text("  " * cost.depth)
             name.append(_short(cost), style="bold" if cost.children else "")
             name.append(f" {cost.label}" if cost.label != _short(cost) else "", style="dim")
-            table.add_row(name, *(_cell(column, cost) for column in COLUMNS), style="dim" if cost.silent else "")
+            table.add_row(name, *(_cell(column, cost) for column in COLUMNS), style="dim" if cost.not_run else "")
         yield table
 
     def __repr__(self) -> str:
@@ -103,20 +103,20 @@ class SummaryTable:
     def caption(self) -> str:
         """The whole in words, and how it was measured."""
         total, passes = self.result.total, self.result.passes
-        silent = sum(cost.silent for cost in self.result.lines())
+        not_run = sum(cost.not_run for cost in self.result.lines())
         words = [
             f"{total.parameters:,} parameters",
             f"{_count(total.flops)} FLOPs (a multiply-add is two; matrix products and convolutions only)",
             f"{_time(total.seconds)} in operations (median of {passes} recorded pass{'es' if passes > 1 else ''})",
             f"{_bytes(total.bytes)} of outputs",
         ]
-        return ", ".join(words) + (f"; {silent} modules did not run" if silent else "")
+        return ", ".join(words) + (f"; {not_run} modules did not run" if not_run else "")
 
     def _html(self, cost: Cost) -> str:
         total = self.result.total
-        kind = "module" if cost.children else "silent" if cost.silent else "one"
+        kind = "module" if cost.children else "silent" if cost.not_run else "one"
         label = f' <span class="what">{html.escape(cost.label)}</span>' if cost.label != _short(cost) else ""
-        note = ' <span class="what">did not run</span>' if cost.silent else ""
+        note = ' <span class="what">did not run</span>' if cost.not_run else ""
         name = (
             f'<span title="{html.escape(cost.name or cost.label)}" style="padding-left: {8 + 14 * cost.depth}px">'
             f'<span class="{kind}">{html.escape(_short(cost))}</span>{label}{note}</span>'
@@ -138,7 +138,7 @@ def _short(cost: Cost) -> str:
 
 
 def _cell(column: Column, cost: Cost) -> str:
-    return "" if cost.silent and not column.silent else column.text(cost)
+    return "" if cost.not_run and not column.silent else column.text(cost)
 
 
 def _share(column: Column, cost: Cost, total: Cost) -> float:
@@ -190,7 +190,11 @@ COLUMNS = (
     Column(heading="output", text=lambda cost: " × ".join(map(str, cost.shape or ())), width=1.5),
     Column(heading="parameters", text=lambda cost: _count(cost.parameters), silent=True, width=0.9),
     Column(heading="FLOPs", text=lambda cost: _count(cost.flops), share=lambda cost: cost.flops),
-    Column(heading="sees", text=lambda cost: "" if cost.sees is None else str(cost.sees)),
+    Column(
+        heading="receptive field",
+        text=lambda cost: "" if cost.receptive_field is None else str(cost.receptive_field),
+        width=1,
+    ),
     Column(heading="time", text=lambda cost: _time(cost.seconds), share=lambda cost: cost.seconds),
     Column(heading="memory", text=lambda cost: _bytes(cost.bytes)),
 )

@@ -66,13 +66,13 @@ class ConnectionsPayload(OfUnit):
     operation: str
     label: str
     total: float
-    bent: bool
+    before_activation: bool
     rest: float
     linear: bool
-    feeds: list[UnitValue]
+    inputs: list[UnitValue]
     others: float
     more: int
-    uses: list[UnitValue]
+    outputs: list[UnitValue]
     kernels: Kernels | None
     words: str
 
@@ -84,7 +84,7 @@ class AblationPayload(OfUnit):
     classes: list[int]
     clean: list[float]
     probability: list[float]
-    turned: bool
+    top_class_changed: bool
 
 
 class DatasetAblation(OfUnit):
@@ -95,7 +95,7 @@ class DatasetAblation(OfUnit):
     running: bool
     done: int
     seen: int
-    turned: int
+    top_class_changes: int
     classes: list[tuple[int, float]]
     error: NotRequired[str]
 
@@ -129,7 +129,7 @@ class ExamplesPayload(OfUnit):
     quantiles: list[float]
     mean: float
     zeros: float
-    fires: float
+    active: float
     seen: int
 
 

@@ -89,7 +89,7 @@ def connections_payload(connections: Connections) -> unit_payloads.ConnectionsPa
             "largest": largest,
             "data": data,
         }
-    shown_parts = _parts(connections.feeds)
+    shown_parts = _parts(connections.inputs)
     return {
         "layer": connections.layer,
         "unit": connections.unit,
@@ -97,13 +97,13 @@ def connections_payload(connections: Connections) -> unit_payloads.ConnectionsPa
         "operation": connections.operation,
         "label": connections.label,
         "total": connections.total,
-        "bent": connections.bent,
+        "before_activation": connections.before_activation,
         "rest": connections.rest,
         "linear": connections.linear,
-        "feeds": shown_parts,
-        "others": sum(part.value for part in connections.feeds) - sum(part["value"] for part in shown_parts),
-        "more": len(connections.feeds) - len(shown_parts),
-        "uses": _parts(connections.uses),
+        "inputs": shown_parts,
+        "others": sum(part.value for part in connections.inputs) - sum(part["value"] for part in shown_parts),
+        "more": len(connections.inputs) - len(shown_parts),
+        "outputs": _parts(connections.outputs),
         "kernels": kernels,
         "words": connections.describe(),
     }
@@ -119,7 +119,7 @@ def ablation_payload(ablation: Ablation, shown: list[int], most: int) -> dict[st
         "classes": classes,
         "clean": before[classes].tolist(),
         "probability": after[classes].tolist(),
-        "turned": bool(ablation.turned()[0]),
+        "top_class_changed": bool(ablation.top_class_changed()[0]),
     }
 
 

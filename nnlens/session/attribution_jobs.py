@@ -181,7 +181,7 @@ class AttributionJobs:
         settings: Settings,
         *,
         checks: tuple[Check, ...] = CHECKS,
-        most: int | None = None,
+        max_passes: int | None = None,
     ) -> Iterator[Evidence | None]:
         """The evidence of a computed map, growing; None while the baselines are being computed."""
         key = _key(target, method, settings)
@@ -189,7 +189,7 @@ class AttributionJobs:
         if result is None:
             raise ValueError(f"there is no map of {method!r} yet, so it cannot be checked")
         if before is not None:
-            if most is None:  # asked for: what failed is tried again
+            if max_passes is None:  # asked for: what failed is tried again
                 failed = {name: why for name, why in before.failed.items() if name not in checks}
                 before = replace(before, failed=failed)
             checks = tuple(name for name in checks if not _made(before, name))
@@ -206,7 +206,9 @@ class AttributionJobs:
                         sample.cache.put("baseline curves", *about, value=baselines)
                     yield None
         options = self.options(sample, method, settings)
-        steps = evidence_steps(subject, result, options, checks=checks, most=most, baselines=baselines, before=before)
+        steps = evidence_steps(
+            subject, result, options, checks=checks, max_passes=max_passes, baselines=baselines, before=before
+        )
         for evidence in steps:
             # Checks that were skipped before and not requested since are still skipped.
             if before is not None:
@@ -225,12 +227,12 @@ class AttributionJobs:
         return METHODS[method].cost(_sides(sample), **self.options(sample, method, settings))
 
     def evidence_cost(
-        self, sample: Sample, method: str, settings: Settings, checks: tuple[Check, ...], most: int
+        self, sample: Sample, method: str, settings: Settings, checks: tuple[Check, ...], max_passes: int
     ) -> int:
-        """About how many passes the checks take together that take at most `most` each."""
+        """About how many passes the checks take together that take at most `max_passes` each."""
         options = self.options(sample, method, settings)
         costs = [evidence_cost(method, options, check, _sides(sample)) for check in checks]
-        return sum(cost for cost in costs if cost <= most)
+        return sum(cost for cost in costs if cost <= max_passes)
 
     def options(self, sample: Sample, method: str, settings: Settings) -> dict[str, Any]:
         """The options of a method, with the same fill for hidden pixels as in the other views."""

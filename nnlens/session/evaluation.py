@@ -32,7 +32,7 @@ COLUMNS = {
     "insertion": ("more", "area under the insertion curve"),
     "deletion gain": ("more", "by how much deletion beats the mean random order"),
     "insertion gain": ("more", "by how much insertion beats the mean random order"),
-    "kept when randomised": ("less", "rank correlation that is left when the last layers are randomised"),
+    "correlation after randomisation": ("less", "rank correlation that is left when the last layers are randomised"),
     "seeds": ("more", "rank correlation between seeds"),
     "sensitivity": ("less", "relative change of the map under noise of ±0.02"),
     "R²": ("more", "share of the samples' variance that the linear model explains"),
@@ -155,7 +155,7 @@ def evaluate_steps(
     *,
     count: int | None = None,
     checks: Sequence[Check] = CHECKS,
-    most: int | None = 400,
+    max_passes: int | None = 400,
     **settings: Any,
 ) -> Iterator[Report]:
     """The report after each image; see `evaluate`."""
@@ -186,7 +186,7 @@ def evaluate_steps(
             row: dict[str, Any] = {"image": sample.input.name, "class": sample.names[target], "method": name}
             rows.append(row)
             try:
-                for number, value in _numbers(session, sample, target, name, chosen, checks, most):
+                for number, value in _numbers(session, sample, target, name, chosen, checks, max_passes):
                     row[number] = value
             except Exception as error:
                 row["error"] = str(error) or type(error).__name__
@@ -205,7 +205,7 @@ def _check_arguments(lens: HasSession, methods: Sequence[str], checks: Sequence[
     for name in settings:
         if name not in known:
             raise TypeError(
-                f"evaluate has no option {name!r}{nearest(name, known)}; it takes count, checks, most, progress, "
+                f"evaluate has no option {name!r}{nearest(name, known)}; it takes count, checks, max_passes, progress, "
                 f"{', '.join(known)}"
             )
     for check in checks:
@@ -220,7 +220,7 @@ def _numbers(
     method: str,
     settings: Settings,
     checks: Sequence[Check],
-    most: int | None,
+    max_passes: int | None,
 ) -> Iterator[tuple[str, float]]:
     """The columns of one row: the seconds that the map took, unless it was known before, and its evidence."""
     jobs = session.attributions
@@ -230,7 +230,7 @@ def _numbers(
         pass
     if not known_before:
         yield "seconds", time.perf_counter() - begin
-    *_, evidence = jobs.evidence_steps(sample, target, method, settings, checks=tuple(checks), most=most)
+    *_, evidence = jobs.evidence_steps(sample, target, method, settings, checks=tuple(checks), max_passes=max_passes)
     if evidence is not None:
         yield from evidence.numbers().items()
 
@@ -250,9 +250,9 @@ def evaluate(
     progress : bool
         Whether a progress bar is shown. On an interrupt the report of the images so far is returned.
     **options
-        `count`, how many images, evenly spread; `checks`, which are made, and `most`, how many forward passes one may
-        take (None: any number); `samples`, `segments`, `segmentation`, `width`, `seed`, `cam_layer`, `score` as for
-        `Lens.attribution`.
+        `count`, how many images, evenly spread; `checks`, which are run, and `max_passes`, how many forward passes
+        one of them may take (None: any number); `samples`, `segments`, `segmentation`, `width`, `seed`, `cam_layer`,
+        `score` as for `Lens.attribution`.
 
     Returns
     -------

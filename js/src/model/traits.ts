@@ -25,7 +25,7 @@ export interface AblationPayload {
   classes: number[];
   clean: number[];
   probability: number[];
-  turned: boolean;
+  top_class_changed: boolean;
 }
 
 /** Rank correlations between the maps of the methods. */
@@ -91,13 +91,13 @@ export interface ConnectionsPayload {
   operation: string;
   label: string;
   total: number;
-  bent: boolean;
+  before_activation: boolean;
   rest: number;
   linear: boolean;
-  feeds: UnitValue[];
+  inputs: UnitValue[];
   others: number;
   more: number;
-  uses: UnitValue[];
+  outputs: UnitValue[];
   kernels: Kernels | null;
   words: string;
 }
@@ -132,7 +132,7 @@ export interface DatasetAblation {
   running: boolean;
   done: number;
   seen: number;
-  turned: number;
+  top_class_changes: number;
   classes: [number, number][];
   error?: string;
 }
@@ -187,7 +187,7 @@ export interface ExamplesPayload {
   quantiles: number[];
   mean: number;
   zeros: number;
-  fires: number;
+  active: number;
   seen: number;
 }
 
@@ -225,7 +225,7 @@ export interface LayerEntry {
   kind?: string;
   module?: string;
   shape?: number[];
-  silent?: boolean;
+  not_run?: boolean;
 }
 
 /** The scores under a painted mask. */
@@ -658,7 +658,7 @@ export interface Traits {
   /** Panes and controls that are left out. */
   hide: string[];
   /** Which images: those with the largest, the middle or the smallest maxima. */
-  kind: "top" | "median" | "least";
+  kind: "top" | "median" | "bottom";
   /** All methods and what they cost. */
   known_methods: MethodPayload[];
   /** The names of the classes; empty where there are too many to send. */

@@ -37,7 +37,7 @@ class Attribution:
         The cost so far, in passes of one input.
     done : float
         1 for a complete result; less while it is growing.
-    promised : float or None
+    expected : float or None
         What the values should add up to, if the method guarantees it: f(x) − f(baseline). See `delta`.
     layer : str
         The layer of the map, for methods that use one layer; "" for the others.
@@ -57,7 +57,7 @@ class Attribution:
     forwards: int = 0
     backwards: int = 0
     done: float = 1.0
-    promised: float | None = None
+    expected: float | None = None
     layer: str = ""
     surrogate: Surrogate | None = None
     notes: tuple[str, ...] = ()
@@ -77,8 +77,8 @@ class Attribution:
 
     @property
     def delta(self) -> float | None:
-        """The difference between the sum of the values and `promised`; None if the method guarantees no sum."""
-        return None if self.promised is None else float(self.values.sum(dtype=np.float64)) - self.promised
+        """The difference between the sum of the values and `expected`; None if the method guarantees no sum."""
+        return None if self.expected is None else float(self.values.sum(dtype=np.float64)) - self.expected
 
     def signed(self) -> np.ndarray:
         """The sum over the channels, (height, width)."""
@@ -109,5 +109,5 @@ class Attribution:
         if self.all_zero:
             words += "; all zero"
         if self.delta is not None:
-            words += f"; adds up to {float(self.values.sum()):.4g}, expected {self.promised:.4g}"
+            words += f"; adds up to {float(self.values.sum()):.4g}, expected {self.expected:.4g}"
         return "; ".join([words, *self.notes])

@@ -42,11 +42,11 @@ class Cost:
         The median over several passes, with everything recorded.
     bytes : int
         Of its outputs.
-    sees : ReceptiveField or None
+    receptive_field : ReceptiveField or None
         What its units see of the image; None for modules and where there is no image.
     children : tuple of Cost
         What ran inside, in its order; empty for an operation.
-    silent : bool
+    not_run : bool
         A module that did not run.
     """
 
@@ -59,9 +59,9 @@ class Cost:
     flops: int | None
     seconds: float
     bytes: int
-    sees: ReceptiveField | None
+    receptive_field: ReceptiveField | None
     children: tuple[Cost, ...] = field(default=(), repr=False)
-    silent: bool = False
+    not_run: bool = False
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -135,7 +135,7 @@ def summary(model: nn.Module, *inputs: Any, depth: int | None = None, passes: in
                 flops=flops[index],
                 seconds=statistics.median(times) if times else math.nan,
                 bytes=operation.bytes,
-                sees=receptive_field(recording, operation.name),
+                receptive_field=receptive_field(recording, operation.name),
             )
         )
     return Summary(total=_tree(recorder.model, recording, costs), depth=depth, passes=passes, recording=recording)
@@ -226,7 +226,7 @@ def _output(recording: Recording, path: str) -> tuple[tuple[int, ...] | None, to
 
 
 def _tree(model: nn.Module, recording: Recording, costs: list[Cost]) -> Cost:
-    modules, silent = dict(model.named_modules()), set(recording.silent)
+    modules, not_run = dict(model.named_modules()), set(recording.not_run)
     order = {cost.name: index for index, cost in enumerate(costs)}
     own: dict[str, list[Cost]] = {}
     for cost in costs:
@@ -256,9 +256,9 @@ def _tree(model: nn.Module, recording: Recording, costs: list[Cost]) -> Cost:
             flops=None if None in flops else sum(count or 0 for count in flops),
             seconds=sum(cost.seconds for cost in children),
             bytes=sum(cost.bytes for cost in children),
-            sees=None,
+            receptive_field=None,
             children=children,
-            silent=path in silent,
+            not_run=path in not_run,
         )
         return min((index for index, _ in placed), default=math.inf), total
 

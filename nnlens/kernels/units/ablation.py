@@ -47,8 +47,8 @@ class Ablation:
     def describe(self) -> str:
         """In words: "without relu · 3 (replaced with 0) another class is on top in 4 of 1000 inputs"."""
         replacement = {"zero": "0", "mean": "its mean"}.get(str(self.replacement), str(self.replacement))
-        turned = f"in {int(self.turned().sum())} of {len(self.clean)} inputs"
-        return f"without {self.layer} · {self.unit} (replaced with {replacement}) another class is on top {turned}"
+        changed = f"in {int(self.top_class_changed().sum())} of {len(self.clean)} inputs"
+        return f"without {self.layer} · {self.unit} (replaced with {replacement}) another class is on top {changed}"
 
     def __repr__(self) -> str:
         return f"Ablation({self.describe()})"
@@ -65,10 +65,10 @@ class Ablation:
         mean: np.ndarray = (after - before).mean(0)
         return mean
 
-    def turned(self) -> np.ndarray:
+    def top_class_changed(self) -> np.ndarray:
         """For which inputs another class is on top: bool (inputs,)."""
-        turned: np.ndarray = self.clean.argmax(1) != self.ablated.argmax(1)
-        return turned
+        changed: np.ndarray = self.clean.argmax(1) != self.ablated.argmax(1)
+        return changed
 
 
 def ablation(
@@ -164,7 +164,7 @@ class DatasetAblation:
     ----------
     done, total : int
         How many inputs have been processed, and how many there are; `seen` is how many of them could be read.
-    turned : int
+    top_class_changes : int
         For how many inputs the top class changes.
     change : float array (classes,)
         The mean change of each class's probability.
@@ -173,7 +173,7 @@ class DatasetAblation:
     done: int
     total: int
     seen: int
-    turned: int
+    top_class_changes: int
     change: Float[np.ndarray, " classes"]
 
     @property
@@ -195,7 +195,7 @@ def dataset_ablation_steps(
     batch_size: int = 16,
 ) -> Iterator[DatasetAblation]:
     """`ablation` over a data set, batch by batch: the result so far after each."""
-    change, turned, seen = np.zeros(0), 0, 0
+    change, changed, seen = np.zeros(0), 0, 0
     for start in range(0, len(dataset), batch_size):
         stop = min(start + batch_size, len(dataset))
         rows = [row for row in map(dataset.tensor, range(start, stop)) if row is not None]
@@ -204,6 +204,6 @@ def dataset_ablation_steps(
             result = ablation(model, torch.stack(rows), layer, unit, **about)
             total = result.change() * len(rows)
             change = total if not seen else change + total
-            turned, seen = turned + int(result.turned().sum()), seen + len(rows)
+            changed, seen = changed + int(result.top_class_changed().sum()), seen + len(rows)
         mean = change / seen if seen else change
-        yield DatasetAblation(done=stop, total=len(dataset), seen=seen, turned=turned, change=mean)
+        yield DatasetAblation(done=stop, total=len(dataset), seen=seen, top_class_changes=changed, change=mean)

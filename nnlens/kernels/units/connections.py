@@ -44,8 +44,8 @@ class Connections:
         The operation that computes the unit from others, and its label. Activation functions, and normalisations by
         running statistics, between it and the layer belong to the unit.
     total : float
-        The result of the operation: the unit's value, before its activation function if it has one (`bent`).
-    feeds : tuple of Contribution
+        The result of the operation: the unit's value, before its activation function if `before_activation`.
+    inputs : tuple of Contribution
         What each unit below contributes to `total` (weight × activation, summed over the kernel's window), the
         largest magnitude first. `rest` is the remainder, such as the bias: the contributions and the rest add up to
         `total`.
@@ -55,7 +55,7 @@ class Connections:
     kernels : float32 array (units below, height, width), or None
         The weights of a convolution by which it reads each unit below; `read` is the first unit that it reads, as
         grouped convolutions read only some.
-    uses : tuple of Contribution
+    outputs : tuple of Contribution
         What units above, before their activation function, would lose if the unit's map were 0, each at its most
         affected place, the largest first.
     """
@@ -66,21 +66,21 @@ class Connections:
     operation: str
     label: str
     total: float
-    bent: bool
-    feeds: tuple[Contribution, ...]
+    before_activation: bool
+    inputs: tuple[Contribution, ...]
     rest: float
     linear: bool
     kernels: np.ndarray | None
     read: int
-    uses: tuple[Contribution, ...]
+    outputs: tuple[Contribution, ...]
 
     def describe(self) -> str:
         """In words: "conv · 2 at (3, 4): 0.71 = +0.52 by relu1 · 3, …, +0.08 by the bias"."""
-        shown = ", ".join(f"{part.value:+.3g} by {part.layer} · {part.unit}" for part in self.feeds[:3])
-        left = sum(part.value for part in self.feeds[3:])
-        more = f", {left:+.3g} by {len(self.feeds) - 3} others" if len(self.feeds) > 3 else ""
+        shown = ", ".join(f"{part.value:+.3g} by {part.layer} · {part.unit}" for part in self.inputs[:3])
+        left = sum(part.value for part in self.inputs[3:])
+        more = f", {left:+.3g} by {len(self.inputs) - 3} others" if len(self.inputs) > 3 else ""
         rest = f", {self.rest:+.3g} {'by the bias' if self.linear else 'not attributed'}"
-        before = " before its activation function" if self.bent else ""
+        before = " before its activation function" if self.before_activation else ""
         return f"{self.layer} · {self.unit} at {self.position}: {self.total:.3g}{before} = {shown}{more}{rest}"
 
     def __repr__(self) -> str:
@@ -126,7 +126,7 @@ def connections(
     flat = int(unit_places(recording, operation, unit, position)[0, 0])
     chain = _chain(recording, operation)
     try:
-        total, parts = _feeds(recording, x, chain, flat)
+        total, parts = _inputs(recording, x, chain, flat)
     except (RuntimeError, TypeError, KeyError, IndexError) as error:
         raise ValueError(
             f"layer {operation.name!r} cannot be decomposed: {chain[0].op} has no gradient: {error}"
@@ -139,13 +139,13 @@ def connections(
         operation=chain[0].name,
         label=chain[0].label,
         total=total,
-        bent=chain[-1].name != operation.name,
-        feeds=tuple(sorted(parts, key=lambda part: -abs(part.value))),
+        before_activation=chain[-1].name != operation.name,
+        inputs=tuple(sorted(parts, key=lambda part: -abs(part.value))),
         rest=total - sum(part.value for part in parts),
         linear=_is_linear(recording, chain[0]),
         kernels=kernels,
         read=read,
-        uses=tuple(sorted(_uses(recording, x, operation, unit), key=lambda part: -abs(part.value))),
+        outputs=tuple(sorted(_outputs(recording, x, operation, unit), key=lambda part: -abs(part.value))),
     )
 
 
@@ -224,7 +224,7 @@ def _again(operation: Operation, recording: Recording, x: Tensor, instead: dict[
     return result if isinstance(result, Tensor) else args[0]
 
 
-def _feeds(recording: Recording, x: Tensor, chain: list[Operation], flat: int) -> tuple[float, list[Contribution]]:
+def _inputs(recording: Recording, x: Tensor, chain: list[Operation], flat: int) -> tuple[float, list[Contribution]]:
     """One value after the chain, and what each unit that its first operation reads contributes to it."""
     seeing = _from_input(recording)
     sources = {item.name: item for item in chain[0].sources if item.name in seeing and not item.shared}
@@ -314,7 +314,7 @@ def _kernels(recording: Recording, x: Tensor, operation: Operation, flat: int) -
     return kernels.reshape(len(kernels), -1, kernels.shape[-1]), channel // per_group * len(kernels)
 
 
-def _uses(recording: Recording, x: Tensor, operation: Operation, unit: int) -> list[Contribution]:
+def _outputs(recording: Recording, x: Tensor, operation: Operation, unit: int) -> list[Contribution]:
     """What each unit of the reading operations would lose if the unit's map were 0."""
     parts: list[Contribution] = []
     for reader, name, own in _readers(recording, operation, unit):

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .quantiles import QuantileSketch
 
-Kind = Literal["top", "median", "least"]
+Kind = Literal["top", "median", "bottom"]
 KEPT = 16  # how many of the highest and of the lowest inputs of each unit
 SAMPLED = 512  # inputs of which all units' maxima are kept, for those in the middle
 
@@ -84,7 +84,7 @@ class LayerExamples:
         How many units, and the size of their maps.
     done, seen : int
         How many inputs of the data set have been processed, and how many of them could be read.
-    mean, zeros, fires : float64 arrays (units,)
+    mean, zeros, active : float64 arrays (units,)
         Over all inputs: the mean of the unit's values, the share of them that are exactly 0, and the share of inputs
         on which its maximum is above 0.
     skipped : dict of int to str
@@ -121,7 +121,7 @@ class LayerExamples:
         return result
 
     @property
-    def fires(self) -> np.ndarray:
+    def active(self) -> np.ndarray:
         """The share of the inputs on which each unit is active."""
         result: np.ndarray = self._sums[2] / max(1, self.seen)
         return result
@@ -138,7 +138,7 @@ class LayerExamples:
     def examples(self, unit: int, kind: Kind = "top", count: int = 9) -> list[Example]:
         """The inputs with the unit's largest maxima, with the smallest, or those nearest to their median.
 
-        "top" and "least" are exact, ties in the order of the inputs, 16 at most; "median" is chosen among 512
+        "top" and "bottom" are exact, ties in the order of the inputs, 16 at most; "median" is chosen among 512
         inputs, a random sample, largest first.
         """
         unit = self._check(unit)
@@ -213,7 +213,7 @@ class LayerExamples:
         numbers = [self.units, self.height, self.width, self.done, self.seen, self.not_finite]
         rankings = {
             f"{name}_{field}": getattr(ranking, field)
-            for name, ranking in (("top", self._top), ("least", self._least))
+            for name, ranking in (("top", self._top), ("bottom", self._least))
             for field in ("values", "items", "places")
         }
         sketch = {f"sketch_{name}": value for name, value in self._sketch.state().items()}
@@ -240,7 +240,7 @@ class LayerExamples:
         made._sums = state["sums"]
         made._sampled, made._sample_values = state["sampled"], state["sample_values"]
         made._sample_places = state["sample_places"]
-        for name, ranking in (("top", made._top), ("least", made._least)):
+        for name, ranking in (("top", made._top), ("bottom", made._least)):
             for field in ("values", "items", "places"):
                 setattr(ranking, field, state[f"{name}_{field}"])
         made._sketch = QuantileSketch.restored(

@@ -88,7 +88,7 @@ class GridPart(Part):
         """The evidence of a map as it comes in."""
         part = self.settings_part
         return self.session.attributions.evidence_steps(
-            *self.row(row), method, self.settings, **{"checks": part.checks, "most": part.most, **options}
+            *self.row(row), method, self.settings, **{"checks": part.checks, "max_passes": part.max_passes, **options}
         )
 
     def compute(self, row: int, method: str) -> None:

@@ -165,7 +165,7 @@ class JobPart(Part):
             method, row, check = grid.asked[0]
             progress.restart(0.0)  # what was asked for goes first, and counts for itself
             progress.show(f"{check} of {METHODS[method].title}", row, force=True)
-            yield from self._examine(row, method, generation, checks=(check,), most=None)
+            yield from self._examine(row, method, generation, checks=(check,), max_passes=None)
             grid.asked = grid.asked[1:]
         progress.restart(evidence_total)
         for row, method in cells:
@@ -189,8 +189,8 @@ class JobPart(Part):
     def _evidence_cost(self, row: int, method: str) -> int:
         """About how many passes the checks take that run without being asked for."""
         grid, part = self._grid, self._grid.settings_part
-        most = 10**9 if part.most is None else part.most
-        return grid.session.attributions.evidence_cost(grid.row(row)[0], method, grid.settings, part.checks, most)
+        max_passes = 10**9 if part.max_passes is None else part.max_passes
+        return grid.session.attributions.evidence_cost(grid.row(row)[0], method, grid.settings, part.checks, max_passes)
 
     def _shared_cost(self) -> int:
         """The cost of the random orders and the edges, which the methods of a row share."""

@@ -40,7 +40,7 @@ class SettingsPart(Part):
         for name in self.checks:
             if name not in CHECKS:
                 raise ValueError(f"checks must be of {', '.join(CHECKS)}, got {name!r}{nearest(str(name), CHECKS)}")
-        self.most: int | None = options.get("most", BY_ITSELF)
+        self.max_passes: int | None = options.get("max_passes", BY_ITSELF)
         try:
             self._set_traits(options)
         except t.TraitError as error:

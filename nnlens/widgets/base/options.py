@@ -114,7 +114,7 @@ class AttributionOptions(ViewOptions, total=False):
         Sequence[Literal["faithfulness", "randomisation", "seeds", "sensitivity"]],
         "which evidence is computed; all by default",
     ]
-    most: Annotated[
+    max_passes: Annotated[
         int | None, "how many forward passes a check may take without being asked for; 400 by default, None: any number"
     ]
     signs: Annotated[

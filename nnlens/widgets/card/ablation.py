@@ -103,7 +103,7 @@ class AblationPart(UnitPart):
         # The search's own pass, where it is still valid: its images may differ in size from this one.
         own = search.current
         about: dict[str, Any] = {"layer": layer, "unit": unit, "replacement": replacement, "total": len(data)}
-        about |= {"done": 0, "seen": 0, "turned": 0, "classes": []}
+        about |= {"done": 0, "seen": 0, "top_class_changes": 0, "classes": []}
         published = 0.0
         try:
             steps = dataset_ablation_steps(
@@ -126,7 +126,7 @@ class AblationPart(UnitPart):
                         **about,
                         "done": step.done,
                         "seen": step.seen,
-                        "turned": step.turned,
+                        "top_class_changes": step.top_class_changes,
                         "classes": [(int(index), float(step.change[index])) for index in most],
                         "running": not step.complete,
                     }

@@ -18,7 +18,7 @@ from nnlens.widgets.base.traits import payload, synced
 
 from .card import CardPart, UnitPart
 
-KINDS = ("top", "median", "least")
+KINDS = ("top", "median", "bottom")
 SHARES = np.linspace(0, 1, 41)  # of the inputs, at which the distribution is shown
 EXAMPLES = 9  # that are shown
 SIDE = 112  # pixels of an example in a still picture
@@ -105,7 +105,7 @@ class ExamplesPart(UnitPart):
             "quantiles": [float(value) for value in index.quantiles(unit, SHARES)],
             "mean": float(index.mean[unit]),
             "zeros": float(index.zeros[unit]),
-            "fires": float(index.fires[unit]),
+            "active": float(index.active[unit]),
             "seen": index.seen,
         }
 

@@ -22,7 +22,7 @@ export function layersPane(context: Context, _scene: Scene): HTMLElement {
 
   const allowed = () => context.choices("layer");
   const usable = (node: Node) =>
-    node.entry !== null && !node.entry.silent && (allowed()?.includes(node.entry.name) ?? true);
+    node.entry !== null && !node.entry.not_run && (allowed()?.includes(node.entry.name) ?? true);
   const pick = (node: Node) => {
     if (usable(node) && node.entry!.name !== context.get("layer")) context.set({ layer: node.entry!.name });
   };
@@ -54,7 +54,7 @@ export function layersPane(context: Context, _scene: Scene): HTMLElement {
           "aria-expanded": entry || !row.children.length ? null : String(unfolded),
           "aria-selected": entry ? String(entry.name === selected) : null,
           "aria-disabled": entry && !usable(row) ? "true" : null,
-          title: entry?.silent
+          title: entry?.not_run
             ? `${entry.name} did not run in this pass`
             : entry
               ? usable(row)
@@ -144,7 +144,7 @@ export function layersPane(context: Context, _scene: Scene): HTMLElement {
   });
   context.watch(["tree"], () => {
     root = buildTree(context.get("tree"));
-    const ran = context.get("tree").filter((entry) => !entry.silent).length;
+    const ran = context.get("tree").filter((entry) => !entry.not_run).length;
     title.textContent = `layers · ${ran} operations`;
   });
   context.watch(["tree", "layer"], () => {

@@ -37,8 +37,8 @@ export function buildTree(entries: LayerEntry[]): Node {
   const silent: Node = { id: `=${SILENT}`, title: SILENT, depth: 0, entry: null, children: [] };
   for (const entry of entries) {
     const cut = entry.name.lastIndexOf(".");
-    const parent = entry.silent ? silent : folder(cut < 0 ? "" : entry.name.slice(0, cut));
-    const title = entry.silent ? entry.name : entry.name.slice(cut + 1);
+    const parent = entry.not_run ? silent : folder(cut < 0 ? "" : entry.name.slice(0, cut));
+    const title = entry.not_run ? entry.name : entry.name.slice(cut + 1);
     parent.children.push({ id: `=${entry.name}`, title, depth: parent.depth + 1, entry, children: [] });
   }
   if (silent.children.length) root.children.push(silent);

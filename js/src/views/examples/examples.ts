@@ -25,7 +25,7 @@ export function examplesPane(context: Context, scene: Scene): HTMLElement {
     [
       ["top", "top: the largest"],
       ["median", "median: the middle"],
-      ["least", "least: the smallest"],
+      ["bottom", "bottom: the smallest"],
     ],
     (value) => context.set({ kind: value }),
   );
@@ -65,7 +65,7 @@ export function examplesPane(context: Context, scene: Scene): HTMLElement {
     gallery.replaceChildren(...results.items.map((item) => figure(item, shown)));
     say(
       words,
-      `${results.seen} images; active in ${percent(results.fires)}, mean ${short(results.mean)}, ${percent(results.zeros)} of its values are 0`,
+      `${results.seen} images; active in ${percent(results.active)}, mean ${short(results.mean)}, ${percent(results.zeros)} of its values are 0`,
     );
     if (mine) drawDistribution(results);
   };

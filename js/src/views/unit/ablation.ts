@@ -64,7 +64,7 @@ export function ablationPane(context: Context, scene: Scene): HTMLElement {
       .map((before, index) => [results.classes[index], results.probability[index] - before])
       .reduce((largest, change) => (Math.abs(change[1]) > Math.abs(largest[1]) ? change : largest));
     const top = (shares: number[]) => scene.label(results.classes[shares.indexOf(Math.max(...shares))]);
-    const first = results.turned
+    const first = results.top_class_changed
       ? `without it ${top(results.probability)} is on top, not ${top(results.clean)}`
       : `without it ${top(results.clean)} stays on top`;
     const moved =
@@ -94,7 +94,7 @@ export function ablationPane(context: Context, scene: Scene): HTMLElement {
       results.done < results.total ? `${results.done} of ${results.total} images so far` : `${results.seen} images`;
     say(
       overWords,
-      `${of}: another class on top in ${results.turned} (${percent(results.turned / results.seen)}); mean change of the probability:`,
+      `${of}: another class on top in ${results.top_class_changes} (${percent(results.top_class_changes / results.seen)}); mean change of the probability:`,
     );
     over.replaceChildren(
       ...results.classes.map(([index, change]) =>

@@ -32,7 +32,7 @@ export function connectionsPane(context: Context, scene: Scene): HTMLElement {
   const draw = () => {
     const payload = context.get("connections");
     const mine = scene.selected.is(payload);
-    const connections = payload && "feeds" in payload ? payload : null;
+    const connections = payload && "inputs" in payload ? payload : null;
     const failed = mine && hasFailed(payload) ? payload.error : "";
     const away = !context.live && !mine;
     empty.hidden = !failed && !away;
@@ -42,9 +42,9 @@ export function connectionsPane(context: Context, scene: Scene): HTMLElement {
     if (body.hidden || !connections) return;
     const single = scene.layer.mosaic && scene.layer.mosaic.height * scene.layer.mosaic.width === 1;
     const where = single ? "" : ` at (${connections.position.join(", ")})`;
-    const bent = connections.bent ? ", before the activation function" : "";
+    const bent = connections.before_activation ? ", before the activation function" : "";
     say(total, `made by ${connections.operation} (${connections.label}): ${short(connections.total)}${where}${bent}`);
-    unitLinks(context, below, connections.feeds);
+    unitLinks(context, below, connections.inputs);
     const rest = connections.linear ? "bias" : "the rest (the operation is not linear)";
     say(
       others,
@@ -52,11 +52,11 @@ export function connectionsPane(context: Context, scene: Scene): HTMLElement {
     );
     say(
       usedFor,
-      connections.uses.length
+      connections.outputs.length
         ? "used by these units; the number is what each would lose without it, at the most affected position"
         : "no later operation combines it with others",
     );
-    unitLinks(context, above, connections.uses);
+    unitLinks(context, above, connections.outputs);
     drawKernels(connections.kernels);
   };
 

@@ -87,7 +87,7 @@ class Evidence:
             result |= {"deletion": own.deletion_area, "insertion": own.insertion_area}
             result |= {"deletion gain": deletion, "insertion gain": insertion}
         if self.randomisation is not None and self.randomisation.cascading:
-            result["kept when randomised"] = self.randomisation.kept
+            result["correlation after randomisation"] = self.randomisation.remaining
         if self.seeds is not None:
             result["seeds"] = float(self.seeds.correlations.mean())
         if self.sensitivity is not None:
@@ -103,9 +103,9 @@ class Evidence:
             return
         if not method_named(result.method).class_specific:
             yield Finding("map", "doubtful", "The map is the same for every class: it cannot say why this one.")
-        if result.delta is not None and result.promised is not None:
-            share = abs(result.delta) / max(abs(result.promised), 1e-12)
-            words = f"The values add up to {result.promised + result.delta:.3g}; {result.promised:.3g} is expected"
+        if result.delta is not None and result.expected is not None:
+            share = abs(result.delta) / max(abs(result.expected), 1e-12)
+            words = f"The values add up to {result.expected + result.delta:.3g}; {result.expected:.3g} is expected"
             if share <= thresholds.COMPLETE:
                 yield Finding("completeness", "good", f"{words}: complete.")
             else:
@@ -159,7 +159,7 @@ class Evidence:
     def _of_the_weights(self) -> Iterator[Finding]:
         if self.randomisation is None or self.attribution.all_zero or not self.randomisation.cascading:
             return
-        remaining = self.randomisation.kept
+        remaining = self.randomisation.remaining
         if np.isnan(remaining):
             yield Finding("randomisation", "plain", "The map does not vary, with these weights or with others.")
             return
@@ -221,7 +221,7 @@ def evidence_steps(
     options: Mapping[str, Any],
     *,
     checks: Sequence[Check] = CHECKS,
-    most: int | None = None,
+    max_passes: int | None = None,
     baselines: tuple[Deletion, BaselineCurves] | None = None,
     before: Evidence | None = None,
 ) -> Iterator[Evidence]:
@@ -233,7 +233,7 @@ def evidence_steps(
         A map of this subject, computed with `options`.
     checks : sequence of str
         Which ones to run: "faithfulness", "randomisation", "seeds", "sensitivity".
-    most : int, optional
+    max_passes : int, optional
         Checks that take more forward passes than this are left out, and listed in `skipped`.
     baselines : optional
         Those of the same target, if already computed.
@@ -248,7 +248,9 @@ def evidence_steps(
         wanted = [name for name in wanted if name != "seeds"]
     height, width = result.values.shape[1:]
     costs = {name: evidence_cost(result.method, options, name, (height, width)) for name in wanted}
-    skipped: dict[str, int] = {name: cost for name, cost in costs.items() if most is not None and cost > most}
+    skipped: dict[str, int] = {
+        name: cost for name, cost in costs.items() if max_passes is not None and cost > max_passes
+    }
     evidence = before or Evidence(attribution=result, edges=_edges(subject, result))
     evidence = replace(evidence, skipped=skipped)
     yield evidence

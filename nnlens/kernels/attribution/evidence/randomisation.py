@@ -53,7 +53,7 @@ class Randomisation:
     maps: tuple[Attribution, ...] = ()
 
     @property
-    def kept(self) -> float:
+    def remaining(self) -> float:
         """The similarity that remains after randomisation: the larger rank correlation, signed or absolute."""
         return max(self.cascading[0].signed, self.cascading[0].absolute)
 
@@ -118,7 +118,7 @@ def _is_one_layer(model: nn.Module, path: str, kinds: Mapping[str, set[str]], re
     return inside > 1 and kinds[path] <= _LINEAR
 
 
-def randomised(model: nn.Module, layers: Sequence[str], seed: int = 0) -> nn.Module:
+def randomised_copy(model: nn.Module, layers: Sequence[str], seed: int = 0) -> nn.Module:
     """A copy of a model with random new weights in these modules.
 
     Drawn from normal distributions with each tensor's own mean and deviation; running statistics are kept. Weights that
@@ -245,7 +245,7 @@ def randomisation_steps(
 def _again(
     subject: Subject, original: Attribution, options: dict[str, Any], layers: Sequence[str], seed: int
 ) -> Iterator[Attribution]:
-    twin = randomised(subject.model, layers, seed)
+    twin = randomised_copy(subject.model, layers, seed)
     other = Subject(twin, subject.x, target=subject.target, score=subject.score, output=subject.output)
     other.passes.trust(subject.passes)
     return attribution_steps(other, original.method, **options)

@@ -107,7 +107,7 @@ def integrated_gradients(
     nodes, weights = np.polynomial.legendre.leggauss(steps)
     at = torch.tensor((nodes + 1) / 2, dtype=x.dtype, device=x.device).view(-1, *(1,) * (x.ndim - 1))
     share = torch.tensor(weights / 2, dtype=torch.float32, device=x.device)
-    promised = subject.value - float(subject.values(start[None])[0])
+    expected = subject.value - float(subject.values(start[None])[0])
     total = torch.zeros(x.shape[1:], dtype=torch.float64)
     parameters: dict[str, Any] = {"steps": steps, "baseline": words}
     last = 0
@@ -122,7 +122,7 @@ def integrated_gradients(
             values,
             contribution=True,
             parameters=parameters,
-            promised=promised if last == steps else None,
+            expected=expected if last == steps else None,
             done=last / steps,
         )
 

@@ -81,7 +81,7 @@ def kernel_shap(
 
 
 def _result(
-    subject: Subject, surrogate: Surrogate, parameters: dict[str, Any], done: float, promised: float
+    subject: Subject, surrogate: Surrogate, parameters: dict[str, Any], done: float, expected: float
 ) -> Attribution:
     sizes = np.bincount(np.asarray(surrogate.labels).ravel())
     # Divided among a superpixel's pixels, so that the map adds up to the contributions of the superpixels.
@@ -100,7 +100,7 @@ def _result(
         parameters=parameters,
         surrogate=surrogate,
         done=done,
-        promised=promised if done == 1 else None,
+        expected=expected if done == 1 else None,
     )
 
 
