@@ -163,7 +163,7 @@ def test_bad_arguments(net, data):
         (lambda: examples(net, data, ["bn"], batch_size=0), "batch_size must be at least 1, got 0"),
         (lambda: examples(net, Broken(data, set(range(150))), ["bn"]), "none of the first 64 is: truncated"),
         (lambda: examples(net, data, ["bn"])["bn"].examples(8), r"unit must be 0…7 in layer 'bn', got 8"),
-        (lambda: examples(net, data, ["bn"])["bn"].examples(0, "best"), "kind must be one of top, median, least"),
+        (lambda: examples(net, data, ["bn"])["bn"].examples(0, "best"), "kind must be one of top, median, bottom"),
     ):
         with pytest.raises((TypeError, ValueError), match=message):
             wrong()
