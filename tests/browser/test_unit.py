@@ -92,7 +92,7 @@ def test_a_unit_under_the_microscope(lab, page, errors):
     target = link.locator(".nn-unit-name").inner_text().replace("\n", "")
     link.click()
     layer, _, number = (part.strip() for part in target.partition("·"))
-    expect(pane(page, "examples").locator("h4")).to_have_text(f"images of {layer} · {number}", timeout=10_000)
+    expect(pane(page, "examples").locator("h4")).to_have_text(f"examples of {layer} · {number}", timeout=10_000)
 
     # A data set, in another cell: its best images come to this card.
     expect(pane(page, "examples")).to_contain_text("No data set yet")
@@ -175,7 +175,7 @@ def test_the_explorer_unfolds_the_card(lab, page, errors):
     expect(pane(page, "connections")).to_contain_text("made by _blocks.3._depthwise_conv.conv2d", timeout=20_000)
     expect(pane(page, "back_projection").locator("canvas")).to_be_visible()
     unit = book.python("print(lens.selection.unit)")
-    expect(pane(page, "examples").locator("h4")).to_have_text(f"images of _blocks.3._bn1 · {unit}")
+    expect(pane(page, "examples").locator("h4")).to_have_text(f"examples of _blocks.3._bn1 · {unit}")
     widget(page).get_by_role("button", name="unit card").click()
     expect(pane(page, "connections")).to_be_hidden()
 

@@ -53,7 +53,7 @@ export function examplesPane(context: Context, scene: Scene): HTMLElement {
     const results = payload && "items" in payload ? payload : null;
     kind.select.value = context.get("kind");
     crop.select.value = context.get("crop");
-    say(title, `images of ${context.get("layer")} · ${context.get("unit")}`);
+    say(title, `examples of ${context.get("layer")} · ${context.get("unit")}`);
     gallery.classList.toggle("nn-stale", !mine || results?.kind !== context.get("kind"));
     const message = reason(payload, mine);
     say(empty, message);

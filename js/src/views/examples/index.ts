@@ -9,7 +9,7 @@ export default view({
   columns: [
     [pane("layers", "layer picker", layersPane)],
     [
-      pane("examples", "images of the unit", (context, scene) => {
+      pane("examples", "examples of the unit", (context, scene) => {
         const made = examplesPane(context, scene);
         if (!context.hides("number")) made.prepend(unitNumber(context, scene));
         return made;

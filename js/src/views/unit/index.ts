@@ -13,8 +13,8 @@ import { inputPane } from "./input.ts";
 import { synthesisPane } from "./synthesis.ts";
 
 const backProjection = pane("back_projection", "back-projection to the pixels", backProjectionPane);
-const examples = pane("examples", "images of the unit", examplesPane);
-const synthesis = pane("synthesis", "synthesised image", synthesisPane);
+const examples = pane("examples", "examples of the unit", examplesPane);
+const synthesis = pane("synthesis", "synthesis", synthesisPane);
 const connections = pane("connections", "inputs and outputs of the unit", connectionsPane);
 const ablation = pane("ablation", "the scores without the unit", ablationPane);
 

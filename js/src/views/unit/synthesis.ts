@@ -155,7 +155,7 @@ export function synthesisPane(context: Context, scene: Scene): HTMLElement {
   return h(
     "div",
     {},
-    h("h4", {}, "synthesised"),
+    h("h4", {}, "synthesis"),
     h("div", { class: "nn-row" }, goal, recipe),
     h("div", { class: "nn-row" }, several, steps.label, seed.label, negative),
     h("div", { class: "nn-row" }, go, progress),
