@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from nnlens.recording import Recorder, Recording, record
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "helpers"))
 warnings.simplefilter("ignore")
 
 

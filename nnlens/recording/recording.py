@@ -137,22 +137,27 @@ class Recording:
         """The names of all recorded operations, in the order of the pass."""
         return tuple(operation.name for operation in self.operations)
 
-    def resolve(self, name: str) -> str:
-        """The operation's name for a name or a module's path; ValueError with the nearest names if unknown."""
+    def resolve(self, name: str, argument: str = "layer") -> str:
+        """The operation's name for a name or a module's path.
+
+        ValueError, with the nearest names and the name of the `argument`, if there is none.
+        """
         if not isinstance(name, str):
-            raise TypeError(f"layer must be a name (str), got {type(name).__name__}")
+            raise TypeError(f"{argument} must be a name (str), got {type(name).__name__}")
         if name in self._values:
             return name
         if name in self.aliases:
             return self.aliases[name]
         if name in self.not_run:
-            raise ValueError(f"layer {name!r} did not run in this pass, so it has no value")
+            raise ValueError(f"{argument} {name!r} did not run in this pass, so it has no value")
         calls = [item for item in (*self.names, *self.aliases) if item.startswith(f"{name}:")]
         if calls:
-            raise ValueError(f"layer {name!r} ran {len(calls)} times: choose one of {calls[0]!r} … {calls[-1]!r}")
+            raise ValueError(f"{argument} {name!r} ran {len(calls)} times: choose one of {calls[0]!r} … {calls[-1]!r}")
         near = difflib.get_close_matches(name, [*self.names, *self.aliases], n=3, cutoff=0.4)
         hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
-        raise ValueError(f"layer must be one of the {len(self.operations)} operations of the pass, got {name!r}{hint}")
+        raise ValueError(
+            f"{argument} must be one of the {len(self.operations)} operations of the pass, got {name!r}{hint}"
+        )
 
     def operation(self, name: str) -> Operation:
         """An operation by its exact name."""

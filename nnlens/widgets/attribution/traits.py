@@ -111,10 +111,10 @@ class AttributionTraits(SelectionTraits, MapTraits):  # type: ignore[misc]  # ma
         if not name:
             return name
         try:
-            result: str = self.selection.sample.recording.resolve(name)
+            result: str = self.selection.sample.recording.resolve(name, "cam_layer")
             return result
         except ValueError as error:
-            raise t.TraitError(str(error).replace("layer must", "cam_layer must", 1)) from None
+            raise t.TraitError(str(error)) from None
 
     @t.validate("switched_off")
     def _check_switched_off(self, proposal: Any) -> list[int]:

@@ -5,11 +5,11 @@ import copy
 import html
 import json
 import re
-import zlib
 
 import numpy as np
 import pytest
 import torch
+from pages import unpack
 
 import nnlens
 from nnlens.cli import main
@@ -19,20 +19,6 @@ from nnlens.export.preprocessor import FreezePreprocessor
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 STATE = "application/vnd.jupyter.widget-state+json"
-
-
-def unpack(page: str) -> dict:
-    """The content of a still output, read with Python's own tools."""
-    raw = zlib.decompress(base64.b64decode(re.search(r'<script type="text/plain">(.*?)</script>', page)[1]))
-    start = 4 + int.from_bytes(raw[:4], "little")
-
-    def whole(value):
-        if "$bytes" in value:
-            at, length = value["$bytes"]
-            return raw[start + at : start + at + length]
-        return value
-
-    return json.loads(raw[4:start], object_hook=whole)
 
 
 def test_live_outputs_have_all_four_forms(lens, photo):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from nets import LABELS, same_state, state_of
-from test_export import unpack
+from pages import unpack
 from torch import nn
 
 import nnlens
@@ -381,7 +381,7 @@ def test_maps_that_are_too_much_for_a_page_are_reduced(lens, photo):
 
 
 def test_a_vision_transformer_shows_its_rollout(photo):
-    from test_attribution import Transformer
+    from attribution_cases import Transformer
 
     lens = nnlens.Lens(Transformer(), preprocess={"size": (12, 16), "mean": 0.5, "std": 0.25})
     view = lens.attribution(photo, segmentation="grid", samples=20)

@@ -9,9 +9,9 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from attribution_cases import Linear, X, network
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_attribution import Linear, X, network
 from torch import nn
 
 from nnlens import kernels
