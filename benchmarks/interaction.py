@@ -88,7 +88,7 @@ LAYER = """async name => {
     filter.dispatchEvent(new Event('input'));
     await frame();
     const row = pane('layers').querySelector('.nn-node');
-    const title = pane('mosaic').querySelector('h4'), canvas = pane('mosaic').querySelector('canvas');
+    const title = pane('mosaic').querySelector('h2'), canvas = pane('mosaic').querySelector('canvas');
     const painted = () => title.textContent.includes(name) && !canvas.classList.contains('nn-stale');
     return await timed(() => row.click(), painted);
 }"""
@@ -99,9 +99,8 @@ OCCLUDER = """async ([x, y]) => {
     return await timed(() => at(canvas, 'pointermove', x, y), () => /→ \\d?\\.\\d/.test(line.textContent));
 }"""
 SIZE = """async place => {
-    const map = pane('occlusion_map');
-    const slider = map.querySelector('input[type=range]'), canvas = map.querySelector('canvas');
-    const output = map.querySelector('output'), size = 4 * (+place + 1);
+    const canvas = pane('occlusion_map').querySelector('canvas'), photo = pane('photo');
+    const slider = photo.querySelector('input[type=range]'), output = photo.querySelector('output'), size = 4 * (+place + 1);
     return await timed(
         () => { slider.value = size; slider.dispatchEvent(new Event('input')); },
         () => !canvas.classList.contains('nn-stale') && output.textContent === `${size} px`);
@@ -125,7 +124,7 @@ STROKE = """async ([x, y]) => {
     return await timed(() => at(canvas, 'pointerdown', x, y), () => bars() !== before);
 }"""
 OURS = """async name => {
-    const title = pane('mosaic').querySelector('h4');
+    const title = pane('mosaic').querySelector('h2');
     const code = `lens.selection.layer = ${JSON.stringify(name)}`;
     return await timed(() => run(code), () => title.textContent.includes(name));
 }"""

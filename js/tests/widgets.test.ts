@@ -115,7 +115,7 @@ describe("the explorer", () => {
     model.set("mosaic", mosaic("block.relu"));
     await settled();
     expect(canvas.classList.contains("nn-stale")).toBe(false);
-    expect(el.querySelector("[data-pane=mosaic] h4")!.textContent).toBe("mosaic of block.relu · 2×2²");
+    expect(el.querySelector("[data-pane=mosaic] h2")!.textContent).toBe("mosaic of block.relu · 2×2²");
   });
 
   it("picks layers by keyboard", async () => {
@@ -141,7 +141,7 @@ describe("the explorer", () => {
     const model = liveModel();
     explorer.render({ model, el });
     const pane = el.querySelector("[data-pane=unit]")!;
-    expect(pane.textContent).toContain("unit 0: max 3 at (1, 1), mean 1.5, 25 % zeros");
+    expect(pane.textContent).toContain("unit 0: max 3 at (1, 1), 25 % zeros, mean 1.5");
     model.set("unit", 1);
     await settled();
     expect(pane.textContent).toContain("unit 1: 0 everywhere on this image");
@@ -395,7 +395,7 @@ describe("the unit card", () => {
       leaning: [[1, 0.75]],
     });
     await settled();
-    expect(pane("back_projection").querySelector("h4")!.textContent).toBe("conv · 0 at block.relu · 0");
+    expect(pane("back_projection").querySelector("h2")!.textContent).toBe("conv · 0 at block.relu · 0");
     expect(pane("back_projection").querySelector(".nn-link")!.textContent).toContain("block.relu · 1");
   });
 
@@ -519,7 +519,7 @@ describe("the unit card", () => {
   it("shows the same parts inside the explorer", async () => {
     const model = liveModel({ ...state(), card: false });
     explorer.render({ model, el });
-    const open = [...el.querySelectorAll("button")].find((one) => one.textContent === "unit card")!;
+    const open = [...el.querySelectorAll("button")].find((one) => one.getAttribute("aria-label") === "unit card")!;
     open.click();
     expect(model.values.card).toBe(true);
     const context = new Context(model, el);

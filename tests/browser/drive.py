@@ -57,11 +57,17 @@ def pane(page: Page, name: str) -> Locator:
     return widget(page).locator(f'[data-pane="{name}"]')
 
 
+def unfold(page: Page, name: str) -> Locator:
+    """A pane whose rarely used controls are unfolded."""
+    pane(page, name).get_by_role("button", name="more", exact=True).click()
+    return pane(page, name)
+
+
 def pick_layer(page: Page, name: str) -> None:
     layers = pane(page, "layers")
     layers.locator("input[type=search]").fill(name)
     layers.locator(".nn-node", has_text=name).first.click()
-    expect(pane(page, "mosaic").locator("h4")).to_contain_text(name)
+    expect(pane(page, "mosaic").locator("h2")).to_contain_text(name)
     layers.locator("input[type=search]").fill("")
 
 
@@ -81,7 +87,7 @@ def click_tile(page: Page, across: float, down: float) -> int:
 def unit_words(page: Page) -> tuple[int, float, tuple[int, int], int]:
     """unit, maximum, its place, zeros in percent, as the unit pane says them."""
     text = pane(page, "unit").inner_text().replace("−", "-")
-    found = re.search(r"unit (\d+): max (\S+) at \((\d+), (\d+)\), mean \S+, (\S+) % zeros", text)
+    found = re.search(r"unit (\d+): max (\S+) at \((\d+), (\d+)\), (\S+) % zeros", text)
     assert found, text
     unit, top, row, column, zeros = found.groups()
     return int(unit), float(top), (int(row), int(column)), round(float(zeros))

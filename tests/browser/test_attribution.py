@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from drive import checksum, pane, widget
+from drive import checksum, pane, unfold, widget
 from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser
@@ -39,7 +39,7 @@ def test_attributions_with_their_evidence(lab, page, errors):
 
     # A click chooses a map; its evidence and what it leaves out stand below.
     maps.nth(2).click()
-    expect(pane(page, "evidence").locator("h4")).to_have_text(f"evidence · LIME of {label}")
+    expect(pane(page, "evidence").locator("h2")).to_have_text(f"evidence · LIME of {label}")
     expect(pane(page, "evidence")).to_contain_text("linear (R²)")
     pane(page, "evidence").get_by_role("button", name=re.compile("noise on the input")).click()
     expect(pane(page, "evidence")).to_contain_text("Noise of up to", timeout=60_000)
@@ -72,7 +72,7 @@ def test_attributions_with_their_evidence(lab, page, errors):
     assert book.python("print(view.result['lime', 1].target == names.index('dog'))") == "True"
 
     # A mistake is told where it was made, and nothing is lost.
-    samples = pane(page, "controls").get_by_label("samples")
+    samples = unfold(page, "controls").get_by_label("samples")
     samples.fill("3")
     samples.blur()
     expect(widget(page).locator(".nn-error")).to_contain_text("samples must be 10…20000, got 3")
@@ -96,11 +96,11 @@ def test_a_page_without_a_kernel_keeps_the_grid(page, errors, tmp_path):
     pane(page, "controls").get_by_label("scale").select_option("all")
     assert checksum(maps.nth(1)) != before
     maps.nth(3).click()
-    expect(pane(page, "evidence").locator("h4")).to_have_text("evidence · LIME of dog")
+    expect(pane(page, "evidence").locator("h2")).to_have_text("evidence · LIME of dog")
     expect(pane(page, "evidence")).to_contain_text("The score follows it")
     # Each superpixel alone can be switched off.
     expect(pane(page, "photo")).to_contain_text("click one to switch it off")
     click_at(page, "photo", 0.5, 0.5)
     expect(pane(page, "photo").locator(".nn-reading")).to_have_text(re.compile(r"^dog \d?\.\d\d → \d?\.\d\d$"))
-    expect(pane(page, "controls").get_by_label("samples")).to_be_disabled()
+    expect(unfold(page, "controls").get_by_label("samples")).to_be_disabled()
     assert all(url.startswith(("file:", "blob:", "data:")) for url in requests), requests

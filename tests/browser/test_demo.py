@@ -49,7 +49,7 @@ def test_the_tour_runs_from_top_to_bottom(page, tmp_path):
         expect(page.locator(".nn-unit .nn-gallery figure")).to_have_count(9, timeout=30_000)
         expect(page.locator(".nn-attribution canvas.nn-map")).to_have_count(3, timeout=30_000)
         # The third cell set the selection: the explorer above follows it.
-        expect(pane(page, "mosaic").locator("h4")).to_contain_text("_blocks.2.add")
+        expect(pane(page, "mosaic").locator("h2")).to_contain_text("_blocks.2.add")
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(20)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from drive import pane, widget
+from drive import pane, unfold, widget
 from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
@@ -21,8 +21,8 @@ view"""
 def test_a_view_of_an_older_model_says_so(lab, page, errors, tmp_path):
     book = lab("fresh.ipynb", [SETUP])
     book.run_all()
-    expect(pane(page, "occlusion_map").locator(".nn-progress")).to_contain_text("positions", timeout=60_000)
-    expect(pane(page, "occlusion_map").locator("select").first).to_have_value("background")
+    expect(pane(page, "occlusion_map").locator(".nn-now-line")).to_contain_text("positions", timeout=60_000)
+    expect(pane(page, "photo").locator("select").first).to_have_value("background")
     old = widget(page).locator(".nn-changed")
     expect(old).to_be_hidden()
 
@@ -36,7 +36,7 @@ def test_a_view_of_an_older_model_says_so(lab, page, errors, tmp_path):
     expect(pane(page, "photo").locator(".nn-reading")).to_have_text(re.compile(right.lstrip("0") + "$"))
 
     # Its scores are read in another way, in the view.
-    reads = pane(page, "bars").locator("select")
+    reads = unfold(page, "bars").locator("select")
     expect(reads).to_have_value("multiclass")
     reads.select_option("multilabel")
     right = book.python("print(f'{float(model(view.selection.sample.input.x).detach().sigmoid().max()):.2f}')")

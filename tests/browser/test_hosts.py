@@ -35,11 +35,11 @@ def use_it(page: Page) -> None:
     assert label == "espresso"
     assert now == pytest.approx(float(shares[torch["names"].index("espresso")]), abs=0.006)
     assert clean != now
-    slider = pane(page, "occlusion_map").locator("input[type=range]")
+    slider = pane(page, "photo").locator("input[type=range]")
     slider.focus()
     page.keyboard.press("ArrowRight")
-    expect(pane(page, "occlusion_map").locator("output")).to_have_text("60 px")
-    expect(pane(page, "occlusion_map").locator(".nn-progress")).to_contain_text("144 positions", timeout=60_000)
+    expect(pane(page, "photo").locator("output")).to_have_text("60 px")
+    expect(pane(page, "occlusion_map").locator(".nn-now-line")).to_contain_text("144 positions", timeout=60_000)
     pane(page, "photo").locator("input[type=file]").set_input_files(nnlens.zoo.photo("rocket"))
     expect(widget(page).locator(".nn-status")).to_contain_text("rocket.jpg", timeout=20_000)
     best = torch["model"](torch["model_input"](nnlens.zoo.photo("rocket")))[0].argmax()

@@ -17,6 +17,7 @@ from drive import (
     pick_layer,
     pixel,
     reading,
+    unfold,
     unit_words,
     widget,
 )
@@ -27,12 +28,12 @@ pytestmark = pytest.mark.browser
 
 def _the_map_of_another_size_is_right(book, page):
     before = checksum(pane(page, "occlusion_map").locator("canvas"))
-    slider = pane(page, "occlusion_map").locator("input[type=range]")
+    slider = pane(page, "photo").locator("input[type=range]")
     slider.focus()
     for _ in range(5):
         page.keyboard.press("ArrowRight")
-    expect(pane(page, "occlusion_map").locator("output")).to_have_text("76 px")
-    expect(pane(page, "occlusion_map").locator(".nn-progress")).to_contain_text(
+    expect(pane(page, "photo").locator("output")).to_have_text("76 px")
+    expect(pane(page, "occlusion_map").locator(".nn-now-line")).to_contain_text(
         re.compile(r"^\s*121 positions|100 positions"), timeout=60_000
     )
     assert checksum(pane(page, "occlusion_map").locator("canvas")) != before
@@ -65,7 +66,7 @@ def test_a_whole_session(lab, page, errors, tmp_path):
     # Complete from the first moment: the top class, a layer, a unit, and their pictures.
     label, share = book.python("p = model(x)[0].softmax(0); print(names[p.argmax()], f'{p.max():.2f}')").rsplit(" ", 1)
     expect(pane(page, "photo").locator(".nn-reading")).to_have_text(f"{label} {share.lstrip('0')}")
-    expect(pane(page, "occlusion_map").locator(".nn-progress")).to_contain_text("144 positions", timeout=60_000)
+    expect(pane(page, "occlusion_map").locator(".nn-now-line")).to_contain_text("144 positions", timeout=60_000)
 
     # Another layer: pixels, numbers and Python's selection follow.
     mosaic = pane(page, "mosaic").locator("canvas")
@@ -74,7 +75,7 @@ def test_a_whole_session(lab, page, errors, tmp_path):
     assert book.python("print(lens.selection.layer)") == "_blocks.3._bn1"
     assert checksum(mosaic) != before
     layer = json.loads(book.python("v = module_output('_blocks.3._bn1', x); print(list(v.shape))"))
-    expect(pane(page, "mosaic").locator("h4")).to_have_text(f"mosaic of _blocks.3._bn1 · {layer[0]}×{layer[1]}²")
+    expect(pane(page, "mosaic").locator("h2")).to_have_text(f"mosaic of _blocks.3._bn1 · {layer[0]}×{layer[1]}²")
 
     # A tile: its unit is selected everywhere.
     unit = click_tile(page, 0.43, 0.61)
@@ -118,7 +119,7 @@ def test_a_whole_session(lab, page, errors, tmp_path):
     second = pane(page, "bars").locator(".nn-bar").nth(1)
     name = second.locator(".nn-name").inner_text()
     second.click()
-    expect(pane(page, "occlusion_map").locator("h4")).to_have_text(f"occlusion · {name}")
+    expect(pane(page, "occlusion_map").locator("h2")).to_have_text(f"occlusion · {name}")
     assert book.python("print(lens.selection.label)") == name
 
     # Another image by upload: all panes follow.
@@ -131,7 +132,7 @@ def test_a_whole_session(lab, page, errors, tmp_path):
     assert book.python("print(lens.selection.image, view.layer)") == "rocket.jpg _blocks.3._swish:1"
 
     # A frame of the webcam.
-    pane(page, "photo").get_by_text("webcam").click()
+    unfold(page, "photo").get_by_text("webcam").click()
     expect(widget(page).locator(".nn-status")).to_contain_text("webcam ·", timeout=20_000)
     assert book.python("print(lens.selection.image)") == "webcam"
 
@@ -267,9 +268,9 @@ def test_the_occluders_size_is_dragged(lab, page, errors, tmp_path):
     book = lab("sizes.ipynb", [SETUP, 'view = lens.occlusion(nnlens.zoo.photo("coffee"))\nview'])
     book.run_all()
     expect(widget(page)).to_be_visible(timeout=60_000)
-    progress = pane(page, "occlusion_map").locator(".nn-progress")
+    progress = pane(page, "occlusion_map").locator(".nn-now-line")
     expect(progress).to_contain_text(re.compile(r"^\d+ positions"), timeout=60_000)
-    slider = pane(page, "occlusion_map").locator("input[type=range]")
+    slider = pane(page, "photo").locator("input[type=range]")
     slider.scroll_into_view_if_needed()
     box = slider.bounding_box()
     y = box["y"] + box["height"] / 2
@@ -279,7 +280,7 @@ def test_the_occluders_size_is_dragged(lab, page, errors, tmp_path):
         page.mouse.move(box["x"] + step, y)
         page.wait_for_timeout(30)
     page.mouse.up()
-    size = int(pane(page, "occlusion_map").locator("output").inner_text().split()[0])
+    size = int(pane(page, "photo").locator("output").inner_text().split()[0])
     # The kernel answers while it computes, and only what is wanted now is computed.
     for _ in range(20):
         if int(book.python("print(view.size)")) == size:
@@ -304,11 +305,11 @@ def test_the_occluders_size_is_dragged(lab, page, errors, tmp_path):
     # A size that was seen already is shown without waiting for the kernel.
     other = "48" if size != 48 else "64"
     book.python(f"view.size = {other}")
-    expect(pane(page, "occlusion_map").locator("output")).to_have_text(f"{other} px")
+    expect(pane(page, "photo").locator("output")).to_have_text(f"{other} px")
     expect(progress).to_contain_text(re.compile(r"^\d+ positions"), timeout=30_000)
     book.python("lens.session.worker.hold()")
     book.python(f"view.size = {size}")
-    expect(pane(page, "occlusion_map").locator("output")).to_have_text(f"{size} px")
+    expect(pane(page, "photo").locator("output")).to_have_text(f"{size} px")
     assert not pane(page, "occlusion_map").locator("canvas").first.evaluate("one => one.classList.contains('nn-stale')")
     book.python("lens.session.worker.release()")
 

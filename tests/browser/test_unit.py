@@ -6,7 +6,7 @@ import json
 import re
 
 import pytest
-from drive import SETUP, checksum, pane, pick_layer, widget
+from drive import SETUP, checksum, pane, pick_layer, unfold, widget
 from playwright.sync_api import Locator, Page, expect
 
 pytestmark = pytest.mark.browser
@@ -72,9 +72,9 @@ def test_a_unit_under_the_microscope(lab, page, errors):
         "deconvnet of features.9 · 4 at (10, 3): 3 of 3 rectifiers, 1 pool"
     )
     assert checksum(pane(page, "back_projection").locator("canvas")) != before
-    pane(page, "back_projection").get_by_text("keep this unit").click()
+    unfold(page, "back_projection").get_by_text("keep this unit").click()
     pick_layer_of_card(page, "features.2")
-    expect(pane(page, "back_projection").locator("h4")).to_contain_text(
+    expect(pane(page, "back_projection").locator("h2")).to_contain_text(
         "features.9 · 4 at features.2 ·", timeout=10_000
     )
     leaning = pane(page, "back_projection").locator(".nn-link").first
@@ -87,12 +87,12 @@ def test_a_unit_under_the_microscope(lab, page, errors):
     )
 
     # One click up: what uses this unit.
-    pane(page, "back_projection").get_by_text("kept: 4").click()
+    unfold(page, "back_projection").get_by_text("kept: 4").click()
     link = pane(page, "connections").locator(".nn-halves > div").nth(1).locator(".nn-link").first
     target = link.locator(".nn-unit-name").inner_text().replace("\n", "")
     link.click()
     layer, _, number = (part.strip() for part in target.partition("·"))
-    expect(pane(page, "examples").locator("h4")).to_have_text(f"examples of {layer} · {number}", timeout=10_000)
+    expect(pane(page, "examples").locator("h2")).to_have_text(f"examples of {layer} · {number}", timeout=10_000)
 
     # A data set, in another cell: its best images come to this card.
     expect(pane(page, "examples")).to_contain_text("No data set yet")
@@ -106,6 +106,7 @@ def test_a_unit_under_the_microscope(lab, page, errors):
 
     # An image grown from noise, live, and stopped.
     synthesis = pane(page, "synthesis")
+    unfold(page, "synthesis")
     synthesis.locator("input[type=number]").first.fill("1024")
     synthesis.locator("input[type=number]").first.blur()
     synthesis.get_by_role("button", name="synthesise").click()
@@ -140,7 +141,7 @@ def test_a_digit_that_is_drawn_changes_its_class_live(lab, page, errors):
     expect(reading).to_have_text(re.compile(r"^digit 0 "), timeout=60_000)
     canvas = pane(page, "input").locator("canvas")
     pane(page, "input").get_by_role("button", name="draw").click()
-    pane(page, "input").get_by_role("button", name="empty").click()
+    pane(page, "input").get_by_role("button", name="clear").click()
     expect(widget(page).locator(".nn-status")).to_contain_text("drawing ·", timeout=10_000)
     draw_line(page, canvas, [(0.5, 0.18), (0.5, 0.82)])
     expect(reading).to_have_text(re.compile(r"^digit 1 "), timeout=10_000)
@@ -175,7 +176,7 @@ def test_the_explorer_unfolds_the_card(lab, page, errors):
     expect(pane(page, "connections")).to_contain_text("made by _blocks.3._depthwise_conv.conv2d", timeout=20_000)
     expect(pane(page, "back_projection").locator("canvas")).to_be_visible()
     unit = book.python("print(lens.selection.unit)")
-    expect(pane(page, "examples").locator("h4")).to_have_text(f"examples of _blocks.3._bn1 · {unit}")
+    expect(pane(page, "examples").locator("h2")).to_have_text(f"examples of _blocks.3._bn1 · {unit}")
     widget(page).get_by_role("button", name="unit card").click()
     expect(pane(page, "connections")).to_be_hidden()
 

@@ -54,6 +54,16 @@ export class OcclusionMap {
     return this.scores[score].slice(start, start + this.total).map((value) => value - clean);
   }
 
+  /** The position that lowers the target's probability the most, by how much; null before one is computed. */
+  lowest(target: number): { row: number; column: number; change: number } | null {
+    const change = this.change(target, "probability");
+    let lowest = -1;
+    for (let at = 0; at < change.length; at++)
+      if (change[at] < (lowest < 0 ? Number.POSITIVE_INFINITY : change[lowest])) lowest = at;
+    if (lowest < 0) return null;
+    return { row: Math.floor(lowest / this.columns), column: lowest % this.columns, change: change[lowest] };
+  }
+
   /** The computed position whose occluder's centre is nearest to a point of the image; null if none is. */
   nearest(y: number, x: number): { row: number; column: number } | null {
     let best: { row: number; column: number } | null = null;

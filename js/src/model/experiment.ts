@@ -64,9 +64,18 @@ export class Experiment {
     return keyOf(map.data.size[0], map.data.fill, map.data.shape) === this.key;
   }
 
-  /** The target's scores at the occluder's position under occluders of other sizes, smallest first. */
-  get curve(): { sizes: number[]; score(kind: Score): (number | null)[] } | null {
+  /** Where the curve is read: at the occluder, else at the map's lowest place. */
+  get curvePlace(): [top: number, left: number] | null {
     const occluder = this.context.get("occluder");
+    const map = this.map;
+    if (occluder || !this.isCurrent(map)) return occluder;
+    const lowest = map.lowest(this.context.get("target"));
+    return lowest && [map.data.tops[lowest.row], map.data.lefts[lowest.column]];
+  }
+
+  /** The target's scores at that place under occluders of other sizes, smallest first. */
+  get curve(): { sizes: number[]; score(kind: Score): (number | null)[] } | null {
+    const occluder = this.curvePlace;
     if (!occluder) return null;
     const [size, fill, shape] = [this.context.get("size"), this.context.get("fill"), this.context.get("shape")];
     const target = this.context.get("target");

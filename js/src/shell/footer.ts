@@ -1,12 +1,14 @@
 // Below the panes: what is being looked at and computed, the state as code, what the keys do.
 
+import { CodeXml, Keyboard } from "lucide";
 import type { Context } from "../model/context.ts";
 import type { Scene } from "../model/scene.ts";
+import { iconButton, rename } from "../ui/controls.ts";
 import { h, say } from "../ui/dom.ts";
 import type { ViewDefinition } from "./frame.ts";
 
 export function footer(context: Context, scene: Scene, { keys, code }: ViewDefinition): HTMLElement {
-  const status = h("span", { class: "nn-grow", "aria-live": "off" });
+  const status = h("span", { class: "nn-grow nn-name", "aria-live": "off" });
   const note = h("div", { class: "nn-note", hidden: true });
   const update = () => {
     const parts: string[] = [context.get("photo")?.name];
@@ -22,24 +24,16 @@ export function footer(context: Context, scene: Scene, { keys, code }: ViewDefin
   context.watch(["layer", "unit", "busy", "occluded", "note", "photo"], update);
   context.onSilence(update);
   const help = h("dl", { class: "nn-help", hidden: true });
-  for (const [key, what] of keys) help.append(h("dt", {}, key), h("dd", {}, what));
-  const ask = h("button", { type: "button", "aria-expanded": "false", "aria-label": "keys" }, "?");
-  const toggle = (open: boolean): void => {
+  for (const [key, what] of keys) help.append(h("div", {}, h("dt", {}, key), h("dd", {}, what)));
+  const ask = iconButton(Keyboard, "keys", () => show(help.hidden === true));
+  ask.setAttribute("aria-expanded", "false");
+  const show = (open: boolean): void => {
     help.hidden = !open;
     ask.setAttribute("aria-expanded", String(open));
   };
-  context.listen(ask, "click", () => toggle(help.hidden === true));
   context.listen(context.root, "keydown", (event) => {
-    if (event.key === "?" && !(event.target instanceof HTMLInputElement)) toggle(help.hidden === true);
+    if (event.key === "?" && !(event.target instanceof HTMLInputElement)) show(help.hidden === true);
   });
-  const line = h("div", { class: "nn-row nn-status" }, status);
-  if (!context.hides("code")) line.append(copyButton(context, () => code(context, scene)));
-  line.append(ask);
-  return h("div", { class: "nn-footer" }, note, line, help);
-}
-
-function copyButton(context: Context, code: () => string): HTMLElement {
-  const button = h("button", { type: "button" }, "copy as code");
   const field = h("textarea", {
     class: "nn-code",
     readonly: true,
@@ -47,12 +41,17 @@ function copyButton(context: Context, code: () => string): HTMLElement {
     hidden: true,
     "aria-label": "this state as code",
   });
-  context.listen(button, "click", async () => {
-    field.value = code();
+  const copies = context.hides("code") ? [] : [copyButton(field, "copy as code", () => code(context, scene))];
+  return h("div", { class: "nn-footer" }, note, h("div", { class: "nn-status" }, status, ...copies, ask), field, help);
+}
+
+function copyButton(field: HTMLTextAreaElement, words: string, text: () => string): HTMLElement {
+  const button = iconButton(CodeXml, words, async () => {
+    field.value = text();
     try {
       await navigator.clipboard.writeText(field.value);
-      say(button, "copied");
-      setTimeout(() => say(button, "copy as code"), 1500);
+      rename(button, "copied");
+      setTimeout(() => rename(button, words), 1500);
     } catch {
       // No clipboard here (a page from a file): show the text, selected.
       field.hidden = false;
@@ -60,5 +59,5 @@ function copyButton(context: Context, code: () => string): HTMLElement {
       field.select();
     }
   });
-  return h("span", { class: "nn-row" }, field, button);
+  return button;
 }

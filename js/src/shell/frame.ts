@@ -8,7 +8,8 @@ import { takeImages } from "./images.ts";
 import { errorNotice, staleNotice } from "./notices.ts";
 import { followTheme } from "./theme.ts";
 
-export type Pane = (context: Context, scene: Scene) => HTMLElement;
+/** Makes an area of a view; null where the author of the view has left it out. */
+export type Pane = (context: Context, scene: Scene) => HTMLElement | null;
 
 /** What the keys do, as the help shows it. */
 export type Keys = [key: string, what: string][];
@@ -16,10 +17,8 @@ export type Keys = [key: string, what: string][];
 export interface ViewDefinition {
   /** The name of the view's folder. */
   name: string;
-  /** Panes, column by column. */
-  columns: Pane[][];
-  /** Panes below the columns. */
-  below?: Pane[];
+  /** Panes, row by row; a row that has no room for its panes is broken into several. */
+  rows: Pane[][];
   keys: Keys;
   /** The state of the view as a line of Python. */
   code(context: Context, scene: Scene): string;
@@ -32,9 +31,9 @@ export interface ViewModule {
 }
 
 /** A pane with its name for `hide`. */
-export function pane(name: string, title: string, make: Pane): Pane {
+export function pane(name: string, title: string, make: (context: Context, scene: Scene) => HTMLElement): Pane {
   return (context, scene) => {
-    if (context.hides(name)) return h("div", { hidden: true });
+    if (context.hides(name)) return null;
     const body = make(context, scene);
     body.classList.add("nn-pane");
     body.dataset.pane = name;
@@ -42,6 +41,23 @@ export function pane(name: string, title: string, make: Pane): Pane {
     body.setAttribute("aria-label", title);
     return body;
   };
+}
+
+/** Panes that share a place in a row: one below the other, or side by side where the place is wide. */
+export function stack(...panes: Pane[]): Pane {
+  return (context, scene) => group("nn-stack", panes, context, scene);
+}
+
+/** Rows of panes. */
+export function rowsOf(rows: Pane[][], context: Context, scene: Scene): HTMLElement[] {
+  return rows
+    .map((panes) => group("nn-panes", panes, context, scene))
+    .filter((element): element is HTMLElement => element !== null);
+}
+
+function group(kind: string, panes: Pane[], context: Context, scene: Scene): HTMLElement | null {
+  const made = panes.map((make) => make(context, scene)).filter((element) => element !== null);
+  return made.length ? h("div", { class: kind }, ...made) : null;
 }
 
 export function view(definition: ViewDefinition): ViewModule {
@@ -59,8 +75,7 @@ export function view(definition: ViewDefinition): ViewModule {
     root.append(
       errorNotice(context),
       staleNotice(context),
-      h("div", { class: "nn-columns" }, ...definition.columns.map((panes) => column(context, scene, panes))),
-      ...(definition.below ?? []).map((make) => make(context, scene)),
+      h("div", { class: "nn-rows" }, ...rowsOf(definition.rows, context, scene)),
       footer(context, scene, definition),
     );
     takeImages(context);
@@ -71,15 +86,4 @@ export function view(definition: ViewDefinition): ViewModule {
     };
   };
   return { render, definition };
-}
-
-/** Panes in columns, below the others. */
-export function grid(name: string, columns: Pane[][]): Pane {
-  return (context, scene) =>
-    h("div", { class: `nn-columns nn-${name}-columns` }, ...columns.map((panes) => column(context, scene, panes)));
-}
-
-function column(context: Context, scene: Scene, panes: Pane[]): HTMLElement {
-  const made = panes.map((make) => make(context, scene));
-  return h("div", { class: "nn-column", hidden: made.every((element) => element.hidden) }, ...made);
 }

@@ -1,7 +1,9 @@
 // Images from the browser: dropped, pasted, opened from a file, taken with the webcam.
 
+import { ImageUp } from "lucide";
 import type { Context } from "../model/context.ts";
-import { h, row } from "../ui/dom.ts";
+import { iconButton } from "../ui/controls.ts";
+import { h } from "../ui/dom.ts";
 
 const LARGEST = 8_000_000; // bytes; a larger picture is made smaller first
 
@@ -54,20 +56,25 @@ export function takeImages(context: Context): void {
   });
 }
 
-/** The buttons that bring another image: a file, a frame of the webcam. */
-export function imageButtons(context: Context): HTMLElement | null {
-  if (!context.live) return null;
+/** The button that opens a file as another image; null where there is no kernel to look at it. */
+export function openButton(context: Context): HTMLElement | null {
+  if (!context.live || context.hides("open")) return null;
   const input = h("input", { type: "file", accept: "image/*", hidden: true });
   context.listen(input, "change", () => {
     if (input.files?.[0]) send(context, input.files[0], input.files[0].name);
     input.value = "";
   });
-  const open = h("button", { type: "button", onclick: () => input.click() }, "open image…");
-  open.title = "or drop or paste an image anywhere on this view";
-  const films = navigator.mediaDevices && "getUserMedia" in navigator.mediaDevices && !context.hides("webcam");
+  const open = iconButton(ImageUp, "open image…", () => input.click());
+  open.title = "open an image; or drop or paste one anywhere on this view";
+  return h("span", {}, open, input);
+}
+
+/** The button that takes a frame of the webcam. */
+export function webcamButton(context: Context): HTMLElement | null {
+  const films = navigator.mediaDevices && "getUserMedia" in navigator.mediaDevices;
+  if (!context.live || !films || context.hides("webcam")) return null;
   const camera = h("button", { type: "button", onclick: () => takeFrame(context, camera) }, "webcam");
-  const opens = !context.hides("open");
-  return row(opens && open, opens && input, films && camera);
+  return camera;
 }
 
 async function takeFrame(context: Context, button: HTMLButtonElement): Promise<void> {

@@ -3,16 +3,19 @@
 import type { Context, TraitName } from "../model/context.ts";
 import { amount, isProbability, meaningOf } from "../model/meaning.ts";
 import type { Scene } from "../model/scene.ts";
-import { row as controls, h, say, uniqueId } from "./dom.ts";
-import { meaningRow } from "./meaning_row.ts";
+import { toolbar } from "./controls.ts";
+import { h, say, uniqueId } from "./dom.ts";
+import { meaningControls } from "./meaning.ts";
+import { heading } from "./pane.ts";
 
 export function barsPane(context: Context, scene: Scene): HTMLElement {
   const list = h("div", { class: "nn-bars" });
-  const top = h("div", { class: "nn-soft" });
+  const top = h("div", { class: "nn-soft nn-name nn-one-line" });
   const id = uniqueId();
   const names = h("datalist", { id });
   const search = h("input", {
     list: id,
+    type: "search",
     placeholder: "another class…",
     "aria-label": "another class as the target",
   });
@@ -74,5 +77,7 @@ export function barsPane(context: Context, scene: Scene): HTMLElement {
     top.hidden = meaningOf(context).task === "regression";
   });
   const searching = context.live && !context.hides("search") && context.get("labels").length > 1;
-  return h("div", {}, list, top, controls(searching && search, searching && names), meaningRow(context));
+  const meaning = meaningControls(context);
+  const tools = toolbar([searching && search, searching && names], meaning.controls);
+  return h("div", {}, heading("classes"), list, top, meaning.words, tools);
 }

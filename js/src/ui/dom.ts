@@ -30,17 +30,6 @@ export function uniqueId(): string {
   return `nnlens-${ids}-${Math.random().toString(36).slice(2, 8)}`;
 }
 
-/** A labelled choice. */
-export function choice<Value extends string>(
-  label: string,
-  options: [value: Value, words: string][],
-  pick: (value: Value) => void,
-): HTMLLabelElement & { select: HTMLSelectElement } {
-  const select = h("select", { onchange: () => pick(select.value as Value) });
-  for (const [value, words] of options) select.append(h("option", { value }, words));
-  return Object.assign(h("label", { class: "nn-control" }, label, select), { select });
-}
-
 /** Make a canvas `width` × `height` CSS pixels and return its context in those units. */
 export function sized(canvas: HTMLCanvasElement, width: number, height: number): CanvasRenderingContext2D {
   const ratio = window.devicePixelRatio || 1;
@@ -50,6 +39,7 @@ export function sized(canvas: HTMLCanvasElement, width: number, height: number):
     canvas.height = t;
   }
   canvas.style.aspectRatio = `${width} / ${height}`;
+  canvas.style.setProperty("--nn-ratio", String(width / height));
   const context = canvas.getContext("2d")!;
   context.setTransform(w / width, 0, 0, t / height, 0, 0);
   context.clearRect(0, 0, width, height);
@@ -77,16 +67,16 @@ export function pictured(bytes: Uint8Array, react: () => void): HTMLImageElement
   return image;
 }
 
-/** A row of controls; none where all of them are left out, so that no gap remains. */
-export function row(...controls: (HTMLElement | false)[]): HTMLElement | null {
-  const there = controls.filter((control): control is HTMLElement => Boolean(control));
-  return there.length ? h("div", { class: "nn-row" }, ...there) : null;
-}
-
-/** A button that stays pressed. */
-export function toggle(words: string, change: (on: boolean) => void): HTMLButtonElement & { on(state: boolean): void } {
-  const button = h("button", { type: "button", "aria-pressed": "false" }, words);
-  const on = (state: boolean) => button.setAttribute("aria-pressed", String(state));
-  button.addEventListener("click", () => change(button.getAttribute("aria-pressed") !== "true"));
-  return Object.assign(button, { on });
+/** Call `react` when the size of an element changes, and once its size is known. */
+export function onResize(context: { onStop(stop: () => void): void }, element: HTMLElement, react: () => void): void {
+  if (typeof ResizeObserver === "undefined") return;
+  let before = "";
+  const observer = new ResizeObserver(() => {
+    const now = `${element.clientWidth}×${element.clientHeight}`;
+    if (now === before || !element.clientWidth) return;
+    before = now;
+    react();
+  });
+  observer.observe(element);
+  context.onStop(() => observer.disconnect());
 }

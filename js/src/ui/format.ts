@@ -9,7 +9,7 @@ export function short(value: number, digits = 3): string {
     size !== 0 && (size >= 1e5 || size < 1e-3)
       ? value.toExponential(Math.min(1, digits - 1))
       : String(Number(value.toPrecision(digits)));
-  return text.replace("-", "−");
+  return text.replaceAll("-", "−");
 }
 
 /** A probability without its leading zero: ".81", "1.00". */

@@ -17,5 +17,5 @@ export function unitNumber(context: Context, scene: Scene): HTMLElement {
     number.value = String(context.get("unit"));
     number.max = String((scene.layer.mosaic?.units ?? 1) - 1);
   });
-  return h("h4", {}, h("label", { class: "nn-control" }, "unit", number));
+  return h("label", { class: "nn-control" }, "unit", number);
 }

@@ -97,6 +97,17 @@ class ExperimentPart(Part):
         assert known is not None
         return replace(known.snapshot(), target=self.selection.target)
 
+    def lowest(self) -> payloads.Position | None:
+        """(top, left) of the occluder that lowers the target's probability the most; None before the map is complete."""
+        known = self._known(self.sample, self.key)
+        if known is None or not known.complete:
+            return None
+        change = known.change(self.selection.target)
+        if not np.isfinite(change).any():
+            return None
+        row, column = np.unravel_index(np.nanargmin(change), change.shape)
+        return int(known.tops[row]), int(known.lefts[column])
+
     def hand_moves(self) -> None:
         """The occluder is being moved: the map yields to the scores that the user is waiting for."""
         self._hand_moved = time.monotonic()

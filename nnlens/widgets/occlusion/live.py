@@ -39,6 +39,7 @@ class LivePart(Part):
 
     def start(self) -> None:
         self.observe(["occluder", "size", "fill", "shape"], self._move)
+        self.observe(["occlusion_map", "target"], self._look_at_lowest)
 
     def new_image(self) -> dict[str, Any]:
         return {"occluder": None, "occluded": None, "size_curve": None}
@@ -48,24 +49,30 @@ class LivePart(Part):
 
     def _move(self, change: Any = None) -> None:
         if self.traits.occluder is None:
-            self.traits.occluded = self.traits.size_curve = None
-            self.view.cancel_job("curve")
+            self.traits.occluded = None
+            self._look_at_lowest()
             return
         self.view.part(ExperimentPart).hand_moves()
         self.view.submit("live", self._look_under_occluder)
         self.view.submit("curve", self._look_under_sizes)
 
+    def _look_at_lowest(self, change: Any = None) -> None:
+        """Without an occluder the curve is that of the map's lowest place: it is never empty."""
+        if self.traits.occluder is None and self._occluder() is not None and not self.view.is_static:
+            self.view.submit("curve", self._look_under_sizes)
+
     def _occluder(self) -> payloads.Occluder | None:
-        """The occluder as it is now: the user moves on while the model computes."""
+        """The occluder as it is now, for the user moves on while the model computes; else at the map's lowest place."""
         traits = self.traits
-        if traits.occluder is None:
+        position = traits.occluder or self.view.part(ExperimentPart).lowest()
+        if position is None:
             return None
-        return {"position": traits.occluder, "size": traits.size, "fill": traits.fill, "shape": traits.shape}
+        return {"position": position, "size": traits.size, "fill": traits.fill, "shape": traits.shape}
 
     def _look_under_occluder(self) -> Generator[None, None, None]:
         sample, occluder = self.sample, self._occluder()
         try:
-            if occluder is None or self.view.update():
+            if self.traits.occluder is None or occluder is None or self.view.update():
                 return
             begin = time.perf_counter()
             make = partial(self._under, sample, occluder)

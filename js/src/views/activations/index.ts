@@ -16,10 +16,12 @@ export const KEYS: Keys = [
 
 export default view({
   name: "activations",
-  columns: [
-    [pane("layers", "layer picker", layersPane)],
-    [pane("mosaic", "activation mosaic", mosaicPane)],
-    [pane("unit", "selected unit", unitPane)],
+  rows: [
+    [
+      pane("layers", "layer picker", layersPane),
+      pane("mosaic", "activation mosaic", mosaicPane),
+      pane("unit", "selected unit", unitPane),
+    ],
   ],
   keys: KEYS,
   code: (context, scene) =>

@@ -4,6 +4,7 @@ import { type Context, NEEDS_KERNEL } from "../../model/context.ts";
 import type { Scene } from "../../model/scene.ts";
 import { h } from "../../ui/dom.ts";
 import { shape } from "../../ui/format.ts";
+import { heading } from "../../ui/pane.ts";
 import { buildTree, type Node, parents, visible } from "./tree.ts";
 
 export function layersPane(context: Context, _scene: Scene): HTMLElement {
@@ -13,7 +14,7 @@ export function layersPane(context: Context, _scene: Scene): HTMLElement {
     "aria-label": "filter the operations",
   });
   const list = h("div", { class: "nn-tree", role: "tree", "aria-label": "operations of the pass" });
-  const title = h("h4", {}, "layers");
+  const title = heading("layers");
   let root: Node = buildTree([]);
   let rows: Node[] = [];
   let elements: HTMLElement[] = [];
@@ -145,7 +146,7 @@ export function layersPane(context: Context, _scene: Scene): HTMLElement {
   context.watch(["tree"], () => {
     root = buildTree(context.get("tree"));
     const ran = context.get("tree").filter((entry) => !entry.not_run).length;
-    title.textContent = `layers · ${ran} operations`;
+    title.title = `${ran} operations ran`;
   });
   context.watch(["tree", "layer"], () => {
     const layer = context.get("layer");
@@ -154,7 +155,8 @@ export function layersPane(context: Context, _scene: Scene): HTMLElement {
     render();
     revealSelected();
   });
-  return h("div", {}, title, !context.hides("filter") && filter, list);
+  const head = h("div", { class: "nn-head" }, title, !context.hides("filter") && filter);
+  return h("div", { class: "nn-grows" }, head, list);
 }
 
 function count(node: Node): number {

@@ -6,22 +6,22 @@ import { type Grid, gridFrom, hit, layout, order } from "../../draw/tiles.ts";
 import { type Context, NEEDS_KERNEL } from "../../model/context.ts";
 import type { Mosaic } from "../../model/layer.ts";
 import type { Scene } from "../../model/scene.ts";
-import { choice, h, say, sized } from "../../ui/dom.ts";
+import { choice, toolbar } from "../../ui/controls.ts";
+import { h, onResize, say, sized } from "../../ui/dom.ts";
 import { percent, reducedWords, shape, short } from "../../ui/format.ts";
-
-const HEIGHT = 300;
+import { heading } from "../../ui/pane.ts";
 
 export function mosaicPane(context: Context, scene: Scene): HTMLElement {
-  const title = h("h4");
+  const title = heading();
   const canvas = h("canvas", { class: "nn-mosaic", tabindex: 0, role: "application" });
   const stage = h("div", { class: "nn-stage" }, canvas);
-  const reading = h("div", { class: "nn-soft nn-line" });
-  const facts = h("span", { class: "nn-soft" });
+  const reading = h("span", { class: "nn-soft nn-line nn-name nn-grow" });
+  const facts = h("span", { class: "nn-soft nn-name" });
   const scale = legend();
   let grid: Grid | null = null;
   let places: Int32Array = new Int32Array();
   let texture: HTMLCanvasElement | null = null;
-  let width = 480;
+  let [width, height] = [480, 240];
 
   const sort = choice(
     "sort",
@@ -44,7 +44,12 @@ export function mosaicPane(context: Context, scene: Scene): HTMLElement {
   );
 
   const tokens = h("input", { type: "text", class: "nn-short", placeholder: "auto" });
-  const arrangement = h("label", { class: "nn-control", hidden: true }, "tokens as", tokens);
+  const arrangement = h(
+    "label",
+    { class: "nn-control", hidden: true },
+    h("span", { class: "nn-label" }, "tokens as"),
+    tokens,
+  );
   tokens.disabled = !context.live;
   arrangement.title = context.live ? "rows × columns, or strip; empty to detect it" : NEEDS_KERNEL;
   let typing = false;
@@ -66,7 +71,7 @@ export function mosaicPane(context: Context, scene: Scene): HTMLElement {
       maximum: mosaic.high,
       zeros: mosaic.zeros,
     });
-    grid = layout(mosaic.units, mosaic.columns, mosaic.rows, width, HEIGHT);
+    grid = layout(mosaic.units, mosaic.columns, mosaic.rows, width, height);
     const { rows, columns } = mosaic;
     const across = grid.columns * columns;
     const pixels = new Uint32Array(across * grid.rows * rows);
@@ -161,7 +166,7 @@ export function mosaicPane(context: Context, scene: Scene): HTMLElement {
       "aria-label",
       `activations of ${mosaic.layer}, ${parts.join(", ")}; unit ${context.get("unit")} is selected`,
     );
-    if (!reading.textContent) say(reading, "point at a tile to read its value; click to select the unit");
+    canvas.title = "click a tile to select the unit";
   };
 
   const at = (event: PointerEvent) => {
@@ -221,24 +226,17 @@ export function mosaicPane(context: Context, scene: Scene): HTMLElement {
     canvas.classList.toggle("nn-stale", scene.layer.mosaic?.layer !== context.get("layer")),
   );
   context.onTheme(repaint);
-  if (typeof ResizeObserver !== "undefined") {
-    const watcher = new ResizeObserver(([entry]) => {
-      const now = Math.floor(entry.contentRect.width);
-      if (now > 0 && now !== width) {
-        width = now;
-        repaint();
-      }
-    });
-    watcher.observe(stage);
-    context.onStop(() => watcher.disconnect());
-  }
+  context.listen(canvas, "pointerleave", () => say(reading, ""));
+  onResize(context, stage, () => {
+    [width, height] = [stage.clientWidth, stage.clientHeight || height];
+    repaint();
+  });
+  const tools = toolbar([!context.hides("sort") && sort, !context.hides("scale") && scaling, arrangement]);
   return h(
     "div",
-    {},
-    title,
-    h("div", { class: "nn-row" }, !context.hides("sort") && sort, !context.hides("scale") && scaling, arrangement),
+    { class: "nn-grows" },
+    h("div", { class: "nn-head" }, title, tools),
     stage,
-    h("div", { class: "nn-row" }, scale.element, facts),
-    reading,
+    h("div", { class: "nn-head" }, scale.element, facts, reading),
   );
 }

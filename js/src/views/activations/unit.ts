@@ -1,24 +1,28 @@
 // One unit enlarged, over the photograph on demand, with its numbers in words.
 
+import { Blend } from "lucide";
 import { colorOf } from "../../draw/colors.ts";
 import { legend } from "../../draw/legend.ts";
 import type { Context } from "../../model/context.ts";
 import type { Mosaic, UnitMap } from "../../model/layer.ts";
 import type { Scene } from "../../model/scene.ts";
+import { toggle, toolbar } from "../../ui/controls.ts";
 import { h, say, sized, textured } from "../../ui/dom.ts";
 import { percent, reducedWords, short } from "../../ui/format.ts";
+import { heading, picturePane } from "../../ui/pane.ts";
 import { unitNumber } from "../../ui/unit_number.ts";
 
 const SIDE = 320;
 
-export function unitPane(context: Context, scene: Scene): HTMLElement {
+/** `more` are controls that the view adds. */
+export function unitPane(context: Context, scene: Scene, more: HTMLElement[] = []): HTMLElement {
   const canvas = h("canvas", { class: "nn-photo", tabindex: 0, role: "application" });
-  const words = h("div", { "aria-live": "polite" });
-  const reading = h("div", { class: "nn-soft nn-line", "aria-live": "polite" });
+  const of = h("span", { class: "nn-name" });
+  const title = heading(context.hides("number") ? "" : unitNumber(context, scene), of);
+  const words = h("span", { class: "nn-sr", "aria-live": "polite" });
+  const reading = h("span", { class: "nn-soft nn-line nn-name", "aria-live": "polite" });
   const scale = legend();
-  const overlay = h("input", { type: "checkbox" });
-  const over = h("label", { class: "nn-control" }, overlay, "over the photograph");
-  context.listen(overlay, "change", () => context.set({ overlay: overlay.checked }));
+  const over = toggle("over the photograph", (on) => context.set({ overlay: on }), Blend);
 
   const draw = () => {
     const [mosaic, map] = [scene.layer.mosaic, scene.layer.unit];
@@ -118,23 +122,33 @@ export function unitPane(context: Context, scene: Scene): HTMLElement {
     const [mosaic, map] = [scene.layer.mosaic, scene.layer.unit];
     if (!mosaic || !map) return;
     const { unit } = map;
-    overlay.checked = context.get("overlay");
+    over.on(context.get("overlay"));
     over.hidden = map.rows === 1 || context.hides("overlay"); // a line has no place on a photograph
     const [row, column] = [mosaic.peak[2 * unit], mosaic.peak[2 * unit + 1]];
     const sent = context.get("unit_map");
-    const of = sent?.class_name && sent.layer === mosaic.layer && sent.unit === unit ? ` (${sent.class_name})` : "";
-    const text =
+    const named = sent?.class_name && sent.layer === mosaic.layer && sent.unit === unit ? sent.class_name : "";
+    const reduced = sent && sent.unit === unit && sent.step > 1 ? `downsampled: ${reducedWords(sent.step)}` : "";
+    const values =
       mosaic.zeros[unit] === 1
-        ? `unit ${unit}${of}: 0 everywhere on this image`
-        : `unit ${unit}${of}: max ${short(mosaic.high[unit])} at (${row}, ${column}), mean ${short(mosaic.mean[unit])}, ${percent(mosaic.zeros[unit])} zeros`;
-    const reduced = sent && sent.unit === unit && sent.step > 1 ? ` · downsampled: ${reducedWords(sent.step)}` : "";
-    say(words, `${text}${reduced}`);
-    canvas.setAttribute("aria-label", `${mosaic.layer}, ${text}`);
+        ? "0 everywhere on this image"
+        : `max ${short(mosaic.high[unit])} at (${row}, ${column}), ${percent(mosaic.zeros[unit])} zeros, mean ${short(mosaic.mean[unit])}`;
+    facts = [values, reduced].filter(Boolean).join(" · ");
+    say(of, `${context.hides("number") ? `unit ${unit} ` : ""}of ${mosaic.layer}${named ? `: ${named}` : ""}`);
+    title.title = `unit ${unit} ${named} of ${mosaic.layer}`;
+    const text = `${mosaic.layer}, unit ${unit}${named ? ` (${named})` : ""}: ${facts}`;
+    say(words, text);
+    canvas.setAttribute("aria-label", text);
+    canvas.title = `${text}; click to select the position`;
     const position = context.get("position");
     if (position) read(position[0], position[1]);
-    else say(reading, "point at the map to read its value; click to select the position");
+    else tellFacts();
   };
 
+  let facts = "";
+  const tellFacts = () => {
+    say(reading, facts);
+    reading.title = facts;
+  };
   const read = (row: number, column: number) => {
     const map = scene.layer.unit;
     if (!map) return;
@@ -178,14 +192,6 @@ export function unitPane(context: Context, scene: Scene): HTMLElement {
   context.onTheme(draw);
   context.watch(["mosaic", "unit_map", "unit", "scale", "limits", "overlay", "position", "photo"], draw);
   context.watch(["mosaic", "unit_map", "unit", "position", "overlay"], tell);
-  return h(
-    "div",
-    {},
-    !context.hides("number") && unitNumber(context, scene),
-    canvas,
-    scale.element,
-    words,
-    reading,
-    over,
-  );
+  const tools = toolbar([!context.hides("overlay") && over, ...more]);
+  return picturePane(title, canvas, [scale.element], [reading, words], tools);
 }

@@ -4,7 +4,8 @@ import { type Context, NEEDS_KERNEL } from "../../model/context.ts";
 import { amount } from "../../model/meaning.ts";
 import type { Scene } from "../../model/scene.ts";
 import type { MethodName } from "../../model/traits.ts";
-import { choice, h, say, uniqueId } from "../../ui/dom.ts";
+import { choice, toolbar } from "../../ui/controls.ts";
+import { h, say, uniqueId } from "../../ui/dom.ts";
 
 const NUMBERS: ["samples" | "segments" | "width" | "seed", string, number, number, number][] = [
   ["samples", "samples", 10, 20000, 10],
@@ -67,7 +68,7 @@ export function controlsPane(context: Context, scene: Scene): HTMLElement {
     context.listen(input, "change", () => {
       if (input.value !== "") context.set({ [name]: Number(input.value) });
     });
-    return { name, input, label: h("label", { class: "nn-control" }, words, input) };
+    return { name, input, label: h("label", { class: "nn-control" }, h("span", { class: "nn-label" }, words), input) };
   });
   const parts = h("input", { type: "range", min: 5, max: 200, step: 5, "aria-label": "number of superpixels" });
   context.listen(parts, "change", () => context.set({ segments: Number(parts.value) }));
@@ -153,13 +154,12 @@ export function controlsPane(context: Context, scene: Scene): HTMLElement {
     ["signs", "maps_scale", "opacity", "segmentation", "busy", "progress", "stopped", ...NUMBERS.map(([name]) => name)],
     tell,
   );
+  const visible = h("label", { class: "nn-control" }, h("span", { class: "nn-label" }, "opacity"), opacity);
   return h(
     "div",
     {},
-    h("div", { class: "nn-row" }, add, compare, names, layer),
-    sampling,
-    h("div", { class: "nn-row" }, look, scale, h("label", { class: "nn-control" }, "opacity", opacity)),
-    h("div", { class: "nn-row nn-progress" }, state, progress, stop),
+    h("div", { class: "nn-head" }, toolbar([add, compare, names, look, scale], [visible, layer, sampling])),
+    h("div", { class: "nn-now-line" }, state, progress, stop),
   );
 }
 

@@ -3,8 +3,9 @@
 import { failureOf } from "../../draw/attribution_map.ts";
 import { type Context, NEEDS_KERNEL } from "../../model/context.ts";
 import type { Curves, MethodName, Randomised } from "../../model/traits.ts";
-import { h, say, sized } from "../../ui/dom.ts";
+import { h, onResize, say, sized } from "../../ui/dom.ts";
 import { share, short, signed } from "../../ui/format.ts";
+import { heading } from "../../ui/pane.ts";
 
 const CHECKS: Record<string, string> = {
   faithfulness: "deletion and insertion",
@@ -24,19 +25,6 @@ function widthOf(canvas: HTMLCanvasElement, most: number): number {
   const width = Math.min(most, Math.floor(canvas.parentElement?.clientWidth || most));
   canvas.style.width = `${width}px`;
   return width;
-}
-
-/** Draw again when there is more room, or less. */
-export function onWidth(context: Context, element: HTMLElement, draw: () => void): void {
-  if (typeof ResizeObserver === "undefined") return;
-  let before = 0;
-  const observer = new ResizeObserver(() => {
-    if (element.clientWidth === before) return;
-    before = element.clientWidth;
-    draw();
-  });
-  observer.observe(element);
-  context.onStop(() => observer.disconnect());
 }
 
 /** Deletion and insertion side by side: the map's order, the band of random ones, the edges dashed. */
@@ -102,7 +90,10 @@ export function drawCurves(
       pen.textAlign = "left";
       pen.fillText("0", from, height - 2);
       pen.textAlign = "right";
-      pen.fillText("share of the image 1", from + half, height - 2);
+      pen.fillText("1", from + half, height - 2);
+      pen.textAlign = "center";
+      const between = "share of the image";
+      if (pen.measureText(between).width < half - 24) pen.fillText(between, from + half / 2, height - 2);
     }
     if (index === 0) {
       pen.textAlign = "right";
@@ -120,7 +111,7 @@ export function drawCurves(
 }
 
 export function evidencePane(context: Context): HTMLElement {
-  const title = h("h4");
+  const title = heading();
   const words = h("div", { class: "nn-statements" });
   const curves = h("canvas", { class: "nn-curve nn-evidence-curves", role: "img" });
   const caption = h("div", { class: "nn-soft" });
@@ -206,7 +197,7 @@ export function evidencePane(context: Context): HTMLElement {
       pen.moveTo(left, Math.round(y(tick)) + 0.5);
       pen.lineTo(width - 8, Math.round(y(tick)) + 0.5);
       pen.stroke();
-      pen.fillText(String(tick), left - 5, y(tick));
+      pen.fillText(String(tick), left - 5, Math.max(8, y(tick)));
     }
     const bar = (index: number, slot: number, value: number | null | undefined, ink: string) => {
       if (value === null || value === undefined) return;
@@ -224,10 +215,10 @@ export function evidencePane(context: Context): HTMLElement {
       pen.fillStyle = color("--nn-dim");
       pen.textAlign = "center";
       pen.textBaseline = "top";
-      let name = layer;
-      while (name.length > 2 && pen.measureText(name).width > step - 4)
-        name = name.startsWith("…") ? `…${name.slice(2)}` : `…${name.slice(1)}`;
-      pen.fillText(name, left + (index + 0.5) * step, height - foot + 2);
+      // Without its first folders where it is too long: what is left is a name, not a piece of one.
+      const parts = layer.split(".");
+      while (parts.length > 1 && pen.measureText(parts.join(".")).width > step - 4) parts.shift();
+      pen.fillText(parts.join("."), left + (index + 0.5) * step, height - foot + 2);
     });
     pen.textAlign = "left";
     pen.fillText("last layer", left, height - 13);
@@ -291,6 +282,6 @@ export function evidencePane(context: Context): HTMLElement {
     h("div", { class: "nn-halves" }, h("div", {}, curves, caption), h("div", {}, weights, weightsCaption)),
     agreement,
   );
-  onWidth(context, pane, draw);
+  onResize(context, pane, draw);
   return pane;
 }

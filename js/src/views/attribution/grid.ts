@@ -9,9 +9,9 @@ import type { Context } from "../../model/context.ts";
 import { amount } from "../../model/meaning.ts";
 import type { Scene } from "../../model/scene.ts";
 import type { AttributionPayload, MethodName, Row } from "../../model/traits.ts";
-import { h, pictured, say, sized, textured } from "../../ui/dom.ts";
+import { h, onResize, pictured, say, sized, textured } from "../../ui/dom.ts";
 import { reducedWords, short } from "../../ui/format.ts";
-import { drawCurves, onWidth } from "./evidence.ts";
+import { drawCurves } from "./evidence.ts";
 import { partsOf } from "./superpixels.ts";
 
 const SIDE = 224;
@@ -37,11 +37,7 @@ function sent(context: Context, row: number, method: MethodName): AttributionPay
 
 export function gridPane(context: Context, scene: Scene): HTMLElement {
   const grid = h("div", { class: "nn-maps" });
-  const reading = h(
-    "div",
-    { class: "nn-soft nn-line", "aria-live": "off" },
-    "point at a map to read all of them at that position",
-  );
+  const reading = h("div", { class: "nn-soft nn-line nn-name", "aria-live": "off" });
   let cells: Cell[] = [];
   let columns: { method: MethodName; head: HTMLElement; cost: HTMLElement; strip: HTMLElement }[] = [];
   const of = h("div", { class: "nn-map-line nn-soft" });
@@ -141,7 +137,7 @@ export function gridPane(context: Context, scene: Scene): HTMLElement {
 
   const read = () => {
     if (!point) {
-      say(reading, "point at a map to read all of them at that position");
+      say(reading, "");
       return;
     }
     const row = context.get("row");
@@ -222,7 +218,7 @@ export function gridPane(context: Context, scene: Scene): HTMLElement {
     if (superpixels) pen.drawImage(superpixels.lines, 0, 0, across, down);
     pen.globalAlpha = 1;
     cell.canvas.classList.toggle("nn-growing", map.done < 1);
-    cell.scale.show(limits, table, "", limits[0] < 0);
+    cell.scale.show(limits, table);
     const clipped =
       cell.clipped && same.length === 1
         ? `colours end at ${short(limits[1], 2)}: ${cell.clipped} pixels are beyond`
@@ -286,7 +282,7 @@ export function gridPane(context: Context, scene: Scene): HTMLElement {
     draw();
     tell();
   });
-  onWidth(context, grid, () => tell());
+  onResize(context, grid, () => tell());
   context.watch(["rows", "methods"], build);
   context.watch([...maps(), "signs", "maps_scale", "opacity", "row", "method", "photo", "superpixels"], draw);
   context.watch([...maps(), ...evidence(), "row", "method", "known_methods"], tell);

@@ -1,5 +1,5 @@
 import { call, quoted } from "../../shell/code.ts";
-import { grid, pane, view } from "../../shell/frame.ts";
+import { pane, stack, view } from "../../shell/frame.ts";
 import { barsPane } from "../../ui/bars.ts";
 import { controlsPane } from "./controls.ts";
 import { evidencePane } from "./evidence.ts";
@@ -8,15 +8,15 @@ import { surrogatePane, switchesPane } from "./superpixels.ts";
 
 export default view({
   name: "attribution",
-  columns: [
-    [pane("photo", "photograph", switchesPane), pane("bars", "most probable classes", barsPane)],
-    [pane("controls", "methods and settings", controlsPane), pane("grid", "maps side by side", gridPane)],
-  ],
-  below: [
-    grid("wide", [
-      [pane("evidence", "evidence of the selected map", evidencePane)],
-      [pane("superpixels", "contributions of the superpixels", surrogatePane)],
-    ]),
+  rows: [
+    [
+      stack(pane("photo", "photograph", switchesPane), pane("bars", "most probable classes", barsPane)),
+      stack(pane("controls", "methods and settings", controlsPane), pane("grid", "maps side by side", gridPane)),
+    ],
+    [
+      pane("evidence", "evidence of the selected map", evidencePane),
+      pane("superpixels", "contributions of the superpixels", surrogatePane),
+    ],
   ],
   keys: [
     ["maps: arrows", "choose a method and a row"],

@@ -7,9 +7,11 @@ import { type Context, NEEDS_KERNEL } from "../../model/context.ts";
 import { amount } from "../../model/meaning.ts";
 import type { Scene } from "../../model/scene.ts";
 import type { RowPhoto } from "../../model/traits.ts";
-import { imageButtons } from "../../shell/images.ts";
+import { openButton, webcamButton } from "../../shell/images.ts";
+import { toolbar } from "../../ui/controls.ts";
 import { h, pictured, say, sized, textured } from "../../ui/dom.ts";
 import { short, signed } from "../../ui/format.ts";
+import { heading, picturePane } from "../../ui/pane.ts";
 
 const LISTED = 10;
 const SURROGATES = ["lime", "kernel_shap"] as const;
@@ -85,7 +87,8 @@ function toggled(context: Context, part: number): void {
 export function switchesPane(context: Context, scene: Scene): HTMLElement {
   const canvas = h("canvas", { class: "nn-photo", tabindex: 0, role: "application" });
   const reading = h("div", { class: "nn-reading" });
-  const words = h("div", { class: "nn-soft" });
+  const words = h("span", { class: "nn-soft nn-name" });
+  const title = heading();
   const all = h("button", { type: "button" }, "all on");
   const hover = hoverOf(scene);
   let own: { raw: RowPhoto; image: HTMLImageElement } | null = null;
@@ -175,6 +178,8 @@ export function switchesPane(context: Context, scene: Scene): HTMLElement {
         ? `${parts.count} superpixels; switching them off ${NEEDS_KERNEL}`
         : `${context.get("superpixels")?.words || `${parts.count} superpixels`}${off.length ? `, ${off.length} off` : held ? ": click one to switch it off" : ": click any to switch them off"}`;
     say(words, what);
+    words.title = what;
+    say(title, row?.image ?? context.get("photo").name);
     canvas.style.cursor = parts && !(held && !held.length) ? "pointer" : "default";
     canvas.setAttribute(
       "aria-label",
@@ -185,12 +190,12 @@ export function switchesPane(context: Context, scene: Scene): HTMLElement {
   scene.photo.onLoad(draw);
   context.watch(["photo", "superpixels", "switched_off", "row", "rows"], draw);
   context.watch(["photo", "superpixels", "switched_off", "switched_scores", "row", "rows"], tell);
-  return h("div", {}, canvas, reading, h("div", { class: "nn-row" }, words, all), imageButtons(context));
+  return picturePane(title, canvas, [reading], [words], toolbar([all, openButton(context)], [webcamButton(context)]));
 }
 
 /** The superpixels with the largest effects, with the intervals of their coefficients. */
 export function surrogatePane(context: Context, scene: Scene): HTMLElement {
-  const title = h("h4");
+  const title = heading();
   const list = h("div", { class: "nn-links" });
   const words = h("div", { class: "nn-soft" });
   const hover = hoverOf(scene);

@@ -5,21 +5,24 @@ import { type Context, NEEDS_KERNEL } from "../../model/context.ts";
 import type { Scene } from "../../model/scene.ts";
 import { hasFailed } from "../../model/selected.ts";
 import type { ExampleItem, ExamplesPayload, Traits } from "../../model/traits.ts";
-import { choice, h, pictured, say, sized } from "../../ui/dom.ts";
+import { choice, toolbar } from "../../ui/controls.ts";
+import { h, pictured, say, sized } from "../../ui/dom.ts";
 import { percent, short } from "../../ui/format.ts";
+import { heading } from "../../ui/pane.ts";
 import { heldWords } from "../../ui/unit_links.ts";
 
-const [WIDTH, HEIGHT] = [320, 84];
+const [WIDTH, HEIGHT] = [240, 64];
 
-export function examplesPane(context: Context, scene: Scene): HTMLElement {
-  const title = h("h4");
+/** `number` is the field to choose another unit, where the view has no other. */
+export function examplesPane(context: Context, scene: Scene, number: HTMLElement | null = null): HTMLElement {
+  const title = heading();
   const gallery = h("div", { class: "nn-gallery" });
-  const empty = h("div", { class: "nn-soft" });
+  const empty = h("div", { class: "nn-soft nn-empty" });
   const words = h("div", { class: "nn-soft", "aria-live": "polite" });
   const state = h("span", { class: "nn-soft", "aria-live": "off" });
   const progress = h("progress", { max: 1 });
   const go = h("button", { type: "button" });
-  const canvas = h("canvas", { class: "nn-curve nn-wide", role: "img" });
+  const canvas = h("canvas", { class: "nn-curve", role: "img" });
   const kind = choice(
     "",
     [
@@ -194,8 +197,7 @@ export function examplesPane(context: Context, scene: Scene): HTMLElement {
 
   const tell = () => {
     const search = context.get("search");
-    const row = go.parentElement;
-    if (row) row.hidden = !search?.total;
+    for (const element of [go, progress, state]) element.hidden = !search?.total;
     if (!search?.total) return;
     const { done, total, remaining, running, skipped, error } = search;
     progress.value = done / total;
@@ -210,19 +212,16 @@ export function examplesPane(context: Context, scene: Scene): HTMLElement {
   context.watch(["search"], tell);
   context.watch(["examples", "search", "kind", "crop", "layer", "unit", "mosaic"], draw);
   context.onTheme(draw);
-  const pane = h(
+  tell();
+  return h(
     "div",
-    {},
-    title,
-    h("div", { class: "nn-row" }, kind, crop),
-    h("div", { class: "nn-row" }, go, progress, state),
+    { class: "nn-examples-pane" },
+    h("div", { class: "nn-head" }, title, toolbar([number, kind, crop])),
     empty,
     gallery,
-    words,
-    canvas,
+    h("div", { class: "nn-head" }, words, canvas),
+    h("div", { class: "nn-row" }, go, progress, state),
   );
-  tell();
-  return pane;
 }
 
 function duration(seconds: number): string {

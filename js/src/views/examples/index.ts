@@ -6,14 +6,12 @@ import { examplesPane } from "./examples.ts";
 
 export default view({
   name: "examples",
-  columns: [
-    [pane("layers", "layer picker", layersPane)],
+  rows: [
     [
-      pane("examples", "examples of the unit", (context, scene) => {
-        const made = examplesPane(context, scene);
-        if (!context.hides("number")) made.prepend(unitNumber(context, scene));
-        return made;
-      }),
+      pane("layers", "layer picker", layersPane),
+      pane("examples", "examples of the unit", (context, scene) =>
+        examplesPane(context, scene, context.hides("number") ? null : unitNumber(context, scene)),
+      ),
     ],
   ],
   keys: [

@@ -1,18 +1,25 @@
 // The unit card inside another view: unfolded on demand, its module is sent when it is first opened.
 
+import { PanelBottomOpen } from "lucide";
 import type { Context } from "../../model/context.ts";
 import type { Scene } from "../../model/scene.ts";
-import { h, toggle } from "../../ui/dom.ts";
+import { toggle } from "../../ui/controls.ts";
+import { h } from "../../ui/dom.ts";
+
+/** The button that opens the card and closes it, where there is a card to open. */
+export function cardButton(context: Context): HTMLElement[] {
+  if (context.hides("card") || !(context.live || context.get("card_module"))) return [];
+  const open = toggle("unit card", (on) => context.set({ card: on }), PanelBottomOpen);
+  open.title = "unit card: back-projection, examples, synthesis, connections and ablation of the selected unit";
+  context.watch(["card"], () => open.on(context.get("card")));
+  return [open];
+}
 
 export function cardPane(context: Context, scene: Scene): HTMLElement {
-  const body = h("div", { class: "nn-card-body" });
-  const open = toggle("unit card", (on) => context.set({ card: on }));
-  open.title = "back-projection, examples, synthesis, connections and ablation of the selected unit";
-  const opens = !context.hides("card") && (context.live || context.get("card_module"));
+  const body = h("div", { class: "nn-card" });
   let rendered = false;
   context.watch(["card", "card_module"], async () => {
     const on = context.get("card");
-    open.on(on);
     body.hidden = !on;
     const text = context.get("card_module");
     if (!on || rendered || !text) return;
@@ -29,10 +36,5 @@ export function cardPane(context: Context, scene: Scene): HTMLElement {
       URL.revokeObjectURL(url);
     }
   });
-  return h(
-    "div",
-    { class: "nn-card", hidden: !opens && !context.get("card") },
-    opens ? h("div", { class: "nn-row" }, open) : null,
-    body,
-  );
+  return body;
 }

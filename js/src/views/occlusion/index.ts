@@ -1,5 +1,5 @@
 import { call, displayOptions, occluderOptions, targetOption } from "../../shell/code.ts";
-import { type Keys, pane, view } from "../../shell/frame.ts";
+import { type Keys, pane, stack, view } from "../../shell/frame.ts";
 import { barsPane } from "../../ui/bars.ts";
 import { occlusionMapPane } from "./occlusion_map.ts";
 import { photoPane } from "./photo.ts";
@@ -14,13 +14,15 @@ export const KEYS: Keys = [
 
 export default view({
   name: "occlusion",
-  columns: [
+  rows: [
     [
       pane("photo", "photograph with an occluder", photoPane),
-      pane("bars", "most probable classes", barsPane),
-      pane("size_curve", "scores by the occluder's size", sizeCurvePane),
+      pane("occlusion_map", "occlusion map", occlusionMapPane),
+      stack(
+        pane("bars", "most probable classes", barsPane),
+        pane("size_curve", "scores by the occluder's size", sizeCurvePane),
+      ),
     ],
-    [pane("occlusion_map", "occlusion map", occlusionMapPane)],
   ],
   keys: KEYS,
   code: (context, scene) =>

@@ -1,105 +1,33 @@
-// The whole occlusion experiment: its controls, its map over the photograph, what one position says.
+// The whole occlusion experiment: its map over the photograph, what one position says, and what is still computed.
 
+import { Pin, Play, Square } from "lucide";
 import { colorOf, css, type Limits } from "../../draw/colors.ts";
 import { legend } from "../../draw/legend.ts";
 import type { OcclusionMap } from "../../draw/occlusion_map.ts";
-import { type Context, NEEDS_KERNEL, type TraitName } from "../../model/context.ts";
+import type { Context, TraitName } from "../../model/context.ts";
 import { amount, difference, isProbability, meaningOf } from "../../model/meaning.ts";
 import type { Scene } from "../../model/scene.ts";
-import type { Traits } from "../../model/traits.ts";
-import { choice, row as controlRow, h, say, sized } from "../../ui/dom.ts";
+import { choice, iconButton, rename, toggle, toolbar } from "../../ui/controls.ts";
+import { h, say, sized, textured } from "../../ui/dom.ts";
 import { short, signed } from "../../ui/format.ts";
-
-const FILLS: [string, string][] = [
-  ["background", "background"],
-  ["grey", "grey"],
-  ["mean", "mean colour"],
-  ["blur", "blur"],
-  ["noise", "noise"],
-  ["surround", "what surrounds it"],
-];
-const SHAPES: [Traits["shape"], string][] = [
-  ["rectangle", "square"],
-  ["circle", "circle"],
-];
+import { icon } from "../../ui/icons.ts";
+import { heading, picturePane } from "../../ui/pane.ts";
+import { fillName, occluderControls, usableFills } from "./occluder.ts";
 
 export function occlusionMapPane(context: Context, scene: Scene): HTMLElement {
   const canvas = h("canvas", { class: "nn-photo", tabindex: 0, role: "application" });
-  const title = h("h4");
-  const reading = h("div", { class: "nn-soft nn-line", "aria-live": "polite" });
+  const title = heading();
+  const reading = h("span", { class: "nn-soft nn-line nn-name nn-grow", "aria-live": "polite" });
   const scale = legend();
   const progress = h("progress", { "aria-label": "positions computed" });
-  const count = h("span", { class: "nn-soft" });
-  const stop = h("button", { type: "button" }, "stop");
-  const how = h("div", { class: "nn-soft" });
+  const count = h("span", { class: "nn-soft nn-name" });
+  const stop = iconButton(Square, "stop");
   const slighter = h("div", { class: "nn-slight", hidden: true });
-  const pin = h("button", { type: "button" }, "pin for comparison");
   const other = h("canvas", { class: "nn-photo", role: "img", "aria-label": "pinned occlusion map" });
   const otherTitle = h("div", { class: "nn-soft" });
   const beside = h("div", { class: "nn-pinned", hidden: true });
   let pinned: OcclusionMap | null = null;
 
-  // The sizes that are available: every step of the slider, or those that the page holds.
-  const sizes = (): number[] => {
-    const [least, most, step] = context.get("sizes");
-    return (
-      bakedSizes() ?? Array.from({ length: Math.floor((most - least) / step) + 1 }, (_, index) => least + index * step)
-    );
-  };
-  /** What a saved page holds maps of. */
-  const baked = (index: 0 | 1): string[] | null => {
-    const pairs = context.choices("size|fill");
-    return pairs && [...new Set(pairs.map((pair) => pair.split("|")[index]))];
-  };
-  const bakedSizes = () =>
-    baked(0)
-      ?.map(Number)
-      .sort((a, b) => a - b) ?? null;
-  const bakedFills = () => baked(1);
-  const nearest = (size: number) => {
-    const all = sizes();
-    return all.reduce(
-      (best, candidate, index) => (Math.abs(candidate - size) < Math.abs(all[best] - size) ? index : best),
-      0,
-    );
-  };
-  const slider = h("input", { type: "range", "aria-label": "occluder's size" });
-  const sizeWords = h("output", { class: "nn-number" });
-  // A page's few sizes are unevenly spaced: there the slider counts them. Else its value is the size itself.
-  const placeSlider = () => {
-    const stored = bakedSizes();
-    const [least, most, step] = stored ? [0, stored.length - 1, 1] : context.get("sizes");
-    [slider.min, slider.max, slider.step] = [least, most, step].map(String);
-    slider.value = String(stored ? nearest(context.get("size")) : context.get("size"));
-    slider.setAttribute("aria-valuetext", `${context.get("size")} pixels`);
-  };
-  context.listen(slider, "input", () =>
-    context.set({ size: bakedSizes() ? sizes()[Number(slider.value)] : Number(slider.value) }),
-  );
-  if (sizes().length < 2) {
-    slider.disabled = true;
-    slider.title = NEEDS_KERNEL;
-  }
-  const fill = choice("fill", [], (value) => context.set({ fill: value }));
-  /** The fills that this image has, and the one that was given as a number or a colour. */
-  const fills = (): string[] => {
-    const named = context.get("fills") ?? FILLS.map(([value]) => value);
-    const fill = context.get("fill");
-    return named.includes(fill) ? named : [...named, fill];
-  };
-  const fillName = (value: string) => FILLS.find(([fill]) => fill === value)?.[1] ?? value;
-  context.watch(["fills", "fill"], () => {
-    const have = bakedFills();
-    fill.select.replaceChildren(
-      ...fills().map((value) =>
-        h("option", { value, disabled: have !== null && !have.includes(value) }, fillName(value)),
-      ),
-    );
-    fill.title = have && fills().some((value) => !have.includes(value)) ? NEEDS_KERNEL : "what the occluder shows";
-    fill.select.value = context.get("fill");
-  });
-  const shape = choice("", SHAPES, (value) => context.set({ shape: value }));
-  shape.select.setAttribute("aria-label", "shape");
   const score = choice(
     "show",
     [
@@ -109,7 +37,7 @@ export function occlusionMapPane(context: Context, scene: Scene): HTMLElement {
     (value) => context.set({ score: value }),
   );
   const definition = choice(
-    "",
+    "values",
     [
       ["position", "per position"],
       ["pixel", "per pixel"],
@@ -118,7 +46,6 @@ export function occlusionMapPane(context: Context, scene: Scene): HTMLElement {
   );
   definition.title =
     "per position: the score with the occluder there (Zeiler & Fergus); per pixel: its mean over the windows that cover a pixel (captum)";
-  definition.select.setAttribute("aria-label", "definition");
   context.listen(stop, "click", () => {
     if (context.get("busy")) context.request("cancel");
     else context.request("resume");
@@ -126,15 +53,15 @@ export function occlusionMapPane(context: Context, scene: Scene): HTMLElement {
 
   const keep = (map: OcclusionMap | null) => {
     pinned = map;
-    say(pin, pinned ? "unpin" : "pin for comparison");
+    pin.on(Boolean(map));
     draw();
   };
-  context.listen(pin, "click", () => keep(pinned ? null : scene.experiment.map));
+  const pin = toggle("pin this map for comparison", (on) => keep(on ? scene.experiment.map : null), Pin);
   // One click: this fill stays in sight, and the next one comes beside it.
   const compare = h("button", { type: "button" }, "compare fills");
   compare.title = "keeps this map in sight and shows that of another fill beside it: does the fill matter?";
   context.listen(compare, "click", () => {
-    const all = bakedFills() ?? fills();
+    const all = usableFills(context);
     const now = all.indexOf(context.get("fill"));
     keep(scene.experiment.map);
     context.set({ fill: all[(now + 1) % all.length] });
@@ -164,12 +91,8 @@ export function occlusionMapPane(context: Context, scene: Scene): HTMLElement {
     canvas.classList.toggle("nn-stale", stale(map));
     paint(canvas, map, limits);
     if (map?.has(scene.target)) {
-      scale.show(
-        limits,
-        scene.table(limits),
-        `change of ${noun()}; blue: hiding it lowers ${scene.label(scene.target)}`,
-        true,
-      );
+      const unit = `change of ${noun()}`;
+      scale.show(limits, scene.table(limits), unit, `${unit}; blue: hiding it lowers ${scene.label(scene.target)}`);
     }
     beside.hidden = !pinned;
     beside.replaceChildren(...(pinned ? [other, otherTitle] : []));
@@ -196,31 +119,20 @@ export function occlusionMapPane(context: Context, scene: Scene): HTMLElement {
     if (!map?.has(scene.target)) return;
     const change = values(map);
     const table = scene.table(limits);
+    // Opaque first, then as one picture: cells that overlap would show as a lattice where they do.
+    const layer = h("canvas", { width: onto.width, height: onto.height });
+    const over = layer.getContext("2d")!;
+    over.scale(onto.width / width, onto.height / height);
+    if (context.get("definition") === "pixel") drawPixels(over, change, width, height, limits, table);
+    else drawCells(over, map, change, limits, table);
     pen.globalAlpha = 0.82;
-    if (context.get("definition") === "pixel") {
-      for (let y = 0; y < height; y++) {
-        // Runs of equal colour: far fewer rectangles than pixels.
-        for (let x = 0; x < width; ) {
-          const value = change[y * width + x];
-          let end = x + 1;
-          while (end < width && change[y * width + end] === value) end++;
-          if (!Number.isNaN(value)) {
-            pen.fillStyle = css(colorOf(value, limits, table));
-            pen.fillRect(x, y, end - x, 1);
-          }
-          x = end;
-        }
-      }
-    } else drawCells(pen, map, change, limits, table);
+    pen.drawImage(layer, 0, 0, width, height);
     pen.globalAlpha = 1;
   };
 
   const tell = () => {
     const map = scene.experiment.map;
     say(title, `occlusion · ${scene.label(scene.target)}`);
-    placeSlider();
-    say(sizeWords, `${context.get("size")} px`);
-    shape.select.value = context.get("shape");
     score.select.value = context.get("score");
     definition.select.value = context.get("definition");
     const busy = context.live && Boolean(context.get("busy"));
@@ -241,35 +153,39 @@ export function occlusionMapPane(context: Context, scene: Scene): HTMLElement {
     );
     progress.hidden = !busy && (done >= total || !context.live);
     stop.hidden = !context.live || (!busy && (old || done >= total));
-    say(stop, busy ? "stop" : "continue");
+    rename(stop, busy ? "stop" : "continue");
+    stop.replaceChildren(icon(busy ? Square : Play));
     const kind = context.get("score");
     const slight =
       map && !old && done >= total && map.has(scene.target) && largestOf(map) < map.floor(scene.target, kind);
     say(slighter, slight ? `no position changes the ${noun()} by more than ${short(largestOf(map), 2)}` : "");
     slighter.hidden = !slight;
-    how.hidden = !map?.data.how;
-    say(how, old ? "" : (map?.data.how ?? ""));
+    count.title = old ? "" : (map?.data.how ?? "");
     canvas.setAttribute("aria-label", summary());
+    canvas.title = canvas.getAttribute("aria-label")!;
   };
 
   const summary = (): string => {
     const map = scene.experiment.map;
-    if (!map?.has(scene.target)) return "occlusion map, not computed yet";
-    const change = map.change(scene.target, "probability");
-    let worst = -1;
-    for (let at = 0; at < change.length; at++)
-      if (change[at] < (worst < 0 ? Number.POSITIVE_INFINITY : change[worst])) worst = at;
-    if (worst < 0) return "occlusion map, not computed yet";
-    const [row, column] = [Math.floor(worst / map.columns), worst % map.columns];
-    return `occlusion map: hiding ${map.data.size[0]} pixels at row ${map.data.tops[row]}, column ${map.data.lefts[column]} changes the ${meaningOf(context).noun ?? "probability"} of ${scene.label(scene.target)} the most, by ${difference(context, change[worst])}`;
+    const worst = map?.has(scene.target) ? map.lowest(scene.target) : null;
+    if (!map || !worst) return "occlusion map, not computed yet";
+    return `occlusion map: hiding ${map.data.size[0]} pixels at row ${map.data.tops[worst.row]}, column ${map.data.lefts[worst.column]} changes the ${meaningOf(context).noun ?? "probability"} of ${scene.label(scene.target)} the most, by ${difference(context, worst.change)}`;
   };
 
   const describe = () => {
     const map = scene.experiment.map;
     const occluder = context.get("occluder");
     const position = map && occluder && !stale(map) ? map.find(occluder[0], occluder[1]) : null;
+    count.hidden = Boolean(position) && progress.hidden;
     if (!map || !position) {
-      say(reading, "point at the map to read one position");
+      const worst = map?.has(scene.target) && !stale(map) ? map.lowest(scene.target) : null;
+      say(
+        reading,
+        worst
+          ? `lowest ${difference(context, worst.change)} at (${map!.data.tops[worst.row]}, ${map!.data.lefts[worst.column]})`
+          : "",
+      );
+      reading.title = "";
       return;
     }
     const kind = context.get("score");
@@ -280,7 +196,8 @@ export function occlusionMapPane(context: Context, scene: Scene): HTMLElement {
     const best = isProbability(context)
       ? `; most probable: ${scene.label(top.label)} ${amount(context, top.probability)}`
       : "";
-    say(reading, `hidden at (${occluder![0]}, ${occluder![1]}): ${number(clean)} → ${number(now)} (${by})${best}`);
+    say(reading, `${number(clean)} → ${number(now)} (${by}) at (${occluder![0]}, ${occluder![1]})${best}`);
+    reading.title = reading.textContent ?? "";
   };
 
   const go = (row: number, column: number) => {
@@ -316,33 +233,39 @@ export function occlusionMapPane(context: Context, scene: Scene): HTMLElement {
   context.onTheme(draw);
   context.watch(["photo"], () => {
     pinned = null;
-    say(pin, "pin for comparison");
+    pin.on(false);
   });
   const chosen: TraitName[] = ["occlusion_map", "target", "size", "fill", "shape", "score", "definition"];
   context.watch([...chosen, "photo"], draw);
-  context.watch([...chosen, "sizes", "busy", "labels", "meaning"], tell);
+  context.watch([...chosen, "busy", "labels", "meaning"], tell);
   context.watch(["meaning"], () => {
     score.hidden = !isProbability(context) || Boolean(meaningOf(context).averaged);
   });
-  context.watch([...chosen, "occluder"], describe);
-  const controls = h(
-    "div",
-    { class: "nn-side" },
-    !context.hides("size") && h("label", { class: "nn-control" }, "size", slider, sizeWords),
+  context.watch([...chosen, "occluder", "busy"], describe);
+  const shows = !context.hides("score");
+  const pins = !context.hides("pin");
+  const [usual, rare] = occluderControls(context, "occlusion_map");
+  const several = !context.hides("fill") && usableFills(context).length > 1;
+  const tools = toolbar(
+    [...usual, shows && score, pins && pin],
+    [...rare, shows && definition, pins && several && compare],
   );
-  const [fillsShown, several] = [!context.hides("fill"), (bakedFills() ?? fills()).length > 1];
-  const parts = [
-    controlRow(fillsShown && fill, fillsShown && context.live && shape),
-    context.hides("score") ? null : controlRow(score, definition),
-    scale.element,
-    slighter,
-    h("div", { class: "nn-row nn-progress" }, count, progress, stop),
-    how,
-    reading,
-    context.hides("pin") ? null : controlRow(pin, fillsShown && several && compare),
-  ];
-  controls.append(...parts.filter((part): part is HTMLElement => part !== null));
-  return h("div", {}, title, h("div", { class: "nn-beside" }, canvas, beside, controls));
+  const picture = h("div", { class: "nn-beside" }, h("div", { class: "nn-framed" }, canvas, slighter), beside);
+  return picturePane(title, picture, [scale.element], [reading, count, progress, stop], tools);
+}
+
+/** A value per pixel. */
+function drawPixels(
+  pen: CanvasRenderingContext2D,
+  change: Float32Array,
+  width: number,
+  height: number,
+  limits: Limits,
+  table: Uint32Array,
+): void {
+  const shown = Uint32Array.from(change, (value) => (Number.isNaN(value) ? 0 : colorOf(value, limits, table)));
+  pen.imageSmoothingEnabled = false;
+  pen.drawImage(textured(shown, height, width), 0, 0, width, height);
 }
 
 /** A cell around the centre of the occluder at each computed position; where positions are still missing, larger. */
@@ -377,7 +300,7 @@ function drawCells(
   rows.forEach((row, y) => {
     columns.forEach((column, x) => {
       pen.fillStyle = css(colorOf(valueAt(row, column), limits, table));
-      pen.fillRect(across[x][0], down[y][0], across[x][1] - across[x][0] + 0.3, down[y][1] - down[y][0] + 0.3);
+      pen.fillRect(across[x][0], down[y][0], across[x][1] - across[x][0] + 0.5, down[y][1] - down[y][0] + 0.5);
     });
   });
 }

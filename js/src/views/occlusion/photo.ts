@@ -1,43 +1,49 @@
 // The photograph with the occluder that follows the mouse, and what the model says then.
 
+import { Check, Eraser, Trash2 } from "lucide";
 import { outlineReceptiveField } from "../../draw/receptive_field.ts";
 import type { Context } from "../../model/context.ts";
 import { amount } from "../../model/meaning.ts";
 import type { Scene } from "../../model/scene.ts";
-import { imageButtons } from "../../shell/images.ts";
+import { openButton, webcamButton } from "../../shell/images.ts";
 import { Brush } from "../../ui/brush.ts";
+import { iconButton, toggle, toolbar } from "../../ui/controls.ts";
 import { h, say, sized } from "../../ui/dom.ts";
+import { heading, picturePane } from "../../ui/pane.ts";
+import { occluderControls } from "./occluder.ts";
 
 export function photoPane(context: Context, scene: Scene): HTMLElement {
   const canvas = h("canvas", { class: "nn-photo", tabindex: 0, role: "application" });
+  const title = heading();
   const reading = h("div", { class: "nn-reading" });
+  const below = h("span", { class: "nn-soft nn-name nn-grow" });
   const live = h("div", { class: "nn-sr", "aria-live": "polite" });
   let pinned = false;
   const brush = new Brush();
-  const hand = h("button", { type: "button", "aria-pressed": "false" }, "paint a mask");
-  const erase = h("button", { type: "button", "aria-pressed": "false", hidden: true }, "erase");
-  const clear = h("button", { type: "button", hidden: true }, "clear");
   const paints = context.live && !context.hides("paint");
-  const tools = paints ? h("div", { class: "nn-row" }, hand, erase, clear) : null;
+  const hand = toggle("paint a mask", (on) => byHand(on));
   hand.title = "hide a region by painting over it";
-  const notes = h("div", { class: "nn-soft" });
-  const pressed = (button: HTMLElement) => button.getAttribute("aria-pressed") === "true";
-  const press = (button: HTMLElement, on: boolean) => button.setAttribute("aria-pressed", String(on));
+  const erase = toggle("erase", (on) => erase.on(on), Eraser);
+  const clear = iconButton(Trash2, "clear", () => byHand(true));
+  const done = iconButton(Check, "end painting", () => byHand(false));
+  const [usual, rare] = occluderControls(context, "photo");
+  const tools = toolbar(
+    [...usual, ...(paints ? [erase, clear, done] : []), openButton(context)],
+    [...rare, paints && hand, webcamButton(context)],
+  );
   const paint = () => {
     draw();
     context.set({ mask: brush.packed() });
   };
   const byHand = (on: boolean) => {
-    press(hand, on);
-    press(erase, false);
-    erase.hidden = clear.hidden = !on;
+    hand.on(on);
+    erase.on(false);
+    erase.hidden = clear.hidden = done.hidden = !on;
+    for (const control of usual.slice(1)) control.hidden = on; // the fill makes room for the tools
     brush.start(image().height, image().width);
     context.set({ occluder: null, mask: null });
     draw();
   };
-  context.listen(hand, "click", () => byHand(!pressed(hand)));
-  context.listen(erase, "click", () => press(erase, !pressed(erase)));
-  context.listen(clear, "click", () => byHand(true));
 
   const size = () => context.get("size");
   const image = () => context.get("photo");
@@ -63,16 +69,16 @@ export function photoPane(context: Context, scene: Scene): HTMLElement {
     ];
   };
   context.listen(canvas, "pointermove", (event: PointerEvent) => {
-    if (!pressed(hand)) {
+    if (!hand.pressed) {
       if (!pinned) move(...point(event));
-    } else if (brush.to(...point(event), event.buttons & 1 ? size() / 2 : 0, !pressed(erase))) paint();
+    } else if (brush.to(...point(event), event.buttons & 1 ? size() / 2 : 0, !erase.pressed)) paint();
     else draw();
   });
   context.listen(canvas, "pointerdown", (event: PointerEvent) => {
-    if (pressed(hand)) {
+    if (hand.pressed) {
       if (event.isPrimary) canvas.setPointerCapture?.(event.pointerId);
       brush.lift();
-      if (brush.to(...point(event), size() / 2, !pressed(erase))) paint();
+      if (brush.to(...point(event), size() / 2, !erase.pressed)) paint();
       return;
     }
     pinned = !pinned;
@@ -80,16 +86,16 @@ export function photoPane(context: Context, scene: Scene): HTMLElement {
     draw();
   });
   context.listen(canvas, "pointerleave", () => {
-    if (pressed(hand)) brush.lift();
+    if (hand.pressed) brush.lift();
     else if (!pinned) context.set({ occluder: null });
-    if (pressed(hand)) draw();
+    if (hand.pressed) draw();
   });
   context.listen(canvas, "keydown", (event: KeyboardEvent) => {
     const step = context.live ? Math.max(1, Math.round(context.get("stride") / 2)) : context.get("stride");
     const [dy, dx] = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key] ?? [
       0, 0,
     ];
-    if (pressed(hand)) {
+    if (hand.pressed) {
       if (event.key !== "Escape") return;
       byHand(false);
     } else if (event.key === "Escape") {
@@ -113,7 +119,7 @@ export function photoPane(context: Context, scene: Scene): HTMLElement {
     pen.scale(scale, scale);
     const photo = scene.photo.image;
     if (photo) pen.drawImage(photo, 0, 0, width, height);
-    if (pressed(hand)) {
+    if (hand.pressed) {
       const layer = h("canvas", { width: Math.round(width * scale), height: Math.round(height * scale) });
       const over = layer.getContext("2d")!;
       over.scale(scale, scale);
@@ -154,6 +160,7 @@ export function photoPane(context: Context, scene: Scene): HTMLElement {
     const after = occluder || masked ? (now === null || now === undefined ? " → …" : ` → ${amount(context, now)}`) : "";
     const text = `${name} ${clean === undefined ? "…" : amount(context, clean)}${after}`;
     say(reading, text);
+    reading.title = text;
     reading.classList.toggle("nn-stale", Boolean(occluder || masked) && !under);
     const where = occluder
       ? `, occluder of ${size()} pixels at row ${occluder[0]}, column ${occluder[1]}`
@@ -171,9 +178,11 @@ export function photoPane(context: Context, scene: Scene): HTMLElement {
   scene.selected.onHover(draw);
   context.watch(["photo"], () => {
     // How the image became the input: turned upright, converted, drawn at random.
-    say(notes, (context.get("photo").notes ?? []).join("; "));
-    notes.hidden = !notes.textContent;
-    if (pressed(hand)) byHand(true); // another image: nothing of it is hidden
+    say(title, image().name);
+    title.title = image().shown_as;
+    say(below, (image().notes ?? []).join("; ") || image().shown_as);
+    below.title = below.textContent ?? "";
+    if (hand.pressed) byHand(true); // another image: nothing of it is hidden
   });
   context.watch(["photo", "occluder", "size", "fill", "fill_color", "shape", "position", "receptive_fields"], draw);
   context.watch(
@@ -193,7 +202,8 @@ export function photoPane(context: Context, scene: Scene): HTMLElement {
     ],
     read,
   );
-  return h("div", {}, canvas, reading, notes, live, tools, imageButtons(context));
+  erase.hidden = clear.hidden = done.hidden = true;
+  return picturePane(title, canvas, [reading, live], [below], tools);
 }
 
 function path(pen: CanvasRenderingContext2D, shape: string, top: number, left: number, size: number): void {

@@ -3,28 +3,29 @@
 import type { Context } from "../../model/context.ts";
 import { isProbability, meaningOf } from "../../model/meaning.ts";
 import type { Scene } from "../../model/scene.ts";
-import { h, say, sized } from "../../ui/dom.ts";
+import { h, onResize, say, sized } from "../../ui/dom.ts";
 import { short } from "../../ui/format.ts";
+import { heading } from "../../ui/pane.ts";
 
-const [WIDTH, HEIGHT] = [232, 128];
-const EDGE = { left: 34, right: 8, top: 8, bottom: 30 };
+const EDGE = { left: 34, right: 10, top: 8, bottom: 30 };
 
 export function sizeCurvePane(context: Context, scene: Scene): HTMLElement {
-  const title = h("h4");
+  const title = heading();
   const canvas = h("canvas", { class: "nn-curve", role: "img" });
-  const empty = h("div", { class: "nn-soft" });
+  const empty = h("div", { class: "nn-soft nn-empty" });
+  const stage = h("div", { class: "nn-fill" }, canvas, empty);
 
   const draw = () => {
     const kind = context.get("score");
     const curve = scene.experiment.curve;
-    say(title, `by size · ${scene.label(scene.target)}`);
+    const place = scene.experiment.curvePlace;
+    const where = context.get("occluder") ? "" : ", at the lowest place of the map";
+    say(title, `by occluder size${place ? ` at (${place.join(", ")})` : ""}`);
+    title.title = `${scene.label(scene.target)} with occluders of other sizes${where}`;
     canvas.hidden = !curve;
     canvas.setAttribute("aria-label", `${kind} by the occluder's size`);
     empty.hidden = Boolean(curve);
-    say(
-      empty,
-      context.get("occluder") ? "computing…" : "place the occluder to see what larger and smaller ones would do there",
-    );
+    say(empty, context.live ? "computing…" : "place the occluder to see what larger and smaller ones would do there");
     if (!curve) return;
     const values = curve.score(kind).map((value) => value ?? Number.NaN);
     const { classes, [kind]: clean } = context.get("scores");
@@ -33,12 +34,13 @@ export function sizeCurvePane(context: Context, scene: Scene): HTMLElement {
     const shares = kind === "probability" && isProbability(context);
     const [low, high] = shares ? [0, 1] : [Math.min(...all), Math.max(...all, Math.min(...all) + 1e-6)];
     const [least, most] = [curve.sizes[0], curve.sizes[curve.sizes.length - 1]];
-    const pen = sized(canvas, WIDTH, HEIGHT);
+    const [width, height] = [stage.clientWidth || 216, stage.clientHeight || 112];
+    const pen = sized(canvas, width, height);
     const color = (name: string) => context.color(name);
     // Sizes by their logarithm: doubling is one step.
     const x = (size: number) =>
-      EDGE.left + (Math.log(size / least) / Math.log(most / least || 2)) * (WIDTH - EDGE.left - EDGE.right);
-    const y = (value: number) => EDGE.top + (1 - (value - low) / (high - low)) * (HEIGHT - EDGE.top - EDGE.bottom);
+      EDGE.left + (Math.log(size / least) / Math.log(most / least || 2)) * (width - EDGE.left - EDGE.right);
+    const y = (value: number) => EDGE.top + (1 - (value - low) / (high - low)) * (height - EDGE.top - EDGE.bottom);
     pen.font = "11px system-ui, sans-serif";
     pen.fillStyle = color("--nn-dim");
     pen.strokeStyle = color("--nn-line");
@@ -48,7 +50,7 @@ export function sizeCurvePane(context: Context, scene: Scene): HTMLElement {
     for (const tick of [low, (low + high) / 2, high]) {
       pen.beginPath();
       pen.moveTo(EDGE.left, Math.round(y(tick)) + 0.5);
-      pen.lineTo(WIDTH - EDGE.right, Math.round(y(tick)) + 0.5);
+      pen.lineTo(width - EDGE.right, Math.round(y(tick)) + 0.5);
       pen.stroke();
       pen.fillText(shares ? tick.toFixed(1) : short(tick, 2), EDGE.left - 5, y(tick));
     }
@@ -57,21 +59,21 @@ export function sizeCurvePane(context: Context, scene: Scene): HTMLElement {
     let free = 0;
     for (const size of curve.sizes) {
       const half = pen.measureText(String(size)).width / 2;
-      const at = Math.min(Math.max(x(size), EDGE.left), WIDTH - half);
+      const at = Math.min(Math.max(x(size), EDGE.left), width - half);
       if (at - half < free) continue;
-      pen.fillText(String(size), at, HEIGHT - EDGE.bottom + 4);
+      pen.fillText(String(size), at, height - EDGE.bottom + 4);
       free = at + half + 6;
     }
     pen.textAlign = "right";
-    pen.fillText("pixels", WIDTH - EDGE.right, HEIGHT - 12);
+    pen.fillText("pixels", width - EDGE.right, height - 12);
     pen.textAlign = "left";
-    pen.fillText(isProbability(context) ? kind : (meaningOf(context).noun ?? "value"), 0, HEIGHT - 12);
+    pen.fillText(isProbability(context) ? kind : (meaningOf(context).noun ?? "value"), 0, height - 12);
     if (before !== undefined) {
       pen.setLineDash([3, 3]);
       pen.strokeStyle = color("--nn-ink");
       pen.beginPath();
       pen.moveTo(EDGE.left, y(before));
-      pen.lineTo(WIDTH - EDGE.right, y(before));
+      pen.lineTo(width - EDGE.right, y(before));
       pen.stroke();
       pen.setLineDash([]);
     }
@@ -96,8 +98,21 @@ export function sizeCurvePane(context: Context, scene: Scene): HTMLElement {
   };
   context.onTheme(draw);
   context.watch(
-    ["size_curve", "occluder", "target", "score", "scores", "meaning", "size", "fill", "shape", "labels"],
+    [
+      "size_curve",
+      "occluder",
+      "occlusion_map",
+      "target",
+      "score",
+      "scores",
+      "meaning",
+      "size",
+      "fill",
+      "shape",
+      "labels",
+    ],
     draw,
   );
-  return h("div", {}, title, canvas, empty);
+  onResize(context, stage, draw);
+  return h("div", { class: "nn-grows" }, title, stage);
 }

@@ -4,8 +4,10 @@ import { type Context, NEEDS_KERNEL } from "../../model/context.ts";
 import { amount } from "../../model/meaning.ts";
 import type { Scene } from "../../model/scene.ts";
 import { hasFailed } from "../../model/selected.ts";
-import { choice, h, say } from "../../ui/dom.ts";
+import { choice, toolbar } from "../../ui/controls.ts";
+import { h, say } from "../../ui/dom.ts";
 import { percent, signed } from "../../ui/format.ts";
+import { heading } from "../../ui/pane.ts";
 import { heldWords } from "../../ui/unit_links.ts";
 
 export function ablationPane(context: Context, scene: Scene): HTMLElement {
@@ -104,14 +106,5 @@ export function ablationPane(context: Context, scene: Scene): HTMLElement {
   };
   context.watch(["ablation", "layer", "unit", "labels", "replacement"], draw);
   context.watch(["dataset_ablation", "search", "layer", "unit", "labels"], drawAll);
-  return h(
-    "div",
-    {},
-    h("h4", {}, "ablation"),
-    h("div", { class: "nn-row" }, replacement, all, progress),
-    list,
-    verdict,
-    overWords,
-    over,
-  );
+  return h("div", {}, heading("ablation"), list, verdict, overWords, over, toolbar([all, progress], [replacement]));
 }

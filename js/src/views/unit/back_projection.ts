@@ -1,5 +1,6 @@
 // How the unit's activation depends on each pixel; or, for a unit that is kept, on the selected layer.
 
+import { Blend, ZoomIn } from "lucide";
 import { legend } from "../../draw/legend.ts";
 import { coloured, flat, limitsIn, type Signed, smoothed, tabled } from "../../draw/signed.ts";
 import { i8 } from "../../model/arrays.ts";
@@ -7,17 +8,19 @@ import { type Context, NEEDS_KERNEL } from "../../model/context.ts";
 import type { Scene } from "../../model/scene.ts";
 import { hasFailed } from "../../model/selected.ts";
 import type { BackProjectionPayload } from "../../model/traits.ts";
-import { choice, h, say, sized, textured, toggle } from "../../ui/dom.ts";
+import { choice, toggle, toolbar } from "../../ui/controls.ts";
+import { h, say, sized, textured } from "../../ui/dom.ts";
 import { reducedWords, short } from "../../ui/format.ts";
+import { heading, picturePane } from "../../ui/pane.ts";
 import { heldWords, unitLinks } from "../../ui/unit_links.ts";
 
 const SIDE = 320;
 const RULES = ["gradient", "input × gradient", "deconvnet", "guided backprop"] as const;
 
 export function backProjectionPane(context: Context, scene: Scene): HTMLElement {
-  const title = h("h4");
+  const title = heading();
   const canvas = h("canvas", { class: "nn-photo nn-plain", role: "img" });
-  const words = h("div", { class: "nn-soft" });
+  const words = h("span", { class: "nn-soft nn-name" });
   const empty = h("div", { class: "nn-soft nn-warning", hidden: true });
   const scale = legend();
   const leaning = h("div", { class: "nn-links" });
@@ -45,20 +48,24 @@ export function backProjectionPane(context: Context, scene: Scene): HTMLElement 
     ],
     (value) => context.set({ back_projection_display: value }),
   );
-  const smooth = toggle("smooth", (on) => context.set({ smooth: on }));
+  const smooth = toggle("smooth", (on) => context.set({ smooth: on }), Blend);
   const keep = toggle("keep this unit", (on) =>
     context.set({ origin: on ? { layer: context.get("layer"), unit: context.get("unit") } : null }),
   );
   keep.title = "then choose an earlier layer to see what the kept unit receives from it";
 
   let zoomed = true;
-  const zoom = toggle("zoom", (on) => {
-    zoomed = on;
-    zoom.on(on);
-    draw();
-  });
+  const zoom = toggle(
+    "zoom",
+    (on) => {
+      zoomed = on;
+      zoom.on(on);
+      draw();
+    },
+    ZoomIn,
+  );
   zoom.on(true);
-  zoom.title = "only the receptive field of this position";
+  zoom.title = "zoom: only the receptive field of this position";
 
   /** What the place that is followed back sees, with a margin, where that is a small part: [top, left, rows, columns]. */
   const near = (
@@ -157,6 +164,7 @@ export function backProjectionPane(context: Context, scene: Scene): HTMLElement 
     const reduced = step > 1 ? ` · downsampled: ${reducedWords(step)}` : "";
     const nothing = signed.largest === 0 ? "all zero (where a rectifier is off, nothing passes back): " : "";
     say(words, `${nothing}${projection.words}${where}${reduced}`);
+    words.title = words.textContent ?? "";
     canvas.setAttribute("aria-label", words.textContent ?? "");
     unitLinks(
       context,
@@ -188,17 +196,14 @@ export function backProjectionPane(context: Context, scene: Scene): HTMLElement 
     draw,
   );
   context.watch(["rule", "start", "back_projection_display", "smooth", "origin", "layer", "unit"], tell);
-  return h(
-    "div",
-    {},
+  const picture = h("div", { class: "nn-framed" }, canvas, empty);
+  const made = picturePane(
     title,
-    h("div", { class: "nn-row" }, rule, start),
-    canvas,
-    h("div", { class: "nn-row" }, look, smooth, zoom, keep),
-    scale.element,
-    words,
-    empty,
-    leans,
-    leaning,
+    picture,
+    [scale.element],
+    [words],
+    toolbar([rule, start, zoom], [look, smooth, keep]),
   );
+  made.append(leans, leaning);
+  return made;
 }

@@ -10,23 +10,24 @@ import { hasFailed } from "../../model/selected.ts";
 import type { Kernels } from "../../model/traits.ts";
 import { h, say, sized, textured } from "../../ui/dom.ts";
 import { short, signed } from "../../ui/format.ts";
+import { heading } from "../../ui/pane.ts";
 import { heldWords, unitLinks } from "../../ui/unit_links.ts";
 
 export function connectionsPane(context: Context, scene: Scene): HTMLElement {
-  const total = h("div");
+  const total = h("div", { class: "nn-name" });
   const below = h("div", { class: "nn-links" });
   const others = h("div", { class: "nn-soft" });
   const above = h("div", { class: "nn-links" });
-  const usedFor = h("div");
+  const usedFor = h("div", { class: "nn-name" });
   const empty = h("div", { class: "nn-soft nn-warning", hidden: true });
   const canvas = h("canvas", { class: "nn-mosaic nn-plain", role: "img" });
-  const kernelWords = h("div", { class: "nn-soft" });
+  const kernelWords = h("div", { class: "nn-name" });
   const scale = legend();
   const body = h("div", { class: "nn-halves" });
   body.append(
-    h("div", { class: "nn-pane" }, total, below, others),
-    h("div", { class: "nn-pane" }, usedFor, above),
-    h("div", { class: "nn-pane" }, kernelWords, h("div", { class: "nn-stage" }, canvas), scale.element),
+    h("div", { class: "nn-part" }, total, below, others),
+    h("div", { class: "nn-part" }, usedFor, above),
+    h("div", { class: "nn-part" }, kernelWords, h("div", {}, canvas), scale.element),
   );
 
   const draw = () => {
@@ -50,12 +51,11 @@ export function connectionsPane(context: Context, scene: Scene): HTMLElement {
       others,
       `${connections.more > 0 ? `${connections.more} others ${signed(connections.others)}, ` : ""}${rest} ${signed(connections.rest)}; together ${short(connections.total)}`,
     );
-    say(
-      usedFor,
-      connections.outputs.length
-        ? "used by these units; the number is what each would lose without it, at the most affected position"
-        : "no later operation combines it with others",
-    );
+    say(usedFor, connections.outputs.length ? "used by these units" : "no later operation combines it with others");
+    total.title = total.textContent ?? "";
+    usedFor.title = connections.outputs.length
+      ? "the number is what each would lose without this unit, at the most affected position"
+      : "";
     unitLinks(context, above, connections.outputs);
     drawKernels(connections.kernels);
   };
@@ -93,5 +93,5 @@ export function connectionsPane(context: Context, scene: Scene): HTMLElement {
 
   context.onTheme(draw);
   context.watch(["connections", "layer", "unit"], draw);
-  return h("div", {}, h("h4", {}, "inputs and outputs of this unit"), body, empty);
+  return h("div", {}, heading("inputs and outputs of this unit"), body, empty);
 }

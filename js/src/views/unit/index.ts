@@ -1,7 +1,7 @@
 import type { Context } from "../../model/context.ts";
 import type { Scene } from "../../model/scene.ts";
 import { call, displayOptions, layerOptions, quoted, targetOption } from "../../shell/code.ts";
-import { grid, pane, view } from "../../shell/frame.ts";
+import { pane, rowsOf, view } from "../../shell/frame.ts";
 import { barsPane } from "../../ui/bars.ts";
 import { layersPane } from "../activations/layers.ts";
 import { unitPane } from "../activations/unit.ts";
@@ -20,16 +20,16 @@ const ablation = pane("ablation", "the scores without the unit", ablationPane);
 
 const unit = view({
   name: "unit",
-  columns: [
+  rows: [
     [
       pane("input", "what the network is shown", inputPane),
-      pane("bars", "most probable classes", barsPane),
-      pane("layers", "layer picker", layersPane),
+      pane("unit", "selected unit", unitPane),
+      backProjection,
+      synthesis,
     ],
-    [pane("unit", "selected unit", unitPane), ablation],
-    [backProjection, synthesis],
+    [pane("layers", "layer picker", layersPane), examples, pane("bars", "most probable classes", barsPane)],
+    [connections, ablation],
   ],
-  below: [grid("wide", [[examples], [connections]])],
   keys: [
     ["picture: click", "choose the position of the unit's map that sees it"],
     ["picture: Esc", "stop drawing, or clear the position"],
@@ -54,8 +54,14 @@ const unit = view({
 
 /** The card alone, inside another view of the same model. */
 function renderCard(context: Context, scene: Scene): HTMLElement[] {
-  const panes = [grid("card", [[backProjection, ablation], [examples], [synthesis]]), grid("wide", [[connections]])];
-  return panes.map((make) => make(context, scene));
+  return rowsOf(
+    [
+      [backProjection, synthesis, examples],
+      [connections, ablation],
+    ],
+    context,
+    scene,
+  );
 }
 
 export default { ...unit, renderCard };

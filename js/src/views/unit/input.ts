@@ -1,16 +1,20 @@
 // What the network is shown: the picture with what the unit sees of it, and a pencil to change it.
 
+import { Eraser, Pencil, Trash2 } from "lucide";
 import { outlineReceptiveField } from "../../draw/receptive_field.ts";
 import type { Context } from "../../model/context.ts";
 import { amount } from "../../model/meaning.ts";
 import type { Scene } from "../../model/scene.ts";
-import { imageButtons } from "../../shell/images.ts";
-import { h, row, say, sized, toggle } from "../../ui/dom.ts";
+import { openButton, webcamButton } from "../../shell/images.ts";
+import { iconButton, toggle, toolbar } from "../../ui/controls.ts";
+import { h, say, sized } from "../../ui/dom.ts";
+import { heading, picturePane } from "../../ui/pane.ts";
 
 export function inputPane(context: Context, scene: Scene): HTMLElement {
   const canvas = h("canvas", { class: "nn-photo", tabindex: 0, role: "application" });
   const reading = h("div", { class: "nn-reading", "aria-live": "polite" });
-  const seen = h("div", { class: "nn-soft nn-line" });
+  const title = heading();
+  const seen = h("span", { class: "nn-soft nn-line nn-name" });
   const paper = h("canvas");
   let drawing = false;
   let last: [number, number] | null = null;
@@ -19,12 +23,12 @@ export function inputPane(context: Context, scene: Scene): HTMLElement {
 
   const picture = () => context.get("photo");
   const paints = context.live && !context.hides("paint");
-  const draws = toggle("draw", (on) => begin(on));
-  const eraser = toggle("erase", (on) => eraser.on(on));
-  const blank = h("button", { type: "button" }, "empty");
+  const draws = toggle("draw", (on) => begin(on), Pencil);
+  const eraser = toggle("erase", (on) => eraser.on(on), Eraser);
+  const blank = iconButton(Trash2, "clear");
   const ink = h("input", { type: "color", value: "#ffffff", "aria-label": "the pencil's colour" });
   const wide = h("input", { type: "range", min: 1, max: 12, step: 0.5, "aria-label": "the pencil's width" });
-  const tools = h("div", { class: "nn-row" }, ink, wide, eraser, blank);
+  const tools = h("span", { class: "nn-tools" }, ink, wide, eraser, blank);
   tools.hidden = true;
   draws.title = "draw on the picture; the network runs after every stroke";
 
@@ -141,7 +145,7 @@ export function inputPane(context: Context, scene: Scene): HTMLElement {
       seen,
       field
         ? `(${at.join(", ")}) sees ${field[2] - field[0] + 1} × ${field[3] - field[1] + 1} pixels`
-        : "point here or at the unit's map to see the receptive field",
+        : picture().shown_as,
     );
   };
   const read = () => {
@@ -154,9 +158,11 @@ export function inputPane(context: Context, scene: Scene): HTMLElement {
   scene.photo.onLoad(draw);
   scene.selected.onHover(draw);
   context.watch(["photo"], () => {
+    say(title, picture().name);
     if (drawing && picture().name !== "drawing") begin(false); // another image came
   });
   context.watch(["photo", "position", "receptive_fields", "layer"], draw);
   context.watch(["scores", "labels", "photo"], read);
-  return h("div", {}, canvas, reading, seen, row(paints && draws, paints && tools), imageButtons(context));
+  const bar = toolbar([...(paints ? [draws, tools] : []), openButton(context)], [webcamButton(context)]);
+  return picturePane(title, canvas, [reading], [seen], bar);
 }

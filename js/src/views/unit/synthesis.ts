@@ -3,13 +3,16 @@
 import { u8 } from "../../model/arrays.ts";
 import { type Context, NEEDS_KERNEL } from "../../model/context.ts";
 import type { Scene } from "../../model/scene.ts";
-import { choice, h, pictured, say, sized } from "../../ui/dom.ts";
+import { choice, toolbar } from "../../ui/controls.ts";
+import { h, pictured, say, sized } from "../../ui/dom.ts";
 import { short } from "../../ui/format.ts";
+import { heading, picturePane } from "../../ui/pane.ts";
 
 export function synthesisPane(context: Context, scene: Scene): HTMLElement {
   const pictures = h("div", { class: "nn-gallery" });
   const words = h("div", { "aria-live": "polite" });
   const against = h("div", { class: "nn-soft" });
+  const waiting = h("div", { class: "nn-soft nn-empty" });
   const progress = h("progress", { max: 1, hidden: true });
   const go = h("button", { type: "button" }, "synthesise");
   const goal = choice(
@@ -41,7 +44,7 @@ export function synthesisPane(context: Context, scene: Scene): HTMLElement {
       input.value = String(value);
       context.set({ [name]: value });
     });
-    return { input, label: h("label", { class: "nn-control" }, name, input) };
+    return { input, label: h("label", { class: "nn-control" }, h("span", { class: "nn-label" }, name), input) };
   };
   const [steps, seed] = [number("steps", 8, 1024), number("seed", 0, 999999)];
   const negative = choice(
@@ -79,14 +82,14 @@ export function synthesisPane(context: Context, scene: Scene): HTMLElement {
     const asked = frame?.recipe === context.get("recipe") && frame.negative === context.get("negative");
     pictures.classList.toggle("nn-stale", !mine || !asked || frame.pictures.length !== context.get("count"));
     pictures.hidden = !frame;
+    waiting.hidden = Boolean(frame);
+    say(
+      waiting,
+      running()
+        ? "waiting for the first frame…"
+        : "synthesise makes an image that maximises the unit's activation, from noise; it takes a few seconds",
+    );
     if (payload?.error) say(words, payload.error);
-    else if (!frame)
-      say(
-        words,
-        running()
-          ? "waiting for the first frame…"
-          : "An image that maximises the unit's activation, made from noise; takes a few seconds.",
-      );
     if (!payload || !frame) {
       against.hidden = true;
       return;
@@ -152,15 +155,7 @@ export function synthesisPane(context: Context, scene: Scene): HTMLElement {
     ],
     draw,
   );
-  return h(
-    "div",
-    {},
-    h("h4", {}, "synthesis"),
-    h("div", { class: "nn-row" }, goal, recipe),
-    h("div", { class: "nn-row" }, several, steps.label, seed.label, negative),
-    h("div", { class: "nn-row" }, go, progress),
-    pictures,
-    words,
-    against,
-  );
+  const tools = toolbar([go, goal, progress], [recipe, several, steps.label, seed.label, negative]);
+  const picture = h("div", { class: "nn-framed nn-synthesis" }, pictures, waiting);
+  return picturePane(heading("synthesis"), picture, [words, against], [], tools);
 }

@@ -3,6 +3,7 @@
 import type { Context } from "../model/context.ts";
 import { meaningOf } from "../model/meaning.ts";
 import type { Meaning } from "../model/traits.ts";
+import { choice } from "./controls.ts";
 import { h, say } from "./dom.ts";
 
 type Task = Meaning["task"];
@@ -14,35 +15,30 @@ const TASKS: Record<Task, string> = {
   regression: "a quantity",
 };
 
-export function meaningRow(context: Context): HTMLElement {
-  const words = h("span", { class: "nn-soft" });
-  const task = h("select", { "aria-label": "what the scores mean" });
+/** The words, where they are not those of every classifier, and the controls to read the scores in another way. */
+export function meaningControls(context: Context): { words: HTMLElement; controls: HTMLElement[] } {
+  const words = h("div", { class: "nn-soft" });
+  const task = choice("the scores are", [], (value: Task) => context.set({ read_as: { task: value, logits: null } }));
+  task.select.setAttribute("aria-label", "what the scores mean");
   const isProbability = h("input", { type: "checkbox" });
   const label = h("label", { class: "nn-control" }, isProbability, "outputs probabilities");
   label.title = "the model has applied its softmax or sigmoid already";
-  const choices = h("span", { class: "nn-row" }, task, label);
-  choices.hidden = !context.live || context.hides("meaning");
-  context.listen(task, "change", () => context.set({ read_as: { task: task.value as Task, logits: null } }));
   context.listen(isProbability, "change", () =>
     context.set({ read_as: { task: meaningOf(context).task, logits: !isProbability.checked } }),
   );
-  const row = h("div", { class: "nn-row" }, choices, words);
+  const controls = context.live && !context.hides("meaning") ? [task, label] : [];
   context.watch(["meaning", "read_as"], () => {
     const meaning = meaningOf(context);
     const tasks = meaning.tasks ?? [];
-    if ([...task.options].map((option) => option.value).join() !== tasks.join())
-      task.replaceChildren(...tasks.map((value) => h("option", { value }, TASKS[value])));
-    task.value = meaning.task ?? "";
+    if ([...task.select.options].map((option) => option.value).join() !== tasks.join())
+      task.select.replaceChildren(...tasks.map((value) => h("option", { value }, TASKS[value])));
+    task.select.value = meaning.task ?? "";
     isProbability.checked = meaning.logits === false;
     label.hidden = meaning.task === "regression";
     const text = (meaning.words ?? "").replace(/^\w+: /, "");
-    say(
-      words,
-      choices.hidden && meaning.task !== "multiclass" ? `${meaning.task ? TASKS[meaning.task] : ""}: ${text}` : "",
-    );
-    choices.title = `${meaning.words ?? ""} (${meaning.why ?? ""})`;
-    words.title = choices.title;
-    row.hidden = choices.hidden && !words.textContent;
+    say(words, meaning.task && meaning.task !== "multiclass" ? `${TASKS[meaning.task]}: ${text}` : "");
+    task.title = words.title = `${meaning.words ?? ""} (${meaning.why ?? ""})`;
+    words.hidden = !words.textContent;
   });
-  return row;
+  return { words, controls };
 }
