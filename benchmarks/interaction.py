@@ -100,7 +100,8 @@ OCCLUDER = """async ([x, y]) => {
 }"""
 SIZE = """async place => {
     const canvas = pane('occlusion_map').querySelector('canvas'), photo = pane('photo');
-    const slider = photo.querySelector('input[type=range]'), output = photo.querySelector('output'), size = 4 * (+place + 1);
+    const slider = photo.querySelector('input[type=range]'), output = photo.querySelector('output');
+    const size = 4 * (+place + 1);
     return await timed(
         () => { slider.value = size; slider.dispatchEvent(new Event('input')); },
         () => !canvas.classList.contains('nn-stale') && output.textContent === `${size} px`);

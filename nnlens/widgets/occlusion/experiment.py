@@ -98,7 +98,7 @@ class ExperimentPart(Part):
         return replace(known.snapshot(), target=self.selection.target)
 
     def lowest(self) -> payloads.Position | None:
-        """(top, left) of the occluder that lowers the target's probability the most; None before the map is complete."""
+        """(top, left) where hiding lowers the target's probability the most; None before the map is complete."""
         known = self._known(self.sample, self.key)
         if known is None or not known.complete:
             return None
