@@ -41,7 +41,7 @@ class Exported(Protocol):
     _esm: Any
     _css: Any
 
-    def state(self, room: int) -> dict[str, Any]:
+    def page_state(self, room: int) -> dict[str, Any]:
         """The traits that a page starts from, reduced to about `room` bytes."""
 
     def bake(self, budget: int, *, whole: bool) -> list[Response]:
@@ -105,14 +105,17 @@ def _script(text: str) -> str:
     return text.replace("</script", "<\\/script")
 
 
-def still_html(view: Exported, png: bytes, budget: int, whole: bool) -> str:
-    """The self-contained HTML of `view`; `whole` as for `View.bake`."""
+def still_html(view: Exported, png: bytes, budget: int, whole: bool, *, alone: bool = False) -> str:
+    """The self-contained HTML of `view`; `whole` as for `View.bake`.
+
+    Where it is `alone` on its page, the page's address takes the state of the view, so that it can be passed on.
+    """
     frame = len(png) * 4 // 3 + packed_size([view._esm, view._css]) + 20_000
     room = max(0, int(_STATE_SHARE * (budget - frame)))
-    state = view.state(room)
+    state = view.page_state(room)
     responses = view.bake(max(0, budget - frame - packed_size(state)), whole=whole)
     content = {
-        "state": view.state(room),
+        "state": view.page_state(room),
         "responses": [{"on": list(response.on), "table": response.table} for response in responses],
         "esm": str(view._esm),
         "css": str(view._css),
@@ -120,7 +123,7 @@ def still_html(view: Exported, png: bytes, budget: int, whole: bool) -> str:
     words = html.escape(view.describe(), quote=True)
     host = files("nnlens").joinpath("static", "host.js").read_text("utf-8")
     return (
-        f'<div class="{MARK}"><img src="data:image/png;base64,{_text(png)}" alt="{words}" style="max-width:100%">'
+        f'<div class="{MARK}"{" data-alone" if alone else ""}><img src="data:image/png;base64,{_text(png)}" alt="{words}" style="max-width:100%">'
         f'<script type="text/plain">{_text(pack(content))}</script>'
         f"<script>{_script(host)}</script></div>"
     )
@@ -155,7 +158,7 @@ def page(view: Exported, *, budget: int, title: str, heading: str = "", text: st
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{html.escape(title)}</title><style>{style}</style></head>"
-        f"<body>{words}{still_html(view, _png(view), budget, whole=True)}</body></html>"
+        f"<body>{words}{still_html(view, _png(view), budget, whole=True, alone=True)}</body></html>"
     )
 
 

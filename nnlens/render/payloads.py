@@ -104,6 +104,14 @@ class ReadAs(TypedDict):
     logits: NotRequired[bool | None]
 
 
+class Restored(TypedDict):
+    """An earlier state of a view."""
+
+    state: str
+    image: int  # its number among the images that were opened in the view
+    mask: bytes | None
+
+
 class Upload(TypedDict):
     """An image that the user opened, took or drew."""
 

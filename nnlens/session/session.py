@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 from weakref import WeakMethod
 
 from torch import nn
@@ -35,6 +36,8 @@ class Session:
 
     Attributes
     ----------
+    id : str
+        Tells the lens from others in the same page.
     setup : ModelSetup
         The model, its preprocessing, its labels and what its scores mean.
     samples : Samples
@@ -47,6 +50,7 @@ class Session:
     """
 
     def __init__(self, setup: ModelSetup):
+        self.id = uuid4().hex
         self.setup = setup
         self.samples = Samples(setup)
         self.selections = Selections(self.samples)

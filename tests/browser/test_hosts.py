@@ -39,7 +39,7 @@ def use_it(page: Page) -> None:
     slider.focus()
     page.keyboard.press("ArrowRight")
     expect(pane(page, "photo").locator("output")).to_have_text("60 px")
-    expect(pane(page, "occlusion_map").locator(".nn-now-line")).to_contain_text("144 positions", timeout=60_000)
+    expect(pane(page, "occlusion_map").locator(".nn-count")).to_contain_text("144 positions", timeout=60_000)
     pane(page, "photo").locator("input[type=file]").set_input_files(nnlens.zoo.photo("rocket"))
     expect(widget(page).locator(".nn-status")).to_contain_text("rocket.jpg", timeout=20_000)
     best = torch["model"](torch["model_input"](nnlens.zoo.photo("rocket")))[0].argmax()

@@ -64,6 +64,7 @@ def play(page: Page) -> None:
     expect(widget(page).locator(".nn-status")).to_contain_text("saved page, no kernel")
     usable = pane(page, "layers").locator(".nn-node[aria-selected]:not([aria-disabled])")
     pane(page, "layers").locator("input[type=search]").fill("conv2d")
+    first = checksum(pane(page, "mosaic").locator("canvas"))
     other = usable.filter(has_not=page.locator("[aria-selected=true]")).first
     name = other.locator(".nn-name").inner_text()
     before = checksum(pane(page, "mosaic").locator("canvas"))
@@ -90,6 +91,13 @@ def play(page: Page) -> None:
     expect(pane(page, "photo").locator("button:visible")).to_have_count(0)
     blur = pane(page, "photo").locator("option[value=blur]")
     assert blur.evaluate("option => option.disabled")
+    # Everything can be undone, back to the state in which the page was opened.
+    undo = widget(page).get_by_role("button", name="undo")
+    for _ in range(20):
+        if undo.is_disabled():
+            break
+        undo.click()
+    assert checksum(pane(page, "mosaic").locator("canvas")) == first
 
 
 def test_executed_without_a_person(tmp_path, offline):

@@ -70,7 +70,7 @@ def test_a_large_map_fits_into_each_views_output(lens, image, view, monkeypatch)
         assert shown.unit_map["step"] == 2
         assert shown.result.activations.values.shape == (1, SIDE, SIDE) if view != "activations" else True
     if view in ("attribution", "unit"):
-        state = shown.state(room=BUDGET // 2)
+        state = shown.page_state(room=BUDGET // 2)
         assert re.search("reduced to fit into this page: .*map", state["note"])
 
 
@@ -87,7 +87,7 @@ def test_a_fine_occlusion_map_fits(lens):
     view = lens.occlusion(image, size=8, stride=2)
     assert view.wait(120)
     assert len(view.occlusion_map["tops"]) == 47
-    state = view.state(room=30_000)
+    state = view.page_state(room=30_000)
     kept = state["occlusion_map"]
     assert len(kept["tops"]) < 47
     assert "map" in state["note"]

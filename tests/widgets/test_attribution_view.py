@@ -370,10 +370,10 @@ def test_a_page_keeps_methods_targets_scales_and_the_evidence(lens, net, photo):
 def test_maps_that_are_too_much_for_a_page_are_reduced(lens, photo):
     view = lens.attribution(photo, methods=["gradient", "guided_backprop"])
     assert view.wait(60)
-    whole, all_of_it = view.map_gradient["0"], view.state()
+    whole, all_of_it = view.map_gradient["0"], view.page_state()
     assert all_of_it["map_gradient"]["0"] == whole
     assert not all_of_it["note"]
-    state = view.state(room=1)
+    state = view.page_state(room=1)
     assert (whole["rows"], state["map_gradient"]["0"]["rows"]) == (32, 16)
     assert "reduced to fit into this page" in state["note"]
     assert "the maps of gradient" in state["note"]

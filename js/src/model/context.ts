@@ -17,11 +17,19 @@ export interface Model {
   send?(content: unknown): void;
   /** Only without a kernel: the values of `name` that the page has answers for; null if any will do. */
   choices?(name: string): string[] | null;
+  /** Only without a kernel: whether the page is of this view alone, so that its address may hold the state. */
+  alone?: boolean;
   /** Only without a kernel: the page's answers for `name`, each the traits that change with it. */
   answers?(name: string): Partial<Traits>[];
 }
 
 export const NEEDS_KERNEL = "needs a running kernel: this is a saved page";
+
+/** Whether two values of a trait are equal; bytes are only if they are the same object. */
+function same(one: unknown, other: unknown): boolean {
+  if (one instanceof DataView || other instanceof DataView) return one === other;
+  return Object.is(one, other) || JSON.stringify(one) === JSON.stringify(other);
+}
 
 /** Milliseconds after which a view says that the kernel does not answer, and between two questions. */
 const PATIENCE = 3000;
@@ -101,8 +109,17 @@ export class Context {
     return this.model.get(name) as Traits[K] | undefined;
   }
 
-  /** Set traits; the kernel, or the saved page, answers. */
-  set(values: Partial<Traits>): void {
+  private handReactions: ((names: string[]) => void)[] = [];
+
+  /** Call `react` before the user changes traits. */
+  onHand(react: (names: string[]) => void): void {
+    this.handReactions.push(react);
+  }
+
+  /** Set traits; the kernel, or the saved page, answers. `byHand`: whether the user may want it undone. */
+  set(values: Partial<Traits>, byHand = true): void {
+    const changed = Object.entries(values).flatMap(([name, value]) => (same(value, this.model.get(name)) ? [] : name));
+    if (byHand && changed.length) for (const react of this.handReactions) react(changed);
     for (const [name, value] of Object.entries(values)) this.model.set(name, value);
     this.model.save_changes();
     this.askKernel();

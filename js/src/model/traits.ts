@@ -397,6 +397,13 @@ export interface ReceptiveFields {
   columns?: number[][];
 }
 
+/** An earlier state of a view. */
+export interface Restored {
+  state: string;
+  image: number;
+  mask: DataView | null;
+}
+
 /** One row of the grid: an image and a class. */
 export interface Row {
   image: string;
@@ -474,6 +481,13 @@ export interface SizeCurve {
   top: number[];
   top_probability: (number | null)[];
   sizes: number[];
+}
+
+/** A trait that belongs to the state of a view. */
+export interface StateTrait {
+  name: string;
+  default: string;
+  only_if: string | null;
 }
 
 /** The superpixels: the label of each place. */
@@ -657,6 +671,8 @@ export interface Traits {
   grid: [number, number] | "strip" | null;
   /** Panes and controls that are left out. */
   hide: string[];
+  /** Which of the images opened in this view is shown, in the order of opening. */
+  image_number: number;
   /** Which images: those with the largest, the middle or the smallest maxima. */
   kind: "top" | "median" | "bottom";
   /** All methods and what they cost. */
@@ -665,6 +681,8 @@ export interface Traits {
   labels: string[];
   /** Name of an operation. */
   layer: string;
+  /** Of the lens whose views share a history of changes. */
+  lens_id: string;
   /** The range that the colours are locked to. */
   limits: [number, number] | null;
   /** The maps of attention rollout. */
@@ -731,6 +749,8 @@ export interface Traits {
   overlay: boolean;
   /** The picture and how it is shown. */
   photo: Photo;
+  /** Whether the occluder stays where it is. */
+  pinned: boolean;
   /** [row, column] on the unit's map. */
   position: [number, number] | null;
   /** What is being computed, and how far it is. */
@@ -745,6 +765,8 @@ export interface Traits {
   refresh: number;
   /** What replaces the unit's map. */
   replacement: "zero" | "mean";
+  /** A request to show an earlier state. */
+  restore: Restored | null;
   /** A request to continue a stopped computation. */
   resume: number;
   /** The selected row. */
@@ -791,6 +813,8 @@ export interface Traits {
   stale: boolean;
   /** What is projected back: the map's maximum, all of it, the position. */
   start: "maximum" | "map" | "position";
+  /** The traits that belong to the state. */
+  state_traits: StateTrait[];
   /** How many steps, 8…1024. */
   steps: number;
   /** Whether the user stopped it. */

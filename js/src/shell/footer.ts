@@ -1,11 +1,13 @@
 // Below the panes: what is being looked at and computed, the state as code, what the keys do.
 
-import { CodeXml, Keyboard } from "lucide";
+import { CodeXml, type IconNode, Keyboard, Link, Redo2, Undo2 } from "lucide";
 import type { Context } from "../model/context.ts";
 import type { Scene } from "../model/scene.ts";
+import { encodeState } from "../model/state.ts";
 import { iconButton, rename } from "../ui/controls.ts";
 import { h, say } from "../ui/dom.ts";
 import type { ViewDefinition } from "./frame.ts";
+import { historyOf } from "./history.ts";
 
 export function footer(context: Context, scene: Scene, { keys, code }: ViewDefinition): HTMLElement {
   const status = h("span", { class: "nn-grow nn-name", "aria-live": "off" });
@@ -34,19 +36,35 @@ export function footer(context: Context, scene: Scene, { keys, code }: ViewDefin
   context.listen(context.root, "keydown", (event) => {
     if (event.key === "?" && !(event.target instanceof HTMLInputElement)) show(help.hidden === true);
   });
-  const field = h("textarea", {
-    class: "nn-code",
-    readonly: true,
-    rows: 2,
-    hidden: true,
-    "aria-label": "this state as code",
-  });
-  const copies = context.hides("code") ? [] : [copyButton(field, "copy as code", () => code(context, scene))];
-  return h("div", { class: "nn-footer" }, note, h("div", { class: "nn-status" }, status, ...copies, ask), field, help);
+  const field = h("textarea", { class: "nn-code", readonly: true, rows: 2, hidden: true, "aria-label": "copied text" });
+  const buttons = [
+    ...(context.hides("undo") ? [] : undoButtons(context)),
+    ...(context.hides("code") ? [] : [copyButton(field, CodeXml, "copy as code", () => code(context, scene))]),
+    ...(context.hides("state") ? [] : [copyButton(field, Link, "copy state", () => encodeState(context))]),
+  ];
+  return h("div", { class: "nn-footer" }, note, h("div", { class: "nn-status" }, status, ...buttons, ask), field, help);
 }
 
-function copyButton(field: HTMLTextAreaElement, words: string, text: () => string): HTMLElement {
-  const button = iconButton(CodeXml, words, async () => {
+/** Undo and redo, also as Ctrl+Z and Ctrl+Shift+Z; in a text field these are the field's own. */
+function undoButtons(context: Context): HTMLElement[] {
+  const history = historyOf(context);
+  const [undo, redo] = [iconButton(Undo2, "undo", history.undo), iconButton(Redo2, "redo", history.redo)];
+  context.listen(context.root, "keydown", (event) => {
+    const types = event.target instanceof HTMLInputElement && ["search", "text"].includes(event.target.type);
+    if (types || !(event.ctrlKey || event.metaKey) || !["z", "y"].includes(event.key.toLowerCase())) return;
+    event.preventDefault();
+    if (event.shiftKey || event.key.toLowerCase() === "y") history.redo();
+    else history.undo();
+  });
+  history.onChange(context, () => {
+    undo.disabled = !history.past.length;
+    redo.disabled = !history.future.length;
+  });
+  return [undo, redo];
+}
+
+function copyButton(field: HTMLTextAreaElement, shapes: IconNode, words: string, text: () => string): HTMLElement {
+  const button = iconButton(shapes, words, async () => {
     field.value = text();
     try {
       await navigator.clipboard.writeText(field.value);

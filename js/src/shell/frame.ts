@@ -3,6 +3,7 @@
 import { Context, type Model } from "../model/context.ts";
 import { Scene } from "../model/scene.ts";
 import { h } from "../ui/dom.ts";
+import { followAddress } from "./address.ts";
 import { footer } from "./footer.ts";
 import { takeImages } from "./images.ts";
 import { errorNotice, staleNotice } from "./notices.ts";
@@ -79,6 +80,7 @@ export function view(definition: ViewDefinition): ViewModule {
       footer(context, scene, definition),
     );
     takeImages(context);
+    followAddress(context);
     followTheme(context);
     return () => {
       context.stop();

@@ -9,7 +9,7 @@ export function errorNotice(context: Context): HTMLElement {
   const details = h("details", {}, h("summary", {}, "traceback"), trace);
   const close = h(
     "button",
-    { type: "button", "aria-label": "dismiss", onclick: () => context.set({ error: null }) },
+    { type: "button", "aria-label": "dismiss", onclick: () => context.set({ error: null }, false) },
     "×",
   );
   const box = h("div", { class: "nn-error", role: "alert", hidden: true }, h("div", {}, message, close), details);

@@ -55,6 +55,12 @@ export class Brush {
     return new DataView(bytes.buffer);
   }
 
+  /** Take what `packed` gave. */
+  load(mask: DataView): void {
+    for (let at = 0; at < this.hidden.length; at++) this.hidden[at] = (mask.getUint8(at >> 3) >> (7 - (at & 7))) & 1;
+    this.canvas = null;
+  }
+
   /** What is hidden, opaque, for compositing. */
   picture(): HTMLCanvasElement {
     if (this.canvas) return this.canvas;

@@ -25,8 +25,8 @@ class LayersTraits(t.HasTraits):
     tree = synced(t.List(help="the operations of the pass; modules that never ran"), list[payloads.LayerEntry])
     mosaic = synced(t.Dict(help="all units of the layer"), payloads.Mosaic)
     unit_map = synced(t.Dict(help="the selected unit's map"), payloads.ShownUnitMap)
-    sort = synced(t.Enum(SORTS, "index", help="the order of the tiles"))
-    overlay = synced(t.Bool(False, help="the unit's map over the photograph"))
+    sort = synced(t.Enum(SORTS, "index", help="the order of the tiles"), state=True)
+    overlay = synced(t.Bool(False, help="the unit's map over the photograph"), state=True)
 
 
 class LayersPart(Part):

@@ -207,7 +207,7 @@ class GridPart(Part):
 
     # Without a kernel.
 
-    def state(self, state: dict[str, Any]) -> dict[str, Any]:
+    def page_state(self, state: dict[str, Any]) -> dict[str, Any]:
         return {"progress": None, "stopped": False, "check_request": None}
 
     def smaller(self, name: str, value: Any) -> Any:

@@ -113,5 +113,5 @@ class SuperpixelsPart(Part):
         )
         return [Response(("switched_off",), within_budget(candidates, budget))]
 
-    def state(self, state: dict[str, Any]) -> dict[str, Any]:
+    def page_state(self, state: dict[str, Any]) -> dict[str, Any]:
         return {"switched_off": [], "switched_scores": None}

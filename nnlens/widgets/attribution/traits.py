@@ -49,25 +49,28 @@ class AttributionTraits(SelectionTraits, MapTraits):  # type: ignore[misc]  # ma
     further_images: Sequence[Sample] = ()
     targets: Sequence[Any] = (None,)
 
-    methods = synced(t.List(t.Unicode(), help="the columns"), list[MethodName])
-    other_targets = synced(t.List(t.Int(), help="classes that are compared with the target"), list[int])
+    methods = synced(t.List(t.Unicode(), help="the columns"), list[MethodName], state=True)
+    other_targets = synced(t.List(t.Int(), help="classes that are compared with the target"), list[int], state=True)
     known_methods = synced(t.List(t.Dict(), help="all methods and what they cost"), list[payloads.MethodPayload])
     signs = synced(
-        t.Enum(("own", "signed", "magnitude"), "own", help="with signs, as magnitude, or as suits each method")
+        t.Enum(("own", "signed", "magnitude"), "own", help="with signs, as magnitude, or as suits each method"),
+        state=True,
     )
-    maps_scale = synced(t.Enum(("each", "method", "all"), "each", help="which maps share a scale"))
-    opacity = synced(t.Float(0.75, help="of the maps over the photograph, 0…1"))
-    samples = synced(t.Int(1000, help="of LIME, KernelSHAP and RISE"))
-    segments = synced(t.Int(50, help="about how many superpixels"))
-    segmentation = synced(t.Enum(get_args(Segmentation), "slic", help="how superpixels are made"))
-    width = synced(t.Float(0.25, help="of LIME's kernel"))
-    seed = synced(t.Int(0, help="the same seed, the same result"))
-    cam_layer = synced(t.Unicode("", help="the layer of Grad-CAM; empty for the last one with spatial maps"))
+    maps_scale = synced(t.Enum(("each", "method", "all"), "each", help="which maps share a scale"), state=True)
+    opacity = synced(t.Float(0.75, help="of the maps over the photograph, 0…1"), state=True)
+    samples = synced(t.Int(1000, help="of LIME, KernelSHAP and RISE"), state=True)
+    segments = synced(t.Int(50, help="about how many superpixels"), state=True)
+    segmentation = synced(t.Enum(get_args(Segmentation), "slic", help="how superpixels are made"), state=True)
+    width = synced(t.Float(0.25, help="of LIME's kernel"), state=True)
+    seed = synced(t.Int(0, help="the same seed, the same result"), state=True)
+    cam_layer = synced(
+        t.Unicode("", help="the layer of Grad-CAM; empty for the last one with spatial maps"), state=True
+    )
     cam_layers = synced(t.List(t.Unicode(), help="the layers that it can be"), list[str])
 
     rows = synced(t.List(t.Dict(), help="the rows: an image and a class each"), list[payloads.Row])
-    method = synced(t.Unicode("", help="the selected column"))
-    row = synced(t.Int(0, help="the selected row"))
+    method = synced(t.Unicode("", help="the selected column"), state=True)
+    row = synced(t.Int(0, help="the selected row"), state=True)
     check_request = payload(payloads.CheckRequest, "a request for a check")
     resume = counter("a request to continue a stopped computation")
     progress = payload(payloads.JobProgress, "what is being computed, and how far it is")
@@ -75,7 +78,9 @@ class AttributionTraits(SelectionTraits, MapTraits):  # type: ignore[misc]  # ma
     agreement = synced(t.Dict(help="how the maps of each row agree"), dict[str, payloads.Agreement])
 
     superpixels = payload(payloads.SuperpixelsPayload, "of the selected row")
-    switched_off = synced(t.List(t.Int(), help="superpixels of the selected row that are switched off"), list[int])
+    switched_off = synced(
+        t.List(t.Int(), help="superpixels of the selected row that are switched off"), list[int], state=True
+    )
     switched_scores = payload(payloads.SwitchedScores, "the scores with these superpixels off")
 
     @t.validate("methods")

@@ -36,6 +36,7 @@ class ViewOptions(TypedDict, total=False):
 
     hide: Annotated[str | Sequence[str], 'panes and controls that are left out; "controls" for all that change a view']
     show: Annotated[str | Sequence[str], "instead of hide: the panes and controls that are left in"]
+    state: Annotated[str, "what the view shows first, as `view.state` gives it; it replaces what other options choose"]
     link: Annotated[bool, "whether it follows the other views of this image (default) or has a selection of its own"]
 
 

@@ -125,7 +125,7 @@ class Part:
         """The responses of a page without a kernel, within `budget` bytes; see `View.bake`."""
         return []
 
-    def state(self, state: dict[str, Any]) -> dict[str, Any]:
+    def page_state(self, state: dict[str, Any]) -> dict[str, Any]:
         """Traits that a saved page starts from with other values than they have now, given all values."""
         return {}
 

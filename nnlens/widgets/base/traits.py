@@ -9,8 +9,12 @@ import traitlets as t
 from nnlens.render import payloads
 from nnlens.session.selection import Selection
 
+from .state import StateTrait
 
-def synced(trait: t.TraitType[Any, Any], type_: Any = None, *, echo: bool = True, **metadata: Any) -> Any:
+
+def synced(
+    trait: t.TraitType[Any, Any], type_: Any = None, *, echo: bool = True, state: bool | str = False, **metadata: Any
+) -> Any:
     """A trait that is synchronised with the browser.
 
     Parameters
@@ -20,10 +24,12 @@ def synced(trait: t.TraitType[Any, Any], type_: Any = None, *, echo: bool = True
         and enumerations.
     echo : bool
         Whether the kernel sends the browser's own change back to it. Not for large bytes.
+    state : bool or str
+        Whether it belongs to the state of a view (see `state.py`), or the trait without which it does not.
     """
     if not echo:
         metadata["echo_update"] = False
-    return trait.tag(sync=True, type=type_, **metadata)
+    return trait.tag(sync=True, type=type_, state=state, **metadata)
 
 
 def payload(type_: Any, help: str, **metadata: Any) -> Any:
@@ -47,21 +53,24 @@ class SelectionTraits(t.HasTraits):
 class ViewTraits(SelectionTraits):
     """The traits of every view. The first six are those of its selection: set `selection`, or these."""
 
-    target = synced(t.Int(0, help="class index"))
-    layer = synced(t.Unicode("", help="name of an operation"))
-    unit = synced(t.Int(0, help="channel of the layer"))
+    target = synced(t.Int(0, help="class index"), state=True)
+    layer = synced(t.Unicode("", help="name of an operation"), state=True)
+    unit = synced(t.Int(0, help="channel of the layer"), state=True)
     position = synced(
         t.List(t.Int(), default_value=None, allow_none=True, help="[row, column] on the unit's map"),
         payloads.Position | None,
+        state=True,
     )
     grid = synced(
         t.Any(None, allow_none=True, help='how tokens are shown: [rows, columns], "strip", or null to detect it'),
         payloads.TokenGrid | None,
+        state=True,
     )
-    scale = synced(t.Enum(("unit", "layer", "locked"), "layer", help="which values set the colour range"))
+    scale = synced(t.Enum(("unit", "layer", "locked"), "layer", help="which values set the colour range"), state=True)
     limits = synced(
         t.List(t.Float(), default_value=None, allow_none=True, help="the range that the colours are locked to"),
         tuple[float, float] | None,
+        state=True,
     )
 
     labels = synced(
@@ -72,6 +81,10 @@ class ViewTraits(SelectionTraits):
     scores = synced(t.Dict(help="the classes that the bars show, with their clean scores"), payloads.Scores)
     meaning = synced(t.Dict(help="what the scores mean"), payloads.Meaning | payloads.UnreadMeaning)
     read_as = payload(payloads.ReadAs, "a request to read the scores in another way")
+    state_traits = synced(t.List(help="the traits that belong to the state"), list[StateTrait])
+    image_number = synced(t.Int(0, help="which of the images opened in this view is shown, in the order of opening"))
+    restore = payload(payloads.Restored, "a request to show an earlier state", echo=False)
+    lens_id = synced(t.Unicode("", help="of the lens whose views share a history of changes"))
     hide = synced(t.List(t.Unicode(), help="panes and controls that are left out"), list[str])
     stale = synced(t.Bool(False, help="whether the model has changed since this was computed"))
     refresh = counter("a request to compute the view again for the model as it is now")

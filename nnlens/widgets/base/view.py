@@ -15,7 +15,7 @@ from PIL import Image
 
 from nnlens.export.bundle import BUDGET, Response, mime_bundle, packed_size
 from nnlens.export.saving import save
-from nnlens.inputs import read_image, redrawn
+from nnlens.inputs import Input, read_image, redrawn
 from nnlens.inputs.labels import short
 from nnlens.recording import version_of
 from nnlens.render import Panel, color_tables, draw, finite, meaning_payload, photo_payload, scores_payload
@@ -28,15 +28,16 @@ from .fitting import fitted
 from .options import ViewOptions, chosen_panes, known_options, selection_choices
 from .part import Part, PartType
 from .reruns import replaces_earlier_runs
+from .state import decoded, encoded, state_traits
 from .traits import ViewTraits
 
 LINKED = ("target", "layer", "unit", "position", "grid", "scale")
 MOST_LABELS = 5000
 # The values of transient requests in a page that is opened later.
-AT_REST = {"stale": False, "read_as": None, "error": None, "upload": None, "busy": ""}
+AT_REST = {"stale": False, "read_as": None, "error": None, "upload": None, "busy": "", "restore": None}
 # Traits of ipywidgets, which are of no use to a reader or to a saved page.
 OUTSIDE = {"layout", "tabbable", "tooltip", "comm", "_esm", "_css", "_anywidget_id", "_dom_classes"}
-PUBLIC = ("result", "selection", "save", "wait", "picture", "describe", "close", "observe")
+PUBLIC = ("result", "selection", "state", "save", "wait", "picture", "describe", "close", "observe")
 
 
 @cache
@@ -51,7 +52,7 @@ class View(anywidget.AnyWidget, ViewTraits):
     part_types: ClassVar[tuple[type[Part], ...]] = ()
     panes: ClassVar[tuple[str, ...]] = ()
     # Panes and buttons that change what is shown; `hide="controls"` leaves out all of them.
-    controls: ClassVar[tuple[str, ...]] = ("open", "webcam", "search", "meaning", "code")
+    controls: ClassVar[tuple[str, ...]] = ("open", "webcam", "search", "meaning", "undo", "state", "code")
     option_type: ClassVar[type] = ViewOptions
     needs_scores: ClassVar[bool] = True
     needs_image: ClassVar[bool] = True
@@ -72,19 +73,24 @@ class View(anywidget.AnyWidget, ViewTraits):
         self._ready = False
         self._session = session
         self._selection = selection
+        self._images: list[Input] = []  # those that were shown, for `image_number`
         self._made_of: dict[str, Any] = {}  # what each payload was made of, so that nothing is made twice
         tables = {name: table.tobytes() for name, table in color_tables().items()}
-        super().__init__(hide=hide, color_tables=tables)
+        super().__init__(hide=hide, color_tables=tables, lens_id=session.id)
+        self.state_traits = state_traits(self)
         self._parts = [part_type(self) for part_type in self.part_types]
         for part in self._parts:
             part.prepare(options)
         self.follow()
+        if options.get("state") is not None:
+            self.state = options["state"]
         self._ready = True
         self.open()
         selection.observe(self.follow, [*LINKED, "sample"])
         self.observe(self._lead, list(LINKED))
         self.observe(self._take_upload, "upload")
         self.observe(self._read_as, "read_as")
+        self.observe(self._restore, "restore")
         self.observe(self._renew, "refresh")
         self.on_msg(self._answer)
         session.watch(self.look_for_changes)
@@ -199,6 +205,7 @@ class View(anywidget.AnyWidget, ViewTraits):
         made: dict[str, Any] = {}
         if self.is_outdated("sample", sample):
             made["photo"] = photo_payload(sample.input)
+            made["image_number"] = self._number_of(sample.input)
             made["labels"] = [short(name) for name in sample.names] if len(sample.names) <= MOST_LABELS else []
             made["stale"] = False
             made["meaning"] = meaning_payload(sample.meaning, sample.problem, len(sample.logits))
@@ -253,6 +260,64 @@ class View(anywidget.AnyWidget, ViewTraits):
         except Exception as error:
             self.show_error(error)
             self.send_state([name for name in sync_data if name in self.keys])
+
+    # The state: what the user has chosen.
+
+    @property
+    def state(self) -> str:
+        """What is chosen in this view, as a short text: set it, or give it as the option `state`, to return to it.
+
+        The image and the model do not belong to it.
+        """
+        return encoded(self, self.state_traits)
+
+    @state.setter
+    def state(self, text: str) -> None:
+        values, before = decoded(text, self.state_traits), self.state
+        try:
+            self._choose(values)
+        except Exception as error:
+            self._choose(decoded(before, self.state_traits))
+            raise ValueError(f"state does not fit this view: {error}") from error
+
+    def _choose(self, values: dict[str, Any]) -> None:
+        with self.hold_sync():
+            for name, value in values.items():
+                if name in LINKED:
+                    value = tuple(value) if isinstance(value, list) else value
+                    if getattr(self._selection, name) != value:
+                        setattr(self._selection, name, value)
+                else:
+                    setattr(self, name, value)
+            self.follow()
+
+    def _number_of(self, image: Input) -> int:
+        """The number of an image among those that were shown in this view."""
+        for number, known in enumerate(self._images):
+            if known is image:
+                return number
+        self._images.append(image)
+        return len(self._images) - 1
+
+    def _restore(self, change: Any) -> None:
+        """The browser asks for an earlier state: the image first, then what was chosen in it."""
+        asked = change["new"]
+        if not asked:
+            return
+
+        def steps() -> Generator[None, None, None]:
+            try:
+                number = int(asked["image"])
+                if number != self.image_number:
+                    self._selection.show(self._session.samples.of(self._images[number]))
+                self.state = asked["state"]
+                if self.has_trait("mask"):
+                    self.mask = asked["mask"]
+            finally:
+                self.restore = None
+            yield
+
+        self.submit("image", lambda: self.reported("restoring", steps()))
 
     # Errors and work.
 
@@ -349,7 +414,7 @@ class View(anywidget.AnyWidget, ViewTraits):
         answer = f": {short(self._selection.label)} {sample.words_of(self._selection.target)}" if sample.names else ""
         return f"{sample.input.name}{answer}"
 
-    def state(self, room: int = BUDGET) -> dict[str, Any]:
+    def page_state(self, room: int = BUDGET) -> dict[str, Any]:
         """The synced traits that the page without a kernel starts from, reduced to about `room` bytes.
 
         What was reduced is stated in `note`.
@@ -357,7 +422,7 @@ class View(anywidget.AnyWidget, ViewTraits):
         names = [name for name in self.keys if name not in OUTSIDE and not name.startswith(("_model", "_view"))]
         state = {name: AT_REST.get(name, getattr(self, name)) for name in names}
         for part in self._parts:
-            state |= part.state(state)
+            state |= part.page_state(state)
         words = {name: str(trait.help) for name, trait in self.traits().items()}
         return fitted(state, room, self._parts, words)
 

@@ -25,7 +25,7 @@ PUBLISH_EVERY = 0.25  # seconds
 class AblationTraits(t.HasTraits):
     """The traits of `AblationPart`."""
 
-    replacement = synced(t.Enum(REPLACEMENTS, "zero", help="what replaces the unit's map"))
+    replacement = synced(t.Enum(REPLACEMENTS, "zero", help="what replaces the unit's map"), state=True)
     ablation = payload(unit_payloads.AblationPayload | payloads.Failed, "the scores with and without the unit")
     ablation_run = counter("a request to ablate the unit over the data set")
     ablation_stop = counter("a request to stop that")

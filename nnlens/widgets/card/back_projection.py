@@ -32,11 +32,15 @@ STRONGEST = 8  # units of the layer in between that are listed
 class BackProjectionTraits(SelectionTraits):
     """The traits of `BackProjectionPart`."""
 
-    rule = synced(t.Enum(RULES, "gradient", help="what a rectifier does to the signal on its way back"))
-    start = synced(t.Enum(STARTS, "maximum", help="what is projected back: the map's maximum, all of it, the position"))
-    back_projection_display = synced(t.Enum(("colour", "signed", "norm"), "colour", help="how the pixels are shown"))
-    smooth = synced(t.Bool(False, help="whether they are shown under a Gaussian"))
-    origin = payload(unit_payloads.Origin, "a unit that is kept while another one is selected")
+    rule = synced(t.Enum(RULES, "gradient", help="what a rectifier does to the signal on its way back"), state=True)
+    start = synced(
+        t.Enum(STARTS, "maximum", help="what is projected back: the map's maximum, all of it, the position"), state=True
+    )
+    back_projection_display = synced(
+        t.Enum(("colour", "signed", "norm"), "colour", help="how the pixels are shown"), state=True
+    )
+    smooth = synced(t.Bool(False, help="whether they are shown under a Gaussian"), state=True)
+    origin = payload(unit_payloads.Origin, "a unit that is kept while another one is selected", state=True)
     back_projection = payload(
         unit_payloads.BackProjectionPayload | payloads.Failed, "the pixels, or the selected layer"
     )

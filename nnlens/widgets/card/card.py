@@ -17,7 +17,7 @@ from nnlens.widgets.base.traits import payload, synced
 class CardTraits(t.HasTraits):
     """The traits of `CardPart`."""
 
-    card = synced(t.Bool(False, help="whether the unit card is open"))
+    card = synced(t.Bool(False, help="whether the unit card is open"), state=True)
     receptive_fields = payload(unit_payloads.ReceptiveFields, "the pixels that the rows and columns of the maps see")
 
 

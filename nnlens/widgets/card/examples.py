@@ -28,8 +28,10 @@ REFRESH = 1.5  # seconds between two looks at a growing search
 class ExamplesTraits(t.HasTraits):
     """The traits of `ExamplesPart`."""
 
-    kind = synced(t.Enum(KINDS, "top", help="which images: those with the largest, the middle or the smallest maxima"))
-    crop = synced(t.Enum(("field", "whole", "deconvnet"), "field", help="what of them is shown"))
+    kind = synced(
+        t.Enum(KINDS, "top", help="which images: those with the largest, the middle or the smallest maxima"), state=True
+    )
+    crop = synced(t.Enum(("field", "whole", "deconvnet"), "field", help="what of them is shown"), state=True)
     examples = payload(
         unit_payloads.ExamplesPayload | unit_payloads.NoExamples | payloads.Failed,
         "the unit's images of this kind, and the distribution of its maxima",

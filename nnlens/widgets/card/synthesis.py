@@ -21,12 +21,14 @@ LIMITS = {"count": (1, 4), "steps": (8, 1024)}
 class SynthesisTraits(t.HasTraits):
     """The traits of `SynthesisPart`."""
 
-    recipe = synced(t.Enum(("fourier", "yosinski"), "fourier", help="how the image is regularised"))
-    goal = synced(t.Enum(GOALS, "channel", help="what is maximised: the map's mean, one position, the target"))
-    count = synced(t.Int(1, help="how many images, 1…4"))
-    negative = synced(t.Bool(False, help="minimise instead of maximise"))
-    seed = synced(t.Int(0, help="the same seed, the same image"))
-    steps = synced(t.Int(128, help="how many steps, 8…1024"))
+    recipe = synced(t.Enum(("fourier", "yosinski"), "fourier", help="how the image is regularised"), state=True)
+    goal = synced(
+        t.Enum(GOALS, "channel", help="what is maximised: the map's mean, one position, the target"), state=True
+    )
+    count = synced(t.Int(1, help="how many images, 1…4"), state=True)
+    negative = synced(t.Bool(False, help="minimise instead of maximise"), state=True)
+    seed = synced(t.Int(0, help="the same seed, the same image"), state=True)
+    steps = synced(t.Int(128, help="how many steps, 8…1024"), state=True)
     synthesis_run = counter("a request for an image")
     synthesis_stop = counter("a request to stop it")
     synthesis = payload(unit_payloads.SynthesisPayload, "the latest frame")

@@ -32,8 +32,10 @@ REST = 0.15  # seconds without movement of the occluder after which other work c
 class ExperimentTraits(OccluderTraits):
     """The traits of `ExperimentPart`."""
 
-    score = synced(t.Enum(("probability", "logit"), "probability", help="which score the map shows"))
-    definition = synced(t.Enum(("position", "pixel"), "position", help="per occluder position, or per pixel"))
+    score = synced(t.Enum(("probability", "logit"), "probability", help="which score the map shows"), state=True)
+    definition = synced(
+        t.Enum(("position", "pixel"), "position", help="per occluder position, or per pixel"), state=True
+    )
     resume = counter("a request to continue a stopped computation")
     occlusion_map = payload(payloads.OcclusionMapPayload, "the occlusion map, as far as it is computed")
 

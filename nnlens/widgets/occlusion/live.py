@@ -27,7 +27,9 @@ class LiveTraits(OccluderTraits):
     occluder = synced(
         t.List(t.Int(), default_value=None, allow_none=True, help="[top, left] under the mouse"),
         payloads.Position | None,
+        state="pinned",
     )
+    pinned = synced(t.Bool(False, help="whether the occluder stays where it is"), state=True)
     occluded = payload(payloads.OccludedScores, "the scores with the occluder where it is")
     size_curve = payload(payloads.SizeCurve, "the scores at the occluder's place under other sizes")
 
@@ -42,10 +44,10 @@ class LivePart(Part):
         self.observe(["occlusion_map", "target"], self._look_at_lowest)
 
     def new_image(self) -> dict[str, Any]:
-        return {"occluder": None, "occluded": None, "size_curve": None}
+        return {"occluder": None, "pinned": False, "occluded": None, "size_curve": None}
 
-    def state(self, state: dict[str, Any]) -> dict[str, Any]:
-        return {"occluder": None, "occluded": None}
+    def page_state(self, state: dict[str, Any]) -> dict[str, Any]:
+        return {"occluder": None, "pinned": False, "occluded": None}
 
     def _move(self, change: Any = None) -> None:
         if self.traits.occluder is None:

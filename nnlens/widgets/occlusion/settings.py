@@ -20,13 +20,13 @@ CURVE = 8  # sizes of the curve at one place
 class OccluderTraits(SelectionTraits):
     """The occluder: its size, what it shows, and the experiment's steps."""
 
-    size = synced(t.Int(32, help="the occluder's side in pixels of the model's input"))
+    size = synced(t.Int(32, help="the occluder's side in pixels of the model's input"), state=True)
     sizes = synced(t.List(t.Int(), help="the smallest size, the largest, the slider's step"), tuple[int, int, int])
-    stride = synced(t.Int(16, help="the steps of the experiment in pixels"))
-    fill = synced(t.Unicode("grey", help="what the occluder shows: a name, an input value, or a colour"))
+    stride = synced(t.Int(16, help="the steps of the experiment in pixels"), state=True)
+    fill = synced(t.Unicode("grey", help="what the occluder shows: a name, an input value, or a colour"), state=True)
     fills = synced(t.List(t.Unicode(), help="the fills that this image has"), list[str])
     fill_color = synced(t.Unicode("#808080", help="how a fill of one value looks"))
-    shape = synced(t.Enum(SHAPES, "rectangle", help="which pixels of its window the occluder covers"))
+    shape = synced(t.Enum(SHAPES, "rectangle", help="which pixels of its window the occluder covers"), state=True)
 
     @t.validate("fill")
     def _check_fill(self, proposal: Any) -> str:

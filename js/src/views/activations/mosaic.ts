@@ -212,8 +212,8 @@ export function mosaicPane(context: Context, scene: Scene): HTMLElement {
   context.watch(["scale", "mosaic"], () => {
     const mosaic = scene.layer.mosaic;
     if (context.get("scale") === "locked" && !context.get("limits") && mosaic) {
-      context.set({ limits: limitsOf(mosaic.lowest, mosaic.highest) });
-    } else if (context.get("scale") !== "locked" && context.get("limits")) context.set({ limits: null });
+      context.set({ limits: limitsOf(mosaic.lowest, mosaic.highest) }, false);
+    } else if (context.get("scale") !== "locked" && context.get("limits")) context.set({ limits: null }, false);
   });
   const repaint = () => {
     if (scene.layer.mosaic) paint(scene.layer.mosaic);

@@ -20,7 +20,7 @@ export function occlusionMapPane(context: Context, scene: Scene): HTMLElement {
   const reading = h("span", { class: "nn-soft nn-line nn-name nn-grow", "aria-live": "polite" });
   const scale = legend();
   const progress = h("progress", { "aria-label": "positions computed" });
-  const count = h("span", { class: "nn-soft nn-name" });
+  const count = h("span", { class: "nn-soft nn-name nn-count" });
   const stop = iconButton(Square, "stop");
   const slighter = h("div", { class: "nn-slight", hidden: true });
   const other = h("canvas", { class: "nn-photo", role: "img", "aria-label": "pinned occlusion map" });
@@ -202,11 +202,11 @@ export function occlusionMapPane(context: Context, scene: Scene): HTMLElement {
 
   const go = (row: number, column: number) => {
     const map = scene.experiment.map!;
-    context.set({ occluder: [map.data.tops[row], map.data.lefts[column]] });
+    context.set({ occluder: [map.data.tops[row], map.data.lefts[column]] }, false);
   };
   context.listen(canvas, "pointermove", (event: PointerEvent) => {
     const map = scene.experiment.map;
-    if (!map || stale(map)) return;
+    if (!map || stale(map) || context.get("pinned")) return;
     const box = canvas.getBoundingClientRect();
     const { width, height } = context.get("photo");
     const position = map.nearest(
@@ -215,11 +215,12 @@ export function occlusionMapPane(context: Context, scene: Scene): HTMLElement {
     );
     if (position) go(position.row, position.column);
   });
-  context.listen(canvas, "pointerleave", () => context.set({ occluder: null }));
+  context.listen(canvas, "pointerleave", () => context.get("pinned") || context.set({ occluder: null }, false));
+  context.listen(canvas, "pointerdown", () => context.set({ pinned: !context.get("pinned") }));
   context.listen(canvas, "keydown", (event: KeyboardEvent) => {
     const map = scene.experiment.map;
     const by = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
-    if (event.key === "Escape") context.set({ occluder: null });
+    if (event.key === "Escape") context.set({ occluder: null, pinned: false });
     if (!by || !map) return;
     event.preventDefault();
     const occluder = context.get("occluder");

@@ -18,7 +18,7 @@ export function photoPane(context: Context, scene: Scene): HTMLElement {
   const reading = h("div", { class: "nn-reading" });
   const below = h("span", { class: "nn-soft nn-name nn-grow" });
   const live = h("div", { class: "nn-sr", "aria-live": "polite" });
-  let pinned = false;
+  const pinned = () => context.get("pinned");
   const brush = new Brush();
   const paints = context.live && !context.hides("paint");
   const hand = toggle("paint a mask", (on) => byHand(on));
@@ -31,25 +31,42 @@ export function photoPane(context: Context, scene: Scene): HTMLElement {
     [...usual, ...(paints ? [erase, clear, done] : []), openButton(context)],
     [...rare, paints && hand, webcamButton(context)],
   );
+  let sent: DataView | null = null;
   const paint = () => {
     draw();
-    context.set({ mask: brush.packed() });
+    sent = brush.packed();
+    context.set({ mask: sent });
   };
-  const byHand = (on: boolean) => {
+  const showTools = (on: boolean) => {
     hand.on(on);
     erase.on(false);
     erase.hidden = clear.hidden = done.hidden = !on;
     for (const control of usual.slice(1)) control.hidden = on; // the fill makes room for the tools
+  };
+  const byHand = (on: boolean) => {
+    showTools(on);
     brush.start(image().height, image().width);
-    context.set({ occluder: null, mask: null });
+    context.set({ occluder: null, pinned: false }, false);
+    sent = null;
+    context.set({ mask: null });
+    draw();
+  };
+  // Another mask came from elsewhere: an earlier one is shown again.
+  const followMask = () => {
+    const mask = context.get("mask") ?? null;
+    if (mask === sent) return;
+    sent = mask;
+    brush.start(image().height, image().width);
+    if (mask) brush.load(mask);
+    showTools(Boolean(mask));
     draw();
   };
 
   const size = () => context.get("size");
   const image = () => context.get("photo");
 
-  /** Put the occluder's centre at a point of the image; a saved page has only the places of its map. */
-  const move = (y: number, x: number) => {
+  /** Put the occluder's centre at a point of the image, and pin it there; a saved page has only the places of its map. */
+  const move = (y: number, x: number, pin: boolean, byHand = false) => {
     let occluder: [number, number] = [
       Math.round(Math.min(Math.max(y - size() / 2, 0), image().height - size())),
       Math.round(Math.min(Math.max(x - size() / 2, 0), image().width - size())),
@@ -59,7 +76,7 @@ export function photoPane(context: Context, scene: Scene): HTMLElement {
       if (!nearest) return;
       occluder = [scene.experiment.map!.data.tops[nearest.row], scene.experiment.map!.data.lefts[nearest.column]];
     }
-    if (String(occluder) !== String(context.get("occluder"))) context.set({ occluder: occluder });
+    if (byHand || String(occluder) !== String(context.get("occluder"))) context.set({ occluder, pinned: pin }, byHand);
   };
   const point = (event: PointerEvent): [number, number] => {
     const box = canvas.getBoundingClientRect();
@@ -70,7 +87,7 @@ export function photoPane(context: Context, scene: Scene): HTMLElement {
   };
   context.listen(canvas, "pointermove", (event: PointerEvent) => {
     if (!hand.pressed) {
-      if (!pinned) move(...point(event));
+      if (!pinned()) move(...point(event), false);
     } else if (brush.to(...point(event), event.buttons & 1 ? size() / 2 : 0, !erase.pressed)) paint();
     else draw();
   });
@@ -81,13 +98,12 @@ export function photoPane(context: Context, scene: Scene): HTMLElement {
       if (brush.to(...point(event), size() / 2, !erase.pressed)) paint();
       return;
     }
-    pinned = !pinned;
-    move(...point(event));
+    move(...point(event), !pinned(), true);
     draw();
   });
   context.listen(canvas, "pointerleave", () => {
     if (hand.pressed) brush.lift();
-    else if (!pinned) context.set({ occluder: null });
+    else if (!pinned()) context.set({ occluder: null }, false);
     if (hand.pressed) draw();
   });
   context.listen(canvas, "keydown", (event: KeyboardEvent) => {
@@ -99,20 +115,17 @@ export function photoPane(context: Context, scene: Scene): HTMLElement {
       if (event.key !== "Escape") return;
       byHand(false);
     } else if (event.key === "Escape") {
-      pinned = false;
-      context.set({ occluder: null });
+      context.set({ occluder: null, pinned: false });
     } else if (dy || dx) {
       const occluder = context.get("occluder");
-      pinned = true;
       const [top, left] = occluder ?? [image().height / 2 - size() / 2, image().width / 2 - size() / 2];
       const by = occluder ? step : 0;
-      move(top + dy * by + size() / 2, left + dx * by + size() / 2);
+      move(top + dy * by + size() / 2, left + dx * by + size() / 2, true, true);
     } else return;
     event.preventDefault();
   });
 
   const draw = () => {
-    if (!context.get("occluder")) pinned = false; // another pane, or another image, took it away
     const { width, height } = image();
     const scale = Math.max(1, 448 / Math.max(width, height));
     const pen = sized(canvas, width * scale, height * scale);
@@ -145,7 +158,7 @@ export function photoPane(context: Context, scene: Scene): HTMLElement {
       size(),
     ]);
     pen.restore();
-    outline(pen, context.get("shape"), occluder[0], occluder[1], size(), scale, pinned);
+    outline(pen, context.get("shape"), occluder[0], occluder[1], size(), scale, pinned());
   };
 
   const read = () => {
@@ -176,6 +189,7 @@ export function photoPane(context: Context, scene: Scene): HTMLElement {
 
   scene.photo.onLoad(draw);
   scene.selected.onHover(draw);
+  context.watch(["mask"], followMask);
   context.watch(["photo"], () => {
     // How the image became the input: turned upright, converted, drawn at random.
     say(title, image().name);
@@ -184,7 +198,10 @@ export function photoPane(context: Context, scene: Scene): HTMLElement {
     below.title = below.textContent ?? "";
     if (hand.pressed) byHand(true); // another image: nothing of it is hidden
   });
-  context.watch(["photo", "occluder", "size", "fill", "fill_color", "shape", "position", "receptive_fields"], draw);
+  context.watch(
+    ["photo", "occluder", "pinned", "size", "fill", "fill_color", "shape", "position", "receptive_fields"],
+    draw,
+  );
   context.watch(
     [
       "scores",

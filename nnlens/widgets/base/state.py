@@ -1,0 +1,113 @@
+"""The state of a view as a short text: what the user has chosen, and nothing that is computed from it.
+
+`js/src/model/state.ts` writes and reads the same text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote, unquote
+
+import numpy as np
+import traitlets as t
+from typing_extensions import TypedDict
+
+from nnlens.utils.suggestions import nearest
+
+VERSION = "1"
+# Of a layer, a unit and a position, each is only valid once the one before it is set.
+FIRST = ("layer", "grid", "unit", "position")
+
+
+class StateTrait(TypedDict):
+    """A trait that belongs to the state of a view."""
+
+    name: str
+    default: str  # as JSON; a value that is left out of the text
+    only_if: str | None  # a trait without which this one is left out
+
+
+def state_traits(view: t.HasTraits) -> list[StateTrait]:
+    """The traits of a view that are tagged with `state`: True, or the name of the trait that they need."""
+    found: list[StateTrait] = []
+    for name, trait in view.traits(sync=True).items():
+        if needs := trait.metadata.get("state"):
+            only_if = needs if isinstance(needs, str) else None
+            found.append({"name": name, "default": _json(trait.default()), "only_if": only_if})
+    return sorted(
+        found, key=lambda one: (FIRST.index(one["name"]) if one["name"] in FIRST else len(FIRST), one["name"])
+    )
+
+
+def encoded(view: Any, traits: Sequence[StateTrait]) -> str:
+    """The state as text: the version, then `name=value` for each value that is not the default.
+
+    A value is JSON; a word that is not valid JSON stands without its quotes.
+    """
+    parts = [VERSION]
+    for trait in traits:
+        if trait["only_if"] and not getattr(view, trait["only_if"]):
+            continue
+        value = getattr(view, trait["name"])
+        text = _json(value)
+        if text != trait["default"]:
+            plain = value if isinstance(value, str) and not _is_json(value) else text
+            parts.append(f"{trait['name']}={quote(plain, safe=_PLAIN)}")
+    return "&".join(parts)
+
+
+def decoded(text: str, traits: Sequence[StateTrait]) -> dict[str, Any]:
+    """All values of the state in `text`, the defaults among them, in the order in which they can be set.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For what is not the text of a state, or is that of a view with other parts.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"state must be a text as view.state gives it, got a {type(text).__name__}")
+    version, *parts = text.split("&")
+    if version != VERSION:
+        raise ValueError(f'state must begin with the version "{VERSION}", as view.state gives it, got {text[:40]!r}')
+    given: dict[str, Any] = {}
+    known = [trait["name"] for trait in traits]
+    for part in parts:
+        name, found, value = part.partition("=")
+        if not found or name not in known:
+            raise ValueError(f"state has {name!r}, which this view has not{nearest(name, known)}")
+        plain = unquote(value)
+        given[name] = json.loads(plain) if _is_json(plain) else plain
+    return {trait["name"]: given.get(trait["name"], json.loads(trait["default"])) for trait in traits}
+
+
+_PLAIN = "!~*'(),[]:"  # besides letters, digits and _.-
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text, parse_constant=_refused)
+    except ValueError:
+        return False
+    return True
+
+
+def _refused(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _json(value: Any) -> str:
+    """A value as JavaScript's JSON.stringify writes it."""
+    if isinstance(value, bool) or value is None or isinstance(value, (int, str)):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{_json(str(key))}:{_json(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ",".join(map(_json, value)) + "]"
+    if value == 0:
+        return "0"
+    if 1e-6 <= abs(value) < 1e21:
+        return np.format_float_positional(value, trim="-")
+    digits, exponent = np.format_float_scientific(value, trim="-", exp_digits=1).split("e")
+    return f"{digits}e{exponent}"
