@@ -122,8 +122,9 @@ def still_html(view: Exported, png: bytes, budget: int, whole: bool, *, alone: b
     }
     words = html.escape(view.describe(), quote=True)
     host = files("nnlens").joinpath("static", "host.js").read_text("utf-8")
+    mark = f'class="{MARK}"' + (" data-alone" if alone else "")
     return (
-        f'<div class="{MARK}"{" data-alone" if alone else ""}><img src="data:image/png;base64,{_text(png)}" alt="{words}" style="max-width:100%">'
+        f'<div {mark}><img src="data:image/png;base64,{_text(png)}" alt="{words}" style="max-width:100%">'
         f'<script type="text/plain">{_text(pack(content))}</script>'
         f"<script>{_script(host)}</script></div>"
     )
