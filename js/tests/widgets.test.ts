@@ -141,10 +141,12 @@ describe("the explorer", () => {
     const model = liveModel();
     explorer.render({ model, el });
     const pane = el.querySelector("[data-pane=unit]")!;
-    expect(pane.textContent).toContain("unit 0: max 3 at (1, 1), 25 % zeros, mean 1.5");
+    expect(pane.textContent).toContain(
+      "unit 0 of conv: strongest at row 1, column 1 (3), in the lower right; 25 % zeros",
+    );
     model.set("unit", 1);
     await settled();
-    expect(pane.textContent).toContain("unit 1: 0 everywhere on this image");
+    expect(pane.textContent).toContain("unit 1 of conv: 0 everywhere on this image");
     model.set("scale", "locked");
     await settled();
     expect(model.values.limits).toEqual([0, 3]);

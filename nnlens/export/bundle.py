@@ -149,7 +149,9 @@ def mime_bundle(
 
 def page(view: Exported, *, budget: int, title: str, heading: str = "", text: str = "") -> str:
     """A whole HTML page with `view` in it, under a heading and a text by the author."""
-    words = f"<h1>{html.escape(heading)}</h1>" if heading else ""
+    # Without a heading by the author the title is one that only screen readers read: a page must have a first heading.
+    hidden = "" if heading else ' style="position:absolute;clip-path:inset(50%);height:1px;overflow:hidden"'
+    words = f"<h1{hidden}>{html.escape(heading or title)}</h1>"
     words += "".join(f"<p>{html.escape(part.strip())}</p>" for part in text.split("\n\n") if part.strip())
     style = (
         ":root{color-scheme:light dark}body{margin:16px;font:15px/1.5 system-ui,sans-serif}"
@@ -159,7 +161,7 @@ def page(view: Exported, *, budget: int, title: str, heading: str = "", text: st
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{html.escape(title)}</title><style>{style}</style></head>"
-        f"<body>{words}{still_html(view, _png(view), budget, whole=True, alone=True)}</body></html>"
+        f"<body><main>{words}{still_html(view, _png(view), budget, whole=True, alone=True)}</main></body></html>"
     )
 
 

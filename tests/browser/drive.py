@@ -87,9 +87,11 @@ def click_tile(page: Page, across: float, down: float) -> int:
 def unit_words(page: Page) -> tuple[int, float, tuple[int, int], int]:
     """unit, maximum, its place, zeros in percent, as the unit pane says them."""
     text = pane(page, "unit").inner_text().replace("−", "-")
-    found = re.search(r"unit (\d+): max (\S+) at \((\d+), (\d+)\), (\S+) % zeros", text)
+    found = re.search(
+        r"unit (\d+)(?: \(.*?\))? of \S+: strongest at row (\d+), column (\d+) \((\S+)\), .*?; (\S+) % zeros", text
+    )
     assert found, text
-    unit, top, row, column, zeros = found.groups()
+    unit, row, column, top, zeros = found.groups()
     return int(unit), float(top), (int(row), int(column)), round(float(zeros))
 
 

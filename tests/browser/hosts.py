@@ -124,6 +124,12 @@ class Lab:
     def run_all(self) -> None:
         self.page.evaluate("() => void window.jupyterapp.commands.execute('notebook:run-all-cells')")
 
+    def wait_for(self, code: str, output: str, seconds: float = 10) -> None:
+        """Wait until a cell prints `output`: what the browser changes reaches the kernel a little later."""
+        end = time.monotonic() + seconds
+        while (found := self.python(code)) != output:
+            assert time.monotonic() < end, f"{code} printed {found!r}, not {output!r}"
+
     def python(self, code: str) -> str:
         """Run code in the notebook's kernel and give back what it prints."""
         result = self.page.evaluate(

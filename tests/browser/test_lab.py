@@ -120,7 +120,7 @@ def test_a_whole_session(lab, page, errors, tmp_path):
     name = second.locator(".nn-name").inner_text()
     second.click()
     expect(pane(page, "occlusion_map").locator("h2")).to_have_text(f"occlusion · {name}")
-    assert book.python("print(lens.selection.label)") == name
+    book.wait_for("print(lens.selection.label)", name)
 
     # Another image by upload: all panes follow.
     source = book.python('print(nnlens.zoo.photo("rocket"))')
@@ -307,7 +307,9 @@ def test_the_occluders_size_is_dragged(lab, page, errors, tmp_path):
     assert float(off) < 1e-5
     assert int(made) == size
     assert "on windows" in how
-    expect(pane(page, "occlusion_map")).to_contain_text("operations on windows")
+    expect(pane(page, "occlusion_map").locator(".nn-count")).to_have_attribute(
+        "title", re.compile("operations on windows")
+    )
 
     # A size that was seen already is shown without waiting for the kernel.
     other = "48" if size != 48 else "64"

@@ -26,7 +26,9 @@ export function footer(context: Context, scene: Scene, { keys, code }: ViewDefin
   context.watch(["layer", "unit", "busy", "occluded", "note", "photo"], update);
   context.onSilence(update);
   const help = h("dl", { class: "nn-help", hidden: true });
-  for (const [key, what] of keys) help.append(h("div", {}, h("dt", {}, key), h("dd", {}, what)));
+  const usual: [string, string][] = context.hides("undo") ? [] : [["Ctrl+Z, Ctrl+Shift+Z", "undo, and do again"]];
+  for (const [key, what] of [...keys, ...usual, ["?", "show or hide this list"]])
+    help.append(h("div", {}, h("dt", {}, key), h("dd", {}, what)));
   const ask = iconButton(Keyboard, "keys", () => show(help.hidden === true));
   ask.setAttribute("aria-expanded", "false");
   const show = (open: boolean): void => {

@@ -37,6 +37,15 @@ export function shape(sizes: number[]): string {
   return rest.join("×") || "1";
 }
 
+/** Where a point is, given its shares of the height and of the width. */
+export function placeWords(down: number, across: number): string {
+  const third = (share: number) => Math.min(2, Math.floor(3 * share));
+  const [vertical, horizontal] = [["upper", "", "lower"][third(down)], ["left", "", "right"][third(across)]];
+  return vertical || horizontal
+    ? `in the ${[vertical, horizontal || "middle"].filter(Boolean).join(" ")}`
+    : "in the centre";
+}
+
 /** What a value stands for in a map that was reduced by `step`. */
 export function reducedWords(step: number): string {
   return `each value is the largest of ${step} × ${step}`;

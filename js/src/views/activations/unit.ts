@@ -8,7 +8,7 @@ import type { Mosaic, UnitMap } from "../../model/layer.ts";
 import type { Scene } from "../../model/scene.ts";
 import { toggle, toolbar } from "../../ui/controls.ts";
 import { h, say, sized, textured } from "../../ui/dom.ts";
-import { percent, reducedWords, short } from "../../ui/format.ts";
+import { percent, placeWords, reducedWords, short } from "../../ui/format.ts";
 import { heading, picturePane } from "../../ui/pane.ts";
 import { unitNumber } from "../../ui/unit_number.ts";
 
@@ -135,7 +135,11 @@ export function unitPane(context: Context, scene: Scene, more: HTMLElement[] = [
     facts = [values, reduced].filter(Boolean).join(" · ");
     say(of, `${context.hides("number") ? `unit ${unit} ` : ""}of ${mosaic.layer}${named ? `: ${named}` : ""}`);
     title.title = `unit ${unit} ${named} of ${mosaic.layer}`;
-    const text = `${mosaic.layer}, unit ${unit}${named ? ` (${named})` : ""}: ${facts}`;
+    const peak =
+      mosaic.zeros[unit] === 1
+        ? "0 everywhere on this image"
+        : `strongest at row ${row}, column ${column} (${short(mosaic.high[unit])}), ${placeWords((row + 0.5) / mosaic.height, (column + 0.5) / mosaic.width)}; ${percent(mosaic.zeros[unit])} zeros`;
+    const text = `unit ${unit}${named ? ` (${named})` : ""} of ${mosaic.layer}: ${peak}${reduced ? `; ${reduced}` : ""}`;
     say(words, text);
     canvas.setAttribute("aria-label", text);
     canvas.title = `${text}; click to select the position`;

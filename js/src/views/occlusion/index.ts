@@ -8,8 +8,10 @@ import { sizeCurvePane } from "./size_curve.ts";
 export const KEYS: Keys = [
   ["photograph: arrows", "move the occluder"],
   ["photograph: click", "pin the occluder, or release it"],
-  ["photograph: Esc", "remove the occluder"],
+  ["photograph: Esc", "remove the occluder, or end painting"],
+  ["painting: arrows", "move the brush; with Shift it paints, and Space paints where it is"],
   ["occlusion map: arrows", "step through the positions"],
+  ["occlusion map: click, Enter", "pin the occluder there, or release it"],
 ];
 
 export default view({

@@ -221,6 +221,7 @@ export function occlusionMapPane(context: Context, scene: Scene): HTMLElement {
     const map = scene.experiment.map;
     const by = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
     if (event.key === "Escape") context.set({ occluder: null, pinned: false });
+    if (event.key === "Enter") context.set({ pinned: !context.get("pinned") });
     if (!by || !map) return;
     event.preventDefault();
     const occluder = context.get("occluder");

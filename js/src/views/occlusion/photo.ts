@@ -112,8 +112,16 @@ export function photoPane(context: Context, scene: Scene): HTMLElement {
       0, 0,
     ];
     if (hand.pressed) {
-      if (event.key !== "Escape") return;
-      byHand(false);
+      if (event.key === "Escape") byHand(false);
+      else if (event.key === " " || dy || dx) {
+        const [y, x] = brush.at ?? [image().height / 2, image().width / 2];
+        const by = Math.max(1, size() / 4);
+        const inside = (value: number, most: number) => Math.min(most, Math.max(0, value));
+        const to: [number, number] = [inside(y + dy * by, image().height), inside(x + dx * by, image().width)];
+        const paints = event.key === " " || event.shiftKey;
+        if (brush.to(...to, paints ? size() / 2 : 0, !erase.pressed)) paint();
+        else draw();
+      } else return;
     } else if (event.key === "Escape") {
       context.set({ occluder: null, pinned: false });
     } else if (dy || dx) {

@@ -32,6 +32,7 @@ const unit = view({
   ],
   keys: [
     ["picture: click", "choose the position of the unit's map that sees it"],
+    ["drawing: arrows", "move the pencil; with Shift it draws, and Space draws a dot"],
     ["picture: Esc", "stop drawing, or clear the position"],
     ["unit: arrows", "move the position"],
     ["unit: o", "show the map over the photograph"],

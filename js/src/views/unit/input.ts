@@ -117,9 +117,21 @@ export function inputPane(context: Context, scene: Scene): HTMLElement {
     scene.selected.hover = null;
   });
   context.listen(canvas, "keydown", (event: KeyboardEvent) => {
-    if (event.key !== "Escape") return;
-    if (drawing) begin(false);
-    else context.set({ position: null });
+    const by = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1], " ": [0, 0] }[event.key];
+    if (event.key === "Escape") {
+      if (drawing) begin(false);
+      else context.set({ position: null });
+    } else if (drawing && by) {
+      const from = last ?? [picture().height / 2, picture().width / 2];
+      const step = Math.max(1, Number(wide.value) / 2);
+      const inside = (value: number, most: number) => Math.min(most, Math.max(0, value));
+      const to: [number, number] = [
+        inside(from[0] + by[0] * step, picture().height),
+        inside(from[1] + by[1] * step, picture().width),
+      ];
+      if (event.shiftKey || event.key === " ") stroke(to);
+      else last = to;
+    } else return;
     event.preventDefault();
   });
 
@@ -131,6 +143,13 @@ export function inputPane(context: Context, scene: Scene): HTMLElement {
     pen.imageSmoothingEnabled = width > 112;
     if (drawing) pen.drawImage(paper, 0, 0);
     else if (scene.photo.image) pen.drawImage(scene.photo.image, 0, 0, width, height);
+    if (drawing && last) {
+      pen.lineWidth = 1 / scale;
+      pen.strokeStyle = context.color("--nn-accent");
+      pen.beginPath();
+      pen.arc(last[1], last[0], Number(wide.value) / 2 + 1, 0, 2 * Math.PI);
+      pen.stroke();
+    }
     const position = context.get("position");
     for (const [at, strong] of [
       [position, true],

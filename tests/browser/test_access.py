@@ -1,0 +1,132 @@
+"""Every view for those who use keys, a screen reader or large letters: axe-core, and a walk with the Tab key."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from drive import SETUP, pane, widget
+from playwright.sync_api import Page, expect
+
+import nnlens
+
+pytestmark = pytest.mark.browser
+AXE = Path(__file__).parents[2] / "js" / "node_modules" / "axe-core" / "axe.min.js"
+VIEWS = ("explorer", "card", "unit", "attribution", "occlusion", "activations", "examples")
+
+WALK = """() => {
+    const element = document.activeElement;
+    if (!element || element === document.body || !element.closest('.nnlens')) return null;
+    const style = getComputedStyle(element);
+    const all = [...document.querySelectorAll('.nnlens *')];
+    return {at: all.indexOf(element), seen: style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2};
+}"""
+REACHABLE = """() => [...document.querySelectorAll('.nnlens *')].flatMap((element, at) => {
+    const usable = element.matches('button, select, input, textarea, [tabindex="0"]') && !element.disabled;
+    const folded = element.closest('[popover]:not(:popover-open)');
+    return usable && !folded && element.checkVisibility() ? [[at, element.outerHTML.slice(0, 120)]] : [];
+})"""
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    """A saved page of each view."""
+    folder = tmp_path_factory.mktemp("pages")
+    model, transform, names = nnlens.zoo.digits()
+    digits = nnlens.zoo.DigitImages()
+    lens = nnlens.Lens(model, preprocess=transform, labels=names)
+    image = digits[3][0]
+    views = {
+        "examples": lens.examples(list(digits)[:40], layers=["features.9"]),
+        "explorer": lens.explore(image),
+        "card": lens.explore(image, link=False, layer="features.9", card=True),
+        "unit": lens.unit(image, link=False, layer="features.9", unit=4),
+        "attribution": lens.attribution(image, methods=["grad_cam", "lime"], samples=100),
+        "occlusion": lens.occlusion(image),
+        "activations": lens.activations(image),
+    }
+    assert set(views) == set(VIEWS)
+    return {name: view.save(folder / f"{name}.html") for name, view in views.items()}
+
+
+def violations(page: Page, within: str = "document") -> list[str]:
+    """What axe-core finds, one line each."""
+    page.evaluate(AXE.read_text("utf-8"))
+    found = page.evaluate(f"async () => (await axe.run({within})).violations")
+    return [f"{one['impact']}: {one['id']}: {node['html'][:200]}" for one in found for node in one["nodes"]]
+
+
+@pytest.mark.parametrize("name", VIEWS)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_in_a_saved_page(browser, pages, name, scheme):
+    context = browser.new_context(color_scheme=scheme, viewport={"width": 960, "height": 720})
+    page = context.new_page()
+    page.goto(pages[name].as_uri())
+    expect(widget(page)).to_be_visible(timeout=20_000)
+    page.wait_for_timeout(300)
+    assert violations(page) == []
+    for number in range(page.get_by_role("button", name="more", exact=True).count()):
+        page.get_by_role("button", name="more", exact=True).nth(number).click()
+        assert violations(page) == []
+        page.keyboard.press("Escape")
+    page.get_by_role("button", name="keys").click()
+    assert violations(page) == []
+    context.close()
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_the_tab_key_reaches_every_control_and_leaves_the_view(page, pages, name):
+    page.goto(pages[name].as_uri())
+    expect(widget(page)).to_be_visible(timeout=20_000)
+    page.wait_for_timeout(300)
+    reachable = dict(page.evaluate(REACHABLE))
+    assert len(reachable) > 5
+    reached: dict[int, bool] = {}
+    for _ in range(len(reachable) + 5):
+        page.keyboard.press("Tab")
+        at = page.evaluate(WALK)
+        if at is None:
+            break
+        reached[at["at"]] = at["seen"]
+    assert at is None, "the focus does not leave the view"
+    assert [html for at, html in reachable.items() if at not in reached] == []
+    assert [reachable.get(at) for at, seen in reached.items() if not seen] == [], "the focus cannot be seen"
+
+
+@pytest.mark.parametrize("name", VIEWS)
+@pytest.mark.parametrize("width", [480, 640])
+def test_nothing_is_cut_off_at_twice_the_size(page, pages, name, width):
+    """A screen of 1280 pixels at 200 % has 640."""
+    page.set_viewport_size({"width": width, "height": 720})
+    page.goto(pages[name].as_uri())
+    expect(widget(page)).to_be_visible(timeout=20_000)
+    page.wait_for_timeout(300)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    beyond = page.evaluate(
+        """() => {
+            const edge = document.querySelector('.nnlens').getBoundingClientRect().right + 1;
+            const scrolled = '.nn-maps, .nn-agreement, .nn-strip-of-checks, .nn-sr';
+            return [...document.querySelectorAll('.nnlens *')]
+                .filter((one) => one.checkVisibility() && !one.closest(scrolled))
+                .filter((one) => one.getBoundingClientRect().right > edge)
+                .map((one) => one.outerHTML.slice(0, 120));
+        }"""
+    )
+    assert beyond == []
+
+
+def test_axe_finds_nothing_in_a_live_view_and_its_keys_are_listed(lab, page, errors):
+    book = lab("access.ipynb", [SETUP, 'view = lens.explore(nnlens.zoo.photo("coffee"), card=True)\nview'])
+    book.run_all()
+    expect(pane(page, "connections")).to_contain_text("made by", timeout=60_000)
+    found = violations(page, "document.querySelector('.nnlens')")
+    # The notebook around the view decides on levels of headings.
+    assert [line for line in found if not line.startswith("moderate: heading-order")] == []
+    pane(page, "mosaic").locator("canvas").focus()
+    page.keyboard.press("?")
+    expect(widget(page).locator(".nn-help")).to_contain_text("choose a unit")
+    # A picture says what it shows.
+    expect(pane(page, "unit").locator("canvas")).to_have_attribute(
+        "aria-label", re.compile(r"strongest at row \d+, column \d+ .* in the ")
+    )
