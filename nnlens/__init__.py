@@ -7,6 +7,7 @@ from .recording import ForwardError, Recorder, Recording, record
 from .render import show_in_notebooks
 from .session.evaluation import Report, evaluate
 from .session.selection import Selection
+from .utils.language import set_language
 
 __version__ = "0.1.0"
 show_in_notebooks()
@@ -28,6 +29,7 @@ __all__ = [
     "inputs",
     "kernels",
     "record",
+    "set_language",
     "set_mode",
     "zoo",
 ]

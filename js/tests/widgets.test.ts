@@ -625,7 +625,7 @@ describe("attributions", () => {
     model.set("progress", { what: "LIME", row: 0, done: 250.4, total: 1000, remaining: 12.2 });
     await settled();
     const controls = el.querySelector("[data-pane=controls]")!;
-    expect(controls.textContent).toContain("LIME: 250 of about 1,000 passes, about 12 s left");
+    expect(controls.textContent).toContain("LIME: 250 of about 1,000 passes, about 13 s left");
     buttons("[data-pane=controls]")
       .find((one) => one.textContent === "stop")!
       .click();

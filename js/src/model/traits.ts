@@ -679,6 +679,8 @@ export interface Traits {
   known_methods: MethodPayload[];
   /** The names of the classes; empty where there are too many to send. */
   labels: string[];
+  /** Of the texts; empty where the page around the view decides. */
+  language: string;
   /** Name of an operation. */
   layer: string;
   /** Of the lens whose views share a history of changes. */
@@ -835,6 +837,8 @@ export interface Traits {
   synthesis_stop: number;
   /** Class index. */
   target: number;
+  /** The browser's texts in that language, by the English. */
+  texts: Record<string, string | string[]>;
   /** The operations of the pass; modules that never ran. */
   tree: LayerEntry[];
   /** Channel of the layer. */

@@ -16,7 +16,7 @@ export function footer(context: Context, scene: Scene, { keys, code }: ViewDefin
     const parts: string[] = [context.get("photo")?.name];
     if (context.find("mosaic")?.layer) parts.push(context.get("layer"), `unit ${context.get("unit")}`);
     const took = context.find("occluded")?.ms;
-    if (took) parts.push(`${took.toFixed(0)} ms`);
+    if (took) parts.push(`${Math.round(took)} ms`);
     const now = context.silent ? "no answer" : context.get("busy") || "kernel live";
     parts.push(context.live ? now : "saved page, no kernel");
     say(status, parts.filter(Boolean).join(" · "));

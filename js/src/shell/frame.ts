@@ -3,9 +3,11 @@
 import { Context, type Model } from "../model/context.ts";
 import { Scene } from "../model/scene.ts";
 import { h } from "../ui/dom.ts";
+import { useTexts } from "../ui/text.ts";
 import { followAddress } from "./address.ts";
 import { footer } from "./footer.ts";
 import { takeImages } from "./images.ts";
+import { followLanguage } from "./language.ts";
 import { errorNotice, staleNotice } from "./notices.ts";
 import { followTheme } from "./theme.ts";
 
@@ -62,10 +64,12 @@ function group(kind: string, panes: Pane[], context: Context, scene: Scene): HTM
 }
 
 export function view(definition: ViewDefinition): ViewModule {
-  const render = ({ model, el }: { model: Model; el: HTMLElement }) => {
+  /** Build the view; `again` is called when its texts have come in another language. */
+  const build = (model: Model, el: HTMLElement, again: () => void) => {
     const root = h("div", { class: `nnlens nn-${definition.name}` });
     const context = new Context(model, root);
     const scene = new Scene(context);
+    useTexts(context.get("language"), context.get("texts") ?? {});
     el.append(root);
     // The notebook must not take the keys that the panes understand. It looks at the focused element first,
     // and before any listener here receives the key.
@@ -82,10 +86,20 @@ export function view(definition: ViewDefinition): ViewModule {
     takeImages(context);
     followAddress(context);
     followTheme(context);
+    followLanguage(context, again);
     return () => {
       context.stop();
       root.remove();
     };
+  };
+  const render = ({ model, el }: { model: Model; el: HTMLElement }) => {
+    let stop: () => void;
+    const again = () => {
+      stop();
+      stop = build(model, el, again);
+    };
+    stop = build(model, el, again);
+    return () => stop();
   };
   return { render, definition };
 }

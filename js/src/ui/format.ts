@@ -1,5 +1,7 @@
 // Numbers and shapes in words.
 
+import { localNumber } from "./text.ts";
+
 /** Three significant digits, or fewer, with a real minus sign. */
 export function short(value: number, digits = 3): string {
   if (Number.isNaN(value)) return "NaN";
@@ -9,24 +11,29 @@ export function short(value: number, digits = 3): string {
     size !== 0 && (size >= 1e5 || size < 1e-3)
       ? value.toExponential(Math.min(1, digits - 1))
       : String(Number(value.toPrecision(digits)));
-  return text.replaceAll("-", "−");
+  return localNumber(text.replaceAll("-", "−"));
+}
+
+/** A number with so many digits after the point. */
+export function fixed(value: number, digits: number): string {
+  return localNumber(value.toFixed(digits)).replace("-", "−");
 }
 
 /** A probability without its leading zero: ".81", "1.00". */
 export function share(value: number): string {
-  const text = value.toFixed(2);
+  const text = fixed(value, 2);
   return text.startsWith("0") ? text.slice(1) : text;
 }
 
 export function signed(value: number, digits = 2): string {
-  const text = Math.abs(value).toFixed(digits);
-  if (Number(text) === 0) return "±0";
+  const text = fixed(Math.abs(value), digits);
+  if (!/[1-9]/.test(text)) return "±0";
   return `${value < 0 ? "−" : "+"}${text.replace(/^0/, "")}`;
 }
 
 export function percent(value: number): string {
   if (value === 0 || value === 1) return `${value * 100} %`;
-  return value < 0.01 || value > 0.99 ? `${(value * 100).toFixed(1)} %` : `${Math.round(value * 100)} %`;
+  return value < 0.01 || value > 0.99 ? `${fixed(value * 100, 1)} %` : `${Math.round(value * 100)} %`;
 }
 
 /** A tensor's shape without its batch: "96×112²". */
@@ -49,4 +56,10 @@ export function placeWords(down: number, across: number): string {
 /** What a value stands for in a map that was reduced by `step`. */
 export function reducedWords(step: number): string {
   return `each value is the largest of ${step} × ${step}`;
+}
+
+/** A time that is left. */
+export function duration(seconds: number): string {
+  if (seconds < 90) return `${Math.max(1, Math.ceil(seconds))} s`;
+  return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${fixed(seconds / 3600, 1)} h`;
 }

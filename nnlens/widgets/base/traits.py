@@ -84,6 +84,8 @@ class ViewTraits(SelectionTraits):
     state_traits = synced(t.List(help="the traits that belong to the state"), list[StateTrait])
     image_number = synced(t.Int(0, help="which of the images opened in this view is shown, in the order of opening"))
     restore = payload(payloads.Restored, "a request to show an earlier state", echo=False)
+    language = synced(t.Unicode("", help="of the texts; empty where the page around the view decides"))
+    texts = synced(t.Dict(help="the browser's texts in that language, by the English"), dict[str, str | list[str]])
     lens_id = synced(t.Unicode("", help="of the lens whose views share a history of changes"))
     hide = synced(t.List(t.Unicode(), help="panes and controls that are left out"), list[str])
     stale = synced(t.Bool(False, help="whether the model has changed since this was computed"))

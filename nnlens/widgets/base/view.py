@@ -23,6 +23,7 @@ from nnlens.session.mode import is_static
 from nnlens.session.selection import Selection
 from nnlens.session.session import Session
 from nnlens.session.worker import Job, Steps
+from nnlens.utils.language import LANGUAGES, browser_texts, chosen_language
 
 from .fitting import fitted
 from .options import ViewOptions, chosen_panes, known_options, selection_choices
@@ -78,6 +79,8 @@ class View(anywidget.AnyWidget, ViewTraits):
         tables = {name: table.tobytes() for name, table in color_tables().items()}
         super().__init__(hide=hide, color_tables=tables, lens_id=session.id)
         self.state_traits = state_traits(self)
+        self.language = chosen_language() or ""
+        self.texts = browser_texts()
         self._parts = [part_type(self) for part_type in self.part_types]
         for part in self._parts:
             part.prepare(options)
@@ -91,6 +94,7 @@ class View(anywidget.AnyWidget, ViewTraits):
         self.observe(self._take_upload, "upload")
         self.observe(self._read_as, "read_as")
         self.observe(self._restore, "restore")
+        self.observe(self._speak, "language")
         self.observe(self._renew, "refresh")
         self.on_msg(self._answer)
         session.watch(self.look_for_changes)
@@ -178,6 +182,10 @@ class View(anywidget.AnyWidget, ViewTraits):
             yield
 
         self.submit("image", lambda: self.reported("looking at the model again", steps()))
+
+    def _speak(self, change: Any) -> None:
+        """The page around the view has a language: the browser's texts follow it."""
+        self.texts = browser_texts(self.language if self.language in LANGUAGES else "en")
 
     def _read_as(self, change: Any) -> None:
         asked = change["new"]

@@ -6,6 +6,8 @@ import type { Scene } from "../../model/scene.ts";
 import type { MethodName } from "../../model/traits.ts";
 import { choice, toolbar } from "../../ui/controls.ts";
 import { h, say, uniqueId } from "../../ui/dom.ts";
+import { duration } from "../../ui/format.ts";
+import { whole } from "../../ui/text.ts";
 
 const NUMBERS: ["samples" | "segments" | "width" | "seed", string, number, number, number][] = [
   ["samples", "samples", 10, 20000, 10],
@@ -100,9 +102,7 @@ export function controlsPane(context: Context, scene: Scene): HTMLElement {
     const left = context.get("known_methods").filter(({ name }) => !methods.includes(name));
     add.replaceChildren(
       h("option", { value: "" }, "add a method…"),
-      ...left.map(({ name, title, passes }) =>
-        h("option", { value: name }, `${title} · ${passes.toLocaleString("en")} passes`),
-      ),
+      ...left.map(({ name, title, passes }) => h("option", { value: name }, `${title} · ${whole(passes)} passes`)),
     );
     const layers = context.get("cam_layers");
     layer.select.replaceChildren(
@@ -143,9 +143,7 @@ export function controlsPane(context: Context, scene: Scene): HTMLElement {
     stop.hidden = !busy && !stopped;
     say(stop, busy ? "stop" : "continue");
     const seconds = remaining ? `, about ${duration(remaining)} left` : "";
-    const passes = total
-      ? `${Math.round(done).toLocaleString("en")} of about ${Math.round(total).toLocaleString("en")} passes${seconds}`
-      : "";
+    const passes = total ? `${whole(done)} of about ${whole(total)} passes${seconds}` : "";
     say(state, busy && what ? `${what}: ${passes || "…"}` : stopped ? "stopped" : "");
   };
   context.watch(["methods", "known_methods", "cam_layers", "cam_layer", "rows"], list);
@@ -161,9 +159,4 @@ export function controlsPane(context: Context, scene: Scene): HTMLElement {
     h("div", { class: "nn-head" }, toolbar([add, compare, names, look, scale], [visible, layer, sampling])),
     h("div", { class: "nn-now-line" }, state, progress, stop),
   );
-}
-
-function duration(seconds: number): string {
-  if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;
-  return `${Math.round(seconds / 60)} min`;
 }

@@ -4,8 +4,9 @@ import { failureOf } from "../../draw/attribution_map.ts";
 import { type Context, NEEDS_KERNEL } from "../../model/context.ts";
 import type { Curves, MethodName, Randomised } from "../../model/traits.ts";
 import { h, onResize, say, sized } from "../../ui/dom.ts";
-import { share, short, signed } from "../../ui/format.ts";
+import { fixed, share, short, signed } from "../../ui/format.ts";
 import { heading } from "../../ui/pane.ts";
+import { whole } from "../../ui/text.ts";
 
 const CHECKS: Record<string, string> = {
   faithfulness: "deletion and insertion",
@@ -99,7 +100,7 @@ export function drawCurves(
       pen.textAlign = "right";
       pen.textBaseline = "middle";
       for (const tick of large ? [0, top / 2, top] : [0, top])
-        pen.fillText(top === 1 ? tick.toFixed(tick % 1 ? 1 : 0) : short(tick, 1), left - 3, Math.max(8, y(tick)));
+        pen.fillText(top === 1 ? fixed(tick, tick % 1 ? 1 : 0) : short(tick, 1), left - 3, Math.max(8, y(tick)));
     }
   });
   const words = (["deletion", "insertion"] as const).map((name) => {
@@ -172,7 +173,7 @@ export function evidencePane(context: Context): HTMLElement {
   };
 
   const button = (method: MethodName, row: number, check: string, passes: number) => {
-    const ask = h("button", { type: "button" }, `${CHECKS[check]} (about ${passes.toLocaleString("en")} passes)`);
+    const ask = h("button", { type: "button" }, `${CHECKS[check]} (about ${whole(passes)} passes)`);
     ask.disabled = !context.live;
     if (!context.live) ask.title = NEEDS_KERNEL;
     context.listen(ask, "click", () => context.set({ check_request: { method, row, check, at: Date.now() } }));

@@ -10,8 +10,9 @@ import type { RowPhoto } from "../../model/traits.ts";
 import { openButton, webcamButton } from "../../shell/images.ts";
 import { toolbar } from "../../ui/controls.ts";
 import { h, pictured, say, sized, textured } from "../../ui/dom.ts";
-import { short, signed } from "../../ui/format.ts";
+import { fixed, short, signed } from "../../ui/format.ts";
 import { heading, picturePane } from "../../ui/pane.ts";
+import { whole } from "../../ui/text.ts";
 
 const LISTED = 10;
 const SURROGATES = ["lime", "kernel_shap"] as const;
@@ -250,10 +251,10 @@ export function surrogatePane(context: Context, scene: Scene): HTMLElement {
     const unsure = surrogate.coefficients.filter(
       (_, part) => surrogate.low[part] < 0 && surrogate.high[part] > 0,
     ).length;
-    const r2 = surrogate.r2 === null || surrogate.r2 === undefined ? "not defined" : surrogate.r2.toFixed(2);
+    const r2 = surrogate.r2 === null || surrogate.r2 === undefined ? "not defined" : fixed(surrogate.r2, 2);
     say(
       words,
-      `R² ${r2} over ${surrogate.samples.toLocaleString("en")} samples; the line is the 95 % interval; ${unsure} of ${surrogate.coefficients.length} superpixels may have either sign (?). Orange supports the class, blue opposes it.`,
+      `R² ${r2} over ${whole(surrogate.samples)} samples; the line is the 95 % interval; ${unsure} of ${surrogate.coefficients.length} superpixels may have either sign (?). Orange supports the class, blue opposes it.`,
     );
   };
   const point = (part: number | null) => {

@@ -7,7 +7,7 @@ import { hasFailed } from "../../model/selected.ts";
 import type { ExampleItem, ExamplesPayload, Traits } from "../../model/traits.ts";
 import { choice, toolbar } from "../../ui/controls.ts";
 import { h, pictured, say, sized } from "../../ui/dom.ts";
-import { percent, short } from "../../ui/format.ts";
+import { duration, percent, short } from "../../ui/format.ts";
 import { heading } from "../../ui/pane.ts";
 import { heldWords } from "../../ui/unit_links.ts";
 
@@ -222,9 +222,4 @@ export function examplesPane(context: Context, scene: Scene, number: HTMLElement
     h("div", { class: "nn-head" }, words, canvas),
     h("div", { class: "nn-row" }, go, progress, state),
   );
-}
-
-function duration(seconds: number): string {
-  if (seconds < 90) return `${Math.ceil(seconds)} s`;
-  return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
 }

@@ -4,7 +4,7 @@ import type { Context } from "../../model/context.ts";
 import { isProbability, meaningOf } from "../../model/meaning.ts";
 import type { Scene } from "../../model/scene.ts";
 import { h, onResize, say, sized } from "../../ui/dom.ts";
-import { short } from "../../ui/format.ts";
+import { fixed, short } from "../../ui/format.ts";
 import { heading } from "../../ui/pane.ts";
 
 const EDGE = { left: 34, right: 10, top: 8, bottom: 30 };
@@ -52,7 +52,7 @@ export function sizeCurvePane(context: Context, scene: Scene): HTMLElement {
       pen.moveTo(EDGE.left, Math.round(y(tick)) + 0.5);
       pen.lineTo(width - EDGE.right, Math.round(y(tick)) + 0.5);
       pen.stroke();
-      pen.fillText(shares ? tick.toFixed(1) : short(tick, 2), EDGE.left - 5, y(tick));
+      pen.fillText(shares ? fixed(tick, 1) : short(tick, 2), EDGE.left - 5, y(tick));
     }
     pen.textBaseline = "top";
     pen.textAlign = "center";
