@@ -23,6 +23,7 @@ from .session.setup import ModelSetup
 from .widgets.base.options import (
     ActivationsOptions,
     AttributionOptions,
+    CompareOptions,
     ExamplesOptions,
     ExploreOptions,
     OcclusionOptions,
@@ -31,7 +32,15 @@ from .widgets.base.options import (
 )
 
 if TYPE_CHECKING:
-    from .widgets import ActivationsWidget, AttributionWidget, ExamplesWidget, Explorer, OcclusionWidget, UnitWidget
+    from .widgets import (
+        ActivationsWidget,
+        AttributionWidget,
+        CompareWidget,
+        ExamplesWidget,
+        Explorer,
+        OcclusionWidget,
+        UnitWidget,
+    )
 
 
 class Lens:
@@ -304,6 +313,24 @@ class Lens:
         with self._session.selections.unchanged_on_error():
             return AttributionWidget(self._session, image, **options)
 
+    @documented(CompareOptions)
+    def compare(self, first: Any, second: Any, **options: Unpack[CompareOptions]) -> CompareWidget:
+        """Two images side by side: their scores, a layer's activations and the occlusion maps, with the differences.
+
+        `nnlens.compare` does the same with two models.
+
+        Parameters
+        ----------
+        first, second : optional
+            As for `explore`: two images that become inputs of the same size.
+        **options
+            See below.
+        """
+        from .widgets import CompareWidget
+
+        with self._session.selections.unchanged_on_error():
+            return CompareWidget(self._session, first, self._session, second, **options)
+
     @documented(ExamplesOptions)
     def examples(
         self,
@@ -339,3 +366,25 @@ class Lens:
             if options.get("layer") is None and (selections.is_empty or selections.latest.layer not in search):
                 options["layer"] = search.layers[-1]
             return ExamplesWidget(session, sample.input, **options)
+
+
+@documented(CompareOptions)
+def compare(first: Lens, second: Lens, image: Any, **options: Unpack[CompareOptions]) -> CompareWidget:
+    """Two models, or two checkpoints of one, side by side on one image, with the differences.
+
+    Parameters
+    ----------
+    first, second : Lens
+        Two models with the same classes; layers are compared that have the same name in both.
+    image : path, bytes, PIL image, uint8 array or ready tensor
+        It must become an input of the same size for both.
+    **options
+        See below.
+    """
+    from .widgets import CompareWidget
+
+    for name, lens in (("first", first), ("second", second)):
+        if not isinstance(lens, Lens):
+            raise TypeError(f"{name} must be a Lens, got a {type(lens).__name__}")
+    with first.session.selections.unchanged_on_error():
+        return CompareWidget(first.session, image, second.session, image, **options)

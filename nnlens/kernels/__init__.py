@@ -43,6 +43,7 @@ from .attribution.subject import Subject
 from .attribution.superpixels import superpixels
 from .attribution.surrogate import Surrogate
 from .cost.summary import Cost, Summary, summary
+from .occlusion.difference import occlusion_difference
 from .occlusion.experiment import occlusion, occlusion_series, occlusion_steps
 from .occlusion.incremental import Incremental
 from .occlusion.occluded import masked_scores, occluded_scores, size_curve
@@ -52,6 +53,7 @@ from .units.ablation import Ablation, DatasetAblation, ablation, dataset_ablatio
 from .units.activations import Activations, activations
 from .units.back_projection import BackProjection, back_projection
 from .units.connections import Connections, Contribution, connections
+from .units.difference import ActivationDifference, activation_difference
 from .units.examples import DatasetExamples, examples, examples_steps
 from .units.layer_examples import Example, LayerExamples
 from .units.quantiles import QuantileSketch
@@ -61,6 +63,7 @@ __all__ = [
     "CHECKS",
     "METHODS",
     "Ablation",
+    "ActivationDifference",
     "Activations",
     "Attribution",
     "BackProjection",
@@ -96,6 +99,7 @@ __all__ = [
     "Synthesis",
     "TextAttribution",
     "ablation",
+    "activation_difference",
     "activations",
     "agreement",
     "attention_rollout",
@@ -130,6 +134,7 @@ __all__ = [
     "mass_inside",
     "occluded_scores",
     "occlusion",
+    "occlusion_difference",
     "occlusion_series",
     "occlusion_steps",
     "pointing_game",

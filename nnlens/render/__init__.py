@@ -21,7 +21,7 @@ from .scores import (
     scores_with_top_payload,
 )
 from .table import SummaryTable
-from .textures import mosaic_texture, occlusion_texture, unit_texture
+from .textures import mosaic_texture, occlusion_difference_texture, occlusion_texture, unit_texture
 from .units import (
     ablation_payload,
     back_projection_texture,
@@ -51,6 +51,7 @@ __all__ = [
     "layer_entries",
     "meaning_payload",
     "mosaic_texture",
+    "occlusion_difference_texture",
     "occlusion_texture",
     "photo_payload",
     "picture_of",

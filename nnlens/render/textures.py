@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnlens.kernels import Activations, Occlusion
+from nnlens.kernels import Activations, Occlusion, occlusion_difference
 
 from . import payloads
 
@@ -120,4 +120,25 @@ def occlusion_texture(result: Occlusion, targets: list[int]) -> payloads.Occlusi
         "top": top.astype(np.int32).tobytes(),
         "top_probability": best.astype(np.float32).tobytes(),
         "done": int(np.count_nonzero(result.computed)),
+    }
+
+
+def occlusion_difference_texture(
+    first: Occlusion, second: Occlusion, targets: list[int]
+) -> payloads.OcclusionMapPayload:
+    """How the change of each target's score differs, second minus first, as a map whose clean scores are 0."""
+    changes = {
+        kind: np.stack([occlusion_difference(first, second, target, kind) for target in targets]).astype(np.float32)
+        for kind in ("probability", "logit")
+    }
+    known = first.computed & second.computed
+    texture = occlusion_texture(second, targets)
+    return {
+        **texture,
+        "clean_probability": [0.0] * len(targets),
+        "clean_logit": [0.0] * len(targets),
+        "probability": changes["probability"].tobytes(),
+        "logit": changes["logit"].tobytes(),
+        "top": np.where(known, 0, -1).astype(np.int32).tobytes(),
+        "done": int(np.count_nonzero(known)),
     }

@@ -37,6 +37,8 @@ const ASK_EVERY = 1000;
 
 export class Context {
   readonly live: boolean;
+  /** Which side of a comparison it is of, in words; empty in other views. */
+  side = "";
   /** Whether the view has been closed. */
   stopped = false;
   /** Whether the kernel does not answer: it runs a cell, or was restarted or shut down while the view was open. */

@@ -623,6 +623,16 @@ export interface Traits {
   dataset_ablation: DatasetAblation | null;
   /** Per occluder position, or per pixel. */
   definition: "position" | "pixel";
+  /** All units: the second side minus the first. */
+  difference_mosaic: Mosaic | null;
+  /** How the change of the second side differs from that of the first. */
+  difference_occlusion_map: OcclusionMapPayload | null;
+  /** The units, those that differ most first: int32. */
+  difference_order: DataView;
+  /** Why there is no difference of this layer. */
+  difference_problem: string;
+  /** The selected unit: the second side minus the first. */
+  difference_unit_map: ShownUnitMap | null;
   /** What went wrong. */
   error: ErrorPayload | null;
   /** The evidence of attention rollout. */
@@ -741,6 +751,8 @@ export interface Traits {
   occluder: [number, number] | null;
   /** The occlusion map, as far as it is computed. */
   occlusion_map: OcclusionMapPayload | null;
+  /** Whether two models are compared, else two images. */
+  of_models: boolean;
   /** Of the maps over the photograph, 0…1. */
   opacity: number;
   /** A unit that is kept while another one is selected. */
@@ -789,6 +801,24 @@ export interface Traits {
   search: SearchProgress | null;
   /** A request to continue the search, or to stop it. */
   search_request: "" | "run" | "stop";
+  /** How a fill of one value looks, of the second side. */
+  second_fill_color: string;
+  /** What the scores mean, of the second side. */
+  second_meaning: Meaning | UnreadMeaning;
+  /** All units of the layer, of the second side. */
+  second_mosaic: Mosaic;
+  /** The scores with the occluder where it is, of the second side. */
+  second_occluded: OccludedScores | null;
+  /** The occlusion map, as far as it is computed, of the second side. */
+  second_occlusion_map: OcclusionMapPayload | null;
+  /** The picture and how it is shown, of the second side. */
+  second_photo: Photo;
+  /** The classes that the bars show, with their clean scores, of the second side. */
+  second_scores: Scores;
+  /** The scores at the occluder's place under other sizes, of the second side. */
+  second_size_curve: SizeCurve | null;
+  /** The selected unit's map, of the second side. */
+  second_unit_map: ShownUnitMap;
   /** The same seed, the same result. */
   seed: number;
   /** How superpixels are made. */
@@ -811,6 +841,8 @@ export interface Traits {
   smooth: boolean;
   /** The order of the tiles. */
   sort: "index" | "mean" | "maximum" | "zeros";
+  /** Whether the units that differ most come first. */
+  sort_by_difference: boolean;
   /** Whether the model has changed since this was computed. */
   stale: boolean;
   /** What is projected back: the map's maximum, all of it, the position. */

@@ -1,10 +1,16 @@
 // What the panes with a picture have in common: the order of their lines, so that those of a row are level.
 
-import { h } from "./dom.ts";
+import type { Context } from "../model/context.ts";
+import { h, say } from "./dom.ts";
 
 /** A title that names what the pane shows. */
 export function heading(...words: (Node | string)[]): HTMLElement {
   return h("h2", { class: "nn-title" }, ...words);
+}
+
+/** Say what a pane shows, and of which side where there are several. */
+export function entitle(title: HTMLElement, context: Context, words: string): void {
+  say(title, context.side ? `${context.side} · ${words}` : words);
 }
 
 /**

@@ -91,6 +91,10 @@ class ExamplesOptions(SelectionOptions, ViewOptions, total=False):
     """Of `Lens.examples`, besides its data set."""
 
 
+class CompareOptions(SelectionOptions, OccluderOptions, ViewOptions, total=False):
+    """Of `Lens.compare`."""
+
+
 class AttributionOptions(ViewOptions, total=False):
     """Of `Lens.attribution`."""
 

@@ -82,8 +82,9 @@ class View(anywidget.AnyWidget, ViewTraits):
         self.language = chosen_language() or ""
         self.texts = browser_texts()
         self._parts = [part_type(self) for part_type in self.part_types]
+        prepared = self.prepared_options(options)
         for part in self._parts:
-            part.prepare(options)
+            part.prepare(prepared)
         self.follow()
         if options.get("state") is not None:
             self.state = options["state"]
@@ -116,6 +117,10 @@ class View(anywidget.AnyWidget, ViewTraits):
             if not name.startswith("_") and name not in OUTSIDE and not isinstance(trait, (t.Dict, t.Bytes))
         )
         return [*PUBLIC, *settable]
+
+    def prepared_options(self, options: dict[str, Any]) -> dict[str, Any]:
+        """The options as the parts take them."""
+        return options
 
     def open(self) -> None:
         """Open the channel to the browser: once the state is complete, and only if there is a client."""

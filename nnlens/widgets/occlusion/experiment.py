@@ -99,6 +99,19 @@ class ExperimentPart(Part):
         assert known is not None
         return replace(known.snapshot(), target=self.selection.target)
 
+    @property
+    def known(self) -> Occlusion | None:
+        """The map of the chosen size and fill as far as it is computed."""
+        return self._known(self.sample, self.key)
+
+    def complete_now(self) -> None:
+        """Compute what is missing of the map."""
+        self.view.wait()  # one at a time: the worker may be computing the same map
+        while not self._is_complete(self.sample, self.key):
+            for _ in self._grow(self.sample, self.key):
+                pass
+        self._show()
+
     def lowest(self) -> payloads.Position | None:
         """(top, left) where hiding lowers the target's probability the most; None before the map is complete."""
         known = self._known(self.sample, self.key)

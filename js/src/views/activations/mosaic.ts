@@ -3,15 +3,22 @@
 import { decode, type Limits, limitsOf } from "../../draw/colors.ts";
 import { legend } from "../../draw/legend.ts";
 import { type Grid, gridFrom, hit, layout, order } from "../../draw/tiles.ts";
-import { type Context, NEEDS_KERNEL } from "../../model/context.ts";
+import { type Context, NEEDS_KERNEL, type TraitName } from "../../model/context.ts";
 import type { Mosaic } from "../../model/layer.ts";
 import type { Scene } from "../../model/scene.ts";
 import { choice, toolbar } from "../../ui/controls.ts";
 import { h, onResize, say, sized } from "../../ui/dom.ts";
 import { percent, reducedWords, shape, short } from "../../ui/format.ts";
-import { heading } from "../../ui/pane.ts";
+import { entitle, heading } from "../../ui/pane.ts";
 
-export function mosaicPane(context: Context, scene: Scene): HTMLElement {
+/** Another order of the units than the pane's own, with the control that chooses it. */
+export interface Ordering {
+  control: HTMLElement | null;
+  traits: TraitName[];
+  places(mosaic: Mosaic): Int32Array;
+}
+
+export function mosaicPane(context: Context, scene: Scene, ordering?: Ordering): HTMLElement {
   const title = heading();
   const canvas = h("canvas", { class: "nn-mosaic", tabindex: 0, role: "application" });
   const stage = h("div", { class: "nn-stage" }, canvas);
@@ -66,11 +73,8 @@ export function mosaicPane(context: Context, scene: Scene): HTMLElement {
 
   /** Paint all tiles, one canvas pixel per value. */
   const paint = (mosaic: Mosaic) => {
-    places = order(context.get("sort"), mosaic.units, {
-      mean: mosaic.mean,
-      maximum: mosaic.high,
-      zeros: mosaic.zeros,
-    });
+    const { mean, high, zeros } = mosaic;
+    places = ordering?.places(mosaic) ?? order(context.get("sort"), mosaic.units, { mean, maximum: high, zeros });
     grid = layout(mosaic.units, mosaic.columns, mosaic.rows, width, height);
     const { rows, columns } = mosaic;
     const across = grid.columns * columns;
@@ -150,7 +154,7 @@ export function mosaicPane(context: Context, scene: Scene): HTMLElement {
   const tell = () => {
     const mosaic = scene.layer.mosaic;
     if (!mosaic) return;
-    say(title, `mosaic of ${mosaic.layer} · ${shape(mosaic.shape)}`);
+    entitle(title, context, `mosaic of ${mosaic.layer} · ${shape(mosaic.shape)}`);
     title.title = `${mosaic.label}; ${mosaic.layout}`;
     const parts = [`${mosaic.units} units`, `zeros ${percent(mosaic.sparsity)}`];
     if (mosaic.dead) parts.push(`dead ${mosaic.dead}`);
@@ -219,7 +223,7 @@ export function mosaicPane(context: Context, scene: Scene): HTMLElement {
     if (scene.layer.mosaic) paint(scene.layer.mosaic);
     draw();
   };
-  context.watch(["mosaic", "sort", "scale", "limits"], repaint);
+  context.watch(["mosaic", "sort", "scale", "limits", ...(ordering?.traits ?? [])], repaint);
   context.watch(["unit"], draw);
   context.watch(["mosaic", "sort", "scale", "unit", "grid"], tell);
   context.watch(["layer", "mosaic"], () =>
@@ -231,7 +235,9 @@ export function mosaicPane(context: Context, scene: Scene): HTMLElement {
     [width, height] = [stage.clientWidth, stage.clientHeight || height];
     repaint();
   });
-  const tools = toolbar([!context.hides("sort") && sort, !context.hides("scale") && scaling, arrangement]);
+  const scales = (!ordering || ordering.control) && !context.hides("scale");
+  const sorting = ordering ? ordering.control : !context.hides("sort") && sort;
+  const tools = toolbar([sorting, scales && scaling, arrangement]);
   return h(
     "div",
     { class: "nn-grows" },

@@ -134,6 +134,7 @@ export function unitPane(context: Context, scene: Scene, more: HTMLElement[] = [
         : `max ${short(mosaic.high[unit])} at (${row}, ${column}), ${percent(mosaic.zeros[unit])} zeros, mean ${short(mosaic.mean[unit])}`;
     facts = [values, reduced].filter(Boolean).join(" · ");
     say(of, `${context.hides("number") ? `unit ${unit} ` : ""}of ${mosaic.layer}${named ? `: ${named}` : ""}`);
+    if (context.side) say(of, `${of.textContent} · ${context.side}`);
     title.title = `unit ${unit} ${named} of ${mosaic.layer}`;
     const peak =
       mosaic.zeros[unit] === 1

@@ -11,10 +11,19 @@ import { choice, iconButton, rename, toggle, toolbar } from "../../ui/controls.t
 import { h, say, sized, textured } from "../../ui/dom.ts";
 import { short, signed } from "../../ui/format.ts";
 import { icon } from "../../ui/icons.ts";
-import { heading, picturePane } from "../../ui/pane.ts";
+import { entitle, heading, picturePane } from "../../ui/pane.ts";
 import { fillName, occluderControls, usableFills } from "./occluder.ts";
 
-export function occlusionMapPane(context: Context, scene: Scene): HTMLElement {
+interface Options {
+  /** A map that shares the scale. */
+  beside?: () => OcclusionMap | null;
+  /** Whether it is the difference of two maps. */
+  difference?: boolean;
+  /** Without controls: they stand at another map. */
+  bare?: boolean;
+}
+
+export function occlusionMapPane(context: Context, scene: Scene, options: Options = {}): HTMLElement {
   const canvas = h("canvas", { class: "nn-photo", tabindex: 0, role: "application" });
   const title = heading();
   const reading = h("span", { class: "nn-soft nn-line nn-name nn-grow", "aria-live": "polite" });
@@ -86,13 +95,16 @@ export function occlusionMapPane(context: Context, scene: Scene): HTMLElement {
   const draw = () => {
     const map = scene.experiment.map;
     // One scale for both, or they could not be compared.
-    const largest = Math.max(extent(map), extent(pinned)) || 1;
+    const largest = Math.max(extent(map), extent(pinned), extent(options.beside?.() ?? null)) || 1;
     const limits: Limits = [-largest, largest];
     canvas.classList.toggle("nn-stale", stale(map));
     paint(canvas, map, limits);
     if (map?.has(scene.target)) {
-      const unit = `change of ${noun()}`;
-      scale.show(limits, scene.table(limits), unit, `${unit}; blue: hiding it lowers ${scene.label(scene.target)}`);
+      const unit = options.difference ? "difference of the changes" : `change of ${noun()}`;
+      const meaning = options.difference
+        ? `${unit}, second minus first`
+        : `${unit}; blue: hiding it lowers ${scene.label(scene.target)}`;
+      scale.show(limits, scene.table(limits), unit, meaning);
     }
     beside.hidden = !pinned;
     beside.replaceChildren(...(pinned ? [other, otherTitle] : []));
@@ -132,7 +144,7 @@ export function occlusionMapPane(context: Context, scene: Scene): HTMLElement {
 
   const tell = () => {
     const map = scene.experiment.map;
-    say(title, `occlusion · ${scene.label(scene.target)}`);
+    entitle(title, context, `occlusion · ${scene.label(scene.target)}`);
     score.select.value = context.get("score");
     definition.select.value = context.get("definition");
     const busy = context.live && Boolean(context.get("busy"));
@@ -193,9 +205,10 @@ export function occlusionMapPane(context: Context, scene: Scene): HTMLElement {
     const top = map.top(position.row, position.column);
     const number = kind === "probability" ? (value: number) => amount(context, value) : short;
     const by = kind === "probability" ? difference(context, now - clean) : signed(now - clean);
-    const best = isProbability(context)
-      ? `; most probable: ${scene.label(top.label)} ${amount(context, top.probability)}`
-      : "";
+    const best =
+      isProbability(context) && !options.difference
+        ? `; most probable: ${scene.label(top.label)} ${amount(context, top.probability)}`
+        : "";
     say(reading, `${number(clean)} → ${number(now)} (${by}) at (${occluder![0]}, ${occluder![1]})${best}`);
     reading.title = reading.textContent ?? "";
   };
@@ -238,15 +251,17 @@ export function occlusionMapPane(context: Context, scene: Scene): HTMLElement {
     pin.on(false);
   });
   const chosen: TraitName[] = ["occlusion_map", "target", "size", "fill", "shape", "score", "definition"];
-  context.watch([...chosen, "photo"], draw);
+  // A map that shares the scale grows as well.
+  const others: TraitName[] = options.beside ? ["second_occlusion_map"] : [];
+  context.watch([...chosen, ...others, "photo"], draw);
   context.watch([...chosen, "busy", "labels", "meaning"], tell);
   context.watch(["meaning"], () => {
     score.hidden = !isProbability(context) || Boolean(meaningOf(context).averaged);
   });
   context.watch([...chosen, "occluder", "busy"], describe);
-  const shows = !context.hides("score");
-  const pins = !context.hides("pin");
-  const [usual, rare] = occluderControls(context, "occlusion_map");
+  const shows = !options.bare && !context.hides("score");
+  const pins = !options.bare && !context.hides("pin");
+  const [usual, rare] = options.bare ? [[], []] : occluderControls(context, "occlusion_map");
   const several = !context.hides("fill") && usableFills(context).length > 1;
   const tools = toolbar(
     [...usual, shows && score, pins && pin],

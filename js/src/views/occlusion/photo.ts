@@ -9,10 +9,11 @@ import { openButton, webcamButton } from "../../shell/images.ts";
 import { Brush } from "../../ui/brush.ts";
 import { iconButton, toggle, toolbar } from "../../ui/controls.ts";
 import { h, say, sized } from "../../ui/dom.ts";
-import { heading, picturePane } from "../../ui/pane.ts";
+import { entitle, heading, picturePane } from "../../ui/pane.ts";
 import { occluderControls } from "./occluder.ts";
 
-export function photoPane(context: Context, scene: Scene): HTMLElement {
+/** Without `controls` the occluder is set elsewhere, and follows the pointer here too. */
+export function photoPane(context: Context, scene: Scene, controls = true): HTMLElement {
   const canvas = h("canvas", { class: "nn-photo", tabindex: 0, role: "application" });
   const title = heading();
   const reading = h("div", { class: "nn-reading" });
@@ -20,16 +21,16 @@ export function photoPane(context: Context, scene: Scene): HTMLElement {
   const live = h("div", { class: "nn-sr", "aria-live": "polite" });
   const pinned = () => context.get("pinned");
   const brush = new Brush();
-  const paints = context.live && !context.hides("paint");
+  const paints = controls && context.live && !context.hides("paint");
   const hand = toggle("paint a mask", (on) => byHand(on));
   hand.title = "hide a region by painting over it";
   const erase = toggle("erase", (on) => erase.on(on), Eraser);
   const clear = iconButton(Trash2, "clear", () => byHand(true));
   const done = iconButton(Check, "end painting", () => byHand(false));
-  const [usual, rare] = occluderControls(context, "photo");
+  const [usual, rare] = controls ? occluderControls(context, "photo") : [[], []];
   const tools = toolbar(
-    [...usual, ...(paints ? [erase, clear, done] : []), openButton(context)],
-    [...rare, paints && hand, webcamButton(context)],
+    [...usual, ...(paints ? [erase, clear, done] : []), controls && openButton(context)],
+    [...rare, paints && hand, controls && webcamButton(context)],
   );
   let sent: DataView | null = null;
   const paint = () => {
@@ -200,7 +201,7 @@ export function photoPane(context: Context, scene: Scene): HTMLElement {
   context.watch(["mask"], followMask);
   context.watch(["photo"], () => {
     // How the image became the input: turned upright, converted, drawn at random.
-    say(title, image().name);
+    entitle(title, context, image().name);
     title.title = image().shown_as;
     say(below, (image().notes ?? []).join("; ") || image().shown_as);
     below.title = below.textContent ?? "";

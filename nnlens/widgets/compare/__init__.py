@@ -1,0 +1,1 @@
+"""Two images, or two models, side by side."""
