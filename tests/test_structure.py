@@ -24,7 +24,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 def test_no_device_and_no_network_is_wired_in():
     for path in FILES:
         text = path.read_text()
-        assert not re.search(r"\.cuda\(|\.to\(.cuda|urllib|import requests|http\.client", text), path
+        assert not re.search(r"\.cuda\(|\.to\(.cuda|urllib(?!\.parse)|import requests|http\.client", text), path
         assert not re.search(r"(?<![.\w])eval\(|(?<![.\w])exec\(|pickle", text), path
 
 

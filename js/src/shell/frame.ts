@@ -20,6 +20,8 @@ export type Keys = [key: string, what: string][];
 export interface ViewDefinition {
   /** The name of the view's folder. */
   name: string;
+  /** Called before the panes are made. */
+  prepare?(context: Context): void;
   /** Panes, row by row; a row that has no room for its panes is broken into several. */
   rows: Pane[][];
   keys: Keys;
@@ -51,6 +53,11 @@ export function stack(...panes: Pane[]): Pane {
   return (context, scene) => group("nn-stack", panes, context, scene);
 }
 
+/** Three panes side by side, however narrow. */
+export function trio(...panes: Pane[]): Pane {
+  return (context, scene) => group("nn-trio", panes, context, scene);
+}
+
 /** Rows of panes. */
 export function rowsOf(rows: Pane[][], context: Context, scene: Scene): HTMLElement[] {
   return rows
@@ -70,6 +77,7 @@ export function view(definition: ViewDefinition): ViewModule {
     const context = new Context(model, root);
     const scene = new Scene(context);
     useTexts(context.get("language"), context.get("texts") ?? {});
+    definition.prepare?.(context);
     el.append(root);
     // The notebook must not take the keys that the panes understand. It looks at the focused element first,
     // and before any listener here receives the key.

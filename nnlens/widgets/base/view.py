@@ -6,38 +6,28 @@ import traceback
 from collections.abc import Generator, Sequence
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
 from typing import Any, ClassVar
 
-import anywidget
 import traitlets as t
-from PIL import Image
 
-from nnlens.export.bundle import BUDGET, Response, mime_bundle, packed_size
-from nnlens.export.saving import save
 from nnlens.inputs import Input, read_image, redrawn
 from nnlens.inputs.labels import short
 from nnlens.recording import version_of
-from nnlens.render import Panel, color_tables, draw, finite, meaning_payload, photo_payload, scores_payload
+from nnlens.render import color_tables, finite, meaning_payload, photo_payload, scores_payload
 from nnlens.session.mode import is_static
 from nnlens.session.selection import Selection
 from nnlens.session.session import Session
 from nnlens.session.worker import Job, Steps
 from nnlens.utils.language import LANGUAGES, browser_texts, chosen_language
 
-from .fitting import fitted
 from .options import ViewOptions, chosen_panes, known_options, selection_choices
+from .pages import OUTSIDE, SavedView
 from .part import Part, PartType
 from .reruns import replaces_earlier_runs
 from .state import decoded, encoded, state_traits
-from .traits import ViewTraits
 
 LINKED = ("target", "layer", "unit", "position", "grid", "scale")
 MOST_LABELS = 5000
-# The values of transient requests in a page that is opened later.
-AT_REST = {"stale": False, "read_as": None, "error": None, "upload": None, "busy": "", "restore": None}
-# Traits of ipywidgets, which are of no use to a reader or to a saved page.
-OUTSIDE = {"layout", "tabbable", "tooltip", "comm", "_esm", "_css", "_anywidget_id", "_dom_classes"}
 PUBLIC = ("result", "selection", "state", "save", "wait", "picture", "describe", "close", "observe")
 
 
@@ -47,7 +37,7 @@ def built(name: str) -> str:
     return files("nnlens").joinpath("static", name).read_text("utf-8")
 
 
-class View(anywidget.AnyWidget, ViewTraits):
+class View(SavedView):
     """One view of an image through a lens. Its numbers are `.result`, what it shows is `.selection`."""
 
     part_types: ClassVar[tuple[type[Part], ...]] = ()
@@ -375,95 +365,6 @@ class View(anywidget.AnyWidget, ViewTraits):
             yield
 
         self.submit("image", lambda: self.reported("reading the image", steps()))
-
-    # Pages and pictures.
-
-    def bake(self, budget: int, *, whole: bool) -> list[Response]:
-        """The states of a page without a kernel for its reader's choices, within `budget` bytes.
-
-        `whole` computes what is missing; without it the page holds what is there, so that a cell need not wait.
-        """
-        responses: list[Response] = []
-        for part in self.baking_order():
-            left = budget - sum(packed_size(response.table) for response in responses)
-            responses += part.bake(max(0, left), whole=whole)
-        return responses
-
-    def baking_order(self) -> Sequence[Part]:
-        """The parts in the order in which they take from a page's budget."""
-        return self._parts
-
-    def picture(self) -> Image.Image:
-        """The view as one picture, for pages that run no scripts."""
-        return draw(self.panels())
-
-    def panels(self) -> list[Panel]:
-        """The panels of `picture`: the photograph, then those of the parts."""
-        return [self.photo_panel(), *(panel for part in self._parts for panel in part.panels())]
-
-    def photo_panel(self) -> Panel:
-        """The photograph with the bars of its classes."""
-        sample = self._selection.sample
-        shown = self.shown_classes()
-        rows = [(short(sample.names[index]), float(sample.probabilities[index])) for index in shown]
-        title = sample.input.name
-        if rows:
-            title += f" · {short(self._selection.label)} {sample.words_of(self._selection.target)}"
-        return Panel(title=title, image=sample.input.shown, bars=rows)
-
-    def describe(self) -> str:
-        """The view in words: the text alternative of its picture."""
-        sample = self._selection.sample
-        if sample.meaning is None:
-            words = f"The model's output is not read as scores: {sample.problem}"
-        else:
-            best = ", ".join(f"{short(sample.names[index])} {sample.words_of(index)}" for index in sample.top(3))
-            words = f"The model says {best}."
-        return " ".join(filter(None, [f"nnlens: {sample.input.name}. {words}", *(p.describe() for p in self._parts)]))
-
-    def title(self) -> str:
-        """A short title: "coffee.jpg: espresso 0.83"."""
-        sample = self._selection.sample
-        answer = f": {short(self._selection.label)} {sample.words_of(self._selection.target)}" if sample.names else ""
-        return f"{sample.input.name}{answer}"
-
-    def page_state(self, room: int = BUDGET) -> dict[str, Any]:
-        """The synced traits that the page without a kernel starts from, reduced to about `room` bytes.
-
-        What was reduced is stated in `note`.
-        """
-        names = [name for name in self.keys if name not in OUTSIDE and not name.startswith(("_model", "_view"))]
-        state = {name: AT_REST.get(name, getattr(self, name)) for name in names}
-        for part in self._parts:
-            state |= part.page_state(state)
-        words = {name: str(trait.help) for name, trait in self.traits().items()}
-        return fitted(state, room, self._parts, words)
-
-    def complete(self) -> None:
-        """Compute now what a saved page or picture needs."""
-        self.wait()
-        if self.update(full=True):  # a page is of one state of the model
-            self.wait()
-        for part in self._parts:
-            part.complete()
-
-    def _repr_mimebundle_(self, **keywords: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        live = None if self._static else super()._repr_mimebundle_(**keywords)
-        return mime_bundle(self, live, budget=BUDGET, whole=self._static)
-
-    def save(self, path: str | Path, *, title: str = "", text: str = "") -> Path:
-        """Write the view to `path`: a page that needs neither kernel nor network (.html), or a picture (.png).
-
-        A page holds the whole occlusion experiment, which is computed first where it is missing.
-
-        Parameters
-        ----------
-        title : str
-            Of a page, shown as its heading too; the image's name and the model's answer by default.
-        text : str
-            Shown below the heading of a page. An empty line begins a new paragraph.
-        """
-        return save(self, path, title=title, text=text)
 
     def close(self) -> None:
         """Detach the view from the selection and remove it from the kernel."""

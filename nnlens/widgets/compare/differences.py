@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -41,10 +42,8 @@ class DifferencePart(Part):
 
     def _choose_unit(self) -> None:
         """Begin with the unit that differs most."""
-        try:
+        with suppress(ValueError):  # of layers that cannot be compared
             self.selection.unit = int(self.difference().order[0])
-        except ValueError:
-            pass
 
     def _check(self) -> None:
         first, second = self.sample, self.second.selection.sample

@@ -18,7 +18,11 @@ const SIDE = 320;
 export function unitPane(context: Context, scene: Scene, more: HTMLElement[] = []): HTMLElement {
   const canvas = h("canvas", { class: "nn-photo", tabindex: 0, role: "application" });
   const of = h("span", { class: "nn-name" });
-  const title = heading(context.hides("number") ? "" : unitNumber(context, scene), of);
+  const title = heading(
+    context.side ? `${context.side} ·` : "",
+    context.hides("number") ? "" : unitNumber(context, scene),
+    of,
+  );
   const words = h("span", { class: "nn-sr", "aria-live": "polite" });
   const reading = h("span", { class: "nn-soft nn-line nn-name", "aria-live": "polite" });
   const scale = legend();
@@ -134,7 +138,6 @@ export function unitPane(context: Context, scene: Scene, more: HTMLElement[] = [
         : `max ${short(mosaic.high[unit])} at (${row}, ${column}), ${percent(mosaic.zeros[unit])} zeros, mean ${short(mosaic.mean[unit])}`;
     facts = [values, reduced].filter(Boolean).join(" · ");
     say(of, `${context.hides("number") ? `unit ${unit} ` : ""}of ${mosaic.layer}${named ? `: ${named}` : ""}`);
-    if (context.side) say(of, `${of.textContent} · ${context.side}`);
     title.title = `unit ${unit} ${named} of ${mosaic.layer}`;
     const peak =
       mosaic.zeros[unit] === 1

@@ -3,9 +3,9 @@ import type { Context, TraitName } from "../../model/context.ts";
 import { facet } from "../../model/facet.ts";
 import { Scene } from "../../model/scene.ts";
 import { call, layerOptions, occluderOptions, quoted, targetOption } from "../../shell/code.ts";
-import { pane, view } from "../../shell/frame.ts";
+import { pane, trio, view } from "../../shell/frame.ts";
 import { choice } from "../../ui/controls.ts";
-import { h } from "../../ui/dom.ts";
+import { h, say } from "../../ui/dom.ts";
 import { t } from "../../ui/text.ts";
 import { KEYS as ACTIVATIONS_KEYS } from "../activations/index.ts";
 import { layersPane } from "../activations/layers.ts";
@@ -82,12 +82,10 @@ function orderingOf(context: Context, withControl: boolean): Ordering {
 
 export default view({
   name: "compare",
+  prepare: sidesOf,
   rows: [
     [
-      pane("photo", "first side, with an occluder", (context, scene) => {
-        sidesOf(context);
-        return photoPane(context, scene);
-      }),
+      pane("photo", "first side, with an occluder", photoPane),
       pane("photo", "second side, with the same occluder", (context) => photoPane(...sidesOf(context).second, false)),
       pane("bars", "classes of both sides", (context, scene) => {
         const [other, theirs] = sidesOf(context).second;
@@ -95,40 +93,43 @@ export default view({
       }),
     ],
     [
-      pane("occlusion_map", "occlusion map of the first side", (context, scene) =>
-        occlusionMapPane(context, scene, { beside: () => sidesOf(context).second[1].experiment.map }),
-      ),
-      pane("occlusion_map", "occlusion map of the second side", (context, scene) =>
-        occlusionMapPane(...sidesOf(context).second, { beside: () => scene.experiment.map, bare: true }),
-      ),
-      pane("occlusion_map", "difference of the occlusion maps", (context) =>
-        occlusionMapPane(...sidesOf(context).difference, { difference: true, bare: true }),
-      ),
-    ],
-    [
       pane("layers", "layer picker", layersPane),
-      pane("mosaic", "activations of the first side", (context, scene) =>
-        mosaicPane(context, scene, orderingOf(context, true)),
+      trio(
+        pane("mosaic", "activations of the first side", (context, scene) =>
+          mosaicPane(context, scene, orderingOf(context, true)),
+        ),
+        pane("mosaic", "activations of the second side", (context) =>
+          mosaicPane(...sidesOf(context).second, orderingOf(context, false)),
+        ),
+        pane("mosaic", "differences of the activations", (context) => {
+          const body = mosaicPane(...sidesOf(context).difference, orderingOf(context, false));
+          const problem = h("div", { class: "nn-soft nn-empty" });
+          context.watch(["difference_problem"], () => {
+            say(problem, context.get("difference_problem"));
+            problem.hidden = !problem.textContent;
+            body.hidden = !problem.hidden;
+          });
+          return h("div", { class: "nn-grows" }, body, problem);
+        }),
       ),
-      pane("mosaic", "activations of the second side", (context) =>
-        mosaicPane(...sidesOf(context).second, orderingOf(context, false)),
-      ),
-      pane("mosaic", "differences of the activations", (context) => {
-        const body = mosaicPane(...sidesOf(context).difference, orderingOf(context, false));
-        const problem = h("div", { class: "nn-soft nn-empty" });
-        const place = h("div", { class: "nn-grows" }, body, problem);
-        context.watch(["difference_problem"], () => {
-          problem.textContent = context.get("difference_problem");
-          problem.hidden = !problem.textContent;
-          body.hidden = !problem.hidden;
-        });
-        return place;
-      }),
     ],
     [
-      pane("unit", "selected unit on the first side", (context, scene) => unitPane(context, scene)),
-      pane("unit", "selected unit on the second side", (context) => unitPane(...sidesOf(context).second)),
-      pane("unit", "difference of the selected unit", (context) => unitPane(...sidesOf(context).difference)),
+      trio(
+        pane("occlusion_map", "occlusion map of the first side", (context, scene) =>
+          occlusionMapPane(context, scene, { beside: () => sidesOf(context).second[1].experiment.map }),
+        ),
+        pane("occlusion_map", "occlusion map of the second side", (context, scene) =>
+          occlusionMapPane(...sidesOf(context).second, { beside: () => scene.experiment.map, bare: true }),
+        ),
+        pane("occlusion_map", "difference of the occlusion maps", (context) =>
+          occlusionMapPane(...sidesOf(context).difference, { difference: true, bare: true }),
+        ),
+      ),
+      trio(
+        pane("unit", "selected unit on the first side", unitPane),
+        pane("unit", "selected unit on the second side", (context) => unitPane(...sidesOf(context).second)),
+        pane("unit", "difference of the selected unit", (context) => unitPane(...sidesOf(context).difference)),
+      ),
     ],
   ],
   keys: [...OCCLUSION_KEYS, ...ACTIVATIONS_KEYS],
