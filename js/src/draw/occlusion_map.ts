@@ -8,16 +8,16 @@ export type Score = "probability" | "logit";
 export class OcclusionMap {
   readonly rows: number;
   readonly columns: number;
-  private readonly scores: Record<Score, Float32Array>;
-  private readonly tops: Int32Array;
-  private readonly topShares: Float32Array;
+  readonly #scores: Record<Score, Float32Array>;
+  readonly #tops: Int32Array;
+  readonly #topShares: Float32Array;
 
   constructor(readonly data: OcclusionMapPayload) {
     this.rows = data.tops.length;
     this.columns = data.lefts.length;
-    this.scores = { probability: f32(data.probability), logit: f32(data.logit) };
-    this.tops = i32(data.top);
-    this.topShares = f32(data.top_probability);
+    this.#scores = { probability: f32(data.probability), logit: f32(data.logit) };
+    this.#tops = i32(data.top);
+    this.#topShares = f32(data.top_probability);
   }
 
   get total(): number {
@@ -39,19 +39,19 @@ export class OcclusionMap {
 
   /** The target's score at a position; NaN where it was not computed. */
   at(row: number, column: number, target: number, score: Score): number {
-    return this.scores[score][(this.data.targets.indexOf(target) * this.rows + row) * this.columns + column];
+    return this.#scores[score][(this.data.targets.indexOf(target) * this.rows + row) * this.columns + column];
   }
 
   top(row: number, column: number): { label: number; probability: number } {
     const index = row * this.columns + column;
-    return { label: this.tops[index], probability: this.topShares[index] };
+    return { label: this.#tops[index], probability: this.#topShares[index] };
   }
 
   /** The change of the target's score at every position. */
   change(target: number, score: Score): Float32Array {
     const clean = this.clean(target, score);
     const start = this.data.targets.indexOf(target) * this.total;
-    return this.scores[score].slice(start, start + this.total).map((value) => value - clean);
+    return this.#scores[score].slice(start, start + this.total).map((value) => value - clean);
   }
 
   /** The position that lowers the target's probability the most, by how much; null before one is computed. */
@@ -70,7 +70,7 @@ export class OcclusionMap {
     let least = Number.POSITIVE_INFINITY;
     for (let row = 0; row < this.rows; row++) {
       for (let column = 0; column < this.columns; column++) {
-        if (this.tops[row * this.columns + column] < 0) continue;
+        if (this.#tops[row * this.columns + column] < 0) continue;
         const far =
           (this.data.tops[row] + this.data.size[0] / 2 - y) ** 2 +
           (this.data.lefts[column] + this.data.size[1] / 2 - x) ** 2;
@@ -87,7 +87,7 @@ export class OcclusionMap {
   find(top: number, left: number): { row: number; column: number } | null {
     const row = this.data.tops.indexOf(top);
     const column = this.data.lefts.indexOf(left);
-    if (row < 0 || column < 0 || this.tops[row * this.columns + column] < 0) return null;
+    if (row < 0 || column < 0 || this.#tops[row * this.columns + column] < 0) return null;
     return { row, column };
   }
 

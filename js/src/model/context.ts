@@ -43,7 +43,7 @@ export class Context {
   stopped = false;
   /** Whether the kernel does not answer: it runs a cell, or was restarted or shut down while the view was open. */
   silent = false;
-  private stops: (() => void)[] = [];
+  #stops: (() => void)[] = [];
 
   constructor(
     readonly model: Model,
@@ -51,31 +51,31 @@ export class Context {
   ) {
     this.live = model.choices === undefined;
     if (!this.live) return;
-    const closed = () => this.setSilent(true);
+    const closed = () => this.#setSilent(true);
     const heard = (content: unknown) => {
-      if ((content as { heard?: boolean } | undefined)?.heard) this.answered();
+      if ((content as { heard?: boolean } | undefined)?.heard) this.#answered();
     };
     model.on("comm:close", closed);
     model.on("msg:custom", heard);
-    this.stops.push(() => {
+    this.#stops.push(() => {
       model.off("comm:close", closed);
       model.off("msg:custom", heard);
-      clearTimeout(this.patience);
+      clearTimeout(this.#patience);
     });
-    this.askKernel();
+    this.#askKernel();
   }
 
   // No notebook reports in a common way that its kernel is gone, so the view asks: with a change that it sends, and
   // not more than once in a while. Where a question has never been answered, silence means nothing.
-  private patience: ReturnType<typeof setTimeout> | undefined;
-  private heardAt = -Infinity;
-  private silenceReactions: (() => void)[] = [];
+  #patience: ReturnType<typeof setTimeout> | undefined;
+  #heardAt = -Infinity;
+  #silenceReactions: (() => void)[] = [];
 
-  private askKernel(): void {
-    if (!this.live || !this.model.send || this.patience || Date.now() - this.heardAt < ASK_EVERY) return;
-    this.patience = setTimeout(() => {
-      this.patience = undefined;
-      if (this.heardAt > 0) this.setSilent(true);
+  #askKernel(): void {
+    if (!this.live || !this.model.send || this.#patience || Date.now() - this.#heardAt < ASK_EVERY) return;
+    this.#patience = setTimeout(() => {
+      this.#patience = undefined;
+      if (this.#heardAt > 0) this.#setSilent(true);
     }, PATIENCE);
     try {
       this.model.send({ heard: true });
@@ -84,22 +84,22 @@ export class Context {
     }
   }
 
-  private answered(): void {
-    this.heardAt = Date.now();
-    clearTimeout(this.patience);
-    this.patience = undefined;
-    this.setSilent(false);
+  #answered(): void {
+    this.#heardAt = Date.now();
+    clearTimeout(this.#patience);
+    this.#patience = undefined;
+    this.#setSilent(false);
   }
 
-  private setSilent(silent: boolean): void {
+  #setSilent(silent: boolean): void {
     if (silent === this.silent) return;
     this.silent = silent;
-    for (const react of this.silenceReactions) react();
+    for (const react of this.#silenceReactions) react();
   }
 
   /** Call `react` when the kernel stops answering, and when it answers again. */
   onSilence(react: () => void): void {
-    this.silenceReactions.push(react);
+    this.#silenceReactions.push(react);
   }
 
   get<K extends TraitName>(name: K): Traits[K] {
@@ -111,20 +111,20 @@ export class Context {
     return this.model.get(name) as Traits[K] | undefined;
   }
 
-  private handReactions: ((names: string[]) => void)[] = [];
+  #handReactions: ((names: string[]) => void)[] = [];
 
   /** Call `react` before the user changes traits. */
   onHand(react: (names: string[]) => void): void {
-    this.handReactions.push(react);
+    this.#handReactions.push(react);
   }
 
   /** Set traits; the kernel, or the saved page, answers. `byHand`: whether the user may want it undone. */
   set(values: Partial<Traits>, byHand = true): void {
     const changed = Object.entries(values).flatMap(([name, value]) => (same(value, this.model.get(name)) ? [] : name));
-    if (byHand && changed.length) for (const react of this.handReactions) react(changed);
+    if (byHand && changed.length) for (const react of this.#handReactions) react(changed);
     for (const [name, value] of Object.entries(values)) this.model.set(name, value);
     this.model.save_changes();
-    this.askKernel();
+    this.#askKernel();
   }
 
   /** Make a request: the kernel sees the counter change. */
@@ -142,12 +142,12 @@ export class Context {
       waiting = true;
       queueMicrotask(() => {
         waiting = false;
-        if (this.stops.length) react();
+        if (this.#stops.length) react();
       });
     };
     for (const name of names) {
       this.model.on(`change:${name}`, later);
-      this.stops.push(() => this.model.off(`change:${name}`, later));
+      this.#stops.push(() => this.model.off(`change:${name}`, later));
     }
     react();
   }
@@ -165,22 +165,22 @@ export class Context {
   ): void {
     const listener = react as EventListener;
     target.addEventListener(event, listener, options);
-    this.stops.push(() => target.removeEventListener(event, listener, options));
+    this.#stops.push(() => target.removeEventListener(event, listener, options));
   }
 
   /** Call `react` when the theme changes, and when the view's colours become known. */
   onTheme(react: () => void): void {
     this.root.addEventListener("nn-theme", react);
-    this.stops.push(() => this.root.removeEventListener("nn-theme", react));
+    this.#stops.push(() => this.root.removeEventListener("nn-theme", react));
   }
 
   onStop(stop: () => void): void {
-    this.stops.push(stop);
+    this.#stops.push(stop);
   }
 
   stop(): void {
     this.stopped = true;
-    for (const stop of this.stops.splice(0)) stop();
+    for (const stop of this.#stops.splice(0)) stop();
   }
 
   /** The answers that a saved page has for `name`; null where every value will do. */

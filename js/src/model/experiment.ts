@@ -25,51 +25,55 @@ function scoresOf(answer: ScoresWithTop): HiddenScores {
 }
 
 export class Experiment {
-  constructor(private readonly context: Context) {}
+  readonly #context: Context;
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
 
   /** The maps of this photograph that were seen so far: they come back without the kernel. */
-  private maps = new Map<string, OcclusionMap>();
-  private mapsOf: unknown;
-  private decodeMap = once((payload: OcclusionMapPayload | null | undefined): OcclusionMap | null => {
+  #maps = new Map<string, OcclusionMap>();
+  #mapsOf: unknown;
+  #decodeMap = once((payload: OcclusionMapPayload | null | undefined): OcclusionMap | null => {
     if (!payload?.tops) return null;
     const map = new OcclusionMap(payload);
-    this.maps.set(keyOf(map.data.size[0], map.data.fill, map.data.shape), map);
+    this.#maps.set(keyOf(map.data.size[0], map.data.fill, map.data.shape), map);
     return map;
   });
-  private answers = new Map<OcclusionMapPayload, OcclusionMap>();
+  #answers = new Map<OcclusionMapPayload, OcclusionMap>();
 
-  private decodeAnswer(payload: OcclusionMapPayload): OcclusionMap {
-    const map = this.answers.get(payload) ?? new OcclusionMap(payload);
-    this.answers.set(payload, map);
+  #decodeAnswer(payload: OcclusionMapPayload): OcclusionMap {
+    const map = this.#answers.get(payload) ?? new OcclusionMap(payload);
+    this.#answers.set(payload, map);
     return map;
   }
 
   /** The map of the chosen size, fill and shape if it was seen already; else the latest. */
   get map(): OcclusionMap | null {
-    const photo = this.context.get("photo");
-    if (photo !== this.mapsOf) this.maps.clear();
-    this.mapsOf = photo;
-    const latest = this.decodeMap(this.context.find("occlusion_map"));
-    const seen = this.maps.get(this.key);
-    return seen?.has(this.context.get("target")) ? seen : latest;
+    const photo = this.#context.get("photo");
+    if (photo !== this.#mapsOf) this.#maps.clear();
+    this.#mapsOf = photo;
+    const latest = this.#decodeMap(this.#context.find("occlusion_map"));
+    const seen = this.#maps.get(this.#key);
+    return seen?.has(this.#context.get("target")) ? seen : latest;
   }
 
-  private get key(): string {
-    return keyOf(this.context.get("size"), this.context.get("fill"), this.context.get("shape"));
+  get #key(): string {
+    return keyOf(this.#context.get("size"), this.#context.get("fill"), this.#context.get("shape"));
   }
 
   /** Whether the map is that of the chosen size, fill, shape and target. */
   isCurrent(map: OcclusionMap | null): map is OcclusionMap {
-    if (!map?.has(this.context.get("target"))) return false;
-    return keyOf(map.data.size[0], map.data.fill, map.data.shape) === this.key;
+    if (!map?.has(this.#context.get("target"))) return false;
+    return keyOf(map.data.size[0], map.data.fill, map.data.shape) === this.#key;
   }
 
   /** Where the curve is read: at the occluder, else at the map's lowest place. */
   get curvePlace(): [top: number, left: number] | null {
-    const occluder = this.context.get("occluder");
+    const occluder = this.#context.get("occluder");
     const map = this.map;
     if (occluder || !this.isCurrent(map)) return occluder;
-    const lowest = map.lowest(this.context.get("target"));
+    const lowest = map.lowest(this.#context.get("target"));
     return lowest && [map.data.tops[lowest.row], map.data.lefts[lowest.column]];
   }
 
@@ -77,9 +81,9 @@ export class Experiment {
   get curve(): { sizes: number[]; score(kind: Score): (number | null)[] } | null {
     const occluder = this.curvePlace;
     if (!occluder) return null;
-    const [size, fill, shape] = [this.context.get("size"), this.context.get("fill"), this.context.get("shape")];
-    const target = this.context.get("target");
-    const sent = this.context.get("size_curve");
+    const [size, fill, shape] = [this.#context.get("size"), this.#context.get("fill"), this.#context.get("shape")];
+    const target = this.#context.get("target");
+    const sent = this.#context.get("size_curve");
     if (
       sent &&
       sent.size === size &&
@@ -90,11 +94,11 @@ export class Experiment {
       const column = sent.classes.indexOf(target);
       if (column >= 0) return { sizes: sent.sizes, score: (kind) => sent[kind][column] };
     }
-    if (this.context.live) return null;
+    if (this.#context.live) return null;
     // A saved page reads the maps that it holds, each at its nearest position.
-    const points = this.context
+    const points = this.#context
       .answers("size|fill")
-      .flatMap(({ occlusion_map: payload }) => (payload ? [this.decodeAnswer(payload)] : []))
+      .flatMap(({ occlusion_map: payload }) => (payload ? [this.#decodeAnswer(payload)] : []))
       .filter((map) => map.data.fill === fill && map.has(target))
       .sort((a, b) => a.data.size[0] - b.data.size[0])
       .flatMap((map) => {
@@ -108,7 +112,7 @@ export class Experiment {
     };
   }
 
-  private decodeMark = once((mask: DataView | null): [number, number] => {
+  #decodeMark = once((mask: DataView | null): [number, number] => {
     let [count, sum] = [0, 0];
     if (mask)
       u8(mask).forEach((byte, at) => {
@@ -121,37 +125,37 @@ export class Experiment {
 
   /** How many pixels are painted over, and the sum of their places: the kernel's answer says the same. */
   get mark(): [number, number] {
-    return this.decodeMark(this.context.get("mask"));
+    return this.#decodeMark(this.#context.get("mask"));
   }
 
   /** Whether something is hidden now: by the occluder, by hand, or superpixels of the first image. */
   get isHiding(): boolean {
-    return Boolean(this.context.find("occluder") || this.context.find("mask") || this.switchedOff.length);
+    return Boolean(this.#context.find("occluder") || this.#context.find("mask") || this.#switchedOff.length);
   }
 
   /** The superpixels that are switched off, where the bars are of the same image. */
-  private get switchedOff(): number[] {
-    const off = this.context.find("switched_off") ?? [];
-    return off.length && !this.context.get("rows")?.[this.context.get("row")]?.photo ? off : [];
+  get #switchedOff(): number[] {
+    const off = this.#context.find("switched_off") ?? [];
+    return off.length && !this.#context.get("rows")?.[this.#context.get("row")]?.photo ? off : [];
   }
 
   /** The scores with what is hidden now, if they are known. */
   get hiddenScores(): HiddenScores | null {
-    const off = this.switchedOff;
+    const off = this.#switchedOff;
     if (off.length) {
-      const switched = this.context.get("switched_scores");
+      const switched = this.#context.get("switched_scores");
       return switched && String(switched.off) === String(off) ? scoresOf(switched) : null;
     }
-    if (this.context.find("mask")) {
-      const masked = this.context.get("masked");
-      const same = masked && masked.fill === this.context.get("fill") && String(masked.mark) === String(this.mark);
+    if (this.#context.find("mask")) {
+      const masked = this.#context.get("masked");
+      const same = masked && masked.fill === this.#context.get("fill") && String(masked.mark) === String(this.mark);
       return same ? scoresOf(masked) : null;
     }
-    const occluder = this.context.find("occluder");
+    const occluder = this.#context.find("occluder");
     if (!occluder) return null;
-    const answer = this.context.get("occluded");
+    const answer = this.#context.get("occluded");
     const same =
-      answer && (["size", "fill", "shape"] as const).every((name) => answer[name] === this.context.get(name));
+      answer && (["size", "fill", "shape"] as const).every((name) => answer[name] === this.#context.get(name));
     if (same && String(answer.position) === String(occluder)) return scoresOf(answer);
     const map = this.map;
     if (!this.isCurrent(map)) return null;

@@ -28,12 +28,15 @@ export interface UnitMap {
 }
 
 export class Layer {
-  constructor(
-    private readonly context: Context,
-    private readonly table: (limits: Limits) => Table,
-  ) {}
+  readonly #context: Context;
+  readonly #table: (limits: Limits) => Table;
 
-  private decodeMosaic = once((payload: Payload): Mosaic | null => {
+  constructor(context: Context, table: (limits: Limits) => Table) {
+    this.#context = context;
+    this.#table = table;
+  }
+
+  #decodeMosaic = once((payload: Payload): Mosaic | null => {
     if (!payload?.data) return null;
     const [low, high, zeros] = [f32(payload.low), f32(payload.high), f32(payload.zeros)];
     return {
@@ -49,20 +52,18 @@ export class Layer {
       dead: zeros.filter((zero) => zero === 1).length,
     };
   });
-  private decodeUnit = once((payload: ShownUnitMap) =>
-    payload?.data ? { ...payload, values: f32(payload.data) } : null,
-  );
+  #decodeUnit = once((payload: ShownUnitMap) => (payload?.data ? { ...payload, values: f32(payload.data) } : null));
 
   get mosaic(): Mosaic | null {
-    return this.decodeMosaic(this.context.get("mosaic"));
+    return this.#decodeMosaic(this.#context.get("mosaic"));
   }
 
   /** The selected unit's values: as they were sent, else from its 8-bit tile. */
   get unit(): UnitMap | null {
     const mosaic = this.mosaic;
-    const unit = this.context.get("unit");
+    const unit = this.#context.get("unit");
     if (!mosaic || unit >= mosaic.units) return null;
-    const sent = this.decodeUnit(this.context.get("unit_map"));
+    const sent = this.#decodeUnit(this.#context.get("unit_map"));
     if (sent && sent.layer === mosaic.layer && sent.unit === unit) {
       const { rows, columns, step, values } = sent;
       return { unit, rows, columns, step, exact: step === 1, at: (index) => values[index] };
@@ -74,8 +75,8 @@ export class Layer {
 
   /** The range of the colours of a unit's map, by the chosen scale. */
   limits(mosaic: Mosaic, unit: number): Limits {
-    const scale = this.context.get("scale");
-    const locked = this.context.get("limits");
+    const scale = this.#context.get("scale");
+    const locked = this.#context.get("limits");
     if (scale === "locked" && locked) return locked;
     const layer = limitsOf(mosaic.lowest, mosaic.highest);
     if (scale !== "unit") return layer;
@@ -86,6 +87,6 @@ export class Layer {
 
   tileColors(mosaic: Mosaic, unit: number): Table {
     const limits = this.limits(mosaic, unit);
-    return codeColors(mosaic.low[unit], mosaic.high[unit], limits, this.table(limits));
+    return codeColors(mosaic.low[unit], mosaic.high[unit], limits, this.#table(limits));
   }
 }

@@ -14,31 +14,34 @@ export class Scene {
   readonly selected: Selected;
   readonly experiment: Experiment;
 
-  constructor(private readonly context: Context) {
+  readonly #context: Context;
+
+  constructor(context: Context) {
+    this.#context = context;
     this.photo = new Photo(context);
     this.layer = new Layer(context, (limits) => this.table(limits));
     this.selected = new Selected(context);
     this.experiment = new Experiment(context);
   }
 
-  private decodeTables = once(
+  #decodeTables = once(
     (tables: Record<string, DataView>): Record<string, Table> =>
       Object.fromEntries(Object.entries(tables ?? {}).map(([name, rgb]) => [name, packTable(u8(rgb))])),
   );
 
   /** The colours for numbers within `limits`. */
   table(limits: Limits): Table {
-    const tables = this.decodeTables(this.context.get("color_tables"));
-    return tables[limits[0] >= 0 ? "sequential" : this.context.dark ? "diverging_dark" : "diverging"];
+    const tables = this.#decodeTables(this.#context.get("color_tables"));
+    return tables[limits[0] >= 0 ? "sequential" : this.#context.dark ? "diverging_dark" : "diverging"];
   }
 
   get target(): number {
-    return this.context.get("target");
+    return this.#context.get("target");
   }
 
   /** The name of a class. */
   label(index: number): string {
     // Of a great many classes only the names of those that are shown are sent.
-    return this.context.get("labels")[index] ?? this.context.get("shown_labels")?.[index] ?? `class ${index}`;
+    return this.#context.get("labels")[index] ?? this.#context.get("shown_labels")?.[index] ?? `class ${index}`;
   }
 }

@@ -13,46 +13,50 @@ export function hasFailed(payload: object | null | undefined): payload is Failed
 }
 
 export class Selected {
-  constructor(private readonly context: Context) {}
+  readonly #context: Context;
 
-  private hovered: Position | null = null;
-  private hovering: (() => void)[] = [];
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  #hovered: Position | null = null;
+  #hovering: (() => void)[] = [];
 
   /** Whether a payload is of the selected unit. */
   is<P extends OfUnit>(payload: P | null | undefined): payload is P {
-    return payload?.layer === this.context.get("layer") && payload?.unit === this.context.get("unit");
+    return payload?.layer === this.#context.get("layer") && payload?.unit === this.#context.get("unit");
   }
 
   /** The position on the unit's map under the mouse, which other panes show too. */
   get hover(): Position | null {
-    return this.hovered;
+    return this.#hovered;
   }
 
   set hover(position: Position | null) {
-    if (String(position) === String(this.hovered)) return;
-    this.hovered = position;
-    for (const react of this.hovering) react();
+    if (String(position) === String(this.#hovered)) return;
+    this.#hovered = position;
+    for (const react of this.#hovering) react();
   }
 
   onHover(react: () => void): void {
-    this.hovering.push(react);
+    this.#hovering.push(react);
   }
 
-  private get fields(): { rows: number[][]; columns: number[][] } | null {
-    const payload = this.context.find("receptive_fields");
-    if (!payload?.rows || !payload.columns || payload.layer !== this.context.get("layer")) return null;
+  get #fields(): { rows: number[][]; columns: number[][] } | null {
+    const payload = this.#context.find("receptive_fields");
+    if (!payload?.rows || !payload.columns || payload.layer !== this.#context.get("layer")) return null;
     return { rows: payload.rows, columns: payload.columns };
   }
 
   /** The receptive field of a position on the unit's map; null where none is known. */
   field([row, column]: Position): Box | null {
-    const [down, across] = [this.fields?.rows[row], this.fields?.columns[column]];
+    const [down, across] = [this.#fields?.rows[row], this.#fields?.columns[column]];
     return down && across ? [down[0], across[0], down[1], across[1]] : null;
   }
 
   /** The position whose field's middle is nearest to a point of the image. */
   positionAt(y: number, x: number): Position | null {
-    const fields = this.fields;
+    const fields = this.#fields;
     if (!fields) return null;
     const nearest = (spans: number[][], to: number) => {
       const distance = ([low, high]: number[]) => Math.abs((low + high + 1) / 2 - to);

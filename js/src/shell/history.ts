@@ -19,17 +19,17 @@ const ALSO = ["upload", "mask"];
 class History {
   past: Moment[] = [];
   future: Moment[] = [];
-  private latest = { names: "", at: 0 };
-  private reactions = new Set<() => void>();
+  #latest = { names: "", at: 0 };
+  #reactions = new Set<() => void>();
 
-  private tell(): void {
-    for (const react of this.reactions) react();
+  #tell(): void {
+    for (const react of this.#reactions) react();
   }
 
   /** Call `react` when it changes whether something can be undone. */
   onChange(context: Context, react: () => void): void {
-    this.reactions.add(react);
-    context.onStop(() => this.reactions.delete(react));
+    this.#reactions.add(react);
+    context.onStop(() => this.#reactions.delete(react));
     react();
   }
 
@@ -39,31 +39,31 @@ class History {
     const changed = names.filter((name) => known.has(name));
     if (!changed.length) return;
     const now = { names: String(changed), at: Date.now() };
-    const same = now.names === this.latest.names && now.at - this.latest.at < TOGETHER;
-    this.latest = now;
+    const same = now.names === this.#latest.names && now.at - this.#latest.at < TOGETHER;
+    this.#latest = now;
     this.future = [];
     if (!same || !this.past.length) this.past.push(moment(context));
     if (this.past.length > MOST) this.past.shift();
-    this.tell();
+    this.#tell();
   }
 
   /** A view is closed: what was done in it cannot be undone. */
   forget(context: Context): void {
     this.past = this.past.filter((other) => other.context !== context);
     this.future = this.future.filter((other) => other.context !== context);
-    this.tell();
+    this.#tell();
   }
 
-  undo = () => this.move(this.past, this.future);
-  redo = () => this.move(this.future, this.past);
+  undo = () => this.#move(this.past, this.future);
+  redo = () => this.#move(this.future, this.past);
 
-  private move(from: Moment[], to: Moment[]): void {
+  #move(from: Moment[], to: Moment[]): void {
     const then = from.pop();
     if (!then) return;
     to.push(moment(then.context));
-    this.latest.at = 0;
+    this.#latest.at = 0;
     show(then);
-    this.tell();
+    this.#tell();
   }
 }
 
