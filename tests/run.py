@@ -54,6 +54,7 @@ def checks() -> None:
     run("npm", "run", "--silent", "lint", cwd=ROOT / "js")
     run("npm", "run", "--silent", "check", cwd=ROOT / "js")
     run(PYTHON, "js/contract.py", "--check")
+    run(PYTHON, "tests/catalogues.py", "--check")
 
 
 def main() -> None:
@@ -68,7 +69,7 @@ def main() -> None:
     run("npm", "test", "--silent", cwd=ROOT / "js")
     run("npm", "run", "--silent", "build", cwd=ROOT / "js")
     # The built files are committed: they must be those of the sources.
-    run("git", "diff", "--exit-code", "--stat", "--", "nnlens/static")
+    run("git", "diff", "--exit-code", "--stat", "--", "nnlens/static", "docs/contributing/specimen.html")
     run(PYTHON, "-m", "pytest", "-q", "-m", "not browser", "--cov", "nnlens", "--cov-report", "")
     run(PYTHON, "-m", "coverage", "report", "--format", "total")
     run(PYTHON, "-m", "pytest", "-q", "-m", "browser")
