@@ -13,7 +13,7 @@ const gradient = (from: number[], to: number[]): Table =>
     return ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
   });
 
-const disabled = <E extends HTMLButtonElement | HTMLSelectElement>(control: E, why: string): E => {
+const disabled = (control: HTMLButtonElement, why: string): HTMLButtonElement => {
   control.disabled = true;
   control.title = why;
   return control;
@@ -36,7 +36,8 @@ function controls(): HTMLElement {
   const pinned = toggle("pin", () => {}, Pin);
   pinned.on(true);
   const off = choice("disabled", OPTIONS, () => {});
-  disabled(off.select, "needs a kernel");
+  off.select.disabled = true;
+  off.title = "needs a kernel";
   const slider = h("input", { type: "range", min: 1, max: 9, value: 4, "aria-label": "size" });
   return section(
     "controls",
