@@ -55,7 +55,7 @@ function controls(): HTMLElement {
     ),
     row(
       choice("fill", OPTIONS, () => {}),
-      disabled(choice("", OPTIONS, () => {}).select, "needs a kernel"),
+      off,
     ),
     h(
       "label",
