@@ -1,9 +1,10 @@
 // Units as a list with bars: a click goes there.
 
-import { type Context, NEEDS_KERNEL } from "../model/context.ts";
+import { type Context, needsKernel } from "../model/context.ts";
 import type { OfUnit, UnitValue } from "../model/traits.ts";
 import { h } from "./dom.ts";
 import { signed } from "./format.ts";
+import { t } from "./text.ts";
 
 /** Fill `list` with units and what each contributes, as bars to the left and right of 0 on one scale. */
 export function unitLinks(context: Context, list: HTMLElement, links: UnitValue[]): void {
@@ -21,7 +22,7 @@ export function unitLinks(context: Context, list: HTMLElement, links: UnitValue[
         {
           type: "button",
           class: "nn-link",
-          title: there ? `go to ${name}` : link.layer === "input" ? name : NEEDS_KERNEL,
+          title: there ? t("go to {unit}", { unit: name }) : link.layer === "input" ? name : needsKernel(),
         },
         h(
           "span",
@@ -45,6 +46,7 @@ export function unitLinks(context: Context, list: HTMLElement, links: UnitValue[
 
 /** What a saved page says in a pane for which it holds only another unit. */
 export function heldWords(payload: OfUnit | null | undefined): string {
-  if (!payload) return `this ${NEEDS_KERNEL}`;
-  return `this page stores ${payload.layer} · ${payload.unit} here; other units need a kernel`;
+  if (!payload) return t("this needs a running kernel: this is a saved page");
+  const unit = `${payload.layer} · ${payload.unit}`;
+  return t("this page stores {unit} here; other units need a kernel", { unit });
 }
