@@ -16,7 +16,8 @@ export function unitLinks(context: Context, list: HTMLElement, links: UnitValue[
       const bar = h("span", { class: link.value < 0 ? "nn-less" : "nn-more" });
       bar.style.cssText = `width:${share}%;${link.value < 0 ? `right:50%` : `left:50%`}`;
       const there = link.layer !== "input" && (choices === null || choices.includes(link.layer));
-      const name = `${link.layer} · ${link.unit}`;
+      const layer = link.layer === "input" ? t("input") : link.layer;
+      const name = `${layer} · ${link.unit}`;
       const button = h(
         "button",
         {
@@ -24,12 +25,7 @@ export function unitLinks(context: Context, list: HTMLElement, links: UnitValue[
           class: "nn-link",
           title: there ? t("go to {unit}", { unit: name }) : link.layer === "input" ? name : needsKernel(),
         },
-        h(
-          "span",
-          { class: "nn-unit-name" },
-          h("span", { class: "nn-name" }, h("bdi", {}, link.layer)),
-          ` · ${link.unit}`,
-        ),
+        h("span", { class: "nn-unit-name" }, h("span", { class: "nn-name" }, h("bdi", {}, layer)), ` · ${link.unit}`),
         h("span", { class: "nn-balance" }, bar),
         h("span", { class: "nn-number" }, signed(link.value)),
       );

@@ -143,7 +143,8 @@ export function unitPane(context: Context, scene: Scene, more: HTMLElement[] = [
     facts = [values, reduced].filter(Boolean).join(" · ");
     const whose = context.hides("number") ? t("unit {unit} of {layer}", { unit, layer }) : t("of {layer}", { layer });
     say(of, named ? `${whose}: ${named}` : whose);
-    const name = t("unit {unit} of {layer}", { unit: named ? `${unit} (${named})` : unit, layer });
+    const who = named ? `${unit} (${named})` : unit;
+    const name = t("unit {unit} of {layer}", { unit: who, layer });
     title.title = name;
     const peak = dead || t("strongest at row {row}, column {column} ({max}), {place}; {zeros} zeros", numbers);
     const text = `${name}: ${[peak, reduced].filter(Boolean).join("; ")}`;

@@ -102,8 +102,9 @@ export function examplesPane(context: Context, scene: Scene, number: HTMLElement
 
   const figure = (item: ExampleItem, shown: Traits["crop"]) => {
     const value = h("span", {}, short(item.value));
+    const name = item.label ? `${item.name}, ${item.label}` : item.name;
     const words = t("{name}: maximum {value} at ({position}), larger than in {share} of the images", {
-      name: item.label ? `${item.name}, ${item.label}` : item.name,
+      name,
       value: short(item.value),
       position: item.position.join(", "),
       share: percent(item.rank),
