@@ -7,7 +7,7 @@ import { shape } from "../../ui/format.ts";
 import { heading } from "../../ui/pane.ts";
 import { plural, t } from "../../ui/text.ts";
 import { kindName } from "../../ui/words.ts";
-import { buildTree, type Node, parents, visible } from "./tree.ts";
+import { buildTree, type Node, parents, SILENT, visible } from "./tree.ts";
 
 export function layersPane(context: Context, _scene: Scene): HTMLElement {
   const filter = h("input", {
@@ -63,7 +63,9 @@ export function layersPane(context: Context, _scene: Scene): HTMLElement {
               ? usable(row)
                 ? `${entry.name} · ${kindName(entry.kind ?? "")}`
                 : needsKernel()
-              : row.id,
+              : row.id === SILENT
+                ? row.title
+                : row.id,
         },
         h("span", { class: "nn-twist" }, entry ? "" : unfolded ? "▾" : "▸"),
         h("span", { class: "nn-name" }, filter.value && entry ? entry.name : row.title),

@@ -15,7 +15,7 @@ export interface Node {
 }
 
 /** The folder of the modules that never ran. */
-const SILENT = "=never ran";
+export const SILENT = "=never ran";
 
 /** Folders in the order in which the pass first entered them; modules that never ran in one of their own. */
 export function buildTree(entries: LayerEntry[]): Node {
