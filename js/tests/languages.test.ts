@@ -3,7 +3,10 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import po from "../../nnlens/locale/de/LC_MESSAGES/browser.po?raw";
+import { Context } from "../src/model/context.ts";
+import { Scene } from "../src/model/scene.ts";
 import type { Traits } from "../src/model/traits.ts";
+import { useTexts } from "../src/ui/text.ts";
 import activations from "../src/views/activations/index.ts";
 import attribution from "../src/views/attribution/index.ts";
 import examples from "../src/views/examples/index.ts";
@@ -276,6 +279,13 @@ it("the German texts have the places of the English ones", () => {
 it("finds a word that is not in the catalogue", () => {
   el.innerHTML = '<p title="⟦a text⟧ and">⟦in⟧ cat</p>';
   expect(left(el)).toEqual(["⟦a text⟧ and"]);
+});
+
+it("brings the texts of the unit card into another view", () => {
+  useTexts("en", {}); // the card's module has texts of its own
+  const context = new Context(liveModel({ ...base(), texts: german }), el);
+  el.append(...unit.renderCard(context, new Scene(context)));
+  expect(el.querySelector("[data-pane=synthesis] h2")!.textContent).toBe("Synthese");
 });
 
 it("builds a view anew when its texts come in another language", async () => {

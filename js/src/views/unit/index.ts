@@ -3,7 +3,7 @@ import type { Scene } from "../../model/scene.ts";
 import { call, displayOptions, layerOptions, quoted, targetOption } from "../../shell/code.ts";
 import { pane, rowsOf, view } from "../../shell/frame.ts";
 import { barsPane } from "../../ui/bars.ts";
-import { t } from "../../ui/text.ts";
+import { t, useTexts } from "../../ui/text.ts";
 import { layersPane } from "../activations/layers.ts";
 import { unitPane } from "../activations/unit.ts";
 import { examplesPane } from "../examples/examples.ts";
@@ -60,6 +60,7 @@ const unit = view({
 
 /** The card alone, inside another view of the same model. */
 function renderCard(context: Context, scene: Scene): HTMLElement[] {
+  useTexts(context.get("language"), context.get("texts") ?? {}); // the card's module does not share those of the view
   return rowsOf(
     [
       [backProjection, synthesis, examples],
