@@ -365,6 +365,30 @@ export function state() {
   } satisfies Partial<Traits>;
 }
 
+/** The second side of a comparison, and the differences. */
+export function compared() {
+  const one = state();
+  return {
+    second_photo: { ...one.photo, name: "b.png", path: "photos/b.png" },
+    second_scores: { classes: [1, 0], probability: [0.3, 0.7], logit: [-1, 1] },
+    second_meaning: one.meaning,
+    second_mosaic: mosaic(),
+    second_unit_map: one.unit_map,
+    second_occlusion_map: occlusionMap(),
+    second_occluded: null,
+    second_fill_color: one.fill_color,
+    second_size_curve: null,
+    difference_mosaic: mosaic(),
+    difference_unit_map: one.unit_map,
+    difference_occlusion_map: occlusionMap(),
+    difference_order: view(Int32Array.of(1, 0)),
+    difference_problem: "",
+    sort_by_difference: true,
+    of_models: false,
+    pinned: false,
+  } satisfies Partial<Traits>;
+}
+
 export interface LiveModel extends Model {
   values: Partial<Traits>;
   saved: number;

@@ -4,13 +4,15 @@ import { Scene } from "../src/model/scene.ts";
 import type { Meaning, Traits } from "../src/model/traits.ts";
 import activations from "../src/views/activations/index.ts";
 import attribution from "../src/views/attribution/index.ts";
+import compare from "../src/views/compare/index.ts";
 import examples from "../src/views/examples/index.ts";
 import explorer from "../src/views/explorer/index.ts";
 import occlusion from "../src/views/occlusion/index.ts";
 import unit from "../src/views/unit/index.ts";
-import { attributions, liveModel as bare, mosaic, state } from "./model.ts";
+import { attributions, liveModel as bare, compared, mosaic, state } from "./model.ts";
 
-const liveModel = (values: Partial<Traits> = { ...state(), ...attributions(), grid: null }) => bare(values);
+const liveModel = (values: Partial<Traits> = { ...state(), ...attributions(), ...compared(), grid: null }) =>
+  bare(values);
 
 const settled = () => new Promise((done) => setTimeout(done, 5));
 let el: HTMLElement;
@@ -26,6 +28,7 @@ describe.each([
   ["occlusion", occlusion],
   ["unit", unit],
   ["examples", examples],
+  ["compare", compare],
   ["attribution", attribution],
 ])("%s", (name, widget) => {
   it("renders, may be shown twice, and cleans up after itself", async () => {
@@ -646,5 +649,52 @@ describe("attributions", () => {
     expect(attribution.definition.code(context, new Scene(context))).toBe(
       'view = lens.attribution("photos/a.png", methods=["grad_cam","lime"], target=["<b>dog</b>", "cat"], samples=1000, segments=50, width=0.25, seed=0, segmentation="slic")',
     );
+  });
+});
+
+describe("a comparison", () => {
+  it("shows both sides, in the order of their difference, and says why there is none", async () => {
+    const model = liveModel();
+    compare.render({ model, el });
+    await settled();
+    const titles = [...el.querySelectorAll("[data-pane=mosaic] h2")].map((title) => title.textContent);
+    expect(titles).toEqual(
+      ["first side", "second side", "difference"].map((side) => `${side} · mosaic of conv · 2×2²`),
+    );
+    const bar = el.querySelector(".nn-compared")!;
+    expect(bar.querySelector(".nn-number")!.textContent).toBe(".80, .30 (−.50)");
+    expect([...bar.querySelectorAll<HTMLElement>(".nn-now")].map((now) => now.style.width)).toEqual(["80%", "30%"]);
+    // Unit 1 differs most: it is the first tile on each side, and a click on any side chooses it for all.
+    for (const canvas of el.querySelectorAll(".nn-mosaic")) {
+      model.set("unit", 0);
+      canvas.dispatchEvent(new KeyboardEvent("keydown", { key: "Home", bubbles: true }));
+      expect(model.values.unit).toBe(1);
+    }
+    model.set("difference_problem", "the layers must have maps of the same shape");
+    await settled();
+    const last = [...el.querySelectorAll("[data-pane=mosaic]")].at(-1)!;
+    expect(last.querySelector<HTMLElement>(".nn-empty")!.hidden).toBe(false);
+    expect(last.querySelector<HTMLElement>(".nn-grows .nn-grows, .nn-grows > div")!.hidden).toBe(true);
+  });
+
+  it("moves one occluder over both photographs", async () => {
+    const model = liveModel();
+    compare.render({ model, el });
+    const photos = el.querySelectorAll("[data-pane=photo] canvas");
+    expect(photos).toHaveLength(2);
+    photos[1].dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowDown", bubbles: true }));
+    expect(model.values.occluder).not.toBeNull();
+    expect(model.values.pinned).toBe(true);
+    expect(el.querySelector<HTMLButtonElement>("button[aria-label=undo]")!.disabled).toBe(false);
+  });
+
+  it("writes its state as code", () => {
+    const model = liveModel();
+    compare.render({ model, el });
+    const context = new Context(model, el);
+    const call = () => compare.definition.code(context, new Scene(context));
+    expect(call()).toMatch(/^view = lens\.compare\("photos\/a\.png", "photos\/b\.png", target=/);
+    model.set("of_models", true);
+    expect(call()).toMatch(/^view = nnlens\.compare\(first, second, "photos\/a\.png", target=/);
   });
 });

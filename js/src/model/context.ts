@@ -1,5 +1,6 @@
 // What a pane works with: the model's traits by their types, what a saved page can answer, and when to stop.
 
+import { t } from "../ui/text.ts";
 import type { Traits } from "./traits.ts";
 
 export type TraitName = keyof Traits;
@@ -23,7 +24,10 @@ export interface Model {
   answers?(name: string): Partial<Traits>[];
 }
 
-export const NEEDS_KERNEL = "needs a running kernel: this is a saved page";
+/** Why a control of a saved page does nothing. */
+export function needsKernel(): string {
+  return t("needs a running kernel: this is a saved page");
+}
 
 /** Whether two values of a trait are equal; bytes are only if they are the same object. */
 function same(one: unknown, other: unknown): boolean {

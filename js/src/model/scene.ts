@@ -1,6 +1,7 @@
 // The traits as the panes draw them, by subject: decoded once, however many panes look.
 
 import { type Limits, packTable, type Table } from "../draw/colors.ts";
+import { t } from "../ui/text.ts";
 import { once, u8 } from "./arrays.ts";
 import type { Context } from "./context.ts";
 import { Experiment } from "./experiment.ts";
@@ -42,6 +43,8 @@ export class Scene {
   /** The name of a class. */
   label(index: number): string {
     // Of a great many classes only the names of those that are shown are sent.
-    return this.#context.get("labels")[index] ?? this.#context.get("shown_labels")?.[index] ?? `class ${index}`;
+    return (
+      this.#context.get("labels")[index] ?? this.#context.get("shown_labels")?.[index] ?? t("class {index}", { index })
+    );
   }
 }

@@ -1,5 +1,6 @@
 // The state of a view as a short text: what the user has chosen. `nnlens/widgets/base/state.py` says how it is written.
 
+import { t } from "../ui/text.ts";
 import type { Context } from "./context.ts";
 import type { StateTrait, Traits } from "./traits.ts";
 
@@ -48,7 +49,9 @@ export function showState(context: Context, text: string): void {
   const layers = context.choices("layer");
   const layer = values?.get("layer");
   if (!values || (layers?.length && layer !== context.get("layer") && !layers.includes(String(layer)))) {
-    const message = values ? `this page does not hold the layer ${layer}` : "this is not a state of this view";
+    const message = values
+      ? t("this page does not hold the layer {layer}", { layer: String(layer) })
+      : t("this is not a state of this view");
     context.set({ error: { message, traceback: "" } }, false);
     return;
   }

@@ -6,7 +6,8 @@ import type { Scene } from "../model/scene.ts";
 import { encodeState } from "../model/state.ts";
 import { iconButton, rename } from "../ui/controls.ts";
 import { h, say } from "../ui/dom.ts";
-import type { ViewDefinition } from "./frame.ts";
+import { t } from "../ui/text.ts";
+import type { Keys, ViewDefinition } from "./frame.ts";
 import { historyOf } from "./history.ts";
 
 export function footer(context: Context, scene: Scene, { keys, code }: ViewDefinition): HTMLElement {
@@ -14,11 +15,12 @@ export function footer(context: Context, scene: Scene, { keys, code }: ViewDefin
   const note = h("div", { class: "nn-note", hidden: true });
   const update = () => {
     const parts: string[] = [context.get("photo")?.name];
-    if (context.find("mosaic")?.layer) parts.push(context.get("layer"), `unit ${context.get("unit")}`);
+    if (context.find("mosaic")?.layer)
+      parts.push(context.get("layer"), t("unit {unit}", { unit: context.get("unit") }));
     const took = context.find("occluded")?.ms;
     if (took) parts.push(`${Math.round(took)} ms`);
-    const now = context.silent ? "no answer" : context.get("busy") || "kernel live";
-    parts.push(context.live ? now : "saved page, no kernel");
+    const now = context.silent ? t("no answer") : context.get("busy") || t("kernel live");
+    parts.push(context.live ? now : t("saved page, no kernel"));
     say(status, parts.filter(Boolean).join(" · "));
     say(note, context.get("note"));
     note.hidden = !context.get("note");
@@ -26,10 +28,10 @@ export function footer(context: Context, scene: Scene, { keys, code }: ViewDefin
   context.watch(["layer", "unit", "busy", "occluded", "note", "photo"], update);
   context.onSilence(update);
   const help = h("dl", { class: "nn-help", hidden: true });
-  const usual: [string, string][] = context.hides("undo") ? [] : [["Ctrl+Z, Ctrl+Shift+Z", "undo, and do again"]];
-  for (const [key, what] of [...keys, ...usual, ["?", "show or hide this list"]])
+  const undo: Keys = context.hides("undo") ? [] : [[t("Ctrl+Z, Ctrl+Shift+Z"), t("undo, and do again")]];
+  for (const [key, what] of [...keys(), ...undo, ["?", t("show or hide this list")]])
     help.append(h("div", {}, h("dt", {}, key), h("dd", {}, what)));
-  const ask = iconButton(Keyboard, "keys", () => show(help.hidden === true));
+  const ask = iconButton(Keyboard, t("keys"), () => show(help.hidden === true));
   ask.setAttribute("aria-expanded", "false");
   const show = (open: boolean): void => {
     help.hidden = !open;
@@ -38,11 +40,17 @@ export function footer(context: Context, scene: Scene, { keys, code }: ViewDefin
   context.listen(context.root, "keydown", (event) => {
     if (event.key === "?" && !(event.target instanceof HTMLInputElement)) show(help.hidden === true);
   });
-  const field = h("textarea", { class: "nn-code", readonly: true, rows: 2, hidden: true, "aria-label": "copied text" });
+  const field = h("textarea", {
+    class: "nn-code",
+    readonly: true,
+    rows: 2,
+    hidden: true,
+    "aria-label": t("copied text"),
+  });
   const buttons = [
     ...(context.hides("undo") ? [] : undoButtons(context)),
-    ...(context.hides("code") ? [] : [copyButton(field, CodeXml, "copy as code", () => code(context, scene))]),
-    ...(context.hides("state") ? [] : [copyButton(field, Link, "copy state", () => encodeState(context))]),
+    ...(context.hides("code") ? [] : [copyButton(field, CodeXml, t("copy as code"), () => code(context, scene))]),
+    ...(context.hides("state") ? [] : [copyButton(field, Link, t("copy state"), () => encodeState(context))]),
   ];
   return h("div", { class: "nn-footer" }, note, h("div", { class: "nn-status" }, status, ...buttons, ask), field, help);
 }
@@ -50,7 +58,7 @@ export function footer(context: Context, scene: Scene, { keys, code }: ViewDefin
 /** Undo and redo, also as Ctrl+Z and Ctrl+Shift+Z; in a text field these are the field's own. */
 function undoButtons(context: Context): HTMLElement[] {
   const history = historyOf(context);
-  const [undo, redo] = [iconButton(Undo2, "undo", history.undo), iconButton(Redo2, "redo", history.redo)];
+  const [undo, redo] = [iconButton(Undo2, t("undo"), history.undo), iconButton(Redo2, t("redo"), history.redo)];
   context.listen(context.root, "keydown", (event) => {
     const types = event.target instanceof HTMLInputElement && ["search", "text"].includes(event.target.type);
     if (types || !(event.ctrlKey || event.metaKey) || !["z", "y"].includes(event.key.toLowerCase())) return;
@@ -70,7 +78,7 @@ function copyButton(field: HTMLTextAreaElement, shapes: IconNode, words: string,
     field.value = text();
     try {
       await navigator.clipboard.writeText(field.value);
-      rename(button, "copied");
+      rename(button, t("copied"));
       setTimeout(() => rename(button, words), 1500);
     } catch {
       // No clipboard here (a page from a file): show the text, selected.

@@ -24,7 +24,8 @@ export interface ViewDefinition {
   prepare?(context: Context): void;
   /** Panes, row by row; a row that has no room for its panes is broken into several. */
   rows: Pane[][];
-  keys: Keys;
+  /** Called when the view is built, for the words depend on the language. */
+  keys(): Keys;
   /** The state of the view as a line of Python. */
   code(context: Context, scene: Scene): string;
 }
@@ -35,15 +36,15 @@ export interface ViewModule {
   definition: ViewDefinition;
 }
 
-/** A pane with its name for `hide`. */
-export function pane(name: string, title: string, make: (context: Context, scene: Scene) => HTMLElement): Pane {
+/** A pane with its name for `hide`; `title` is called when it is made, for the words depend on the language. */
+export function pane(name: string, title: () => string, make: (context: Context, scene: Scene) => HTMLElement): Pane {
   return (context, scene) => {
     if (context.hides(name)) return null;
     const body = make(context, scene);
     body.classList.add("nn-pane");
     body.dataset.pane = name;
     body.setAttribute("role", "group");
-    body.setAttribute("aria-label", title);
+    body.setAttribute("aria-label", title());
     return body;
   };
 }

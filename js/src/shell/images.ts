@@ -4,6 +4,7 @@ import { ImageUp } from "lucide";
 import type { Context } from "../model/context.ts";
 import { iconButton } from "../ui/controls.ts";
 import { h } from "../ui/dom.ts";
+import { t } from "../ui/text.ts";
 
 const LARGEST = 8_000_000; // bytes; a larger picture is made smaller first
 
@@ -26,7 +27,9 @@ async function send(context: Context, file: Blob, name: string): Promise<void> {
   try {
     context.set({ upload: { name, data: await imageBytes(file) } });
   } catch (error) {
-    context.set({ error: { message: `could not read ${name}: ${error}`, traceback: "" } });
+    context.set({
+      error: { message: t("could not read {name}: {error}", { name, error: String(error) }), traceback: "" },
+    });
   }
 }
 
@@ -52,7 +55,7 @@ export function takeImages(context: Context): void {
     if (!file) return;
     event.preventDefault();
     event.stopPropagation();
-    send(context, file, file.name || "pasted image");
+    send(context, file, file.name || t("pasted image"));
   });
 }
 
@@ -64,8 +67,8 @@ export function openButton(context: Context): HTMLElement | null {
     if (input.files?.[0]) send(context, input.files[0], input.files[0].name);
     input.value = "";
   });
-  const open = iconButton(ImageUp, "open image…", () => input.click());
-  open.title = "open an image; or drop or paste one anywhere on this view";
+  const open = iconButton(ImageUp, t("open image…"), () => input.click());
+  open.title = t("open an image; or drop or paste one anywhere on this view");
   return h("span", {}, open, input);
 }
 
@@ -73,7 +76,7 @@ export function openButton(context: Context): HTMLElement | null {
 export function webcamButton(context: Context): HTMLElement | null {
   const films = navigator.mediaDevices && "getUserMedia" in navigator.mediaDevices;
   if (!context.live || !films || context.hides("webcam")) return null;
-  const camera = h("button", { type: "button", onclick: () => takeFrame(context, camera) }, "webcam");
+  const camera = h("button", { type: "button", onclick: () => takeFrame(context, camera) }, t("webcam"));
   return camera;
 }
 
@@ -89,9 +92,11 @@ async function takeFrame(context: Context, button: HTMLButtonElement): Promise<v
     const canvas = h("canvas", { width: video.videoWidth, height: video.videoHeight });
     canvas.getContext("2d")!.drawImage(video, 0, 0);
     const blob = await new Promise<Blob>((done) => canvas.toBlob((made) => done(made!), "image/png"));
-    await send(context, blob, "webcam");
+    await send(context, blob, t("webcam"));
   } catch (error) {
-    context.set({ error: { message: `the webcam gave no picture: ${error}`, traceback: "" } });
+    context.set({
+      error: { message: t("the webcam gave no picture: {error}", { error: String(error) }), traceback: "" },
+    });
   } finally {
     for (const track of stream?.getTracks() ?? []) track.stop();
     button.disabled = false;

@@ -2,14 +2,15 @@
 
 import type { Context } from "../model/context.ts";
 import { h, say } from "../ui/dom.ts";
+import { t } from "../ui/text.ts";
 
 export function errorNotice(context: Context): HTMLElement {
   const message = h("span");
   const trace = h("pre");
-  const details = h("details", {}, h("summary", {}, "traceback"), trace);
+  const details = h("details", {}, h("summary", {}, t("traceback")), trace);
   const close = h(
     "button",
-    { type: "button", "aria-label": "dismiss", onclick: () => context.set({ error: null }, false) },
+    { type: "button", "aria-label": t("dismiss"), onclick: () => context.set({ error: null }, false) },
     "×",
   );
   const box = h("div", { class: "nn-error", role: "alert", hidden: true }, h("div", {}, message, close), details);
@@ -26,7 +27,7 @@ export function errorNotice(context: Context): HTMLElement {
 /** Says that what is shown is of a model that has changed since, or that the kernel does not answer. */
 export function staleNotice(context: Context): HTMLElement {
   const words = h("span", { class: "nn-grow" });
-  const button = h("button", { type: "button" }, "compute again");
+  const button = h("button", { type: "button" }, t("compute again"));
   context.listen(button, "click", () => context.request("refresh"));
   const box = h("div", { class: "nn-changed nn-row", role: "status", hidden: true }, words, button);
   const update = () => {
@@ -35,8 +36,10 @@ export function staleNotice(context: Context): HTMLElement {
     say(
       words,
       context.silent
-        ? "The kernel does not answer. It may be running a cell; if it was restarted, run the cell of this view again."
-        : "The model has changed since this was computed.",
+        ? t(
+            "The kernel does not answer. It may be running a cell; if it was restarted, run the cell of this view again.",
+          )
+        : t("The model has changed since this was computed."),
     );
     context.root.classList.toggle("nn-old", !box.hidden);
   };

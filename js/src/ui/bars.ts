@@ -7,6 +7,7 @@ import { toolbar } from "./controls.ts";
 import { h, say, uniqueId } from "./dom.ts";
 import { meaningControls } from "./meaning.ts";
 import { heading } from "./pane.ts";
+import { t } from "./text.ts";
 
 export function barsPane(context: Context, scene: Scene): HTMLElement {
   const list = h("div", { class: "nn-bars" });
@@ -16,14 +17,14 @@ export function barsPane(context: Context, scene: Scene): HTMLElement {
   const search = h("input", {
     list: id,
     type: "search",
-    placeholder: "another class…",
-    "aria-label": "another class as the target",
+    placeholder: t("another class…"),
+    "aria-label": t("another class as the target"),
   });
   context.listen(search, "change", () => {
     const wanted = search.value.trim().toLowerCase();
     const index = context.get("labels").findIndex((name) => name.toLowerCase() === wanted);
     if (index >= 0) context.set({ target: index });
-    search.setCustomValidity(index >= 0 || !wanted ? "" : `no class is called "${search.value}"`);
+    search.setCustomValidity(index >= 0 || !wanted ? "" : t('no class is called "{name}"', { name: search.value }));
     if (!search.reportValidity()) return;
     search.value = "";
   });
@@ -72,12 +73,14 @@ export function barsPane(context: Context, scene: Scene): HTMLElement {
     });
     say(
       top,
-      under && !classes.includes(under.top) ? `now: ${scene.label(under.top)} ${amount(context, under.topShare)}` : "",
+      under && !classes.includes(under.top)
+        ? t("now: {label} {score}", { label: scene.label(under.top), score: amount(context, under.topShare) })
+        : "",
     );
     top.hidden = meaningOf(context).task === "regression";
   });
   const searching = context.live && !context.hides("search") && context.get("labels").length > 1;
   const meaning = meaningControls(context);
   const tools = toolbar([searching && search, searching && names], meaning.controls);
-  return h("div", {}, heading("classes"), list, top, meaning.words, tools);
+  return h("div", {}, heading(t("classes")), list, top, meaning.words, tools);
 }

@@ -3,6 +3,7 @@
 import { Ellipsis, type IconNode } from "lucide";
 import { h, uniqueId } from "./dom.ts";
 import { icon } from "./icons.ts";
+import { t } from "./text.ts";
 
 type Control = HTMLElement | null | false | undefined;
 
@@ -63,7 +64,7 @@ export function toolbar(controls: Control[], rare: Control[] = []): HTMLElement 
 
 function more(folded: HTMLElement[]): HTMLElement[] {
   const box = h("div", { class: "nn-more-controls", popover: "auto", id: uniqueId() }, ...folded);
-  const button = iconButton(Ellipsis, "more");
+  const button = iconButton(Ellipsis, t("more"));
   // A browser without popovers shows the controls in the row.
   if (!("popover" in HTMLElement.prototype)) return [box];
   button.popoverTargetElement = box;

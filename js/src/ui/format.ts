@@ -1,6 +1,6 @@
 // Numbers and shapes in words.
 
-import { localNumber } from "./text.ts";
+import { localNumber, t } from "./text.ts";
 
 /** Three significant digits, or fewer, with a real minus sign. */
 export function short(value: number, digits = 3): string {
@@ -19,16 +19,16 @@ export function fixed(value: number, digits: number): string {
   return localNumber(value.toFixed(digits)).replace("-", "−");
 }
 
-/** A probability without its leading zero: ".81", "1.00". */
+/** A probability, in English without its leading zero: ".81", "1.00"; in German "0,81". */
 export function share(value: number): string {
   const text = fixed(value, 2);
-  return text.startsWith("0") ? text.slice(1) : text;
+  return text.replace(/^0\./, ".");
 }
 
 export function signed(value: number, digits = 2): string {
   const text = fixed(Math.abs(value), digits);
   if (!/[1-9]/.test(text)) return "±0";
-  return `${value < 0 ? "−" : "+"}${text.replace(/^0/, "")}`;
+  return `${value < 0 ? "−" : "+"}${text.replace(/^0\./, ".")}`;
 }
 
 export function percent(value: number): string {
@@ -47,15 +47,16 @@ export function shape(sizes: number[]): string {
 /** Where a point is, given its shares of the height and of the width. */
 export function placeWords(down: number, across: number): string {
   const third = (share: number) => Math.min(2, Math.floor(3 * share));
-  const [vertical, horizontal] = [["upper", "", "lower"][third(down)], ["left", "", "right"][third(across)]];
-  return vertical || horizontal
-    ? `in the ${[vertical, horizontal || "middle"].filter(Boolean).join(" ")}`
-    : "in the centre";
+  return [
+    [t("in the upper left"), t("in the upper middle"), t("in the upper right")],
+    [t("in the left"), t("in the centre"), t("in the right")],
+    [t("in the lower left"), t("in the lower middle"), t("in the lower right")],
+  ][third(down)][third(across)];
 }
 
-/** What a value stands for in a map that was reduced by `step`. */
+/** That a map was reduced by `step`, and what a value of it stands for. */
 export function reducedWords(step: number): string {
-  return `each value is the largest of ${step} × ${step}`;
+  return t("downsampled: each value is the largest of {step} × {step}", { step });
 }
 
 /** A time that is left. */

@@ -1,9 +1,10 @@
 // Units as a list with bars: a click goes there.
 
-import { type Context, NEEDS_KERNEL } from "../model/context.ts";
+import { type Context, needsKernel } from "../model/context.ts";
 import type { OfUnit, UnitValue } from "../model/traits.ts";
 import { h } from "./dom.ts";
 import { signed } from "./format.ts";
+import { t } from "./text.ts";
 
 /** Fill `list` with units and what each contributes, as bars to the left and right of 0 on one scale. */
 export function unitLinks(context: Context, list: HTMLElement, links: UnitValue[]): void {
@@ -15,20 +16,16 @@ export function unitLinks(context: Context, list: HTMLElement, links: UnitValue[
       const bar = h("span", { class: link.value < 0 ? "nn-less" : "nn-more" });
       bar.style.cssText = `width:${share}%;${link.value < 0 ? `right:50%` : `left:50%`}`;
       const there = link.layer !== "input" && (choices === null || choices.includes(link.layer));
-      const name = `${link.layer} · ${link.unit}`;
+      const layer = link.layer === "input" ? t("input") : link.layer;
+      const name = `${layer} · ${link.unit}`;
       const button = h(
         "button",
         {
           type: "button",
           class: "nn-link",
-          title: there ? `go to ${name}` : link.layer === "input" ? name : NEEDS_KERNEL,
+          title: there ? t("go to {unit}", { unit: name }) : link.layer === "input" ? name : needsKernel(),
         },
-        h(
-          "span",
-          { class: "nn-unit-name" },
-          h("span", { class: "nn-name" }, h("bdi", {}, link.layer)),
-          ` · ${link.unit}`,
-        ),
+        h("span", { class: "nn-unit-name" }, h("span", { class: "nn-name" }, h("bdi", {}, layer)), ` · ${link.unit}`),
         h("span", { class: "nn-balance" }, bar),
         h("span", { class: "nn-number" }, signed(link.value)),
       );
@@ -45,6 +42,7 @@ export function unitLinks(context: Context, list: HTMLElement, links: UnitValue[
 
 /** What a saved page says in a pane for which it holds only another unit. */
 export function heldWords(payload: OfUnit | null | undefined): string {
-  if (!payload) return `this ${NEEDS_KERNEL}`;
-  return `this page stores ${payload.layer} · ${payload.unit} here; other units need a kernel`;
+  if (!payload) return t("this needs a running kernel: this is a saved page");
+  const unit = `${payload.layer} · ${payload.unit}`;
+  return t("this page stores {unit} here; other units need a kernel", { unit });
 }

@@ -3,9 +3,10 @@
 import type { Context } from "../model/context.ts";
 import type { Scene } from "../model/scene.ts";
 import { h } from "./dom.ts";
+import { t } from "./text.ts";
 
 export function unitNumber(context: Context, scene: Scene): HTMLElement {
-  const number = h("input", { type: "number", min: 0, step: 1, "aria-label": "unit", class: "nn-short" });
+  const number = h("input", { type: "number", min: 0, step: 1, "aria-label": t("unit"), class: "nn-short" });
   context.listen(number, "change", () => {
     // The nearest there is: a field that shows another unit than the view would be wrong.
     const most = (scene.layer.mosaic?.units ?? 1) - 1;
@@ -17,5 +18,5 @@ export function unitNumber(context: Context, scene: Scene): HTMLElement {
     number.value = String(context.get("unit"));
     number.max = String((scene.layer.mosaic?.units ?? 1) - 1);
   });
-  return h("label", { class: "nn-control" }, "unit", number);
+  return h("label", { class: "nn-control" }, t("unit"), number);
 }

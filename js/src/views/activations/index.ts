@@ -1,29 +1,30 @@
 import { call, displayOptions, layerOptions, quoted, targetOption } from "../../shell/code.ts";
 import { type Keys, pane, view } from "../../shell/frame.ts";
+import { t } from "../../ui/text.ts";
 import { layersPane } from "./layers.ts";
 import { mosaicPane } from "./mosaic.ts";
 import { unitPane } from "./unit.ts";
 
-export const KEYS: Keys = [
-  ["layers: ↑ ↓", "choose an operation"],
-  ["layers: ← →", "fold and unfold"],
-  ["layers: /", "type to filter"],
-  ["mosaic: arrows", "choose a unit"],
-  ["mosaic: Enter, or a double click", "open its unit card"],
-  ["unit: arrows", "move the position"],
-  ["unit: o", "show the map over the photograph"],
+export const activationsKeys = (): Keys => [
+  [t("layers: ↑ ↓"), t("choose an operation")],
+  [t("layers: ← →"), t("fold and unfold")],
+  [t("layers: /"), t("type to filter")],
+  [t("mosaic: arrows"), t("choose a unit")],
+  [t("mosaic: Enter, or a double click"), t("open its unit card")],
+  [t("unit: arrows"), t("move the position")],
+  [t("unit: o"), t("show the map over the photograph")],
 ];
 
 export default view({
   name: "activations",
   rows: [
     [
-      pane("layers", "layer picker", layersPane),
-      pane("mosaic", "activation mosaic", mosaicPane),
-      pane("unit", "selected unit", unitPane),
+      pane("layers", () => t("layer picker"), layersPane),
+      pane("mosaic", () => t("activation mosaic"), mosaicPane),
+      pane("unit", () => t("selected unit"), unitPane),
     ],
   ],
-  keys: KEYS,
+  keys: activationsKeys,
   code: (context, scene) =>
     call(context, "activations", [
       targetOption(context, scene),

@@ -1,20 +1,22 @@
 // The layer picker: every operation of the pass, as a tree that folds by module.
 
-import { type Context, NEEDS_KERNEL } from "../../model/context.ts";
+import { type Context, needsKernel } from "../../model/context.ts";
 import type { Scene } from "../../model/scene.ts";
 import { h } from "../../ui/dom.ts";
 import { shape } from "../../ui/format.ts";
 import { heading } from "../../ui/pane.ts";
-import { buildTree, type Node, parents, visible } from "./tree.ts";
+import { plural, t } from "../../ui/text.ts";
+import { kindName } from "../../ui/words.ts";
+import { buildTree, type Node, parents, SILENT, visible } from "./tree.ts";
 
 export function layersPane(context: Context, _scene: Scene): HTMLElement {
   const filter = h("input", {
     type: "search",
-    placeholder: "filter…",
-    "aria-label": "filter the operations",
+    placeholder: t("filter…"),
+    "aria-label": t("filter the operations"),
   });
-  const list = h("div", { class: "nn-tree", role: "tree", "aria-label": "operations of the pass" });
-  const title = heading("layers");
+  const list = h("div", { class: "nn-tree", role: "tree", "aria-label": t("operations of the pass") });
+  const title = heading(t("layers"));
   let root: Node = buildTree([]);
   let rows: Node[] = [];
   let elements: HTMLElement[] = [];
@@ -56,12 +58,14 @@ export function layersPane(context: Context, _scene: Scene): HTMLElement {
           "aria-selected": entry ? String(entry.name === selected) : null,
           "aria-disabled": entry && !usable(row) ? "true" : null,
           title: entry?.not_run
-            ? `${entry.name} did not run in this pass`
+            ? t("{name} did not run in this pass", { name: entry.name })
             : entry
               ? usable(row)
-                ? `${entry.name} · ${entry.kind}`
-                : NEEDS_KERNEL
-              : row.id,
+                ? `${entry.name} · ${kindName(entry.kind ?? "")}`
+                : needsKernel()
+              : row.id === SILENT
+                ? row.title
+                : row.id,
         },
         h("span", { class: "nn-twist" }, entry ? "" : unfolded ? "▾" : "▸"),
         h("span", { class: "nn-name" }, filter.value && entry ? entry.name : row.title),
@@ -82,7 +86,7 @@ export function layersPane(context: Context, _scene: Scene): HTMLElement {
       return element;
     });
     list.replaceChildren(...elements);
-    if (!rows.length) list.append(h("div", { class: "nn-soft nn-empty" }, "no operation matches"));
+    if (!rows.length) list.append(h("div", { class: "nn-soft nn-empty" }, t("no operation matches")));
     if (hadFocus) focus();
   };
   const focus = () => {
@@ -146,7 +150,7 @@ export function layersPane(context: Context, _scene: Scene): HTMLElement {
   context.watch(["tree"], () => {
     root = buildTree(context.get("tree"));
     const ran = context.get("tree").filter((entry) => !entry.not_run).length;
-    title.title = `${ran} operations ran`;
+    title.title = plural("{count} operation ran", "{count} operations ran", ran);
   });
   context.watch(["tree", "layer"], () => {
     const layer = context.get("layer");

@@ -3,13 +3,14 @@
 import { decode, type Limits, limitsOf } from "../../draw/colors.ts";
 import { legend } from "../../draw/legend.ts";
 import { type Grid, gridFrom, hit, layout, order } from "../../draw/tiles.ts";
-import { type Context, NEEDS_KERNEL, type TraitName } from "../../model/context.ts";
+import { type Context, needsKernel, type TraitName } from "../../model/context.ts";
 import type { Mosaic } from "../../model/layer.ts";
 import type { Scene } from "../../model/scene.ts";
 import { choice, toolbar } from "../../ui/controls.ts";
 import { h, onResize, say, sized } from "../../ui/dom.ts";
 import { percent, reducedWords, shape, short } from "../../ui/format.ts";
 import { entitle, heading } from "../../ui/pane.ts";
+import { plural, t } from "../../ui/text.ts";
 
 /** Another order of the units than the pane's own, with the control that chooses it. */
 export interface Ordering {
@@ -31,34 +32,34 @@ export function mosaicPane(context: Context, scene: Scene, ordering?: Ordering):
   let [width, height] = [480, 240];
 
   const sort = choice(
-    "sort",
+    t("sort"),
     [
-      ["index", "index"],
-      ["mean", "mean"],
-      ["maximum", "maximum"],
-      ["zeros", "share of zeros"],
+      ["index", t("index")],
+      ["mean", t("mean")],
+      ["maximum", t("maximum")],
+      ["zeros", t("share of zeros")],
     ],
     (value) => context.set({ sort: value }),
   );
   const scaling = choice(
-    "scale",
+    t("scale"),
     [
-      ["unit", "per unit"],
-      ["layer", "per layer"],
-      ["locked", "locked"],
+      ["unit", t("per unit")],
+      ["layer", t("per layer")],
+      ["locked", t("locked")],
     ],
     (value) => context.set({ scale: value }),
   );
 
-  const tokens = h("input", { type: "text", class: "nn-short", placeholder: "auto" });
+  const tokens = h("input", { type: "text", class: "nn-short", placeholder: t("auto") });
   const arrangement = h(
     "label",
     { class: "nn-control", hidden: true },
-    h("span", { class: "nn-label" }, "tokens as"),
+    h("span", { class: "nn-label" }, t("tokens as")),
     tokens,
   );
   tokens.disabled = !context.live;
-  arrangement.title = context.live ? "rows × columns, or strip; empty to detect it" : NEEDS_KERNEL;
+  arrangement.title = context.live ? t("rows × columns, or strip; empty to detect it") : needsKernel();
   let typing = false;
   context.listen(tokens, "input", () => (typing = true));
   context.listen(tokens, "blur", () => (typing = false));
@@ -66,7 +67,7 @@ export function mosaicPane(context: Context, scene: Scene, ordering?: Ordering):
     typing = false;
     const count = scene.layer.mosaic?.tokens ?? 0;
     const chosen = gridFrom(tokens.value, count);
-    const rule = `rows × columns with at most ${count} positions; or strip; empty to detect it`;
+    const rule = t("rows × columns with at most {count} positions; or strip; empty to detect it", { count });
     tokens.setCustomValidity(chosen === undefined ? rule : "");
     if (tokens.reportValidity() && chosen !== undefined) context.set({ grid: chosen, position: null });
   });
@@ -99,7 +100,7 @@ export function mosaicPane(context: Context, scene: Scene, ordering?: Ordering):
     scale.show(
       perTile ? (limits[0] < 0 ? [-1, 1] : [0, 1]) : limits,
       scene.table(limits),
-      perTile ? "× each unit's own maximum" : "",
+      perTile ? t("× each unit's own maximum") : "",
     );
   };
 
@@ -147,20 +148,29 @@ export function mosaicPane(context: Context, scene: Scene, ordering?: Ordering):
     const at =
       mosaic.step === 1
         ? `(${row}, ${column})`
-        : `the ${mosaic.step}×${mosaic.step} cell at (${row * mosaic.step}, ${column * mosaic.step})`;
-    return `unit ${unit}: ≈ ${short(value)} at ${at}`;
+        : t("the {step}×{step} cell at ({row}, {column})", {
+            step: mosaic.step,
+            row: row * mosaic.step,
+            column: column * mosaic.step,
+          });
+    return t("unit {unit}: ≈ {value} at {place}", { unit, value: short(value), place: at });
   };
 
   const tell = () => {
     const mosaic = scene.layer.mosaic;
     if (!mosaic) return;
-    entitle(title, context, `mosaic of ${mosaic.layer} · ${shape(mosaic.shape)}`);
+    const words = { layer: mosaic.layer, shape: shape(mosaic.shape) };
+    entitle(title, context, t("mosaic of {layer} · {shape}", words));
     title.title = `${mosaic.label}; ${mosaic.layout}`;
-    const parts = [`${mosaic.units} units`, `zeros ${percent(mosaic.sparsity)}`];
-    if (mosaic.dead) parts.push(`dead ${mosaic.dead}`);
-    if (mosaic.not_finite) parts.push(`${mosaic.not_finite} values not finite`);
+    const parts = [
+      plural("{count} unit", "{count} units", mosaic.units, { count: mosaic.units }),
+      t("zeros {share}", { share: percent(mosaic.sparsity) }),
+    ];
+    if (mosaic.dead) parts.push(t("dead {count}", { count: mosaic.dead }));
+    if (mosaic.not_finite)
+      parts.push(plural("{count} value not finite", "{count} values not finite", mosaic.not_finite));
     if (mosaic.layout !== "one map per channel") parts.push(mosaic.layout);
-    if (mosaic.step > 1) parts.push(`downsampled: ${reducedWords(mosaic.step)}`);
+    if (mosaic.step > 1) parts.push(reducedWords(mosaic.step));
     say(facts, parts.join(" · "));
     arrangement.hidden = !mosaic.tokens;
     if (!typing) tokens.value = mosaic.grid ? mosaic.grid.join(" × ") : "strip";
@@ -168,9 +178,13 @@ export function mosaicPane(context: Context, scene: Scene, ordering?: Ordering):
     scaling.select.value = context.get("scale");
     canvas.setAttribute(
       "aria-label",
-      `activations of ${mosaic.layer}, ${parts.join(", ")}; unit ${context.get("unit")} is selected`,
+      t("activations of {layer}, {facts}; unit {unit} is selected", {
+        layer: mosaic.layer,
+        facts: parts.join(", "),
+        unit: context.get("unit"),
+      }),
     );
-    canvas.title = "click a tile to select the unit";
+    canvas.title = t("click a tile to select the unit");
   };
 
   const at = (event: PointerEvent) => {

@@ -2,6 +2,8 @@
 
 import type { LayerEntry } from "../../model/traits.ts";
 import { shape } from "../../ui/format.ts";
+import { t } from "../../ui/text.ts";
+import { kindName } from "../../ui/words.ts";
 
 export interface Node {
   /** Unique: the path of a folder, or the name of an operation behind "=". */
@@ -12,7 +14,8 @@ export interface Node {
   children: Node[];
 }
 
-export const SILENT = "never ran";
+/** The folder of the modules that never ran. */
+export const SILENT = "=never ran";
 
 /** Folders in the order in which the pass first entered them; modules that never ran in one of their own. */
 export function buildTree(entries: LayerEntry[]): Node {
@@ -34,7 +37,7 @@ export function buildTree(entries: LayerEntry[]): Node {
     folders.set(path, made);
     return made;
   };
-  const silent: Node = { id: `=${SILENT}`, title: SILENT, depth: 0, entry: null, children: [] };
+  const silent: Node = { id: SILENT, title: t("never ran"), depth: 0, entry: null, children: [] };
   for (const entry of entries) {
     const cut = entry.name.lastIndexOf(".");
     const parent = entry.not_run ? silent : folder(cut < 0 ? "" : entry.name.slice(0, cut));
@@ -65,7 +68,7 @@ export function visible(root: Node, open: Set<string>, filter: string): Node[] {
 }
 
 function text(entry: LayerEntry): string {
-  return `${entry.name} ${entry.label ?? ""} ${entry.kind ?? ""} ${entry.shape ? shape(entry.shape) : ""}`.toLowerCase();
+  return `${entry.name} ${entry.label ?? ""} ${entry.kind ?? ""} ${kindName(entry.kind ?? "")} ${entry.shape ? shape(entry.shape) : ""}`.toLowerCase();
 }
 
 /** The folders that must be open for the operation `name` to be seen. */

@@ -10,6 +10,7 @@ import { toggle, toolbar } from "../../ui/controls.ts";
 import { h, say, sized, textured } from "../../ui/dom.ts";
 import { percent, placeWords, reducedWords, short } from "../../ui/format.ts";
 import { heading, picturePane } from "../../ui/pane.ts";
+import { t } from "../../ui/text.ts";
 import { unitNumber } from "../../ui/unit_number.ts";
 
 const SIDE = 320;
@@ -26,7 +27,7 @@ export function unitPane(context: Context, scene: Scene, more: HTMLElement[] = [
   const words = h("span", { class: "nn-sr", "aria-live": "polite" });
   const reading = h("span", { class: "nn-soft nn-line nn-name", "aria-live": "polite" });
   const scale = legend();
-  const over = toggle("over the photograph", (on) => context.set({ overlay: on }), Blend);
+  const over = toggle(t("over the photograph"), (on) => context.set({ overlay: on }), Blend);
 
   const draw = () => {
     const [mosaic, map] = [scene.layer.mosaic, scene.layer.unit];
@@ -80,7 +81,7 @@ export function unitPane(context: Context, scene: Scene, more: HTMLElement[] = [
     scale.show(limits, table, reach());
   };
 
-  const reach = () => ({ unit: "this unit", locked: "locked", layer: "whole layer" })[context.get("scale")];
+  const reach = () => ({ unit: t("this unit"), locked: t("locked"), layer: t("whole layer") })[context.get("scale")];
 
   /** Values along one axis: a line over their colours. */
   const drawTrace = (mosaic: Mosaic, map: UnitMap) => {
@@ -131,22 +132,29 @@ export function unitPane(context: Context, scene: Scene, more: HTMLElement[] = [
     const [row, column] = [mosaic.peak[2 * unit], mosaic.peak[2 * unit + 1]];
     const sent = context.get("unit_map");
     const named = sent?.class_name && sent.layer === mosaic.layer && sent.unit === unit ? sent.class_name : "";
-    const reduced = sent && sent.unit === unit && sent.step > 1 ? `downsampled: ${reducedWords(sent.step)}` : "";
-    const values =
-      mosaic.zeros[unit] === 1
-        ? "0 everywhere on this image"
-        : `max ${short(mosaic.high[unit])} at (${row}, ${column}), ${percent(mosaic.zeros[unit])} zeros, mean ${short(mosaic.mean[unit])}`;
+    const reduced = sent && sent.unit === unit && sent.step > 1 ? reducedWords(sent.step) : "";
+    const layer = mosaic.layer;
+    const dead = mosaic.zeros[unit] === 1 ? t("0 everywhere on this image") : "";
+    const numbers = {
+      row,
+      column,
+      max: short(mosaic.high[unit]),
+      mean: short(mosaic.mean[unit]),
+      zeros: percent(mosaic.zeros[unit]),
+      place: placeWords((row + 0.5) / mosaic.height, (column + 0.5) / mosaic.width),
+    };
+    const values = dead || t("max {max} at ({row}, {column}), {zeros} zeros, mean {mean}", numbers);
     facts = [values, reduced].filter(Boolean).join(" · ");
-    say(of, `${context.hides("number") ? `unit ${unit} ` : ""}of ${mosaic.layer}${named ? `: ${named}` : ""}`);
-    title.title = `unit ${unit} ${named} of ${mosaic.layer}`;
-    const peak =
-      mosaic.zeros[unit] === 1
-        ? "0 everywhere on this image"
-        : `strongest at row ${row}, column ${column} (${short(mosaic.high[unit])}), ${placeWords((row + 0.5) / mosaic.height, (column + 0.5) / mosaic.width)}; ${percent(mosaic.zeros[unit])} zeros`;
-    const text = `unit ${unit}${named ? ` (${named})` : ""} of ${mosaic.layer}: ${peak}${reduced ? `; ${reduced}` : ""}`;
+    const whose = context.hides("number") ? t("unit {unit} of {layer}", { unit, layer }) : t("of {layer}", { layer });
+    say(of, named ? `${whose}: ${named}` : whose);
+    const who = named ? `${unit} (${named})` : unit;
+    const name = t("unit {unit} of {layer}", { unit: who, layer });
+    title.title = name;
+    const peak = dead || t("strongest at row {row}, column {column} ({max}), {place}; {zeros} zeros", numbers);
+    const text = `${name}: ${[peak, reduced].filter(Boolean).join("; ")}`;
     say(words, text);
     canvas.setAttribute("aria-label", text);
-    canvas.title = `${text}; click to select the position`;
+    canvas.title = t("{text}; click to select the position", { text });
     const position = context.get("position");
     if (position) read(position[0], position[1]);
     else tellFacts();
@@ -161,7 +169,13 @@ export function unitPane(context: Context, scene: Scene, more: HTMLElement[] = [
     const map = scene.layer.unit;
     if (!map) return;
     const value = map.at(Math.floor(row / map.step) * map.columns + Math.floor(column / map.step));
-    say(reading, `${map.exact ? "" : "≈ "}${short(value)} at (${row}, ${column})`);
+    say(
+      reading,
+      t("{value} at ({position})", {
+        value: `${map.exact ? "" : "≈ "}${short(value)}`,
+        position: `${row}, ${column}`,
+      }),
+    );
   };
   const positionOf = (event: PointerEvent): [number, number] | null => {
     const mosaic = scene.layer.mosaic;

@@ -1,23 +1,23 @@
 // What is compared, and how it is shown; what is being computed, how long it takes, and the way to stop it.
 
-import { type Context, NEEDS_KERNEL } from "../../model/context.ts";
+import { type Context, needsKernel } from "../../model/context.ts";
 import { amount } from "../../model/meaning.ts";
 import type { Scene } from "../../model/scene.ts";
 import type { MethodName } from "../../model/traits.ts";
 import { choice, toolbar } from "../../ui/controls.ts";
 import { h, say, uniqueId } from "../../ui/dom.ts";
 import { duration } from "../../ui/format.ts";
-import { whole } from "../../ui/text.ts";
+import { plural, t, whole } from "../../ui/text.ts";
 
-const NUMBERS: ["samples" | "segments" | "width" | "seed", string, number, number, number][] = [
-  ["samples", "samples", 10, 20000, 10],
-  ["segments", "superpixels", 1, 400, 1],
-  ["width", "width", 0.01, 10, 0.05],
-  ["seed", "seed", 0, 1000000, 1],
+const NUMBERS: ["samples" | "segments" | "width" | "seed", number, number, number][] = [
+  ["samples", 10, 20000, 10],
+  ["segments", 1, 400, 1],
+  ["width", 0.01, 10, 0.05],
+  ["seed", 0, 1000000, 1],
 ];
 
 export function controlsPane(context: Context, scene: Scene): HTMLElement {
-  const add = h("select", { "aria-label": "add a method" });
+  const add = h("select", { "aria-label": t("add a method") });
   context.listen(add, "change", () => {
     const method = add.value as MethodName;
     if (method) context.set({ methods: [...context.get("methods"), method], method });
@@ -27,52 +27,59 @@ export function controlsPane(context: Context, scene: Scene): HTMLElement {
   const names = h("datalist", { id });
   const compare = h("input", {
     list: id,
-    placeholder: "compare with class…",
-    "aria-label": "compare with another class",
+    placeholder: t("compare with class…"),
+    "aria-label": t("compare with another class"),
   });
   context.listen(compare, "change", () => {
     const wanted = compare.value.trim().toLowerCase();
     const index = context.get("labels").findIndex((name) => name.toLowerCase() === wanted);
-    compare.setCustomValidity(index >= 0 || !wanted ? "" : `no class is called "${compare.value}"`);
+    compare.setCustomValidity(index >= 0 || !wanted ? "" : t('no class is called "{name}"', { name: compare.value }));
     if (!compare.reportValidity() || index < 0) return;
     context.set({ other_targets: [...context.get("other_targets"), index] });
     compare.value = "";
   });
   const look = choice(
-    "show",
+    t("show"),
     [
-      ["own", "as suits each method"],
-      ["signed", "with signs"],
-      ["magnitude", "magnitude"],
+      ["own", t("as suits each method")],
+      ["signed", t("with signs")],
+      ["magnitude", t("magnitude")],
     ],
     (value) => context.set({ signs: value }),
   );
   const scale = choice(
-    "scale",
+    t("scale"),
     [
-      ["each", "of each map"],
-      ["method", "of each method"],
-      ["all", "the same for all"],
+      ["each", t("of each map")],
+      ["method", t("of each method")],
+      ["all", t("the same for all")],
     ],
     (value) => context.set({ maps_scale: value }),
   );
-  const opacity = h("input", { type: "range", min: 0, max: 1, step: 0.05, "aria-label": "opacity of the maps" });
+  const opacity = h("input", { type: "range", min: 0, max: 1, step: 0.05, "aria-label": t("opacity of the maps") });
   context.listen(opacity, "input", () => context.set({ opacity: Number(opacity.value) }));
-  const layer = choice("Grad-CAM at", [["", "the last layer"]], (value) => context.set({ cam_layer: value }));
+  const layer = choice(t("Grad-CAM at"), [["", t("the last layer")]], (value) => context.set({ cam_layer: value }));
   layer.classList.add("nn-cut");
   const segmentation = choice(
-    "by",
-    (["slic", "quickshift", "felzenszwalb", "grid"] as const).map((name) => [name, name]),
+    t("by"),
+    [
+      ["slic", "slic"],
+      ["quickshift", "quickshift"],
+      ["felzenszwalb", "felzenszwalb"],
+      ["grid", t("grid")],
+    ],
     (value) => context.set({ segmentation: value }),
   );
-  const numbers = NUMBERS.map(([name, words, min, max, step]) => {
+  const named = { samples: t("samples"), segments: t("superpixels"), width: t("width"), seed: t("seed") };
+  const numbers = NUMBERS.map(([name, min, max, step]) => {
+    const words = named[name];
     const input = h("input", { type: "number", class: "nn-short", min, max, step, "aria-label": words });
     context.listen(input, "change", () => {
       if (input.value !== "") context.set({ [name]: Number(input.value) });
     });
     return { name, input, label: h("label", { class: "nn-control" }, h("span", { class: "nn-label" }, words), input) };
   });
-  const parts = h("input", { type: "range", min: 5, max: 200, step: 5, "aria-label": "number of superpixels" });
+  const parts = h("input", { type: "range", min: 5, max: 200, step: 5, "aria-label": t("number of superpixels") });
   context.listen(parts, "change", () => context.set({ segments: Number(parts.value) }));
   numbers[1].label.append(parts);
   const sampling = h(
@@ -83,8 +90,8 @@ export function controlsPane(context: Context, scene: Scene): HTMLElement {
     ...numbers.slice(2).map((number) => number.label),
   );
   const state = h("span", { class: "nn-soft", "aria-live": "off" });
-  const progress = h("progress", { max: 1, "aria-label": "passes done" });
-  const stop = h("button", { type: "button" }, "stop");
+  const progress = h("progress", { max: 1, "aria-label": t("passes done") });
+  const stop = h("button", { type: "button" }, t("stop"));
   context.listen(stop, "click", () => {
     if (context.get("busy")) context.request("cancel");
     else context.request("resume");
@@ -93,7 +100,7 @@ export function controlsPane(context: Context, scene: Scene): HTMLElement {
   if (!context.live) {
     for (const control of making) {
       control.disabled = true;
-      control.title = NEEDS_KERNEL;
+      control.title = needsKernel();
     }
   }
 
@@ -101,12 +108,18 @@ export function controlsPane(context: Context, scene: Scene): HTMLElement {
     const methods = context.get("methods");
     const left = context.get("known_methods").filter(({ name }) => !methods.includes(name));
     add.replaceChildren(
-      h("option", { value: "" }, "add a method…"),
-      ...left.map(({ name, title, passes }) => h("option", { value: name }, `${title} · ${whole(passes)} passes`)),
+      h("option", { value: "" }, t("add a method…")),
+      ...left.map(({ name, title, passes }) =>
+        h(
+          "option",
+          { value: name },
+          plural("{method} · {count} pass", "{method} · {count} passes", passes, { method: title }),
+        ),
+      ),
     );
     const layers = context.get("cam_layers");
     layer.select.replaceChildren(
-      h("option", { value: "" }, "the last one with spatial maps"),
+      h("option", { value: "" }, t("the last one with spatial maps")),
       ...layers.map((name) => h("option", { value: name }, name)),
     );
     layer.select.value = context.get("cam_layer");
@@ -141,10 +154,12 @@ export function controlsPane(context: Context, scene: Scene): HTMLElement {
     progress.hidden = !busy || !total;
     progress.value = total ? done / total : 0;
     stop.hidden = !busy && !stopped;
-    say(stop, busy ? "stop" : "continue");
-    const seconds = remaining ? `, about ${duration(remaining)} left` : "";
-    const passes = total ? `${whole(done)} of about ${whole(total)} passes${seconds}` : "";
-    say(state, busy && what ? `${what}: ${passes || "…"}` : stopped ? "stopped" : "");
+    say(stop, busy ? t("stop") : t("continue"));
+    const made = { done: whole(done), total: whole(total), time: remaining ? duration(remaining) : "" };
+    const passes = remaining
+      ? t("{done} of about {total} passes, about {time} left", made)
+      : t("{done} of about {total} passes", made);
+    say(state, busy && what ? `${what}: ${total ? passes : "…"}` : stopped ? t("stopped") : "");
   };
   context.watch(["methods", "known_methods", "cam_layers", "cam_layer", "rows"], list);
   context.watch(["scores", "labels"], fill);
@@ -152,7 +167,7 @@ export function controlsPane(context: Context, scene: Scene): HTMLElement {
     ["signs", "maps_scale", "opacity", "segmentation", "busy", "progress", "stopped", ...NUMBERS.map(([name]) => name)],
     tell,
   );
-  const visible = h("label", { class: "nn-control" }, h("span", { class: "nn-label" }, "opacity"), opacity);
+  const visible = h("label", { class: "nn-control" }, h("span", { class: "nn-label" }, t("opacity")), opacity);
   return h(
     "div",
     {},

@@ -1,25 +1,33 @@
 // The evidence of the selected map: in words, as curves, as correlations; and the checks that wait to be asked for.
 
 import { failureOf } from "../../draw/attribution_map.ts";
-import { type Context, NEEDS_KERNEL } from "../../model/context.ts";
+import { type Context, needsKernel } from "../../model/context.ts";
 import type { Curves, MethodName, Randomised } from "../../model/traits.ts";
 import { h, onResize, say, sized } from "../../ui/dom.ts";
 import { fixed, share, short, signed } from "../../ui/format.ts";
 import { heading } from "../../ui/pane.ts";
-import { whole } from "../../ui/text.ts";
+import { plural, t } from "../../ui/text.ts";
 
-const CHECKS: Record<string, string> = {
-  faithfulness: "deletion and insertion",
-  randomisation: "randomised weights",
-  seeds: "other seeds",
-  sensitivity: "noise on the input",
-};
-const WORDS: Record<string, string> = {
-  good: "✓ holds",
-  doubtful: "? doubtful",
-  bad: "✗ speaks against it",
-  plain: "· noted",
-};
+/** What a check does, for those that may wait to be asked for. */
+function checkWords(check: string): string {
+  const words: Record<string, string> = {
+    faithfulness: t("deletion and insertion"),
+    randomisation: t("randomised weights"),
+    seeds: t("other seeds"),
+    sensitivity: t("noise on the input"),
+  };
+  return words[check];
+}
+
+function verdictWords(verdict: string): string {
+  const words: Record<string, string> = {
+    good: t("✓ holds"),
+    doubtful: t("? doubtful"),
+    bad: t("✗ speaks against it"),
+    plain: t("· noted"),
+  };
+  return words[verdict];
+}
 
 /** As wide as there is room, at most `most`: a chart that is scaled afterwards cannot be read. */
 function widthOf(canvas: HTMLCanvasElement, most: number): number {
@@ -53,6 +61,9 @@ export function drawCurves(
   pen.font = `${large ? 11 : 10}px system-ui, sans-serif`;
   const left = large ? 34 : 22;
   const half = (width - left - 14) / 2;
+  const names = large
+    ? { deletion: t("deletion"), insertion: t("insertion") }
+    : { deletion: t("del."), insertion: t("ins.") };
   (["deletion", "insertion"] as const).forEach((name, index) => {
     const curve = curves[name];
     const from = left + index * (half + 12);
@@ -82,18 +93,14 @@ export function drawCurves(
     pen.fillStyle = color("--nn-dim");
     pen.textBaseline = "bottom";
     pen.textAlign = "left";
-    pen.fillText(
-      large ? `${name} ${short(curve.area, 2)}` : `${name.slice(0, 3)}. ${short(curve.area, 2)}`,
-      from,
-      height - (large ? 16 : 1),
-    );
+    pen.fillText(`${names[name]} ${short(curve.area, 2)}`, from, height - (large ? 16 : 1));
     if (large) {
       pen.textAlign = "left";
       pen.fillText("0", from, height - 2);
       pen.textAlign = "right";
       pen.fillText("1", from + half, height - 2);
       pen.textAlign = "center";
-      const between = "share of the image";
+      const between = t("share of the image");
       if (pen.measureText(between).width < half - 24) pen.fillText(between, from + half / 2, height - 2);
     }
     if (index === 0) {
@@ -105,10 +112,17 @@ export function drawCurves(
   });
   const words = (["deletion", "insertion"] as const).map((name) => {
     const { area, chance, edges_area } = curves[name];
-    return `${name} area ${short(area, 2)}, random orders ${short(chance, 2)}, edges ${short(edges_area, 2)}`;
+    const numbers = { area: short(area, 2), chance: short(chance, 2), edges: short(edges_area, 2) };
+    return name === "deletion"
+      ? t("deletion area {area}, random orders {chance}, edges {edges}", numbers)
+      : t("insertion area {area}, random orders {chance}, edges {edges}", numbers);
   });
   canvas.setAttribute("aria-label", words.join("; "));
-  canvas.title = `probability while the image is deleted (left; falling early is good) and inserted (right; rising early is good), in the map's order; grey: ${curves.orders} random orders; dashed: an edge detector's order. Blocks of ${curves.block} pixels, ${curves.steps} steps`;
+  const { orders, block, steps } = curves;
+  canvas.title = t(
+    "probability while the image is deleted (left; falling early is good) and inserted (right; rising early is good), in the map's order; grey: {orders} random orders; dashed: an edge detector's order. Blocks of {block} pixels, {steps} steps",
+    { orders, block, steps },
+  );
 }
 
 export function evidencePane(context: Context): HTMLElement {
@@ -127,7 +141,7 @@ export function evidencePane(context: Context): HTMLElement {
     const row = context.get("row");
     const known = context.get("known_methods").find(({ name }) => name === method);
     const about = context.get("rows")[row];
-    say(title, `evidence · ${known?.title ?? method} of ${about?.label ?? ""}`);
+    say(title, t("evidence · {method} of {label}", { method: known?.title ?? method, label: about?.label ?? "" }));
     const evidence = context.get(`evidence_${method}`)?.[row];
     const error = failureOf(context.get(`map_${method}`)?.[row]);
     words.replaceChildren(
@@ -135,7 +149,7 @@ export function evidencePane(context: Context): HTMLElement {
         h(
           "div",
           { class: `nn-statement nn-${verdict}` },
-          h("span", { class: "nn-verdict" }, WORDS[verdict]),
+          h("span", { class: "nn-verdict" }, verdictWords(verdict)),
           h("span", {}, `${text}`),
         ),
       ),
@@ -145,15 +159,19 @@ export function evidencePane(context: Context): HTMLElement {
         h(
           "div",
           { class: "nn-soft" },
-          error ? `no map: ${error}` : context.live ? "computing…" : "not stored in this page",
+          error ? t("no map: {error}", { error }) : context.live ? t("computing…") : t("not stored in this page"),
         ),
       );
     curves.hidden = caption.hidden = !evidence?.curves;
     if (evidence?.curves) {
       drawCurves(context, curves, evidence.curves, 340, 132);
+      const { orders, block, steps } = evidence.curves;
       say(
         caption,
-        `probability while the image is deleted, and inserted, in the map's order; grey band: ${evidence.curves.orders} random orders; dashed: the edges' order; blocks of ${evidence.curves.block} px, ${evidence.curves.steps} steps`,
+        t(
+          "probability while the image is deleted, and inserted, in the map's order; grey band: {orders} random orders; dashed: the edges' order; blocks of {block} px, {steps} steps",
+          { orders, block, steps },
+        ),
       );
     }
     const there = evidence?.weights?.cascading.length;
@@ -162,20 +180,23 @@ export function evidencePane(context: Context): HTMLElement {
     ask.replaceChildren(
       ...Object.entries(evidence?.skipped ?? {}).map(([check, passes]) => button(method, row, check, passes)),
     );
-    if (ask.childElementCount) ask.prepend(h("span", { class: "nn-soft" }, "not run automatically:"));
+    if (ask.childElementCount) ask.prepend(h("span", { class: "nn-soft" }, t("not run automatically:")));
     say(
       failed,
       Object.entries(evidence?.failed ?? {})
-        .map(([check, why]) => `${CHECKS[check]}: ${why}`)
+        .map(([check, why]) => `${checkWords(check)}: ${why}`)
         .join("; "),
     );
     failed.hidden = !failed.textContent;
   };
 
   const button = (method: MethodName, row: number, check: string, passes: number) => {
-    const ask = h("button", { type: "button" }, `${CHECKS[check]} (about ${whole(passes)} passes)`);
+    const words = plural("{check} (about {count} pass)", "{check} (about {count} passes)", passes, {
+      check: checkWords(check),
+    });
+    const ask = h("button", { type: "button" }, words);
     ask.disabled = !context.live;
-    if (!context.live) ask.title = NEEDS_KERNEL;
+    if (!context.live) ask.title = needsKernel();
     context.listen(ask, "click", () => context.set({ check_request: { method, row, check, at: Date.now() } }));
     return ask;
   };
@@ -222,19 +243,23 @@ export function evidencePane(context: Context): HTMLElement {
       pen.fillText(parts.join("."), left + (index + 0.5) * step, height - foot + 2);
     });
     pen.textAlign = "left";
-    pen.fillText("last layer", left, height - 13);
+    pen.fillText(t("last layer"), left, height - 13);
     pen.textAlign = "right";
-    pen.fillText("first", width - 8, height - 13);
+    pen.fillText(t("first"), width - 8, height - 13);
     const text = cascading
       .map(([sign, size], index) => `${layers[index]} ${signed(sign ?? 0)}, ${short(size ?? 0, 2)}`)
       .join("; ");
     weights.setAttribute(
       "aria-label",
-      `rank correlation with weights randomised down to each layer, with signs and of magnitudes: ${text}`,
+      t("rank correlation with weights randomised down to each layer, with signs and of magnitudes: {values}", {
+        values: text,
+      }),
     );
     say(
       weightsCaption,
-      "rank correlation with this map when weights are randomised from the last layer down to each (orange: with signs; blue: of magnitudes), and in that layer alone (grey). It should fall.",
+      t(
+        "rank correlation with this map when weights are randomised from the last layer down to each (orange: with signs; blue: of magnitudes), and in that layer alone (grey). It should fall.",
+      ),
     );
   };
 
@@ -245,7 +270,7 @@ export function evidencePane(context: Context): HTMLElement {
     const titles = methods.map(
       (name) => context.get("known_methods").find((method) => method.name === name)?.title ?? name,
     );
-    const head = h("tr", {}, h("th", {}, "agreement"), ...titles.map((title) => h("th", { scope: "col" }, title)));
+    const head = h("tr", {}, h("th", {}, t("agreement")), ...titles.map((title) => h("th", { scope: "col" }, title)));
     const lines = values.map((row, at) =>
       h(
         "tr",
@@ -263,7 +288,7 @@ export function evidencePane(context: Context): HTMLElement {
     );
     agreement.replaceChildren(
       h("table", {}, head, ...lines),
-      h("div", { class: "nn-soft" }, "rank correlation between the methods; methods that agree may all be wrong"),
+      h("div", { class: "nn-soft" }, t("rank correlation between the methods; methods that agree may all be wrong")),
     );
   };
 

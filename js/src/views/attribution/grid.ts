@@ -11,6 +11,8 @@ import type { Scene } from "../../model/scene.ts";
 import type { AttributionPayload, MethodName, Row } from "../../model/traits.ts";
 import { h, onResize, pictured, say, sized, textured } from "../../ui/dom.ts";
 import { reducedWords, short } from "../../ui/format.ts";
+import { plural, t } from "../../ui/text.ts";
+import { checkName, scoreName } from "../../ui/words.ts";
 import { drawCurves } from "./evidence.ts";
 import { partsOf } from "./superpixels.ts";
 
@@ -56,7 +58,11 @@ export function gridPane(context: Context, scene: Scene): HTMLElement {
     grid.style.setProperty("--nn-methods", String(methods.length));
     photos = rows.map((row) => (row.photo ? pictured(u8(row.photo.data), () => draw()) : null));
     columns = methods.map((method) => {
-      const remove = h("button", { type: "button", class: "nn-tiny", "aria-label": `remove ${titleOf(method)}` }, "×");
+      const remove = h(
+        "button",
+        { type: "button", class: "nn-tiny", "aria-label": t("remove {name}", { name: titleOf(method) }) },
+        "×",
+      );
       remove.hidden = !context.live || methods.length === 1 || hidden.includes("controls");
       context.listen(remove, "click", () => context.set({ methods: methods.filter((other) => other !== method) }));
       const cost = h("span", { class: "nn-soft" });
@@ -73,7 +79,11 @@ export function gridPane(context: Context, scene: Scene): HTMLElement {
     rows.forEach((row, number) => {
       const label = h("span", { class: "nn-name nn-grow" });
       say(label, rowWords(row, rows));
-      const remove = h("button", { type: "button", class: "nn-tiny", "aria-label": `remove ${row.label}` }, "×");
+      const remove = h(
+        "button",
+        { type: "button", class: "nn-tiny", "aria-label": t("remove {name}", { name: row.label }) },
+        "×",
+      );
       remove.hidden = !context.live || number === 0 || Boolean(row.photo) || hidden.includes("controls");
       context.listen(remove, "click", () =>
         context.set({ other_targets: context.get("other_targets").filter((target) => target !== row.target), row: 0 }),
@@ -106,7 +116,7 @@ export function gridPane(context: Context, scene: Scene): HTMLElement {
 
   const rowWords = (row: Row, rows: Row[]): string => {
     const number = `${row.label} ${amount(context, row.probability)}`;
-    return rows.some((other) => other.photo) ? `${row.image}: ${number}` : `why ${number}?`;
+    return rows.some((other) => other.photo) ? `${row.image}: ${number}` : t("why {score}?", { score: number });
   };
 
   const listen = (cell: Cell) => {
@@ -176,7 +186,9 @@ export function gridPane(context: Context, scene: Scene): HTMLElement {
     const chosen = cell.row === context.get("row") && cell.method === context.get("method");
     cell.canvas.classList.toggle("nn-chosen", chosen);
     const error = failureOf(context.get(`map_${cell.method}`)?.[cell.row]);
-    const waiting = context.live ? `waiting: ${passesOf(cell.method)} passes` : "not stored in this page";
+    const waiting = context.live
+      ? plural("waiting: {count} pass", "waiting: {count} passes", passesOf(cell.method))
+      : t("not stored in this page");
     say(cell.empty, error || (map ? "" : waiting));
     cell.empty.hidden = Boolean(map && !error);
     cell.canvas.hidden = Boolean(error);
@@ -193,9 +205,10 @@ export function gridPane(context: Context, scene: Scene): HTMLElement {
       pen.filter = "none";
     }
     const label = context.get("rows")[cell.row]?.label ?? "";
+    const says = error || map?.words || t("not computed yet");
     cell.canvas.setAttribute(
       "aria-label",
-      `${titleOf(cell.method)} of ${label}: ${error || map?.words || "not computed yet"}`,
+      t("{method} of {label}: {words}", { method: titleOf(cell.method), label, words: says }),
     );
     if (!map || !cell.values) {
       say(cell.words, "");
@@ -221,12 +234,17 @@ export function gridPane(context: Context, scene: Scene): HTMLElement {
     cell.scale.show(limits, table);
     const clipped =
       cell.clipped && same.length === 1
-        ? `colours end at ${short(limits[1], 2)}: ${cell.clipped} pixels are beyond`
+        ? plural(
+            "colours end at {limit}: {count} pixel is beyond",
+            "colours end at {limit}: {count} pixels are beyond",
+            cell.clipped,
+            { limit: short(limits[1], 2) },
+          )
         : "";
-    const reduced = map.step > 1 ? `downsampled: ${reducedWords(map.step)}` : "";
+    const reduced = map.step > 1 ? reducedWords(map.step) : "";
     const parts = [
-      map.zero ? "all zero" : "",
-      map.done < 1 ? `${Math.round(100 * map.done)} % done` : "",
+      map.zero ? t("all zero") : "",
+      map.done < 1 ? t("{percent} % done", { percent: Math.round(100 * map.done) }) : "",
       clipped,
       reduced,
     ];
@@ -236,13 +254,17 @@ export function gridPane(context: Context, scene: Scene): HTMLElement {
   const tell = () => {
     const row = context.get("row");
     const about = context.get("rows")[row];
-    say(of, `results of the checks · ${about?.photo ? `${about.image}, ` : ""}${about?.label ?? ""}`);
+    const name = `${about?.photo ? `${about.image}, ` : ""}${about?.label ?? ""}`;
+    say(of, t("results of the checks · {name}", { name }));
     for (const { method, cost, strip } of columns) {
       const map = sent(context, row, method);
-      const passes = map?.data
-        ? `${map.forwards} forward${map.backwards ? `, ${map.backwards} backward` : ""}`
-        : `about ${passesOf(method)} passes`;
-      const explains = map?.score ? ` · ${map.score}` : "";
+      const [forwards, backwards] = [map?.forwards ?? 0, map?.backwards ?? 0];
+      const passes = !map?.data
+        ? plural("about {count} pass", "about {count} passes", passesOf(method))
+        : backwards
+          ? t("{forwards} forward, {backwards} backward", { forwards, backwards })
+          : t("{forwards} forward", { forwards });
+      const explains = map?.score ? ` · ${scoreName(map.score)}` : "";
       say(cost, `${passes}${explains}`);
       strip.replaceChildren(...checks(context, row, method));
       const canvas = strip.querySelector("canvas");
@@ -257,19 +279,20 @@ export function gridPane(context: Context, scene: Scene): HTMLElement {
 
   const checks = (context: Context, row: number, method: MethodName): HTMLElement[] => {
     const evidence = context.get(`evidence_${method}`)?.[row];
-    if (!evidence) return [h("div", { class: "nn-soft" }, sent(context, row, method)?.data ? "not checked yet" : "")];
+    if (!evidence)
+      return [h("div", { class: "nn-soft" }, sent(context, row, method)?.data ? t("not checked yet") : "")];
     const parts: HTMLElement[] = [];
     if (evidence.curves) {
       const canvas = h("canvas", { class: "nn-curve", role: "img" });
       parts.push(canvas);
     }
     const chips = evidence.findings.map(([check, verdict, words]) =>
-      h("span", { class: `nn-chip nn-${verdict}`, title: words }, `${MARKS[verdict]} ${check}`),
+      h("span", { class: `nn-chip nn-${verdict}`, title: words }, `${MARKS[verdict]} ${checkName(check)}`),
     );
     parts.push(h("div", { class: "nn-chips" }, ...chips));
     const [gravest] = evidence.findings;
     if (gravest && gravest[1] !== "good") parts.push(h("div", { class: "nn-soft" }, gravest[2]));
-    const button = h("button", { type: "button", class: "nn-more-of" }, "the evidence");
+    const button = h("button", { type: "button", class: "nn-more-of" }, t("the evidence"));
     context.listen(button, "click", () => context.set({ method }));
     parts.push(button);
     return parts;

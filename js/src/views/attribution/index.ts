@@ -1,6 +1,7 @@
 import { call, quoted } from "../../shell/code.ts";
 import { pane, stack, view } from "../../shell/frame.ts";
 import { barsPane } from "../../ui/bars.ts";
+import { t } from "../../ui/text.ts";
 import { controlsPane } from "./controls.ts";
 import { evidencePane } from "./evidence.ts";
 import { gridPane } from "./grid.ts";
@@ -10,19 +11,25 @@ export default view({
   name: "attribution",
   rows: [
     [
-      stack(pane("photo", "photograph", switchesPane), pane("bars", "most probable classes", barsPane)),
-      stack(pane("controls", "methods and settings", controlsPane), pane("grid", "maps side by side", gridPane)),
+      stack(
+        pane("photo", () => t("photograph"), switchesPane),
+        pane("bars", () => t("most probable classes"), barsPane),
+      ),
+      stack(
+        pane("controls", () => t("methods and settings"), controlsPane),
+        pane("grid", () => t("maps side by side"), gridPane),
+      ),
     ],
     [
-      pane("evidence", "evidence of the selected map", evidencePane),
-      pane("superpixels", "contributions of the superpixels", surrogatePane),
+      pane("evidence", () => t("evidence of the selected map"), evidencePane),
+      pane("superpixels", () => t("contributions of the superpixels"), surrogatePane),
     ],
   ],
-  keys: [
-    ["maps: arrows", "choose a method and a row"],
-    ["photograph: arrows", "choose a superpixel"],
-    ["photograph: Enter, or a click", "switch it off, or on again"],
-    ["photograph: Esc", "all superpixels on"],
+  keys: () => [
+    [t("maps: arrows"), t("choose a method and a row")],
+    [t("photograph: arrows"), t("choose a superpixel")],
+    [t("photograph: Enter, or a click"), t("switch it off, or on again")],
+    [t("photograph: Esc"), t("all superpixels on")],
   ],
   code: (context) => {
     const rows = context.get("rows");

@@ -3,7 +3,7 @@
 import { borders, strongest } from "../../draw/attribution_map.ts";
 import { packedHex } from "../../draw/colors.ts";
 import { u8, u16 } from "../../model/arrays.ts";
-import { type Context, NEEDS_KERNEL } from "../../model/context.ts";
+import type { Context } from "../../model/context.ts";
 import { amount } from "../../model/meaning.ts";
 import type { Scene } from "../../model/scene.ts";
 import type { RowPhoto } from "../../model/traits.ts";
@@ -12,7 +12,7 @@ import { toolbar } from "../../ui/controls.ts";
 import { h, pictured, say, sized, textured } from "../../ui/dom.ts";
 import { fixed, short, signed } from "../../ui/format.ts";
 import { heading, picturePane } from "../../ui/pane.ts";
-import { whole } from "../../ui/text.ts";
+import { plural, t, whole } from "../../ui/text.ts";
 
 const LISTED = 10;
 const SURROGATES = ["lime", "kernel_shap"] as const;
@@ -90,7 +90,7 @@ export function switchesPane(context: Context, scene: Scene): HTMLElement {
   const reading = h("div", { class: "nn-reading" });
   const words = h("span", { class: "nn-soft nn-name" });
   const title = heading();
-  const all = h("button", { type: "button" }, "all on");
+  const all = h("button", { type: "button" }, t("all on"));
   const hover = hoverOf(scene);
   let own: { raw: RowPhoto; image: HTMLImageElement } | null = null;
 
@@ -173,11 +173,7 @@ export function switchesPane(context: Context, scene: Scene): HTMLElement {
     reading.classList.toggle("nn-stale", off.length > 0 && !known);
     all.hidden = !off.length;
     const held = context.live ? null : context.choices("switched_off");
-    const what = !parts
-      ? ""
-      : held && !held.length
-        ? `${parts.count} superpixels; switching them off ${NEEDS_KERNEL}`
-        : `${context.get("superpixels")?.words || `${parts.count} superpixels`}${off.length ? `, ${off.length} off` : held ? ": click one to switch it off" : ": click any to switch them off"}`;
+    const what = parts ? switchWords(parts.count, off.length, held) : "";
     say(words, what);
     words.title = what;
     say(title, row?.image ?? context.get("photo").name);
@@ -186,6 +182,20 @@ export function switchesPane(context: Context, scene: Scene): HTMLElement {
       "aria-label",
       `${row?.image ?? context.get("photo").name}: ${context.get("photo").shown_as}${what ? `, ${what}` : ""}`,
     );
+  };
+  /** How many superpixels there are, how many are off, and how to switch them. */
+  const switchWords = (count: number, off: number, held: string[] | null): string => {
+    const superpixels = context.get("superpixels")?.words || plural("{count} superpixel", "{count} superpixels", count);
+    if (held && !held.length)
+      return plural(
+        "{count} superpixel; switching it off needs a running kernel: this is a saved page",
+        "{count} superpixels; switching them off needs a running kernel: this is a saved page",
+        count,
+      );
+    if (off) return t("{superpixels}, {off} off", { superpixels, off });
+    return held
+      ? t("{superpixels}: click one to switch it off", { superpixels })
+      : t("{superpixels}: click any to switch them off", { superpixels });
   };
   hover.react.push(draw);
   scene.photo.onLoad(draw);
@@ -211,10 +221,11 @@ export function surrogatePane(context: Context, scene: Scene): HTMLElement {
     const surrogate = map && "surrogate" in map ? map.surrogate : null;
     const about = context.get("rows")[row];
     pane.hidden = !method;
-    say(title, method ? `superpixels · ${method === "lime" ? "LIME" : "KernelSHAP"} of ${about?.label ?? ""}` : "");
+    const name = method === "lime" ? "LIME" : "KernelSHAP";
+    say(title, method ? t("superpixels · {method} of {label}", { method: name, label: about?.label ?? "" }) : "");
     if (!surrogate) {
       list.replaceChildren();
-      say(words, !method ? "" : context.live ? "computing…" : "not stored in this page");
+      say(words, !method ? "" : context.live ? t("computing…") : t("not stored in this page"));
       return;
     }
     const shown = strongest(surrogate, LISTED);
@@ -230,15 +241,23 @@ export function surrogatePane(context: Context, scene: Scene): HTMLElement {
       line.style.cssText = `left:${50 + (50 * surrogate.low[part]) / reach}%;right:${50 - (50 * surrogate.high[part]) / reach}%`;
       const unsure = surrogate.low[part] < 0 && surrogate.high[part] > 0;
       const off = context.get("switched_off").includes(part);
+      const name = off ? t("off: superpixel {part}", { part }) : t("superpixel {part}", { part });
+      const [low, high] = [signedShort(surrogate.low[part]), signedShort(surrogate.high[part])];
+      const numbers = { part, value: signedShort(value), low, high };
       const button = h(
         "button",
         {
           type: "button",
           class: "nn-link",
           "aria-pressed": String(off),
-          title: `superpixel ${part}: ${signedShort(value)}, 95 % interval ${signedShort(surrogate.low[part])} … ${signedShort(surrogate.high[part])}${unsure ? ": it may have either sign" : ""}; click to switch it off`,
+          title: unsure
+            ? t(
+                "superpixel {part}: {value}, 95 % interval {low} … {high}: it may have either sign; click to switch it off",
+                numbers,
+              )
+            : t("superpixel {part}: {value}, 95 % interval {low} … {high}; click to switch it off", numbers),
         },
-        h("span", { class: "nn-name" }, `${off ? "off: " : ""}superpixel ${part}${unsure ? " ?" : ""}`),
+        h("span", { class: "nn-name" }, `${name}${unsure ? " ?" : ""}`),
         h("span", { class: "nn-balance" }, bar, line),
         h("span", { class: "nn-number" }, signedShort(value)),
       );
@@ -251,10 +270,13 @@ export function surrogatePane(context: Context, scene: Scene): HTMLElement {
     const unsure = surrogate.coefficients.filter(
       (_, part) => surrogate.low[part] < 0 && surrogate.high[part] > 0,
     ).length;
-    const r2 = surrogate.r2 === null || surrogate.r2 === undefined ? "not defined" : fixed(surrogate.r2, 2);
+    const r2 = surrogate.r2 === null || surrogate.r2 === undefined ? t("not defined") : fixed(surrogate.r2, 2);
     say(
       words,
-      `R² ${r2} over ${whole(surrogate.samples)} samples; the line is the 95 % interval; ${unsure} of ${surrogate.coefficients.length} superpixels may have either sign (?). Orange supports the class, blue opposes it.`,
+      t(
+        "R² {r2} over {samples} samples; the line is the 95 % interval; {unsure} of {count} superpixels may have either sign (?). Orange supports the class, blue opposes it.",
+        { r2, samples: whole(surrogate.samples), unsure, count: surrogate.coefficients.length },
+      ),
     );
   };
   const point = (part: number | null) => {

@@ -7,11 +7,11 @@ import { pane, trio, view } from "../../shell/frame.ts";
 import { choice } from "../../ui/controls.ts";
 import { h, say } from "../../ui/dom.ts";
 import { t } from "../../ui/text.ts";
-import { KEYS as ACTIVATIONS_KEYS } from "../activations/index.ts";
+import { activationsKeys } from "../activations/index.ts";
 import { layersPane } from "../activations/layers.ts";
 import { mosaicPane, type Ordering } from "../activations/mosaic.ts";
 import { unitPane } from "../activations/unit.ts";
-import { KEYS as OCCLUSION_KEYS } from "../occlusion/index.ts";
+import { occlusionKeys } from "../occlusion/index.ts";
 import { occlusionMapPane } from "../occlusion/occlusion_map.ts";
 import { photoPane } from "../occlusion/photo.ts";
 import { comparedBarsPane } from "./bars.ts";
@@ -50,7 +50,7 @@ function sidesOf(context: Context): Sides {
     // Differences have a scale of their own, and no photograph below them.
     { scale: "layer", limits: null, overlay: false },
   );
-  [context.side, second.side, difference.side] = [t("first"), t("second"), t("difference")];
+  [context.side, second.side, difference.side] = [t("first side"), t("second side"), t("difference")];
   const made: Sides = { second: [second, new Scene(second)], difference: [difference, new Scene(difference)] };
   sides.set(context, made);
   return made;
@@ -85,54 +85,86 @@ export default view({
   prepare: sidesOf,
   rows: [
     [
-      pane("photo", "first side, with an occluder", photoPane),
-      pane("photo", "second side, with the same occluder", (context) => photoPane(...sidesOf(context).second, false)),
-      pane("bars", "classes of both sides", (context, scene) => {
-        const [other, theirs] = sidesOf(context).second;
-        return comparedBarsPane(context, other, scene, [scene, theirs]);
-      }),
+      pane("photo", () => t("first side, with an occluder"), photoPane),
+      pane(
+        "photo",
+        () => t("second side, with the same occluder"),
+        (context) => photoPane(...sidesOf(context).second, false),
+      ),
+      pane(
+        "bars",
+        () => t("classes of both sides"),
+        (context, scene) => {
+          const [other, theirs] = sidesOf(context).second;
+          return comparedBarsPane(context, other, scene, [scene, theirs]);
+        },
+      ),
     ],
     [
-      pane("layers", "layer picker", layersPane),
+      pane("layers", () => t("layer picker"), layersPane),
       trio(
-        pane("mosaic", "activations of the first side", (context, scene) =>
-          mosaicPane(context, scene, orderingOf(context, true)),
+        pane(
+          "mosaic",
+          () => t("activations of the first side"),
+          (context, scene) => mosaicPane(context, scene, orderingOf(context, true)),
         ),
-        pane("mosaic", "activations of the second side", (context) =>
-          mosaicPane(...sidesOf(context).second, orderingOf(context, false)),
+        pane(
+          "mosaic",
+          () => t("activations of the second side"),
+          (context) => mosaicPane(...sidesOf(context).second, orderingOf(context, false)),
         ),
-        pane("mosaic", "differences of the activations", (context) => {
-          const body = mosaicPane(...sidesOf(context).difference, orderingOf(context, false));
-          const problem = h("div", { class: "nn-soft nn-empty" });
-          context.watch(["difference_problem"], () => {
-            say(problem, context.get("difference_problem"));
-            problem.hidden = !problem.textContent;
-            body.hidden = !problem.hidden;
-          });
-          return h("div", { class: "nn-grows" }, body, problem);
-        }),
+        pane(
+          "mosaic",
+          () => t("differences of the activations"),
+          (context) => {
+            const body = mosaicPane(...sidesOf(context).difference, orderingOf(context, false));
+            const problem = h("div", { class: "nn-soft nn-empty" });
+            context.watch(["difference_problem"], () => {
+              say(problem, context.get("difference_problem"));
+              problem.hidden = !problem.textContent;
+              body.hidden = !problem.hidden;
+            });
+            return h("div", { class: "nn-grows" }, body, problem);
+          },
+        ),
       ),
     ],
     [
       trio(
-        pane("occlusion_map", "occlusion map of the first side", (context, scene) =>
-          occlusionMapPane(context, scene, { beside: () => sidesOf(context).second[1].experiment.map }),
+        pane(
+          "occlusion_map",
+          () => t("occlusion map of the first side"),
+          (context, scene) =>
+            occlusionMapPane(context, scene, { beside: () => sidesOf(context).second[1].experiment.map }),
         ),
-        pane("occlusion_map", "occlusion map of the second side", (context, scene) =>
-          occlusionMapPane(...sidesOf(context).second, { beside: () => scene.experiment.map, bare: true }),
+        pane(
+          "occlusion_map",
+          () => t("occlusion map of the second side"),
+          (context, scene) =>
+            occlusionMapPane(...sidesOf(context).second, { beside: () => scene.experiment.map, bare: true }),
         ),
-        pane("occlusion_map", "difference of the occlusion maps", (context) =>
-          occlusionMapPane(...sidesOf(context).difference, { difference: true, bare: true }),
+        pane(
+          "occlusion_map",
+          () => t("difference of the occlusion maps"),
+          (context) => occlusionMapPane(...sidesOf(context).difference, { difference: true, bare: true }),
         ),
       ),
       trio(
-        pane("unit", "selected unit on the first side", unitPane),
-        pane("unit", "selected unit on the second side", (context) => unitPane(...sidesOf(context).second)),
-        pane("unit", "difference of the selected unit", (context) => unitPane(...sidesOf(context).difference)),
+        pane("unit", () => t("selected unit on the first side"), unitPane),
+        pane(
+          "unit",
+          () => t("selected unit on the second side"),
+          (context) => unitPane(...sidesOf(context).second),
+        ),
+        pane(
+          "unit",
+          () => t("difference of the selected unit"),
+          (context) => unitPane(...sidesOf(context).difference),
+        ),
       ),
     ],
   ],
-  keys: [...OCCLUSION_KEYS, ...ACTIVATIONS_KEYS],
+  keys: () => [...occlusionKeys(), ...activationsKeys()],
   code: (context, scene) => {
     const options = [targetOption(context, scene), ...layerOptions(context), ...occluderOptions(context)];
     if (context.get("of_models"))

@@ -1,7 +1,7 @@
 // The unit's highest, middle and lowest images in a data set, and how its maxima are distributed.
 
 import { u8 } from "../../model/arrays.ts";
-import { type Context, NEEDS_KERNEL } from "../../model/context.ts";
+import { type Context, needsKernel } from "../../model/context.ts";
 import type { Scene } from "../../model/scene.ts";
 import { hasFailed } from "../../model/selected.ts";
 import type { ExampleItem, ExamplesPayload, Traits } from "../../model/traits.ts";
@@ -9,9 +9,11 @@ import { choice, toolbar } from "../../ui/controls.ts";
 import { h, pictured, say, sized } from "../../ui/dom.ts";
 import { duration, percent, short } from "../../ui/format.ts";
 import { heading } from "../../ui/pane.ts";
+import { plural, t } from "../../ui/text.ts";
 import { heldWords } from "../../ui/unit_links.ts";
 
 const [WIDTH, HEIGHT] = [240, 64];
+const CODE = "lens.examples(dataset, layers=[…])";
 
 /** `number` is the field to choose another unit, where the view has no other. */
 export function examplesPane(context: Context, scene: Scene, number: HTMLElement | null = null): HTMLElement {
@@ -26,26 +28,26 @@ export function examplesPane(context: Context, scene: Scene, number: HTMLElement
   const kind = choice(
     "",
     [
-      ["top", "top: the largest"],
-      ["median", "median: the middle"],
-      ["bottom", "bottom: the smallest"],
+      ["top", t("top: the largest")],
+      ["median", t("median: the middle")],
+      ["bottom", t("bottom: the smallest")],
     ],
     (value) => context.set({ kind: value }),
   );
-  kind.select.setAttribute("aria-label", "which images");
+  kind.select.setAttribute("aria-label", t("which images"));
   const crop = choice(
-    "show",
+    t("show"),
     [
-      ["field", "what the unit sees"],
-      ["whole", "whole"],
-      ["deconvnet", "deconvnet"],
+      ["field", t("what the unit sees")],
+      ["whole", t("whole")],
+      ["deconvnet", t("deconvnet")],
     ],
     (value) => context.set({ crop: value }),
   );
   context.listen(go, "click", () => context.set({ search_request: context.get("search")?.running ? "stop" : "run" }));
   if (!context.live) {
     go.disabled = true;
-    go.title = NEEDS_KERNEL;
+    go.title = needsKernel();
     const held = context.choices("kind") ?? [];
     for (const option of kind.select.options) option.disabled = !held.includes(option.value);
   }
@@ -56,7 +58,7 @@ export function examplesPane(context: Context, scene: Scene, number: HTMLElement
     const results = payload && "items" in payload ? payload : null;
     kind.select.value = context.get("kind");
     crop.select.value = context.get("crop");
-    say(title, `examples of ${context.get("layer")} · ${context.get("unit")}`);
+    say(title, t("examples of {unit}", { unit: `${context.get("layer")} · ${context.get("unit")}` }));
     gallery.classList.toggle("nn-stale", !mine || results?.kind !== context.get("kind"));
     const message = reason(payload, mine);
     say(empty, message);
@@ -68,7 +70,17 @@ export function examplesPane(context: Context, scene: Scene, number: HTMLElement
     gallery.replaceChildren(...results.items.map((item) => figure(item, shown)));
     say(
       words,
-      `${results.seen} images; active in ${percent(results.active)}, mean ${short(results.mean)}, ${percent(results.zeros)} of its values are 0`,
+      plural(
+        "{count} image; active in {active}, mean {mean}, {zeros} of its values are 0",
+        "{count} images; active in {active}, mean {mean}, {zeros} of its values are 0",
+        results.seen,
+        {
+          count: results.seen,
+          active: percent(results.active),
+          mean: short(results.mean),
+          zeros: percent(results.zeros),
+        },
+      ),
     );
     if (mine) drawDistribution(results);
   };
@@ -76,16 +88,27 @@ export function examplesPane(context: Context, scene: Scene, number: HTMLElement
   /** Why there are no examples; "" where there are. */
   const reason = (payload: Traits["examples"], mine: boolean): string => {
     if (!context.get("search")?.total)
-      return "No data set yet: lens.examples(dataset, layers=[…]), in another cell, searches one, and its best images appear here.";
+      return t("No data set yet: {code}, in another cell, searches one, and its best images appear here.", {
+        code: CODE,
+      });
     if (mine && payload && "searched" in payload)
-      return `The data set was searched for ${payload.searched}; lens.examples(dataset, layers=[…]) searches for other layers.`;
+      return t("The data set was searched for {layers}; {code} searches for other layers.", {
+        layers: payload.searched,
+        code: CODE,
+      });
     if (!context.live && !mine) return heldWords(payload);
     return mine && hasFailed(payload) ? payload.error : "";
   };
 
   const figure = (item: ExampleItem, shown: Traits["crop"]) => {
     const value = h("span", {}, short(item.value));
-    const words = `${item.name}${item.label ? `, ${item.label}` : ""}: maximum ${short(item.value)} at (${item.position.join(", ")}), larger than in ${percent(item.rank)} of the images`;
+    const name = item.label ? `${item.name}, ${item.label}` : item.name;
+    const words = t("{name}: maximum {value} at ({position}), larger than in {share} of the images", {
+      name,
+      value: short(item.value),
+      position: item.position.join(", "),
+      share: percent(item.rank),
+    });
     const side = 104;
     const picture = h("canvas", { role: "img", "aria-label": words });
     const back = shown === "deconvnet" && item.back;
@@ -128,13 +151,15 @@ export function examplesPane(context: Context, scene: Scene, number: HTMLElement
     });
     const look = h(
       "button",
-      { type: "button", "aria-label": `look at ${item.name}`, disabled: !context.live },
+      { type: "button", "aria-label": t("look at {name}", { name: item.name }), disabled: !context.live },
       picture,
     );
     context.listen(look, "click", () => context.set({ example_request: item.item }));
     return h(
       "figure",
-      { title: shown === "deconvnet" && !item.back ? (item.why ?? words) : `${words}; click to look at it` },
+      {
+        title: shown === "deconvnet" && !item.back ? (item.why ?? words) : t("{words}; click to look at it", { words }),
+      },
       look,
       h("figcaption", {}, value, h("span", { class: "nn-soft nn-name" }, item.label || item.name)),
     );
@@ -186,13 +211,17 @@ export function examplesPane(context: Context, scene: Scene, number: HTMLElement
       pen.lineTo(x(here), bottom);
       pen.stroke();
       pen.textAlign = x(here) > WIDTH / 2 ? "right" : "left";
-      pen.fillText(`this image ${short(here)}`, x(here) + (x(here) > WIDTH / 2 ? 4 : -4), 0);
+      pen.fillText(t("this image {value}", { value: short(here) }), x(here) + (x(here) > WIDTH / 2 ? 4 : -4), 0);
     }
     canvas.setAttribute(
       "aria-label",
-      `maxima over the data set: from ${short(low)} to ${short(high)}, half of them below ${short(quantiles[20])}`,
+      t("maxima over the data set: from {low} to {high}, half of them below {middle}", {
+        low: short(low),
+        high: short(high),
+        middle: short(quantiles[20]),
+      }),
     );
-    canvas.title = "how many images have which maximum";
+    canvas.title = t("how many images have which maximum");
   };
 
   const tell = () => {
@@ -203,10 +232,13 @@ export function examplesPane(context: Context, scene: Scene, number: HTMLElement
     progress.value = done / total;
     progress.hidden = !running;
     go.hidden = done === total && !running;
-    say(go, running ? "stop" : "continue");
-    const left = running && remaining ? `, ${duration(remaining)} left` : "";
-    const bad = skipped.length ? ` · ${skipped.length} could not be read` : "";
-    say(state, error || `${done} of ${total} images${left}${bad}`);
+    say(go, running ? t("stop") : t("continue"));
+    const images =
+      running && remaining
+        ? t("{done} of {total} images, {time} left", { done, total, time: duration(remaining) })
+        : t("{done} of {total} images", { done, total });
+    const bad = skipped.length ? t("{count} could not be read", { count: skipped.length }) : "";
+    say(state, error || [images, bad].filter(Boolean).join(" · "));
     state.title = skipped.map(([item, words]) => `${item}: ${words}`).join("\n");
   };
   context.watch(["search"], tell);

@@ -5,12 +5,13 @@ import type { Context } from "../../model/context.ts";
 import type { Scene } from "../../model/scene.ts";
 import { toggle } from "../../ui/controls.ts";
 import { h } from "../../ui/dom.ts";
+import { t } from "../../ui/text.ts";
 
 /** The button that opens the card and closes it, where there is a card to open. */
 export function cardButton(context: Context): HTMLElement[] {
   if (context.hides("card") || !(context.live || context.get("card_module"))) return [];
-  const open = toggle("unit card", (on) => context.set({ card: on }), PanelBottomOpen);
-  open.title = "unit card: back-projection, examples, synthesis, connections and ablation of the selected unit";
+  const open = toggle(t("unit card"), (on) => context.set({ card: on }), PanelBottomOpen);
+  open.title = t("unit card: back-projection, examples, synthesis, connections and ablation of the selected unit");
   context.watch(["card"], () => open.on(context.get("card")));
   return [open];
 }
@@ -31,7 +32,9 @@ export function cardPane(context: Context, scene: Scene): HTMLElement {
       body.append(...module.default.renderCard(context, scene));
     } catch (error) {
       rendered = false;
-      context.set({ error: { message: `could not open the unit card: ${error}`, traceback: "" } });
+      context.set({
+        error: { message: t("could not open the unit card: {error}", { error: String(error) }), traceback: "" },
+      });
     } finally {
       URL.revokeObjectURL(url);
     }

@@ -1,24 +1,20 @@
 // The occluder's size, what it shows, and its shape: as a slider and choices.
 
-import { type Context, NEEDS_KERNEL } from "../../model/context.ts";
-import type { Traits } from "../../model/traits.ts";
+import { type Context, needsKernel } from "../../model/context.ts";
 import { choice } from "../../ui/controls.ts";
 import { h, say } from "../../ui/dom.ts";
+import { plural, t } from "../../ui/text.ts";
 
-const FILLS: [string, string][] = [
-  ["background", "background"],
-  ["grey", "grey"],
-  ["mean", "mean colour"],
-  ["blur", "blur"],
-  ["noise", "noise"],
-  ["surround", "what surrounds it"],
-];
-const SHAPES: [Traits["shape"], string][] = [
-  ["rectangle", "square"],
-  ["circle", "circle"],
-];
+const fillNames = (): Record<string, string> => ({
+  background: t("background"),
+  grey: t("grey"),
+  mean: t("mean colour"),
+  blur: t("blur"),
+  noise: t("noise"),
+  surround: t("what surrounds it"),
+});
 
-export const fillName = (value: string): string => FILLS.find(([fill]) => fill === value)?.[1] ?? value;
+export const fillName = (value: string): string => fillNames()[value] ?? value;
 
 /** The sizes or fills that a saved page holds maps of; null where every one can be computed. */
 function stored(context: Context, index: 0 | 1): string[] | null {
@@ -33,7 +29,7 @@ const storedSizes = (context: Context): number[] | null =>
 
 /** The fills that this image has, and the one that was given as a number or a colour. */
 function fillsOf(context: Context): string[] {
-  const named = context.get("fills") ?? FILLS.map(([value]) => value);
+  const named = context.get("fills") ?? Object.keys(fillNames());
   const fill = context.get("fill");
   return named.includes(fill) ? named : [...named, fill];
 }
@@ -43,7 +39,7 @@ export const usableFills = (context: Context): string[] => stored(context, 1) ??
 
 /** The slider for the size with its value beside it. */
 export function sizeSlider(context: Context): HTMLElement {
-  const slider = h("input", { type: "range", "aria-label": "occluder's size" });
+  const slider = h("input", { type: "range", "aria-label": t("occluder's size") });
   const words = h("output", { class: "nn-number" });
   const sizes = storedSizes(context);
   const nearest = (size: number) =>
@@ -57,34 +53,42 @@ export function sizeSlider(context: Context): HTMLElement {
     const [least, most, step] = sizes ? [0, sizes.length - 1, 1] : context.get("sizes");
     [slider.min, slider.max, slider.step] = [least, most, step].map(String);
     slider.value = String(sizes ? nearest(size) : size);
-    slider.setAttribute("aria-valuetext", `${size} pixels`);
+    slider.setAttribute("aria-valuetext", plural("{count} pixel", "{count} pixels", size, { count: size }));
     slider.disabled = most <= least;
-    slider.title = slider.disabled && sizes ? NEEDS_KERNEL : "occluder's size";
+    slider.title = slider.disabled && sizes ? needsKernel() : t("occluder's size");
     say(words, `${size} px`);
   };
   context.listen(slider, "input", () =>
     context.set({ size: sizes ? sizes[Number(slider.value)] : Number(slider.value) }),
   );
   context.watch(["size", "sizes"], place);
-  return h("label", { class: "nn-control nn-slider" }, h("span", { class: "nn-label" }, "size"), slider, words);
+  return h("label", { class: "nn-control nn-slider" }, h("span", { class: "nn-label" }, t("size")), slider, words);
 }
 
 export function fillChoice(context: Context): HTMLElement {
-  const fill = choice("fill", [], (value) => context.set({ fill: value }));
+  const fill = choice(t("fill"), [], (value) => context.set({ fill: value }));
   context.watch(["fills", "fill"], () => {
     const have = stored(context, 1);
     const all = fillsOf(context);
     fill.select.replaceChildren(
       ...all.map((value) => h("option", { value, disabled: have !== null && !have.includes(value) }, fillName(value))),
     );
-    fill.title = have && all.some((value) => !have.includes(value)) ? NEEDS_KERNEL : "fill: what the occluder shows";
+    fill.title =
+      have && all.some((value) => !have.includes(value)) ? needsKernel() : t("fill: what the occluder shows");
     fill.select.value = context.get("fill");
   });
   return fill;
 }
 
 export function shapeChoice(context: Context): HTMLElement {
-  const shape = choice("shape", SHAPES, (value) => context.set({ shape: value }));
+  const shape = choice(
+    t("shape"),
+    [
+      ["rectangle", t("square")],
+      ["circle", t("circle")],
+    ],
+    (value) => context.set({ shape: value }),
+  );
   context.watch(["shape"], () => {
     shape.select.value = context.get("shape");
   });

@@ -12,6 +12,8 @@ import { h, say, sized, textured } from "../../ui/dom.ts";
 import { short, signed } from "../../ui/format.ts";
 import { icon } from "../../ui/icons.ts";
 import { entitle, heading, picturePane } from "../../ui/pane.ts";
+import { plural, t } from "../../ui/text.ts";
+import { scoreName } from "../../ui/words.ts";
 import { fillName, occluderControls, usableFills } from "./occluder.ts";
 
 interface Options {
@@ -28,33 +30,34 @@ export function occlusionMapPane(context: Context, scene: Scene, options: Option
   const title = heading();
   const reading = h("span", { class: "nn-soft nn-line nn-name nn-grow", "aria-live": "polite" });
   const scale = legend();
-  const progress = h("progress", { "aria-label": "positions computed" });
+  const progress = h("progress", { "aria-label": t("positions computed") });
   const count = h("span", { class: "nn-soft nn-name nn-count" });
-  const stop = iconButton(Square, "stop");
+  const stop = iconButton(Square, t("stop"));
   const slighter = h("div", { class: "nn-slight", hidden: true });
-  const other = h("canvas", { class: "nn-photo", role: "img", "aria-label": "pinned occlusion map" });
+  const other = h("canvas", { class: "nn-photo", role: "img", "aria-label": t("pinned occlusion map") });
   const otherTitle = h("div", { class: "nn-soft" });
   const beside = h("div", { class: "nn-pinned", hidden: true });
   let pinned: OcclusionMap | null = null;
 
   const score = choice(
-    "show",
+    t("show"),
     [
-      ["probability", "probability"],
-      ["logit", "logit"],
+      ["probability", scoreName("probability")],
+      ["logit", scoreName("logit")],
     ],
     (value) => context.set({ score: value }),
   );
   const definition = choice(
-    "values",
+    t("values"),
     [
-      ["position", "per position"],
-      ["pixel", "per pixel"],
+      ["position", t("per position")],
+      ["pixel", t("per pixel")],
     ],
     (value) => context.set({ definition: value }),
   );
-  definition.title =
-    "per position: the score with the occluder there (Zeiler & Fergus); per pixel: its mean over the windows that cover a pixel (captum)";
+  definition.title = t(
+    "per position: the score with the occluder there (Zeiler & Fergus); per pixel: its mean over the windows that cover a pixel (captum)",
+  );
   context.listen(stop, "click", () => {
     if (context.get("busy")) context.request("cancel");
     else context.request("resume");
@@ -65,10 +68,10 @@ export function occlusionMapPane(context: Context, scene: Scene, options: Option
     pin.on(Boolean(map));
     draw();
   };
-  const pin = toggle("pin this map for comparison", (on) => keep(on ? scene.experiment.map : null), Pin);
+  const pin = toggle(t("pin this map for comparison"), (on) => keep(on ? scene.experiment.map : null), Pin);
   // One click: this fill stays in sight, and the next one comes beside it.
-  const compare = h("button", { type: "button" }, "compare fills");
-  compare.title = "keeps this map in sight and shows that of another fill beside it: does the fill matter?";
+  const compare = h("button", { type: "button" }, t("compare fills"));
+  compare.title = t("keeps this map in sight and shows that of another fill beside it: does the fill matter?");
   context.listen(compare, "click", () => {
     const all = usableFills(context);
     const now = all.indexOf(context.get("fill"));
@@ -90,7 +93,7 @@ export function occlusionMapPane(context: Context, scene: Scene, options: Option
   const extent = (map: OcclusionMap | null): number =>
     map?.has(scene.target) ? Math.max(largestOf(map), map.floor(scene.target, context.get("score"))) : 0;
 
-  const noun = () => (isProbability(context) ? context.get("score") : (meaningOf(context).noun ?? "value"));
+  const noun = () => scoreName(isProbability(context) ? context.get("score") : (meaningOf(context).noun ?? "value"));
 
   const draw = () => {
     const map = scene.experiment.map;
@@ -100,20 +103,25 @@ export function occlusionMapPane(context: Context, scene: Scene, options: Option
     canvas.classList.toggle("nn-stale", stale(map));
     paint(canvas, map, limits);
     if (map?.has(scene.target)) {
-      const unit = options.difference ? "difference of the changes" : `change of ${noun()}`;
+      const unit = options.difference ? t("difference of the changes") : t("change of {score}", { score: noun() });
       const meaning = options.difference
-        ? `${unit}, second minus first`
-        : `${unit}; blue: hiding it lowers ${scene.label(scene.target)}`;
+        ? t("{change}, second minus first", { change: unit })
+        : t("{change}; blue: hiding it lowers {label}", { change: unit, label: scene.label(scene.target) });
       scale.show(limits, scene.table(limits), unit, meaning);
     }
     beside.hidden = !pinned;
     beside.replaceChildren(...(pinned ? [other, otherTitle] : []));
     if (!pinned) return;
     const { size, fill, shape: form } = pinned.data;
-    const words = `${size[0]} px, ${fillName(fill)}${form === "circle" ? ", circle" : ""}`;
-    say(otherTitle, pinned.has(scene.target) ? `pinned: ${words}` : `pinned: ${words}; not known for this class`);
+    const words = [`${size[0]} px`, fillName(fill), ...(form === "circle" ? [t("circle")] : [])].join(", ");
+    say(
+      otherTitle,
+      pinned.has(scene.target)
+        ? t("pinned: {words}", { words })
+        : t("pinned: {words}; not known for this class", { words }),
+    );
     paint(other, pinned, limits);
-    other.setAttribute("aria-label", `pinned occlusion map, ${words}`);
+    other.setAttribute("aria-label", t("pinned occlusion map, {words}", { words }));
   };
 
   const paint = (onto: HTMLCanvasElement, map: OcclusionMap | null, limits: Limits) => {
@@ -144,7 +152,7 @@ export function occlusionMapPane(context: Context, scene: Scene, options: Option
 
   const tell = () => {
     const map = scene.experiment.map;
-    entitle(title, context, `occlusion · ${scene.label(scene.target)}`);
+    entitle(title, context, t("occlusion · {label}", { label: scene.label(scene.target) }));
     score.select.value = context.get("score");
     definition.select.value = context.get("definition");
     const busy = context.live && Boolean(context.get("busy"));
@@ -157,20 +165,30 @@ export function occlusionMapPane(context: Context, scene: Scene, options: Option
       count,
       old
         ? context.live
-          ? "computing…"
+          ? t("computing…")
           : ""
         : done < total
-          ? `${done < 40 ? "sketch: " : ""}${done} of ${total} positions`
-          : `${total} positions`,
+          ? done < 40
+            ? t("sketch: {done} of {total} positions", { done, total })
+            : t("{done} of {total} positions", { done, total })
+          : plural("{count} position", "{count} positions", total, { count: total }),
     );
     progress.hidden = !busy && (done >= total || !context.live);
     stop.hidden = !context.live || (!busy && (old || done >= total));
-    rename(stop, busy ? "stop" : "continue");
+    rename(stop, busy ? t("stop") : t("continue"));
     stop.replaceChildren(icon(busy ? Square : Play));
     const kind = context.get("score");
     const slight =
       map && !old && done >= total && map.has(scene.target) && largestOf(map) < map.floor(scene.target, kind);
-    say(slighter, slight ? `no position changes the ${noun()} by more than ${short(largestOf(map), 2)}` : "");
+    say(
+      slighter,
+      slight
+        ? t("no position changes the {score} by more than {change}", {
+            score: noun(),
+            change: short(largestOf(map), 2),
+          })
+        : "",
+    );
     slighter.hidden = !slight;
     count.title = old ? "" : (map?.data.how ?? "");
     canvas.setAttribute("aria-label", summary());
@@ -180,8 +198,18 @@ export function occlusionMapPane(context: Context, scene: Scene, options: Option
   const summary = (): string => {
     const map = scene.experiment.map;
     const worst = map?.has(scene.target) ? map.lowest(scene.target) : null;
-    if (!map || !worst) return "occlusion map, not computed yet";
-    return `occlusion map: hiding ${map.data.size[0]} pixels at row ${map.data.tops[worst.row]}, column ${map.data.lefts[worst.column]} changes the ${meaningOf(context).noun ?? "probability"} of ${scene.label(scene.target)} the most, by ${difference(context, worst.change)}`;
+    if (!map || !worst) return t("occlusion map, not computed yet");
+    return t(
+      "occlusion map: hiding {size} pixels at row {row}, column {column} changes the {score} of {label} the most, by {change}",
+      {
+        size: map.data.size[0],
+        row: map.data.tops[worst.row],
+        column: map.data.lefts[worst.column],
+        score: scoreName(meaningOf(context).noun ?? "probability"),
+        label: scene.label(scene.target),
+        change: difference(context, worst.change),
+      },
+    );
   };
 
   const describe = () => {
@@ -194,7 +222,11 @@ export function occlusionMapPane(context: Context, scene: Scene, options: Option
       say(
         reading,
         worst
-          ? `lowest ${difference(context, worst.change)} at (${map!.data.tops[worst.row]}, ${map!.data.lefts[worst.column]})`
+          ? t("lowest {change} at ({row}, {column})", {
+              change: difference(context, worst.change),
+              row: map!.data.tops[worst.row],
+              column: map!.data.lefts[worst.column],
+            })
           : "",
       );
       reading.title = "";
@@ -205,11 +237,18 @@ export function occlusionMapPane(context: Context, scene: Scene, options: Option
     const top = map.top(position.row, position.column);
     const number = kind === "probability" ? (value: number) => amount(context, value) : short;
     const by = kind === "probability" ? difference(context, now - clean) : signed(now - clean);
-    const best =
+    const words = {
+      change: `${number(clean)} → ${number(now)} (${by})`,
+      row: occluder![0],
+      column: occluder![1],
+      best: `${scene.label(top.label)} ${amount(context, top.probability)}`,
+    };
+    say(
+      reading,
       isProbability(context) && !options.difference
-        ? `; most probable: ${scene.label(top.label)} ${amount(context, top.probability)}`
-        : "";
-    say(reading, `${number(clean)} → ${number(now)} (${by}) at (${occluder![0]}, ${occluder![1]})${best}`);
+        ? t("{change} at ({row}, {column}); most probable: {best}", words)
+        : t("{change} at ({row}, {column})", words),
+    );
     reading.title = reading.textContent ?? "";
   };
 

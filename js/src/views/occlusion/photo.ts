@@ -10,6 +10,7 @@ import { Brush } from "../../ui/brush.ts";
 import { iconButton, toggle, toolbar } from "../../ui/controls.ts";
 import { h, say, sized } from "../../ui/dom.ts";
 import { entitle, heading, picturePane } from "../../ui/pane.ts";
+import { t } from "../../ui/text.ts";
 import { occluderControls } from "./occluder.ts";
 
 /** Without `controls` the occluder is set elsewhere, and follows the pointer here too. */
@@ -22,11 +23,11 @@ export function photoPane(context: Context, scene: Scene, controls = true): HTML
   const pinned = () => context.get("pinned");
   const brush = new Brush();
   const paints = controls && context.live && !context.hides("paint");
-  const hand = toggle("paint a mask", (on) => byHand(on));
-  hand.title = "hide a region by painting over it";
-  const erase = toggle("erase", (on) => erase.on(on), Eraser);
-  const clear = iconButton(Trash2, "clear", () => byHand(true));
-  const done = iconButton(Check, "end painting", () => byHand(false));
+  const hand = toggle(t("paint a mask"), (on) => byHand(on));
+  hand.title = t("hide a region by painting over it");
+  const erase = toggle(t("erase"), (on) => erase.on(on), Eraser);
+  const clear = iconButton(Trash2, t("clear"), () => byHand(true));
+  const done = iconButton(Check, t("end painting"), () => byHand(false));
   const [usual, rare] = controls ? occluderControls(context, "photo") : [[], []];
   const tools = toolbar(
     [...usual, ...(paints ? [erase, clear, done] : []), controls && openButton(context)],
@@ -185,15 +186,19 @@ export function photoPane(context: Context, scene: Scene, controls = true): HTML
     reading.title = text;
     reading.classList.toggle("nn-stale", Boolean(occluder || masked) && !under);
     const where = occluder
-      ? `, occluder of ${size()} pixels at row ${occluder[0]}, column ${occluder[1]}`
+      ? t("occluder of {size} pixels at row {row}, column {column}", {
+          size: size(),
+          row: occluder[0],
+          column: occluder[1],
+        })
       : masked
-        ? `, ${scene.experiment.mark[0]} of its pixels masked`
+        ? t("{count} of its pixels masked", { count: scene.experiment.mark[0] })
         : "";
-    canvas.setAttribute("aria-label", `${image().name}: ${image().shown_as}${where}`);
-    if (under) say(live, `${text}; most probable: ${scene.label(under.top)}`);
+    canvas.setAttribute("aria-label", `${image().name}: ${[image().shown_as, where].filter(Boolean).join(", ")}`);
+    if (under) say(live, t("{text}; most probable: {label}", { text, label: scene.label(under.top) }));
     canvas.title = context.live
-      ? "move the occluder over the photograph; click to pin it, arrow keys move it, Escape removes it"
-      : "the occluder moves between the positions stored in this page; click to pin it, arrow keys move it";
+      ? t("move the occluder over the photograph; click to pin it, arrow keys move it, Escape removes it")
+      : t("the occluder moves between the positions stored in this page; click to pin it, arrow keys move it");
   };
 
   scene.photo.onLoad(draw);

@@ -6,6 +6,8 @@ import type { Scene } from "../../model/scene.ts";
 import { h, onResize, say, sized } from "../../ui/dom.ts";
 import { fixed, short } from "../../ui/format.ts";
 import { heading } from "../../ui/pane.ts";
+import { t } from "../../ui/text.ts";
+import { scoreName } from "../../ui/words.ts";
 
 const EDGE = { left: 34, right: 10, top: 8, bottom: 30 };
 
@@ -19,13 +21,18 @@ export function sizeCurvePane(context: Context, scene: Scene): HTMLElement {
     const kind = context.get("score");
     const curve = scene.experiment.curve;
     const place = scene.experiment.curvePlace;
-    const where = context.get("occluder") ? "" : ", at the lowest place of the map";
-    say(title, `by occluder size${place ? ` at (${place.join(", ")})` : ""}`);
-    title.title = `${scene.label(scene.target)} with occluders of other sizes${where}`;
+    const label = scene.label(scene.target);
+    say(title, place ? t("by occluder size at ({place})", { place: place.join(", ") }) : t("by occluder size"));
+    title.title = context.get("occluder")
+      ? t("{label} with occluders of other sizes", { label })
+      : t("{label} with occluders of other sizes, at the lowest place of the map", { label });
     canvas.hidden = !curve;
-    canvas.setAttribute("aria-label", `${kind} by the occluder's size`);
+    canvas.setAttribute("aria-label", t("{score} by the occluder's size", { score: scoreName(kind) }));
     empty.hidden = Boolean(curve);
-    say(empty, context.live ? "computing…" : "place the occluder to see what larger and smaller ones would do there");
+    say(
+      empty,
+      context.live ? t("computing…") : t("place the occluder to see what larger and smaller ones would do there"),
+    );
     if (!curve) return;
     const values = curve.score(kind).map((value) => value ?? Number.NaN);
     const { classes, [kind]: clean } = context.get("scores");
@@ -65,9 +72,10 @@ export function sizeCurvePane(context: Context, scene: Scene): HTMLElement {
       free = at + half + 6;
     }
     pen.textAlign = "right";
-    pen.fillText("pixels", width - EDGE.right, height - 12);
+    pen.fillText(t("pixels"), width - EDGE.right, height - 12);
     pen.textAlign = "left";
-    pen.fillText(isProbability(context) ? kind : (meaningOf(context).noun ?? "value"), 0, height - 12);
+    const shown = isProbability(context) ? kind : (meaningOf(context).noun ?? "value");
+    pen.fillText(scoreName(shown), 0, height - 12);
     if (before !== undefined) {
       pen.setLineDash([3, 3]);
       pen.strokeStyle = color("--nn-ink");
@@ -93,8 +101,11 @@ export function sizeCurvePane(context: Context, scene: Scene): HTMLElement {
       pen.fill();
     });
     const words = curve.sizes.map((size, index) => `${size}: ${short(values[index])}`).join(", ");
-    canvas.setAttribute("aria-label", `${kind} of ${scene.label(scene.target)} by the occluder's size: ${words}`);
-    canvas.title = "the dashed line is the image as it is; the large dot is the chosen size";
+    canvas.setAttribute(
+      "aria-label",
+      t("{score} of {label} by the occluder's size: {values}", { score: scoreName(kind), label, values: words }),
+    );
+    canvas.title = t("the dashed line is the image as it is; the large dot is the chosen size");
   };
   context.onTheme(draw);
   context.watch(

@@ -1,6 +1,6 @@
 // Does the unit matter? The classes with and without it, of this image and over a data set.
 
-import { type Context, NEEDS_KERNEL } from "../../model/context.ts";
+import { type Context, needsKernel } from "../../model/context.ts";
 import { amount } from "../../model/meaning.ts";
 import type { Scene } from "../../model/scene.ts";
 import { hasFailed } from "../../model/selected.ts";
@@ -8,6 +8,7 @@ import { choice, toolbar } from "../../ui/controls.ts";
 import { h, say } from "../../ui/dom.ts";
 import { percent, signed } from "../../ui/format.ts";
 import { heading } from "../../ui/pane.ts";
+import { plural, t } from "../../ui/text.ts";
 import { heldWords } from "../../ui/unit_links.ts";
 
 export function ablationPane(context: Context, scene: Scene): HTMLElement {
@@ -17,21 +18,21 @@ export function ablationPane(context: Context, scene: Scene): HTMLElement {
   const overWords = h("div", { class: "nn-soft", "aria-live": "polite" });
   const progress = h("progress", { max: 1, hidden: true });
   const replacement = choice(
-    "replace with",
+    t("replace with"),
     [
       ["zero", "0"],
-      ["mean", "its mean on this image"],
+      ["mean", t("its mean on this image")],
     ],
     (value) => context.set({ replacement: value }),
   );
-  const all = h("button", { type: "button" }, "over the data set");
+  const all = h("button", { type: "button" }, t("over the data set"));
   const running = () => Boolean(context.get("dataset_ablation")?.running);
   context.listen(all, "click", () => (running() ? context.request("ablation_stop") : context.request("ablation_run")));
   if (!context.live) {
     const held = context.choices("replacement") ?? [];
     for (const option of replacement.select.options) option.disabled = !held.includes(option.value);
     all.disabled = true;
-    all.title = NEEDS_KERNEL;
+    all.title = needsKernel();
   }
 
   const draw = () => {
@@ -66,13 +67,14 @@ export function ablationPane(context: Context, scene: Scene): HTMLElement {
       .map((before, index) => [results.classes[index], results.probability[index] - before])
       .reduce((largest, change) => (Math.abs(change[1]) > Math.abs(largest[1]) ? change : largest));
     const top = (shares: number[]) => scene.label(results.classes[shares.indexOf(Math.max(...shares))]);
+    const [before, after] = [top(results.clean), top(results.probability)];
     const first = results.top_class_changed
-      ? `without it ${top(results.probability)} is on top, not ${top(results.clean)}`
-      : `without it ${top(results.clean)} stays on top`;
+      ? t("without it {after} is on top, not {before}", { after, before })
+      : t("without it {before} stays on top", { before });
     const moved =
       Math.abs(most[1]) < 0.005
-        ? "no class changes by as much as half a percent"
-        : `${scene.label(most[0])} changes most, by ${signed(most[1])}`;
+        ? t("no class changes by as much as half a percent")
+        : t("{label} changes most, by {change}", { label: scene.label(most[0]), change: signed(most[1]) });
     say(verdict, `${first}; ${moved}`);
   };
 
@@ -80,10 +82,12 @@ export function ablationPane(context: Context, scene: Scene): HTMLElement {
     const results = context.get("dataset_ablation");
     const mine = scene.selected.is(results);
     progress.hidden = !running();
-    say(all, running() ? "stop" : "over the data set");
+    say(all, running() ? t("stop") : t("over the data set"));
     if (context.live) all.disabled = !running() && !context.get("search")?.total;
     if (context.live)
-      all.title = all.disabled ? "needs a data set: open one with lens.examples(dataset, layers=[…])" : "";
+      all.title = all.disabled
+        ? t("needs a data set: open one with {code}", { code: "lens.examples(dataset, layers=[…])" })
+        : "";
     over.hidden = overWords.hidden = !results?.total || !mine;
     if (!mine || !results.total) return;
     progress.value = results.done / results.total;
@@ -92,11 +96,18 @@ export function ablationPane(context: Context, scene: Scene): HTMLElement {
       return;
     }
     if (!results.seen) return;
-    const of =
-      results.done < results.total ? `${results.done} of ${results.total} images so far` : `${results.seen} images`;
+    const { done, total, seen } = results;
+    const images =
+      done < total
+        ? t("{done} of {total} images so far", { done, total })
+        : plural("{count} image", "{count} images", seen, { count: seen });
     say(
       overWords,
-      `${of}: another class on top in ${results.top_class_changes} (${percent(results.top_class_changes / results.seen)}); mean change of the probability:`,
+      t("{images}: another class on top in {count} ({share}); mean change of the probability:", {
+        images,
+        count: results.top_class_changes,
+        share: percent(results.top_class_changes / seen),
+      }),
     );
     over.replaceChildren(
       ...results.classes.map(([index, change]) =>
@@ -106,5 +117,5 @@ export function ablationPane(context: Context, scene: Scene): HTMLElement {
   };
   context.watch(["ablation", "layer", "unit", "labels", "replacement"], draw);
   context.watch(["dataset_ablation", "search", "layer", "unit", "labels"], drawAll);
-  return h("div", {}, heading("ablation"), list, verdict, overWords, over, toolbar([all, progress], [replacement]));
+  return h("div", {}, heading(t("ablation")), list, verdict, overWords, over, toolbar([all, progress], [replacement]));
 }

@@ -4,7 +4,7 @@ import { Blend, ZoomIn } from "lucide";
 import { legend } from "../../draw/legend.ts";
 import { coloured, flat, limitsIn, type Signed, smoothed, tabled } from "../../draw/signed.ts";
 import { i8 } from "../../model/arrays.ts";
-import { type Context, NEEDS_KERNEL } from "../../model/context.ts";
+import { type Context, needsKernel } from "../../model/context.ts";
 import type { Scene } from "../../model/scene.ts";
 import { hasFailed } from "../../model/selected.ts";
 import type { BackProjectionPayload } from "../../model/traits.ts";
@@ -12,10 +12,20 @@ import { choice, toggle, toolbar } from "../../ui/controls.ts";
 import { h, say, sized, textured } from "../../ui/dom.ts";
 import { reducedWords, short } from "../../ui/format.ts";
 import { heading, picturePane } from "../../ui/pane.ts";
+import { t } from "../../ui/text.ts";
 import { heldWords, unitLinks } from "../../ui/unit_links.ts";
 
 const SIDE = 320;
 const RULES = ["gradient", "input × gradient", "deconvnet", "guided backprop"] as const;
+
+function ruleName(rule: (typeof RULES)[number]): string {
+  return {
+    gradient: t("gradient"),
+    "input × gradient": t("input × gradient"),
+    deconvnet: t("deconvnet"),
+    "guided backprop": t("guided backprop"),
+  }[rule];
+}
 
 export function backProjectionPane(context: Context, scene: Scene): HTMLElement {
   const title = heading();
@@ -24,39 +34,39 @@ export function backProjectionPane(context: Context, scene: Scene): HTMLElement 
   const empty = h("div", { class: "nn-soft nn-warning", hidden: true });
   const scale = legend();
   const leaning = h("div", { class: "nn-links" });
-  const leans = h("div", { class: "nn-soft" }, "units of this layer that contribute most (gradient × activation):");
+  const leans = h("div", { class: "nn-soft" }, t("units of this layer that contribute most (gradient × activation):"));
   const rule = choice(
-    "rule",
-    RULES.map((name) => [name, name]),
+    t("rule"),
+    RULES.map((name) => [name, ruleName(name)]),
     (value) => context.set({ rule: value }),
   );
   const start = choice(
-    "of",
+    t("of"),
     [
-      ["maximum", "its maximum"],
-      ["map", "the whole map"],
-      ["position", "the position"],
+      ["maximum", t("its maximum")],
+      ["map", t("the whole map")],
+      ["position", t("the position")],
     ],
     (value) => context.set({ start: value }),
   );
   const look = choice(
-    "show",
+    t("show"),
     [
-      ["colour", "in colour"],
-      ["signed", "signed sum"],
-      ["norm", "norm"],
+      ["colour", t("in colour")],
+      ["signed", t("signed sum")],
+      ["norm", t("norm")],
     ],
     (value) => context.set({ back_projection_display: value }),
   );
-  const smooth = toggle("smooth", (on) => context.set({ smooth: on }), Blend);
-  const keep = toggle("keep this unit", (on) =>
+  const smooth = toggle(t("smooth"), (on) => context.set({ smooth: on }), Blend);
+  const keep = toggle(t("keep this unit"), (on) =>
     context.set({ origin: on ? { layer: context.get("layer"), unit: context.get("unit") } : null }),
   );
-  keep.title = "then choose an earlier layer to see what the kept unit receives from it";
+  keep.title = t("then choose an earlier layer to see what the kept unit receives from it");
 
   let zoomed = true;
   const zoom = toggle(
-    "zoom",
+    t("zoom"),
     (on) => {
       zoomed = on;
       zoom.on(on);
@@ -65,7 +75,7 @@ export function backProjectionPane(context: Context, scene: Scene): HTMLElement 
     ZoomIn,
   );
   zoom.on(true);
-  zoom.title = "zoom: only the receptive field of this position";
+  zoom.title = t("zoom: only the receptive field of this position");
 
   /** What the place that is followed back sees, with a margin, where that is a small part: [top, left, rows, columns]. */
   const near = (
@@ -100,7 +110,7 @@ export function backProjectionPane(context: Context, scene: Scene): HTMLElement 
         option.disabled = !held.includes(`${context.get("rule")}|${option.value}`);
     });
     keep.disabled = true;
-    keep.title = NEEDS_KERNEL;
+    keep.title = needsKernel();
   }
   // As in the Deep Visualization Toolbox: b cycles the rules, d keeps the unit, z zooms.
   context.listen(context.root, "keydown", (event: KeyboardEvent) => {
@@ -146,7 +156,7 @@ export function backProjectionPane(context: Context, scene: Scene): HTMLElement 
       scale.show(
         limits,
         scene.table(limits),
-        projection.at ? `per unit of activation of ${projection.at}` : "per input value",
+        projection.at ? t("per unit of activation of {layer}", { layer: projection.at }) : t("per input value"),
       );
     }
     const { step } = projection; // of a large image: each number of the texture is that of step × step pixels
@@ -159,11 +169,19 @@ export function backProjectionPane(context: Context, scene: Scene): HTMLElement 
     const pen = sized(canvas, width, height);
     pen.imageSmoothingEnabled = wide > width;
     pen.drawImage(textured(pixels, rows, columns), left, top, wide, tall, 0, 0, width, height);
-    const where =
-      part && zoomed ? `; rows ${box[0]}…${box[0] + box[2] - 1}, columns ${box[1]}…${box[1] + box[3] - 1}` : "";
-    const reduced = step > 1 ? ` · downsampled: ${reducedWords(step)}` : "";
-    const nothing = signed.largest === 0 ? "all zero (where a rectifier is off, nothing passes back): " : "";
-    say(words, `${nothing}${projection.words}${where}${reduced}`);
+    const where = t("{words}; rows {top}…{bottom}, columns {left}…{right}", {
+      words: projection.words,
+      top: box[0],
+      bottom: box[0] + box[2] - 1,
+      left: box[1],
+      right: box[1] + box[3] - 1,
+    });
+    const what = part && zoomed ? where : projection.words;
+    const said =
+      signed.largest === 0
+        ? t("all zero (where a rectifier is off, nothing passes back): {words}", { words: what })
+        : what;
+    say(words, step > 1 ? `${said} · ${reducedWords(step)}` : said);
     words.title = words.textContent ?? "";
     canvas.setAttribute("aria-label", words.textContent ?? "");
     unitLinks(
@@ -177,14 +195,22 @@ export function backProjectionPane(context: Context, scene: Scene): HTMLElement 
     const kept = origin && origin.layer !== context.get("layer");
     say(
       title,
-      kept ? `${origin.layer} · ${origin.unit} at ${context.get("layer")} · ${context.get("unit")}` : "back-projection",
+      kept
+        ? t("{kept} at {unit}", {
+            kept: `${origin.layer} · ${origin.unit}`,
+            unit: `${context.get("layer")} · ${context.get("unit")}`,
+          })
+        : t("back-projection"),
     );
     rule.select.value = context.get("rule");
     start.select.value = context.get("start");
     look.select.value = context.get("back_projection_display");
     smooth.on(context.get("smooth"));
     keep.on(Boolean(origin));
-    say(keep, origin ? `kept: ${short(origin.unit)} of ${origin.layer}` : "keep this unit");
+    say(
+      keep,
+      origin ? t("kept: {unit} of {layer}", { unit: short(origin.unit), layer: origin.layer }) : t("keep this unit"),
+    );
     leaning.hidden = leans.hidden = !kept;
     // The place is one of the layer that is shown, not of the unit that is kept.
     if (context.live)

@@ -11,6 +11,7 @@ import type { Kernels } from "../../model/traits.ts";
 import { h, say, sized, textured } from "../../ui/dom.ts";
 import { short, signed } from "../../ui/format.ts";
 import { heading } from "../../ui/pane.ts";
+import { plural, t } from "../../ui/text.ts";
 import { heldWords, unitLinks } from "../../ui/unit_links.ts";
 
 export function connectionsPane(context: Context, scene: Scene): HTMLElement {
@@ -42,19 +43,33 @@ export function connectionsPane(context: Context, scene: Scene): HTMLElement {
     body.classList.toggle("nn-stale", !mine);
     if (body.hidden || !connections) return;
     const single = scene.layer.mosaic && scene.layer.mosaic.height * scene.layer.mosaic.width === 1;
-    const where = single ? "" : ` at (${connections.position.join(", ")})`;
-    const bent = connections.before_activation ? ", before the activation function" : "";
-    say(total, `made by ${connections.operation} (${connections.label}): ${short(connections.total)}${where}${bent}`);
-    unitLinks(context, below, connections.inputs);
-    const rest = connections.linear ? "bias" : "the rest (the operation is not linear)";
+    const sum = short(connections.total);
+    const made = {
+      operation: `${connections.operation} (${connections.label})`,
+      value: single ? sum : t("{value} at ({position})", { value: sum, position: connections.position.join(", ") }),
+    };
     say(
-      others,
-      `${connections.more > 0 ? `${connections.more} others ${signed(connections.others)}, ` : ""}${rest} ${signed(connections.rest)}; together ${short(connections.total)}`,
+      total,
+      connections.before_activation
+        ? t("made by {operation}: {value}, before the activation function", made)
+        : t("made by {operation}: {value}", made),
     );
-    say(usedFor, connections.outputs.length ? "used by these units" : "no later operation combines it with others");
+    unitLinks(context, below, connections.inputs);
+    const more = plural("{count} other {value}", "{count} others {value}", connections.more, {
+      value: signed(connections.others),
+    });
+    const rest = connections.linear
+      ? t("bias {value}", { value: signed(connections.rest) })
+      : t("the rest (the operation is not linear) {value}", { value: signed(connections.rest) });
+    const parts = connections.more > 0 ? `${more}, ${rest}` : rest;
+    say(others, t("{parts}; together {sum}", { parts, sum }));
+    say(
+      usedFor,
+      connections.outputs.length ? t("used by these units") : t("no later operation combines it with others"),
+    );
     total.title = total.textContent ?? "";
     usedFor.title = connections.outputs.length
-      ? "the number is what each would lose without this unit, at the most affected position"
+      ? t("the number is what each would lose without this unit, at the most affected position")
       : "";
     unitLinks(context, above, connections.outputs);
     drawKernels(connections.kernels);
@@ -85,13 +100,17 @@ export function connectionsPane(context: Context, scene: Scene): HTMLElement {
       pen.drawImage(texture, 0, unit * rows, columns, rows, left, top, columns * pixel, rows * pixel);
     }
     const which =
-      units < of ? `the first ${units} of ${of}` : units === 1 ? `unit ${read}` : `units ${read}…${read + of - 1}`;
-    say(kernelWords, `its weights, ${rows} × ${columns} for each unit below: ${which}`);
-    canvas.setAttribute("aria-label", `weights of the selected unit, up to ${short(largest)}`);
-    scale.show(limits, scene.table(limits), "weight");
+      units < of
+        ? t("the first {units} of {of}", { units, of })
+        : units === 1
+          ? t("unit {unit}", { unit: read })
+          : t("units {first}…{last}", { first: read, last: read + of - 1 });
+    say(kernelWords, t("its weights, {rows} × {columns} for each unit below: {which}", { rows, columns, which }));
+    canvas.setAttribute("aria-label", t("weights of the selected unit, up to {largest}", { largest: short(largest) }));
+    scale.show(limits, scene.table(limits), t("weight"));
   };
 
   context.onTheme(draw);
   context.watch(["connections", "layer", "unit"], draw);
-  return h("div", {}, heading("inputs and outputs of this unit"), body, empty);
+  return h("div", {}, heading(t("inputs and outputs of this unit")), body, empty);
 }

@@ -3,6 +3,7 @@ import type { Scene } from "../../model/scene.ts";
 import { call, displayOptions, layerOptions, quoted, targetOption } from "../../shell/code.ts";
 import { pane, rowsOf, view } from "../../shell/frame.ts";
 import { barsPane } from "../../ui/bars.ts";
+import { t, useTexts } from "../../ui/text.ts";
 import { layersPane } from "../activations/layers.ts";
 import { unitPane } from "../activations/unit.ts";
 import { examplesPane } from "../examples/examples.ts";
@@ -12,34 +13,38 @@ import { connectionsPane } from "./connections.ts";
 import { inputPane } from "./input.ts";
 import { synthesisPane } from "./synthesis.ts";
 
-const backProjection = pane("back_projection", "back-projection to the pixels", backProjectionPane);
-const examples = pane("examples", "examples of the unit", examplesPane);
-const synthesis = pane("synthesis", "synthesis", synthesisPane);
-const connections = pane("connections", "inputs and outputs of the unit", connectionsPane);
-const ablation = pane("ablation", "the scores without the unit", ablationPane);
+const backProjection = pane("back_projection", () => t("back-projection to the pixels"), backProjectionPane);
+const examples = pane("examples", () => t("examples of the unit"), examplesPane);
+const synthesis = pane("synthesis", () => t("synthesis"), synthesisPane);
+const connections = pane("connections", () => t("inputs and outputs of the unit"), connectionsPane);
+const ablation = pane("ablation", () => t("the scores without the unit"), ablationPane);
 
 const unit = view({
   name: "unit",
   rows: [
     [
-      pane("input", "what the network is shown", inputPane),
-      pane("unit", "selected unit", unitPane),
+      pane("input", () => t("what the network is shown"), inputPane),
+      pane("unit", () => t("selected unit"), unitPane),
       backProjection,
       synthesis,
     ],
-    [pane("layers", "layer picker", layersPane), examples, pane("bars", "most probable classes", barsPane)],
+    [
+      pane("layers", () => t("layer picker"), layersPane),
+      examples,
+      pane("bars", () => t("most probable classes"), barsPane),
+    ],
     [connections, ablation],
   ],
-  keys: [
-    ["picture: click", "choose the position of the unit's map that sees it"],
-    ["drawing: arrows", "move the pencil; with Shift it draws, and Space draws a dot"],
-    ["picture: Esc", "stop drawing, or clear the position"],
-    ["unit: arrows", "move the position"],
-    ["unit: o", "show the map over the photograph"],
-    ["layers: ↑ ↓", "choose an operation"],
-    ["b", "the next rule of back-projection"],
-    ["d", "keep this unit, or release it"],
-    ["z", "zoom to the receptive field, or back"],
+  keys: () => [
+    [t("picture: click"), t("choose the position of the unit's map that sees it")],
+    [t("drawing: arrows"), t("move the pencil; with Shift it draws, and Space draws a dot")],
+    [t("picture: Esc"), t("stop drawing, or clear the position")],
+    [t("unit: arrows"), t("move the position")],
+    [t("unit: o"), t("show the map over the photograph")],
+    [t("layers: ↑ ↓"), t("choose an operation")],
+    ["b", t("the next rule of back-projection")],
+    ["d", t("keep this unit, or release it")],
+    ["z", t("zoom to the receptive field, or back")],
   ],
   code: (context, scene) => {
     const position = context.get("position");
@@ -55,6 +60,7 @@ const unit = view({
 
 /** The card alone, inside another view of the same model. */
 function renderCard(context: Context, scene: Scene): HTMLElement[] {
+  useTexts(context.get("language"), context.get("texts") ?? {}); // the card's module does not share those of the view
   return rowsOf(
     [
       [backProjection, synthesis, examples],

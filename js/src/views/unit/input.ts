@@ -9,6 +9,7 @@ import { openButton, webcamButton } from "../../shell/images.ts";
 import { iconButton, toggle, toolbar } from "../../ui/controls.ts";
 import { h, say, sized } from "../../ui/dom.ts";
 import { heading, picturePane } from "../../ui/pane.ts";
+import { t } from "../../ui/text.ts";
 
 export function inputPane(context: Context, scene: Scene): HTMLElement {
   const canvas = h("canvas", { class: "nn-photo", tabindex: 0, role: "application" });
@@ -23,14 +24,14 @@ export function inputPane(context: Context, scene: Scene): HTMLElement {
 
   const picture = () => context.get("photo");
   const paints = context.live && !context.hides("paint");
-  const draws = toggle("draw", (on) => begin(on), Pencil);
-  const eraser = toggle("erase", (on) => eraser.on(on), Eraser);
-  const blank = iconButton(Trash2, "clear");
-  const ink = h("input", { type: "color", value: "#ffffff", "aria-label": "the pencil's colour" });
-  const wide = h("input", { type: "range", min: 1, max: 12, step: 0.5, "aria-label": "the pencil's width" });
+  const draws = toggle(t("draw"), (on) => begin(on), Pencil);
+  const eraser = toggle(t("erase"), (on) => eraser.on(on), Eraser);
+  const blank = iconButton(Trash2, t("clear"));
+  const ink = h("input", { type: "color", value: "#ffffff", "aria-label": t("the pencil's colour") });
+  const wide = h("input", { type: "range", min: 1, max: 12, step: 0.5, "aria-label": t("the pencil's width") });
   const tools = h("span", { class: "nn-tools" }, ink, wide, eraser, blank);
   tools.hidden = true;
-  draws.title = "draw on the picture; the network runs after every stroke";
+  draws.title = t("draw on the picture; the network runs after every stroke");
 
   const begin = (on: boolean) => {
     drawing = on;
@@ -68,7 +69,8 @@ export function inputPane(context: Context, scene: Scene): HTMLElement {
     sending = true;
     try {
       const blob = await new Promise<Blob | null>((done) => paper.toBlob(done, "image/png"));
-      if (blob) context.set({ upload: { name: "drawing", drawn: true, data: new DataView(await blob.arrayBuffer()) } });
+      if (blob)
+        context.set({ upload: { name: t("drawing"), drawn: true, data: new DataView(await blob.arrayBuffer()) } });
     } finally {
       sending = false;
     }
@@ -163,7 +165,11 @@ export function inputPane(context: Context, scene: Scene): HTMLElement {
     say(
       seen,
       field
-        ? `(${at.join(", ")}) sees ${field[2] - field[0] + 1} × ${field[3] - field[1] + 1} pixels`
+        ? t("({position}) sees {rows} × {columns} pixels", {
+            position: at.join(", "),
+            rows: field[2] - field[0] + 1,
+            columns: field[3] - field[1] + 1,
+          })
         : picture().shown_as,
     );
   };
@@ -172,13 +178,15 @@ export function inputPane(context: Context, scene: Scene): HTMLElement {
     const at = probability.indexOf(Math.max(...probability.map((value) => value ?? Number.NEGATIVE_INFINITY)));
     say(reading, `${scene.label(classes[at])} ${amount(context, probability[at])}`);
     canvas.setAttribute("aria-label", `${picture().name}: ${picture().shown_as}`);
-    canvas.title = drawing ? "draw; Escape ends it" : "click to choose the position of the unit's map that sees this";
+    canvas.title = drawing
+      ? t("draw; Escape ends it")
+      : t("click to choose the position of the unit's map that sees this");
   };
   scene.photo.onLoad(draw);
   scene.selected.onHover(draw);
   context.watch(["photo"], () => {
     say(title, picture().name);
-    if (drawing && picture().name !== "drawing") begin(false); // another image came
+    if (drawing && picture().name !== t("drawing")) begin(false); // another image came
   });
   context.watch(["photo", "position", "receptive_fields", "layer"], draw);
   context.watch(["scores", "labels", "photo"], read);

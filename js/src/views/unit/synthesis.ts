@@ -1,12 +1,13 @@
 // The unit's synthesised image, frame by frame.
 
 import { u8 } from "../../model/arrays.ts";
-import { type Context, NEEDS_KERNEL } from "../../model/context.ts";
+import { type Context, needsKernel } from "../../model/context.ts";
 import type { Scene } from "../../model/scene.ts";
 import { choice, toolbar } from "../../ui/controls.ts";
 import { h, pictured, say, sized } from "../../ui/dom.ts";
 import { short } from "../../ui/format.ts";
 import { heading, picturePane } from "../../ui/pane.ts";
+import { t } from "../../ui/text.ts";
 
 export function synthesisPane(context: Context, scene: Scene): HTMLElement {
   const pictures = h("div", { class: "nn-gallery" });
@@ -14,44 +15,44 @@ export function synthesisPane(context: Context, scene: Scene): HTMLElement {
   const against = h("div", { class: "nn-soft" });
   const waiting = h("div", { class: "nn-soft nn-empty" });
   const progress = h("progress", { max: 1, hidden: true });
-  const go = h("button", { type: "button" }, "synthesise");
+  const go = h("button", { type: "button" }, t("synthesise"));
   const goal = choice(
-    "of",
+    t("of"),
     [
-      ["channel", "the whole unit"],
-      ["position", "one position"],
-      ["class", "the target class"],
+      ["channel", t("the whole unit")],
+      ["position", t("one position")],
+      ["class", t("the target class")],
     ],
     (value) => context.set({ goal: value }),
   );
   const recipe = choice(
-    "recipe",
+    t("recipe"),
     [
-      ["fourier", "Fourier (Olah)"],
-      ["yosinski", "pixels (Yosinski)"],
+      ["fourier", t("Fourier (Olah)")],
+      ["yosinski", t("pixels (Yosinski)")],
     ],
     (value) => context.set({ recipe: value }),
   );
   const several = choice(
-    "images",
+    t("images"),
     ["1", "2", "3", "4"].map((count) => [count, count]),
     (value) => context.set({ count: Number(value) }),
   );
-  const number = (name: "steps" | "seed", least: number, most: number) => {
+  const number = (name: "steps" | "seed", words: string, least: number, most: number) => {
     const input = h("input", { type: "number", min: least, max: most, class: "nn-short" });
     context.listen(input, "change", () => {
       const value = Math.min(most, Math.max(least, Math.round(Number(input.value) || least)));
       input.value = String(value);
       context.set({ [name]: value });
     });
-    return { input, label: h("label", { class: "nn-control" }, h("span", { class: "nn-label" }, name), input) };
+    return { input, label: h("label", { class: "nn-control" }, h("span", { class: "nn-label" }, words), input) };
   };
-  const [steps, seed] = [number("steps", 8, 1024), number("seed", 0, 999999)];
+  const [steps, seed] = [number("steps", t("steps"), 8, 1024), number("seed", t("seed"), 0, 999999)];
   const negative = choice(
-    "objective",
+    t("objective"),
     [
-      ["most", "maximise"],
-      ["least", "minimise"],
+      ["most", t("maximise")],
+      ["least", t("minimise")],
     ],
     (value) => context.set({ negative: value === "least" }),
   );
@@ -60,7 +61,7 @@ export function synthesisPane(context: Context, scene: Scene): HTMLElement {
   if (!context.live) {
     for (const control of [go, goal.select, recipe.select, several.select, steps.input, seed.input, negative.select]) {
       control.disabled = true;
-      control.title = NEEDS_KERNEL;
+      control.title = needsKernel();
     }
   }
 
@@ -76,7 +77,7 @@ export function synthesisPane(context: Context, scene: Scene): HTMLElement {
     steps.input.value = String(context.get("steps"));
     seed.input.value = String(context.get("seed"));
     negative.select.value = context.get("negative") ? "least" : "most";
-    say(go, running() ? "stop" : "synthesise");
+    say(go, running() ? t("stop") : t("synthesise"));
     progress.hidden = !running();
     progress.value = frame ? frame.step / frame.steps : 0;
     const asked = frame?.recipe === context.get("recipe") && frame.negative === context.get("negative");
@@ -86,8 +87,8 @@ export function synthesisPane(context: Context, scene: Scene): HTMLElement {
     say(
       waiting,
       running()
-        ? "waiting for the first frame…"
-        : "synthesise makes an image that maximises the unit's activation, from noise; it takes a few seconds",
+        ? t("waiting for the first frame…")
+        : t("synthesise makes an image that maximises the unit's activation, from noise; it takes a few seconds"),
     );
     if (payload?.error) say(words, payload.error);
     if (!payload || !frame) {
@@ -116,16 +117,22 @@ export function synthesisPane(context: Context, scene: Scene): HTMLElement {
         });
       const said =
         payload.goal === "channel"
-          ? `mean ${short(frame.values[index])}, max ${short(frame.peaks[index])}`
+          ? t("mean {mean}, max {max}", { mean: short(frame.values[index]), max: short(frame.peaks[index]) })
           : short(frame.values[index]);
-      canvas.setAttribute("aria-label", `synthesised image of ${frame.objective}: ${said}`);
+      canvas.setAttribute(
+        "aria-label",
+        t("synthesised image of {what}: {values}", { what: frame.objective, values: said }),
+      );
       say(canvas.nextElementSibling!, said);
     });
     const name = payload.goal === "class" ? scene.label(payload.target) : frame.objective;
+    const made = { what: name, recipe: frame.recipe, step: frame.step, steps: frame.steps };
     if (!payload.error)
       say(
         words,
-        `${frame.negative ? "minimises" : "maximises"} ${name} · ${frame.recipe} · step ${frame.step} of ${frame.steps}`,
+        frame.negative
+          ? t("minimises {what} · {recipe} · step {step} of {steps}", made)
+          : t("maximises {what} · {recipe} · step {step} of {steps}", made),
       );
     const examples = context.get("examples");
     const top =
@@ -135,7 +142,10 @@ export function synthesisPane(context: Context, scene: Scene): HTMLElement {
     if (best !== undefined && !against.hidden)
       say(
         against,
-        `its maximum is ${short(Math.max(...frame.peaks) / best, 2)} × that of the best image (${short(best)})`,
+        t("its maximum is {ratio} × that of the best image ({best})", {
+          ratio: short(Math.max(...frame.peaks) / best, 2),
+          best: short(best),
+        }),
       );
   };
   context.watch(
@@ -157,5 +167,5 @@ export function synthesisPane(context: Context, scene: Scene): HTMLElement {
   );
   const tools = toolbar([go, goal, progress], [recipe, several, steps.label, seed.label, negative]);
   const picture = h("div", { class: "nn-framed nn-synthesis" }, pictures, waiting);
-  return picturePane(heading("synthesis"), picture, [words, against], [], tools);
+  return picturePane(heading(t("synthesis")), picture, [words, against], [], tools);
 }
