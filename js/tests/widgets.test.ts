@@ -369,7 +369,7 @@ describe("values along one axis", () => {
 describe("the unit card", () => {
   const pane = (name: string) => el.querySelector<HTMLElement>(`[data-pane="${name}"]`)!;
   const button = (name: string, words: string) =>
-    [...pane(name).querySelectorAll("button")].find((one) => one.textContent === words)!;
+    [...pane(name).querySelectorAll("button")].find((one) => (one.textContent || one.ariaLabel) === words)!;
 
   it("tells what feeds the unit and goes there", async () => {
     const model = liveModel();
@@ -440,7 +440,7 @@ describe("the unit card", () => {
     unit.render({ model, el });
     const examples = pane("examples");
     expect(examples.querySelector("figcaption")!.textContent).toBe("2.5<i>cat</i>");
-    expect(examples.textContent).toContain("40 of 100 images, 75 s left · 1 could not be read");
+    expect(examples.textContent).toContain("40 of 100 images · 1 could not be read, about 75 s left");
     button("examples", "stop").click();
     expect(model.values.search_request).toBe("stop");
     model.set("search", null);
@@ -630,7 +630,7 @@ describe("attributions", () => {
     const controls = el.querySelector("[data-pane=controls]")!;
     expect(controls.textContent).toContain("LIME: 250 of about 1,000 passes, about 13 s left");
     buttons("[data-pane=controls]")
-      .find((one) => one.textContent === "stop")!
+      .find((one) => one.getAttribute("aria-label") === "stop")!
       .click();
     expect(model.values.cancel).toBe(1);
     model.set("busy", "");
@@ -638,7 +638,7 @@ describe("attributions", () => {
     model.set("stopped", true);
     await settled();
     buttons("[data-pane=controls]")
-      .find((one) => one.textContent === "continue")!
+      .find((one) => one.getAttribute("aria-label") === "continue")!
       .click();
     expect(model.values.resume).toBe(1);
   });

@@ -112,7 +112,7 @@ def test_a_unit_under_the_microscope(lab, page, errors):
     synthesis.get_by_role("button", name="synthesise").click()
     expect(synthesis).to_contain_text(re.compile(r"step \d+ of 1024"), timeout=20_000)
     synthesis.get_by_role("button", name="stop").click()
-    expect(synthesis.get_by_role("button", name="synthesise")).to_be_visible(timeout=10_000)
+    expect(synthesis.get_by_role("button", name="synthesise")).to_be_enabled(timeout=10_000)
     assert book.python("print(view.synthesis['running'], view.error)") == "False None"
 
     # An example is looked at: the card is about that image.

@@ -5,9 +5,9 @@ import { amount } from "../../model/meaning.ts";
 import type { Scene } from "../../model/scene.ts";
 import type { MethodName } from "../../model/traits.ts";
 import { choice, toolbar } from "../../ui/controls.ts";
-import { h, say, uniqueId } from "../../ui/dom.ts";
-import { duration } from "../../ui/format.ts";
+import { h, uniqueId } from "../../ui/dom.ts";
 import { plural, t, whole } from "../../ui/text.ts";
+import { workLine } from "../../ui/work.ts";
 
 const NUMBERS: ["samples" | "segments" | "width" | "seed", number, number, number][] = [
   ["samples", 10, 20000, 10],
@@ -89,13 +89,10 @@ export function controlsPane(context: Context, scene: Scene): HTMLElement {
     segmentation,
     ...numbers.slice(2).map((number) => number.label),
   );
-  const state = h("span", { class: "nn-soft", "aria-live": "off" });
-  const progress = h("progress", { max: 1, "aria-label": t("passes done") });
-  const stop = h("button", { type: "button" }, t("stop"));
-  context.listen(stop, "click", () => {
-    if (context.get("busy")) context.request("cancel");
-    else context.request("resume");
-  });
+  const work = workLine(
+    () => context.request("cancel"),
+    () => context.request("resume"),
+  );
   const making = [add, compare, layer.select, segmentation.select, parts, ...numbers.map((number) => number.input)];
   if (!context.live) {
     for (const control of making) {
@@ -151,15 +148,14 @@ export function controlsPane(context: Context, scene: Scene): HTMLElement {
     const { what = "", done = 0, total = 0, remaining = null } = context.get("progress") ?? {};
     const stopped = context.live && context.get("stopped");
     const busy = context.live && Boolean(context.get("busy"));
-    progress.hidden = !busy || !total;
-    progress.value = total ? done / total : 0;
-    stop.hidden = !busy && !stopped;
-    say(stop, busy ? t("stop") : t("continue"));
-    const made = { done: whole(done), total: whole(total), time: remaining ? duration(remaining) : "" };
-    const passes = remaining
-      ? t("{done} of about {total} passes, about {time} left", made)
-      : t("{done} of about {total} passes", made);
-    say(state, busy && what ? `${what}: ${total ? passes : "…"}` : stopped ? t("stopped") : "");
+    const passes = total ? t("{done} of about {total} passes", { done: whole(done), total: whole(total) }) : "…";
+    work.show({
+      words: busy && what ? `${what}: ${passes}` : stopped ? t("stopped") : "",
+      share: total ? done / total : null,
+      running: busy,
+      canContinue: stopped,
+      remaining,
+    });
   };
   context.watch(["methods", "known_methods", "cam_layers", "cam_layer", "rows"], list);
   context.watch(["scores", "labels"], fill);
@@ -172,6 +168,6 @@ export function controlsPane(context: Context, scene: Scene): HTMLElement {
     "div",
     {},
     h("div", { class: "nn-head" }, toolbar([add, compare, names, look, scale], [visible, layer, sampling])),
-    h("div", { class: "nn-now-line" }, state, progress, stop),
+    h("div", { class: "nn-now-line" }, ...work.parts),
   );
 }

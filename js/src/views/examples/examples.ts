@@ -1,16 +1,17 @@
 // The unit's highest, middle and lowest images in a data set, and how its maxima are distributed.
 
 import { u8 } from "../../model/arrays.ts";
-import { type Context, needsKernel } from "../../model/context.ts";
+import type { Context } from "../../model/context.ts";
 import type { Scene } from "../../model/scene.ts";
 import { hasFailed } from "../../model/selected.ts";
 import type { ExampleItem, ExamplesPayload, Traits } from "../../model/traits.ts";
 import { choice, toolbar } from "../../ui/controls.ts";
 import { h, pictured, say, sized } from "../../ui/dom.ts";
-import { duration, percent, short } from "../../ui/format.ts";
+import { percent, short } from "../../ui/format.ts";
 import { heading } from "../../ui/pane.ts";
 import { plural, t } from "../../ui/text.ts";
 import { heldWords } from "../../ui/unit_links.ts";
+import { workLine } from "../../ui/work.ts";
 
 const [WIDTH, HEIGHT] = [240, 64];
 const CODE = "lens.examples(dataset, layers=[…])";
@@ -21,9 +22,10 @@ export function examplesPane(context: Context, scene: Scene, number: HTMLElement
   const gallery = h("div", { class: "nn-gallery" });
   const empty = h("div", { class: "nn-soft nn-empty" });
   const words = h("div", { class: "nn-soft", "aria-live": "polite" });
-  const state = h("span", { class: "nn-soft", "aria-live": "off" });
-  const progress = h("progress", { max: 1 });
-  const go = h("button", { type: "button" });
+  const work = workLine(
+    () => context.set({ search_request: "stop" }),
+    () => context.set({ search_request: "run" }),
+  );
   const canvas = h("canvas", { class: "nn-curve", role: "img" });
   const kind = choice(
     "",
@@ -44,10 +46,7 @@ export function examplesPane(context: Context, scene: Scene, number: HTMLElement
     ],
     (value) => context.set({ crop: value }),
   );
-  context.listen(go, "click", () => context.set({ search_request: context.get("search")?.running ? "stop" : "run" }));
   if (!context.live) {
-    go.disabled = true;
-    go.title = needsKernel();
     const held = context.choices("kind") ?? [];
     for (const option of kind.select.options) option.disabled = !held.includes(option.value);
   }
@@ -226,20 +225,21 @@ export function examplesPane(context: Context, scene: Scene, number: HTMLElement
 
   const tell = () => {
     const search = context.get("search");
-    for (const element of [go, progress, state]) element.hidden = !search?.total;
-    if (!search?.total) return;
+    if (!search?.total) {
+      work.show({ words: "", share: null, running: false });
+      return;
+    }
     const { done, total, remaining, running, skipped, error } = search;
-    progress.value = done / total;
-    progress.hidden = !running;
-    go.hidden = done === total && !running;
-    say(go, running ? t("stop") : t("continue"));
-    const images =
-      running && remaining
-        ? t("{done} of {total} images, {time} left", { done, total, time: duration(remaining) })
-        : t("{done} of {total} images", { done, total });
+    const images = t("{done} of {total} images", { done, total });
     const bad = skipped.length ? t("{count} could not be read", { count: skipped.length }) : "";
-    say(state, error || [images, bad].filter(Boolean).join(" · "));
-    state.title = skipped.map(([item, words]) => `${item}: ${words}`).join("\n");
+    work.show({
+      words: error || [images, bad].filter(Boolean).join(" · "),
+      share: done / total,
+      running,
+      canContinue: context.live && done < total,
+      remaining,
+    });
+    work.parts[0].title = skipped.map(([item, words]) => `${item}: ${words}`).join("\n");
   };
   context.watch(["search"], tell);
   context.watch(["examples", "search", "kind", "crop", "layer", "unit", "mosaic"], draw);
@@ -252,6 +252,6 @@ export function examplesPane(context: Context, scene: Scene, number: HTMLElement
     empty,
     gallery,
     h("div", { class: "nn-head" }, words, canvas),
-    h("div", { class: "nn-row" }, go, progress, state),
+    h("div", { class: "nn-now-line" }, ...work.parts),
   );
 }

@@ -1,19 +1,19 @@
 // The whole occlusion experiment: its map over the photograph, what one position says, and what is still computed.
 
-import { Pin, Play, Square } from "lucide";
+import { Pin } from "lucide";
 import { colorOf, css, type Limits } from "../../draw/colors.ts";
 import { legend } from "../../draw/legend.ts";
 import type { OcclusionMap } from "../../draw/occlusion_map.ts";
 import type { Context, TraitName } from "../../model/context.ts";
 import { amount, difference, isProbability, meaningOf } from "../../model/meaning.ts";
 import type { Scene } from "../../model/scene.ts";
-import { choice, iconButton, rename, toggle, toolbar } from "../../ui/controls.ts";
+import { choice, toggle, toolbar } from "../../ui/controls.ts";
 import { h, say, sized, textured } from "../../ui/dom.ts";
 import { short, signed } from "../../ui/format.ts";
-import { icon } from "../../ui/icons.ts";
 import { entitle, heading, picturePane } from "../../ui/pane.ts";
 import { plural, t } from "../../ui/text.ts";
 import { scoreName } from "../../ui/words.ts";
+import { workLine } from "../../ui/work.ts";
 import { fillName, occluderControls, usableFills } from "./occluder.ts";
 
 interface Options {
@@ -30,9 +30,11 @@ export function occlusionMapPane(context: Context, scene: Scene, options: Option
   const title = heading();
   const reading = h("span", { class: "nn-soft nn-line nn-name nn-grow", "aria-live": "polite" });
   const scale = legend();
-  const progress = h("progress", { "aria-label": t("positions computed") });
-  const count = h("span", { class: "nn-soft nn-name nn-count" });
-  const stop = iconButton(Square, t("stop"));
+  const work = workLine(
+    () => context.request("cancel"),
+    () => context.request("resume"),
+  );
+  const [count] = work.parts;
   const slighter = h("div", { class: "nn-slight", hidden: true });
   const other = h("canvas", { class: "nn-photo", role: "img", "aria-label": t("pinned occlusion map") });
   const otherTitle = h("div", { class: "nn-soft" });
@@ -58,10 +60,6 @@ export function occlusionMapPane(context: Context, scene: Scene, options: Option
   definition.title = t(
     "per position: the score with the occluder there (Zeiler & Fergus); per pixel: its mean over the windows that cover a pixel (captum)",
   );
-  context.listen(stop, "click", () => {
-    if (context.get("busy")) context.request("cancel");
-    else context.request("resume");
-  });
 
   const keep = (map: OcclusionMap | null) => {
     pinned = map;
@@ -159,24 +157,17 @@ export function occlusionMapPane(context: Context, scene: Scene, options: Option
     const total = map?.total ?? 1;
     const done = map?.data.done ?? 0;
     const old = stale(map);
-    progress.max = total;
-    progress.value = old ? 0 : done;
-    say(
-      count,
-      old
-        ? context.live
-          ? t("computing…")
-          : ""
-        : done < total
-          ? done < 40
-            ? t("sketch: {done} of {total} positions", { done, total })
-            : t("{done} of {total} positions", { done, total })
-          : plural("{count} position", "{count} positions", total, { count: total }),
-    );
-    progress.hidden = !busy && (done >= total || !context.live);
-    stop.hidden = !context.live || (!busy && (old || done >= total));
-    rename(stop, busy ? t("stop") : t("continue"));
-    stop.replaceChildren(icon(busy ? Square : Play));
+    const finished = plural("{count} position", "{count} positions", total, { count: total });
+    const far =
+      done < 40
+        ? t("sketch: {done} of {total} positions", { done, total })
+        : t("{done} of {total} positions", { done, total });
+    work.show({
+      words: old ? (context.live ? t("computing…") : "") : done < total ? far : finished,
+      share: old ? 0 : done / total,
+      running: busy && !options.bare && (old || done < total),
+      canContinue: context.live && !options.bare && !busy && !old && done < total,
+    });
     const kind = context.get("score");
     const slight =
       map && !old && done >= total && map.has(scene.target) && largestOf(map) < map.floor(scene.target, kind);
@@ -216,7 +207,7 @@ export function occlusionMapPane(context: Context, scene: Scene, options: Option
     const map = scene.experiment.map;
     const occluder = context.get("occluder");
     const position = map && occluder && !stale(map) ? map.find(occluder[0], occluder[1]) : null;
-    count.hidden = Boolean(position) && progress.hidden;
+    count.hidden = Boolean(position) && work.parts[1].hidden;
     if (!map || !position) {
       const worst = map?.has(scene.target) && !stale(map) ? map.lowest(scene.target) : null;
       say(
@@ -307,7 +298,7 @@ export function occlusionMapPane(context: Context, scene: Scene, options: Option
     [...rare, shows && definition, pins && several && compare],
   );
   const picture = h("div", { class: "nn-beside" }, h("div", { class: "nn-framed" }, canvas, slighter), beside);
-  return picturePane(title, picture, [scale.element], [reading, count, progress, stop], tools);
+  return picturePane(title, picture, [scale.element], [reading, ...work.parts], tools);
 }
 
 /** A value per pixel. */

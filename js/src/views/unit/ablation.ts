@@ -10,13 +10,17 @@ import { percent, signed } from "../../ui/format.ts";
 import { heading } from "../../ui/pane.ts";
 import { plural, t } from "../../ui/text.ts";
 import { heldWords } from "../../ui/unit_links.ts";
+import { workLine } from "../../ui/work.ts";
 
 export function ablationPane(context: Context, scene: Scene): HTMLElement {
   const list = h("div", { class: "nn-bars" });
   const verdict = h("div", { "aria-live": "polite" });
   const over = h("div", { class: "nn-links" });
   const overWords = h("div", { class: "nn-soft", "aria-live": "polite" });
-  const progress = h("progress", { max: 1, hidden: true });
+  const work = workLine(
+    () => context.request("ablation_stop"),
+    () => context.request("ablation_run"),
+  );
   const replacement = choice(
     t("replace with"),
     [
@@ -27,7 +31,7 @@ export function ablationPane(context: Context, scene: Scene): HTMLElement {
   );
   const all = h("button", { type: "button" }, t("over the data set"));
   const running = () => Boolean(context.get("dataset_ablation")?.running);
-  context.listen(all, "click", () => (running() ? context.request("ablation_stop") : context.request("ablation_run")));
+  context.listen(all, "click", () => context.request("ablation_run"));
   if (!context.live) {
     const held = context.choices("replacement") ?? [];
     for (const option of replacement.select.options) option.disabled = !held.includes(option.value);
@@ -81,22 +85,25 @@ export function ablationPane(context: Context, scene: Scene): HTMLElement {
   const drawAll = () => {
     const results = context.get("dataset_ablation");
     const mine = scene.selected.is(results);
-    progress.hidden = !running();
-    say(all, running() ? t("stop") : t("over the data set"));
-    if (context.live) all.disabled = !running() && !context.get("search")?.total;
+    const { done = 0, total = 0 } = results ?? {};
+    work.show({
+      words: running() ? t("{done} of {total} images", { done, total }) : "",
+      share: total ? done / total : null,
+      running: running(),
+    });
+    if (context.live) all.disabled = running() || !context.get("search")?.total;
     if (context.live)
       all.title = all.disabled
         ? t("needs a data set: open one with {code}", { code: "lens.examples(dataset, layers=[…])" })
         : "";
     over.hidden = overWords.hidden = !results?.total || !mine;
     if (!mine || !results.total) return;
-    progress.value = results.done / results.total;
     if (results.error) {
       say(overWords, results.error);
       return;
     }
     if (!results.seen) return;
-    const { done, total, seen } = results;
+    const { seen } = results;
     const images =
       done < total
         ? t("{done} of {total} images so far", { done, total })
@@ -117,5 +124,15 @@ export function ablationPane(context: Context, scene: Scene): HTMLElement {
   };
   context.watch(["ablation", "layer", "unit", "labels", "replacement"], draw);
   context.watch(["dataset_ablation", "search", "layer", "unit", "labels"], drawAll);
-  return h("div", {}, heading(t("ablation")), list, verdict, overWords, over, toolbar([all, progress], [replacement]));
+  return h(
+    "div",
+    {},
+    heading(t("ablation")),
+    list,
+    verdict,
+    overWords,
+    over,
+    h("div", { class: "nn-now-line" }, ...work.parts),
+    toolbar([all], [replacement]),
+  );
 }

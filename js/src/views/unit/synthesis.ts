@@ -8,13 +8,17 @@ import { h, pictured, say, sized } from "../../ui/dom.ts";
 import { short } from "../../ui/format.ts";
 import { heading, picturePane } from "../../ui/pane.ts";
 import { t } from "../../ui/text.ts";
+import { workLine } from "../../ui/work.ts";
 
 export function synthesisPane(context: Context, scene: Scene): HTMLElement {
   const pictures = h("div", { class: "nn-gallery" });
   const words = h("div", { "aria-live": "polite" });
   const against = h("div", { class: "nn-soft" });
   const waiting = h("div", { class: "nn-soft nn-empty" });
-  const progress = h("progress", { max: 1, hidden: true });
+  const work = workLine(
+    () => context.request("synthesis_stop"),
+    () => context.request("synthesis_run"),
+  );
   const go = h("button", { type: "button" }, t("synthesise"));
   const goal = choice(
     t("of"),
@@ -57,7 +61,7 @@ export function synthesisPane(context: Context, scene: Scene): HTMLElement {
     (value) => context.set({ negative: value === "least" }),
   );
   const running = () => Boolean(context.get("synthesis")?.running);
-  context.listen(go, "click", () => (running() ? context.request("synthesis_stop") : context.request("synthesis_run")));
+  context.listen(go, "click", () => context.request("synthesis_run"));
   if (!context.live) {
     for (const control of [go, goal.select, recipe.select, several.select, steps.input, seed.input, negative.select]) {
       control.disabled = true;
@@ -77,9 +81,13 @@ export function synthesisPane(context: Context, scene: Scene): HTMLElement {
     steps.input.value = String(context.get("steps"));
     seed.input.value = String(context.get("seed"));
     negative.select.value = context.get("negative") ? "least" : "most";
-    say(go, running() ? t("stop") : t("synthesise"));
-    progress.hidden = !running();
-    progress.value = frame ? frame.step / frame.steps : 0;
+    go.disabled = !context.live || running();
+    const { step, steps: of } = frame ?? { step: 0, steps: 0 };
+    work.show({
+      words: running() && frame ? t("step {step} of {steps}", { step, steps: of }) : "",
+      share: frame ? step / of : null,
+      running: running(),
+    });
     const asked = frame?.recipe === context.get("recipe") && frame.negative === context.get("negative");
     pictures.classList.toggle("nn-stale", !mine || !asked || frame.pictures.length !== context.get("count"));
     pictures.hidden = !frame;
@@ -165,7 +173,7 @@ export function synthesisPane(context: Context, scene: Scene): HTMLElement {
     ],
     draw,
   );
-  const tools = toolbar([go, goal, progress], [recipe, several, steps.label, seed.label, negative]);
+  const tools = toolbar([go, goal], [recipe, several, steps.label, seed.label, negative]);
   const picture = h("div", { class: "nn-framed nn-synthesis" }, pictures, waiting);
-  return picturePane(heading(t("synthesis")), picture, [words, against], [], tools);
+  return picturePane(heading(t("synthesis")), picture, [words, against], work.parts, tools);
 }
