@@ -369,7 +369,9 @@ describe("values along one axis", () => {
 describe("the unit card", () => {
   const pane = (name: string) => el.querySelector<HTMLElement>(`[data-pane="${name}"]`)!;
   const button = (name: string, words: string) =>
-    [...pane(name).querySelectorAll("button")].find((one) => (one.textContent || one.ariaLabel) === words)!;
+    [...pane(name).querySelectorAll("button")].find(
+      (one) => (one.textContent || one.getAttribute("aria-label")) === words,
+    )!;
 
   it("tells what feeds the unit and goes there", async () => {
     const model = liveModel();
