@@ -80,7 +80,7 @@ def click_tile(page: Page, across: float, down: float) -> int:
     page.mouse.move(x, y)
     unit = int(re.search(r"unit (\d+):", pane(page, "mosaic").locator(".nn-line").inner_text())[1])
     page.mouse.click(x, y)
-    expect(pane(page, "unit")).to_contain_text(f"unit {unit}: ")
+    expect(pane(page, "unit")).to_contain_text(f"unit {unit} of")
     return unit
 
 

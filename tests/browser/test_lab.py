@@ -323,7 +323,7 @@ def test_the_occluders_size_is_dragged(lab, page, errors, tmp_path):
     book.python("lens.session.worker.release()")
 
     # Pinned beside each other, on one scale.
-    pane(page, "occlusion_map").get_by_role("button", name="pin for comparison").click()
+    pane(page, "occlusion_map").get_by_role("button", name="pin this map for comparison").click()
     book.python(f"view.size = {other}")
     expect(pane(page, "occlusion_map").locator(".nn-pinned")).to_contain_text(f"pinned: {size} px, grey")
 

@@ -48,9 +48,9 @@ export function shape(sizes: number[]): string {
 export function placeWords(down: number, across: number): string {
   const third = (share: number) => Math.min(2, Math.floor(3 * share));
   return [
-    [t("in the upper left"), t("in the upper middle"), t("in the upper right")],
-    [t("in the left"), t("in the centre"), t("in the right")],
-    [t("in the lower left"), t("in the lower middle"), t("in the lower right")],
+    [t("in the upper left"), t("at the top"), t("in the upper right")],
+    [t("at the left"), t("in the centre"), t("at the right")],
+    [t("in the lower left"), t("at the bottom"), t("in the lower right")],
   ][third(down)][third(across)];
 }
 
