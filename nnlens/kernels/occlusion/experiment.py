@@ -50,7 +50,7 @@ class _Noted:
             (row, column), (rows, columns) = unit[2], maps.shape[1:]
             if not (0 <= row < rows and 0 <= column < columns):
                 raise ValueError(f"unit's position must be inside its {rows} × {columns} map, got {self.position}")
-        at = f" at {self.position}" if len(unit) == 3 else ", its largest"
+        at = _(" at {position}", position=self.position) if len(unit) == 3 else _(", its largest")
         self.words = f"{self.layer} · {self.channel}{at}"
         self.clean = float(self.of(recording[self.layer])[0])
 

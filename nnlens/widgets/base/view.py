@@ -23,7 +23,7 @@ from nnlens.session.mode import is_static
 from nnlens.session.selection import Selection
 from nnlens.session.session import Session
 from nnlens.session.worker import Job, Steps
-from nnlens.utils.language import LANGUAGES, browser_texts, chosen_language
+from nnlens.utils.language import LANGUAGES, _, browser_texts, chosen_language
 
 from .fitting import fitted
 from .options import ViewOptions, chosen_panes, known_options, selection_choices
@@ -181,7 +181,7 @@ class View(anywidget.AnyWidget, ViewTraits):
             self.update(full=True)
             yield
 
-        self.submit("image", lambda: self.reported("looking at the model again", steps()))
+        self.submit("image", lambda: self.reported(_("looking at the model again"), steps()))
 
     def _speak(self, change: Any) -> None:
         """The page around the view has a language: the browser's texts follow it."""
@@ -325,7 +325,7 @@ class View(anywidget.AnyWidget, ViewTraits):
                 self.restore = None
             yield
 
-        self.submit("image", lambda: self.reported("restoring", steps()))
+        self.submit("image", lambda: self.reported(_("restoring"), steps()))
 
     # Errors and work.
 
@@ -356,7 +356,7 @@ class View(anywidget.AnyWidget, ViewTraits):
     def _take_upload(self, change: Any) -> None:
         if not change["new"]:
             return
-        data, name = bytes(change["new"]["data"]), str(change["new"].get("name") or "upload")
+        data, name = bytes(change["new"]["data"]), str(change["new"].get("name") or _("upload"))
         drawn = bool(change["new"].get("drawn"))
 
         def steps() -> Generator[None, None, None]:
@@ -369,7 +369,7 @@ class View(anywidget.AnyWidget, ViewTraits):
                 self.upload = None  # its bytes need not stay in the state
             yield
 
-        self.submit("image", lambda: self.reported("reading the image", steps()))
+        self.submit("image", lambda: self.reported(_("reading the image"), steps()))
 
     # Pages and pictures.
 
@@ -410,10 +410,10 @@ class View(anywidget.AnyWidget, ViewTraits):
         """The view in words: the text alternative of its picture."""
         sample = self._selection.sample
         if sample.meaning is None:
-            words = f"The model's output is not read as scores: {sample.problem}"
+            words = _("The model's output is not read as scores: {problem}", problem=sample.problem)
         else:
             best = ", ".join(f"{short(sample.names[index])} {sample.words_of(index)}" for index in sample.top(3))
-            words = f"The model says {best}."
+            words = _("The model says {classes}.", classes=best)
         return " ".join(filter(None, [f"nnlens: {sample.input.name}. {words}", *(p.describe() for p in self._parts)]))
 
     def title(self) -> str:
@@ -431,8 +431,7 @@ class View(anywidget.AnyWidget, ViewTraits):
         state = {name: AT_REST.get(name, getattr(self, name)) for name in names}
         for part in self._parts:
             state |= part.page_state(state)
-        words = {name: str(trait.help) for name, trait in self.traits().items()}
-        return fitted(state, room, self._parts, words)
+        return fitted(state, room, self._parts)
 
     def complete(self) -> None:
         """Compute now what a saved page or picture needs."""

@@ -79,7 +79,13 @@ def extremal_perturbation(
                     contribution=True,
                     parameters=parameters,
                     done=step / steps,
-                    notes=(f"keeps {stored:.0%} of the image, {area:.0%} requested".replace("%", " %"),),
+                    notes=(
+                        _(
+                            "keeps {share} of the image, {area} requested",
+                            share=f"{stored:.0%}".replace("%", " %"),
+                            area=f"{area:.0%}".replace("%", " %"),
+                        ),
+                    ),
                 )
 
 
