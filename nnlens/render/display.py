@@ -146,14 +146,11 @@ def _evidence(evidence: Evidence) -> str:
 
 def _curves(faithfulness: Faithfulness) -> str:
     shares, own = faithfulness.own.shares, faithfulness.own
-    rows = [
-        [
-            _("{share}%", share=f"{shares[at]:.0%}".rstrip("%")),
-            number(f"{own.deletion[at]:.3g}"),
-            number(f"{own.insertion[at]:.3g}"),
-        ]
-        for at in range(0, len(shares), max(1, len(shares) // 8))
-    ]
+    rows = []
+    for at in range(0, len(shares), max(1, len(shares) // 8)):
+        share = f"{shares[at]:.0%}".rstrip("%")
+        curves = [number(f"{curve[at]:.3g}") for curve in (own.deletion, own.insertion)]
+        rows.append([_("{share}%", share=share), *curves])
     return _with_words(_table([_("share of the image"), _("deletion"), _("insertion")], rows), faithfulness.describe())
 
 

@@ -111,7 +111,8 @@ class Attribution:
             if name in self.parameters:
                 words += f", {parameter_words(name)} {value_words(self.parameters[name])}"
         if not self.complete:
-            words += _(", {share} done", share=f"{self.done:.0%}".replace("%", " %"))
+            share = f"{self.done:.0%}".replace("%", " %")
+            words += _(", {share} done", share=share)
         if self.backwards:
             words += _(
                 ": {forwards} forward and {backwards} backward passes",

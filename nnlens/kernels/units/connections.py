@@ -78,7 +78,7 @@ class Connections:
     def describe(self) -> str:
         """In words: "conv · 2 at (3, 4): 0.71 = +0.52 by relu1 · 3, …, +0.08 by the bias"."""
         parts = [
-            _("{value} by {unit}", value=number(f"{part.value:+.3g}"), unit=f"{part.layer} · {part.unit}")
+            _("{value} by {layer} · {unit}", value=number(f"{part.value:+.3g}"), layer=part.layer, unit=part.unit)
             for part in self.inputs[:3]
         ]
         if len(self.inputs) > 3:
@@ -86,7 +86,7 @@ class Connections:
             parts.append(_("{value} by {count} others", value=number(f"{left:+.3g}"), count=len(self.inputs) - 3))
         rest = number(f"{self.rest:+.3g}")
         parts.append(_("{value} by the bias", value=rest) if self.linear else _("{value} not attributed", value=rest))
-        unit = _("{unit} at {position}", unit=f"{self.layer} · {self.unit}", position=self.position)
+        unit = _("{layer} · {unit} at {position}", layer=self.layer, unit=self.unit, position=self.position)
         total = number(f"{self.total:.3g}")
         if self.before_activation:
             total = _("{total} before its activation function", total=total)

@@ -66,13 +66,13 @@ class Synthesis:
 
     def describe(self) -> str:
         """In words: "the most of layer2.0 · 3, fourier, seed 0, step 128 of 128: 4.1"."""
-        least, most = (
-            _("the least of {objective}", objective=self.objective),
-            _("the most of {objective}", objective=self.objective),
-        )
+        if self.negative:
+            words = _("the least of {objective}", objective=self.objective)
+        else:
+            words = _("the most of {objective}", objective=self.objective)
         values = ", ".join(number(f"{value:.3g}") for value in self.values)
         how = _("seed {seed}, step {step} of {steps}", seed=self.seed, step=self.step, steps=self.steps)
-        return f"{least if self.negative else most}, {self.recipe}, {how}: {values}"
+        return f"{words}, {self.recipe}, {how}: {values}"
 
 
 def synthesis(model: nn.Module, x: Float[Tensor, "1 ..."], of: Any, **options: Any) -> Synthesis:

@@ -65,7 +65,7 @@ class LayersPart(Part):
     def describe(self) -> str:
         layer = self.activations
         name = self.sample.class_of(self.selection.layer, self.selection.unit)
-        words = layer.describe(self.selection.unit)
+        words, zeros = layer.describe(self.selection.unit), f"{layer.sparsity:.0%}".rstrip("%")
         if name:
             words = _("{unit} (the class {name})", unit=words, name=short(name))
         return _(
@@ -73,18 +73,14 @@ class LayersPart(Part):
             layer=layer.layer,
             label=layer.label,
             count=len(layer),
-            share=f"{layer.sparsity:.0%}".rstrip("%"),
+            share=zeros,
             unit=words,
         )
 
     def panels(self) -> list[Panel]:
         layer = self.activations
-        title = _(
-            "{layer} · {count} units · {share}% zeros",
-            layer=layer.layer,
-            count=len(layer),
-            share=f"{layer.sparsity:.0%}".rstrip("%"),
-        )
+        zeros = f"{layer.sparsity:.0%}".rstrip("%")
+        title = _("{layer} · {count} units · {share}% zeros", layer=layer.layer, count=len(layer), share=zeros)
         return [Panel(title=title, image=mosaic_image(layer)), self.unit_panel()]
 
     def unit_panel(self) -> Panel:

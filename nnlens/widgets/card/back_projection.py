@@ -146,7 +146,7 @@ class BackProjectionPart(UnitPart):
             **about,
             **signed_texture(maps[unit][None]),
             "value": projection.value,
-            "words": _("{words}, at {unit}", words=projection.describe(), unit=f"{at} · {unit}"),
+            "words": _("{words}, at {layer} · {unit}", words=projection.describe(), layer=at, unit=unit),
             "leaning": [(int(index), float(contributions[index])) for index in strongest],
         }
 

@@ -109,10 +109,11 @@ class Sensitivity:
 
     def describe(self) -> str:
         """The largest relative change, in words."""
+        share = f"{self.largest:.0%}".replace("%", " %")
         return _(
             "noise of up to ±{radius} on the input changes the map by up to {share} of its norm ({samples} samples)",
             radius=number(f"{self.radius:g}"),
-            share=f"{self.largest:.0%}".replace("%", " %"),
+            share=share,
             samples=len(self.changes),
         )
 
