@@ -19,6 +19,8 @@ from typing import Any, Protocol
 
 from PIL import Image
 
+from nnlens.utils.language import language
+
 MARK = "nnlens-still"
 BUDGET = 2_000_000  # bytes of one output in a saved notebook
 _STATE_SHARE = 0.7  # at most this share of the budget is for what a page shows first, the rest for its responses
@@ -158,7 +160,7 @@ def page(view: Exported, *, budget: int, title: str, heading: str = "", text: st
         "h1{font-size:1.4em;margin:0 0 8px}p{margin:0 0 12px;max-width:70ch}"
     )
     return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<!doctype html><html lang="{language()}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{html.escape(title)}</title><style>{style}</style></head>"
         f"<body><main>{words}{still_html(view, _png(view), budget, whole=True, alone=True)}</main></body></html>"

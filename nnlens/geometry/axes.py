@@ -13,11 +13,14 @@ import torch
 from torch import Tensor
 
 from nnlens.recording import Operation, Recording
+from nnlens.utils.language import _, plural
 
 from .call import POINTWISE
 from .receptive_field import map_fields, spatial_dimensions, token_grids
 
 Grid = tuple[int, int] | Literal["strip"] | None
+# What `Layout.words` is for most layers: the browser knows it, and does not show it.
+USUAL = "one map per channel"
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,9 @@ def as_maps(value: Tensor, recording: Recording, operation: Operation, grid: Gri
     value = value.detach()
     if value.is_complex():
         maps, layout = as_maps(value.abs(), recording, operation, grid)
-        return maps, Layout(f"{layout.words}, magnitude of complex values", layout.tokens, layout.grid)
+        words = _("one map per channel") if layout.words == USUAL else layout.words
+        words = _("{layout}, magnitude of complex values", layout=words)
+        return maps, Layout(words, layout.tokens, layout.grid)
     along = spatial_dimensions(recording, operation.name)
     # A leading axis that is not 1 is not a batch of one: attention's (steps, batch, units), windows.
     batch = 0 if value.ndim > 1 and value.shape[0] == 1 else None
@@ -60,17 +65,17 @@ def as_maps(value: Tensor, recording: Recording, operation: Operation, grid: Gri
         along = tuple(None if dim is None else dim - (dim > batch) for dim in along)
     array = sample.float().cpu().numpy()
     if array.ndim == 0:
-        return array.reshape(1, 1, 1), Layout("one number")
+        return array.reshape(1, 1, 1), Layout(_("one number"))
     if array.ndim == 1:
-        return array.reshape(-1, 1, 1), Layout("one number per unit")
+        return array.reshape(-1, 1, 1), Layout(_("one number per unit"))
     if array.ndim == 2:
         return _rows(array, recording, operation, along, grid)
     if array.ndim == 3:
         if along == (0, 1) or (along.count(None) == len(along) and _channels(recording, operation) == "last"):
-            return np.ascontiguousarray(array.transpose(2, 0, 1)), Layout("one map per channel, channels last")
+            return np.ascontiguousarray(array.transpose(2, 0, 1)), Layout(_("one map per channel, channels last"))
         if operation.op == "attention_weights":
-            return array, Layout("one map per head: a row for each query, a column for each key")
-        return array, Layout("one map per channel")
+            return array, Layout(_("one map per head: a row for each query, a column for each key"))
+        return array, Layout(USUAL)
     # Further axes lie side by side: (c, d, h, w) → c maps of slices in a near-square sheet.
     channels, height, width = array.shape[0], array.shape[-2], array.shape[-1]
     flat = array.reshape(channels, -1, height, width)
@@ -79,7 +84,9 @@ def as_maps(value: Tensor, recording: Recording, operation: Operation, grid: Gri
     sheet = np.zeros((channels, down * across, height, width), np.float32)
     sheet[:, : flat.shape[1]] = flat
     maps = sheet.reshape(channels, down, across, height, width).transpose(0, 1, 3, 2, 4)
-    words = f"{flat.shape[1]} slices side by side per channel" + (f", {across} in a row" if down > 1 else "")
+    words = _("{count} slices side by side per channel", count=flat.shape[1])
+    if down > 1:
+        words += _(", {count} in a row", count=across)
     return np.ascontiguousarray(maps.reshape(channels, down * height, across * width)), Layout(words)
 
 
@@ -141,7 +148,7 @@ def _rows(
     """A matrix of tokens, or steps, and units; or of channels along one axis."""
     steps = along == (0,) or operation.kind in ("gate", "state")
     if not steps and (along == (1,) or _channels(recording, operation) == "first"):
-        return array[:, None, :], Layout("one strip per channel")
+        return array[:, None, :], Layout(_("one strip per channel"))
     grids = token_grids(recording)
     columns_are_tokens = along in ((1, 1), (1, None)) or (
         None in along and array.shape[1] in grids and array.shape[0] not in grids
@@ -157,10 +164,11 @@ def _rows(
             raise ValueError(f"grid must have at most {tokens} places, the layer's tokens, got {grid[0]} × {grid[1]}")
         chosen = grid
     if chosen is None:
-        return rows.T[:, None, :], Layout(f"one strip of {tokens} steps per unit", tokens)
+        return rows.T[:, None, :], Layout(_("one strip of {steps} steps per unit", steps=tokens), tokens)
     first = tokens - chosen[0] * chosen[1]
-    left_out = {0: "", 1: ", first token left out"}.get(first, f", first {first} tokens left out")
-    words = f"{tokens} tokens as a {chosen[0]} × {chosen[1]} grid{left_out}"
+    words = _("{tokens} tokens as a {rows} × {columns} grid", tokens=tokens, rows=chosen[0], columns=chosen[1])
+    if first:
+        words += plural(", first token left out", ", first {count} tokens left out", first)
     maps = np.ascontiguousarray(rows[first:].T.reshape(-1, *chosen))
     return maps, Layout(words, tokens, chosen)
 

@@ -9,6 +9,7 @@ from fractions import Fraction
 import numpy as np
 
 from nnlens.recording import Recording
+from nnlens.utils.language import _
 
 from .reach import Reach, Reaches
 from .reach_rules import reach_of
@@ -38,9 +39,9 @@ class ReceptiveField:
 
     def __str__(self) -> str:
         if self.whole:
-            return "all" if self.exact else "≤ all"
+            return _("all") if self.exact else _("≤ all")
         if None in self.size:
-            return "varies"
+            return _("varies")
         sizes = list(map(str, self.size))
         return ("" if self.exact else "≤ ") + (sizes[0] if len(set(sizes)) == 1 else " × ".join(sizes))
 

@@ -12,6 +12,8 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
+from nnlens.utils.language import _
+
 from .input import Input, model_input, prepare
 from .preprocessing import Preprocess
 
@@ -128,7 +130,7 @@ class ImageDataset:
         """What an item is called: its path in the folder, or its number."""
         if self.folder is not None:
             return str(self._data[item].relative_to(self.folder))
-        return f"image {item}"
+        return _("image {number}", number=item)
 
     def label(self, item: int) -> str:
         """The item's label in words; "" where it has none."""

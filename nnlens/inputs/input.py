@@ -15,6 +15,8 @@ import torch
 from PIL import Image, ImageColor
 from torch import Tensor
 
+from nnlens.utils.language import _, number
+
 from .opening import Opened, as_pil, open_image, ready_input, scaled, to_rgb
 from .preprocessing import Normalisation, Preprocess, Resize, probe_normalisation
 
@@ -145,7 +147,7 @@ def prepare(
         Call `preprocess` twice, and note it where the results differ.
     """
     path = str(image) if isinstance(image, (str, Path)) else None
-    name = name or (Path(path).name if path is not None else "image")
+    name = name or (Path(path).name if path is not None else _("image"))
     x, opened, notes = _model_input(image, preprocess, name, convert)
     normalisation = None
     if opened is not None and preprocess is not None:
@@ -157,7 +159,7 @@ def prepare(
             if again.shape != x.shape or not torch.equal(again, x):
                 notes = (
                     *notes,
-                    "preprocess draws random numbers: this is one of its results, the next call gives another",
+                    _("preprocess draws random numbers: this is one of its results, the next call gives another"),
                 )
     x = x.to(device, x.dtype if x.dtype in dtypes else dtypes[0])
     return _input(name, path, x, normalisation, bands, notes)
@@ -199,9 +201,9 @@ def any_input(args: tuple[Any, ...], keywords: dict[str, Any], device: torch.dev
         )
     shape = " × ".join(map(str, tensors[0].shape))
     flat = Normalisation((0.5,), (1.0,))
-    words = f"not an image: a tensor of {shape}"
+    words = _("not an image: a tensor of {shape}", shape=shape)
     return Input(
-        name="input",
+        name=_("input"),
         path=None,
         x=tensors[0],
         shown=Image.new("RGB", (32, 32), (128,) * 3),
@@ -238,7 +240,7 @@ def _model_input(
         if not isinstance(opened.image, Image.Image):
             extra = tuple(filter(None, [scaled(np.asarray(opened.image))[1]]))
         elif opened.image.mode.startswith("I") or opened.image.mode == "F":
-            extra = (f"its values ({opened.image.mode}) were scaled to 8 bits",)
+            extra = (_("its values ({mode}) were scaled to 8 bits", mode=opened.image.mode),)
         return ready_input(preprocess(opened.image)), opened.image, (*opened.notes, *extra)
     problem: Exception | None = None
     for form, notes in _forms(opened, convert):
@@ -268,7 +270,8 @@ def _forms(opened: Opened, convert: bool) -> Iterator[tuple[Any, tuple[str, ...]
     if picture is not image and not convert:
         yield picture, notes
     if picture.mode != "RGB" or convert:
-        yield to_rgb(picture), (*notes, f"converted from {picture.mode} to RGB, because it was not accepted as is")
+        words = _("converted from {mode} to RGB, because it was not accepted as is", mode=picture.mode)
+        yield to_rgb(picture), (*notes, words)
 
 
 def _sides(opened: Opened) -> tuple[int, int]:
@@ -298,7 +301,7 @@ def redrawn(picture: Image.Image, like: Input, name: str) -> Input:
     levels = torch.from_numpy(pixels).permute(2, 0, 1) / 255
     mean, std = (torch.tensor(item, dtype=torch.float32).view(-1, 1, 1) for item in (like.scale.mean, like.scale.std))
     x = ((levels - mean) / std)[None].to(like.x.device, like.x.dtype)
-    return replace(like, name=name, path=None, x=x, shown=to_rgb(picture), shown_as="a drawing", notes=())
+    return replace(like, name=name, path=None, x=x, shown=to_rgb(picture), shown_as=_("a drawing"), notes=())
 
 
 def _show(
@@ -307,12 +310,14 @@ def _show(
     image = x[0].float().cpu()
     channels = image.shape[0]
     if normalisation is not None and len(normalisation.mean) == channels:
-        words = "the model's input, its normalisation undone"
+        words = _("the model's input, its normalisation undone")
     else:
         low, high = float(image.min()), float(image.max())
         span = high - low if high > low else 1.0
         normalisation = Normalisation((-low / span if high > low else 0.5 - low,) * channels, (1 / span,) * channels)
-        words = f"the model's input, stretched from {low:.3g} … {high:.3g}"
+        words = _(
+            "the model's input, stretched from {low} … {high}", low=number(f"{low:.3g}"), high=number(f"{high:.3g}")
+        )
     mean, std = (
         torch.tensor(normalisation.mean, dtype=torch.float32),
         torch.tensor(normalisation.std, dtype=torch.float32),
@@ -323,13 +328,16 @@ def _show(
             raise ValueError(
                 f"bands must be three channels 0…{channels - 1} for red, green and blue, got {tuple(bands)}"
             )
-        image, words = image[list(bands)], f"{words}, channels {', '.join(map(str, bands))} as red, green and blue"
+        image = image[list(bands)]
+        words += _(", channels {channels} as red, green and blue", channels=", ".join(map(str, bands)))
         if channels > 4:
             # Bands of a satellite have ranges of their own.
             least, most = (torch.quantile(image.flatten(1), share, dim=1).view(-1, 1, 1) for share in (0.02, 0.98))
-            image, words = (image - least) / (most - least).clamp(min=1e-6), f"{words}, each stretched from 2 % to 98 %"
+            image = (image - least) / (most - least).clamp(min=1e-6)
+            words += _(", each stretched from 2 % to 98 %")
     elif channels not in (1, 3):
-        image, words = image.mean(0, keepdim=True), f"{words}, mean of {channels} channels"
+        image = image.mean(0, keepdim=True)
+        words += _(", mean of {channels} channels", channels=channels)
     pixels = (image.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
     picture = Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels).convert("RGB")
     return picture, words, normalisation

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nnlens.utils.language import _
+
 LONGEST = 80  # characters that a view shows of a name
 
 
@@ -76,13 +78,13 @@ def names_of(labels: tuple[str, ...] | dict[int, str] | None, classes: int) -> t
     Raises ValueError where there are names for more classes, or, in a sequence, for fewer.
     """
     if labels is None:
-        return tuple(f"class {index}" for index in range(classes))
+        return tuple(_("class {index}", index=index) for index in range(classes))
     if isinstance(labels, dict):
         if labels and max(labels) >= classes:
             raise ValueError(
                 f"labels must name the model's {classes} scores, 0…{classes - 1}, got a name for {max(labels)}"
             )
-        names = tuple(labels.get(index, f"class {index}") for index in range(classes))
+        names = tuple(labels.get(index, _("class {index}", index=index)) for index in range(classes))
     elif len(labels) != classes:
         raise ValueError(
             f"labels must name each of the model's {classes} scores, got {len(labels)} names; where the model has "

@@ -12,6 +12,8 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
+from nnlens.utils.language import _, number
+
 _MOST_PIXELS = 64_000_000
 _SHAPES = "(h, w), (h, w, bands) or (bands, h, w)"
 _KNOWN = f"a path, bytes, an open file, a PIL image, an array {_SHAPES}, or a tensor (bands, h, w)"
@@ -103,7 +105,7 @@ def _decoded(data: bytes, name: str) -> Opened:
         raise ValueError(f"image must be a picture that Pillow can read, got {name}, which is not one") from None
     except (OSError, SyntaxError) as error:
         raise ValueError(f"image must be a complete picture, but {name} could not be read: {error}") from None
-    return Opened(upright, ("turned upright, as its EXIF data says",) if turned else ())
+    return Opened(upright, (_("turned upright, as its EXIF data says"),) if turned else ())
 
 
 def _checked(array: np.ndarray) -> np.ndarray:
@@ -178,10 +180,13 @@ def scaled(array: np.ndarray) -> tuple[np.ndarray, str]:
     if array.dtype.kind == "b":
         return values, ""
     if array.dtype.kind == "f" and low >= 0 and high <= 1:
-        return values, "its values were taken as 0…1"
+        return values, _("its values were taken as 0…1")
     if low >= 0 and high <= 255:
-        return values / 255, "its values were taken as 0…255"
-    return values, f"its values, {low:.4g} … {high:.4g}, were taken as they are"
+        return values / 255, _("its values were taken as 0…255")
+    words = _(
+        "its values, {low} … {high}, were taken as they are", low=number(f"{low:.4g}"), high=number(f"{high:.4g}")
+    )
+    return values, words
 
 
 def as_pil(image: Image.Image | np.ndarray | Tensor) -> tuple[Image.Image, tuple[str, ...]]:
@@ -195,9 +200,11 @@ def as_pil(image: Image.Image | np.ndarray | Tensor) -> tuple[Image.Image, tuple
     if bands.dtype != np.uint8:
         low, high = float(values.min()), float(values.max())
         if low < 0 or high > 1:
-            values, words = (
-                (values - low) / (high - low or 1),
-                f"its values, {low:.4g} … {high:.4g}, were stretched to 0…1",
+            values = (values - low) / (high - low or 1)
+            words = _(
+                "its values, {low} … {high}, were stretched to 0…1",
+                low=number(f"{low:.4g}"),
+                high=number(f"{high:.4g}"),
             )
         values = (values * 255).round()
     else:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from nnlens.recording import OtherPathError, Reached, Recorder, Recording, Replacement, observed, substituting
 from nnlens.recording.record import unwrapped
+from nnlens.utils.language import _
 
 from .prepared import Prepared
 
@@ -76,7 +77,7 @@ class PartialPass:
             except OtherPathError as error:
                 if self.ruled:
                     raise
-                self.how = f"recorded from the model itself, because {error}"
+                self.how = _("recorded from the model itself, because {error}", error=error)
         return self.recorded(batch)
 
     def recorded(self, batch: Tensor) -> tuple[dict[str, Tensor], Any]:

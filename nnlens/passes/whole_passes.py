@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from nnlens.recording import Replacement, borrow, draw_alike, draws, substituting
 from nnlens.recording.record import as_written, unwrapped
 from nnlens.scores.meaning import Output, ScoreMeaning
+from nnlens.utils.language import _
 
 from .batches import in_batches, out_of_memory
 from .prepare import current_passes, meaning_for
@@ -123,7 +124,7 @@ class WholePasses:
         if self.how or self.prepared is None or self.level != Level.PREPARED:
             return False
         words = str(error).partition("\n")[0]
-        self.how = f"gradients of the model itself, not of the prepared pass, which failed: {words}"
+        self.how = _("gradients of the model itself, not of the prepared pass, which failed: {error}", error=words)
         return True
 
     def _differentiable(self, batch: Tensor, instead: Mapping[int, Replacement] | None) -> Tensor:
@@ -132,7 +133,7 @@ class WholePasses:
         if self.prepared is not None and self.level == Level.PREPARED and not self.how:
             if self.prepared.has_gradients():
                 return self.prepared(channels_last(batch), instead)
-            self.how = "gradients of the model itself: those of the prepared pass differ"
+            self.how = _("gradients of the model itself: those of the prepared pass differ")
         if instead and self.prepared is not None:
             with substituting(self.model, self.prepared.recording.calls, instead):
                 result = self.model(batch)

@@ -28,7 +28,11 @@ from nnlens.kernels import (
     Synthesis,
     TextAttribution,
 )
+from nnlens.kernels.attribution.evidence.evidence import check_words, verdict_words
+from nnlens.kernels.names import method_words
 from nnlens.recording import Recording
+from nnlens.scores.meaning import score_words
+from nnlens.utils.language import _, number
 
 from .picture import Panel, color_map, draw, mosaic_image
 from .table import SummaryTable
@@ -66,7 +70,12 @@ def _table(head: list[str], rows: list[list[Any]]) -> str:
 def _occlusion(occlusion: Occlusion) -> str:
     change = np.where(occlusion.computed, occlusion.change(), np.nan)
     largest = max(float(np.max(np.abs(change), where=np.isfinite(change), initial=0)), occlusion.floor()) or 1.0
-    title = f"change of the {occlusion.meaning.noun} where {occlusion.size[0]} × {occlusion.size[1]} pixels are hidden"
+    title = _(
+        "change of the {noun} where {height} × {width} pixels are hidden",
+        noun=score_words(occlusion.meaning.noun),
+        height=occlusion.size[0],
+        width=occlusion.size[1],
+    )
     legend = (-largest, largest)
     picture = _image(draw([Panel(title=title, image=color_map(change, *legend), legend=legend)]), title)
     return _with_words(picture, occlusion.describe())
@@ -74,13 +83,12 @@ def _occlusion(occlusion: Occlusion) -> str:
 
 def _attribution(attribution: Attribution) -> str:
     values = attribution.signed() if attribution.contribution else attribution.magnitude()
-    return _with_words(
-        _map(values, attribution.method.replace("_", " "), signed=attribution.contribution), attribution.describe()
-    )
+    title = method_words(attribution.method.replace("_", " "))
+    return _with_words(_map(values, title, signed=attribution.contribution), attribution.describe())
 
 
 def _activations(activations: Activations) -> str:
-    title = f"{activations.layer} · {len(activations)} units"
+    title = _("{layer} · {count} units", layer=activations.layer, count=len(activations))
     return _with_words(_image(draw([Panel(title=title, image=mosaic_image(activations))]), title), repr(activations))
 
 
@@ -96,7 +104,7 @@ def _back_projection(back_projection: BackProjection) -> str:
 
 
 def _synthesis(synthesis: Synthesis) -> str:
-    panels = [Panel(title=f"{synthesis.objective}: {value:.3g}", image=picture_of(pixels))
+    panels = [Panel(title=f"{synthesis.objective}: {number(f'{value:.3g}')}", image=picture_of(pixels))
               for pixels, value in zip(synthesis.pixels[:4], synthesis.values[:4], strict=True)]  # fmt: skip
     return _with_words(_image(draw(panels), synthesis.objective), repr(synthesis))
 
@@ -104,54 +112,60 @@ def _synthesis(synthesis: Synthesis) -> str:
 def _ablation(ablation: Ablation) -> str:
     change = ablation.change()
     order = np.argsort(-np.abs(change), kind="stable")[:_ROWS]
-    rows = [[int(item), f"{change[item]:+.3g}"] for item in order]
-    return _with_words(_table(["class", f"mean change of its {ablation.meaning.noun}"], rows), ablation.describe())
+    rows = [[int(item), number(f"{change[item]:+.3g}")] for item in order]
+    mean = _("mean change of its {noun}", noun=score_words(ablation.meaning.noun))
+    return _with_words(_table([_("class"), mean], rows), ablation.describe())
 
 
 def _connections(connections: Connections) -> str:
-    rows = [[part.layer, part.unit, f"{part.value:+.4g}"] for part in connections.inputs[:_ROWS]]
-    return _with_words(_table(["layer", "unit", "part of the value"], rows), connections.describe())
+    rows = [[part.layer, part.unit, number(f"{part.value:+.4g}")] for part in connections.inputs[:_ROWS]]
+    return _with_words(_table([_("layer"), _("unit"), _("part of the value")], rows), connections.describe())
 
 
 def _examples(dataset_examples: DatasetExamples) -> str:
     rows = [[name, layer.units, layer.seen] for name, layer in dataset_examples.layers.items()]
-    return _with_words(_table(["layer", "units", "inputs"], rows), repr(dataset_examples))
+    return _with_words(_table([_("layer"), _("units"), _("inputs")], rows), repr(dataset_examples))
 
 
 def _layer_examples(layer_examples: LayerExamples) -> str:
     rows = [
-        [unit, *(f"{example.item} ({example.value:.3g})" for example in layer_examples.examples(unit, count=5))]
+        [unit, *(number(f"{example.item} ({example.value:.3g})") for example in layer_examples.examples(unit, count=5))]
         for unit in range(min(layer_examples.units, _ROWS))
     ]
     count = max((len(row) for row in rows), default=1) - 1
-    return _with_words(_table(["unit", *[f"input {index + 1}" for index in range(count)]], rows), repr(layer_examples))
+    inputs = [_("input {number}", number=index + 1) for index in range(count)]
+    return _with_words(_table([_("unit"), *inputs], rows), repr(layer_examples))
 
 
 def _evidence(evidence: Evidence) -> str:
-    rows = [[finding.check, finding.verdict, finding.words] for finding in evidence.findings()]
-    return _table(["check", "verdict", "finding"], rows)
+    rows = [
+        [check_words(finding.check), verdict_words(finding.verdict), finding.words] for finding in evidence.findings()
+    ]
+    return _table([_("check"), _("verdict"), _("finding")], rows)
 
 
 def _curves(faithfulness: Faithfulness) -> str:
     shares, own = faithfulness.own.shares, faithfulness.own
-    rows = [
-        [f"{shares[at]:.0%}", f"{own.deletion[at]:.3g}", f"{own.insertion[at]:.3g}"]
-        for at in range(0, len(shares), max(1, len(shares) // 8))
-    ]
-    return _with_words(_table(["share of the image", "deletion", "insertion"], rows), faithfulness.describe())
+    rows = []
+    for at in range(0, len(shares), max(1, len(shares) // 8)):
+        share = f"{shares[at]:.0%}".rstrip("%")
+        curves = [number(f"{curve[at]:.3g}") for curve in (own.deletion, own.insertion)]
+        rows.append([_("{share}%", share=share), *curves])
+    return _with_words(_table([_("share of the image"), _("deletion"), _("insertion")], rows), faithfulness.describe())
 
 
 def _randomisation(randomisation: Randomisation) -> str:
     rows = [
-        [layer, f"{item.absolute:.2f}", f"{item.signed:.2f}"]
+        [layer, number(f"{item.absolute:.2f}"), number(f"{item.signed:.2f}")]
         for layer, item in zip(randomisation.layers, randomisation.cascading, strict=False)
     ]
-    return _with_words(_table(["randomised down to", "rank correlation", "with signs"], rows), repr(randomisation))
+    head = [_("randomised down to"), _("rank correlation"), _("with signs")]
+    return _with_words(_table(head, rows), repr(randomisation))
 
 
 def _surrogate(surrogate: Surrogate) -> str:
-    rows = [[part, f"{value:+.3g}", f"± {error:.2g}"] for part, value, error in _strongest(surrogate)]
-    return _with_words(_table(["part", "coefficient", ""], rows), repr(surrogate))
+    rows = [[part, number(f"{value:+.3g}"), number(f"± {error:.2g}")] for part, value, error in _strongest(surrogate)]
+    return _with_words(_table([_("part"), _("coefficient"), ""], rows), repr(surrogate))
 
 
 def _strongest(surrogate: Surrogate) -> list[tuple[int, float, float]]:
@@ -166,7 +180,7 @@ def _text(text_attribution: TextAttribution) -> str:
         colour = "26,102,178" if value >= 0 else "200,80,20"
         word = html.escape(text_attribution.text[start:stop])
         style = f"background:rgba({colour},{abs(value) / largest * 0.6:.2f})"
-        mark = f'<span title="{value:+.3g}" style="{style}">{word}</span>'
+        mark = f'<span title="{number(f"{value:+.3g}")}" style="{style}">{word}</span>'
         parts += [html.escape(text_attribution.text[end:start]), mark]
         end = stop
     return f"<div>{''.join([*parts, html.escape(text_attribution.text[end:])])}</div>"
@@ -177,8 +191,9 @@ def _recording(recording: Recording) -> str:
         [operation.name, operation.label, operation.kind, " × ".join(map(str, operation.shape))]
         for operation in recording.operations[:_ROWS]
     ]
-    more = f"; the first {_ROWS} are shown" if len(recording) > _ROWS else ""
-    return _with_words(_table(["operation", "what ran", "kind", "output"], rows), f"{recording!r}{more}")
+    more = _("; the first {count} are shown", count=_ROWS) if len(recording) > _ROWS else ""
+    head = [_("operation"), _("what ran"), _("kind"), _("output")]
+    return _with_words(_table(head, rows), f"{recording!r}{more}")
 
 
 _HTML: dict[type, Callable[[Any], str]] = {

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from nnlens.kernels import Activations, Occlusion
+from nnlens.utils.language import number
 
 from .colormaps import color_tables
 
@@ -95,13 +96,13 @@ def draw(panels: list[Panel]) -> Image.Image:
             y = foot + 18 * line
             painter.rectangle((left + 130, y + 2, left + 130 + 110 * share, y + 13), fill=_BAR)
             painter.text((left, y), _fit(name, 124, painter, font), _INK, font)
-            painter.text((left + 246, y), f"{share:.2f}", _INK, font)
+            painter.text((left + 246, y), number(f"{share:.2f}"), _INK, font)
         if panel.legend:
             low, high = panel.legend
             strip = np.linspace(low, high, _SIDE)[None].repeat(8, 0)
             canvas.paste(color_map(strip, low, high), (left, foot))
             for share in (0, 0.5, 1):
-                words = f"{low + (high - low) * share:.3g}"
+                words = number(f"{low + (high - low) * share:.3g}")
                 width = painter.textlength(words, font)
                 painter.text((left + (_SIDE - width) * share, foot + 9), words, _SOFT, font)
     return canvas

@@ -10,6 +10,7 @@ import torch
 from nnlens.inputs import Input
 from nnlens.recording import Recording
 from nnlens.scores.meaning import ScoreMeaning, Task
+from nnlens.utils.language import _
 
 from . import payloads
 from .picture import encoded
@@ -74,7 +75,7 @@ def meaning_payload(
         "noun": meaning.noun,
         "unit": meaning.unit,
         "words": meaning.describe(),
-        "why": meaning.why,
+        "why": _("given") if meaning.why == "given" else meaning.why,
     }
 
 

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nnlens.kernels import Cost, Summary
+from nnlens.utils.language import _, language, number, plural
 
 _SCREEN = 40  # lines
 _STYLE = """<style>
@@ -74,9 +75,9 @@ class SummaryTable:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         table = Table(box=None, pad_edge=False, header_style="bold", caption=self.caption(), caption_justify="left")
-        table.add_column("operation", no_wrap=True)
+        table.add_column(_("operation"), no_wrap=True)
         for column in COLUMNS:
-            table.add_column(column.heading, justify="right", no_wrap=True)
+            table.add_column(_heading(column), justify="right", no_wrap=True)
         for cost in self.result.lines(self.result.depth):
             name = Text("  " * cost.depth)
             name.append(_short(cost), style="bold" if cost.children else "")
@@ -91,7 +92,7 @@ class SummaryTable:
         return captured.get().rstrip()
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<span>{heading}</span>" for heading in ("operation", *(item.heading for item in COLUMNS)))
+        head = "".join(f"<span>{heading}</span>" for heading in (_("operation"), *map(_heading, COLUMNS)))
         widths = f"minmax(220px, 2.4fr) {' '.join(f'{column.width:g}fr' for column in COLUMNS)}"
         style = f"{_STYLE}<style>.nnlens-table .row {{ grid-template-columns: {widths}; }}</style>"
         tree = self._html(self.result.total)
@@ -105,18 +106,27 @@ class SummaryTable:
         total, passes = self.result.total, self.result.passes
         not_run = sum(cost.not_run for cost in self.result.lines())
         words = [
-            f"{total.parameters:,} parameters",
-            f"{_count(total.flops)} FLOPs (a multiply-add is two; matrix products and convolutions only)",
-            f"{_time(total.seconds)} in operations (median of {passes} recorded pass{'es' if passes > 1 else ''})",
-            f"{_bytes(total.bytes)} of outputs",
+            _("{count} parameters", count=_grouped(total.parameters)),
+            _(
+                "{count} FLOPs (a multiply-add is two; matrix products and convolutions only)",
+                count=_count(total.flops),
+            ),
+            plural(
+                "{time} in operations (median of {count} recorded pass)",
+                "{time} in operations (median of {count} recorded passes)",
+                passes,
+                time=_time(total.seconds),
+            ),
+            _("{size} of outputs", size=_bytes(total.bytes)),
         ]
-        return ", ".join(words) + (f"; {not_run} modules did not run" if not_run else "")
+        return ", ".join(words) + (_("; {count} modules did not run", count=not_run) if not_run else "")
 
     def _html(self, cost: Cost) -> str:
         total = self.result.total
         kind = "module" if cost.children else "silent" if cost.not_run else "one"
         label = f' <span class="what">{html.escape(cost.label)}</span>' if cost.label != _short(cost) else ""
-        note = ' <span class="what">did not run</span>' if cost.not_run else ""
+        words = _("did not run")
+        note = f' <span class="what">{words}</span>' if cost.not_run else ""
         name = (
             f'<span title="{html.escape(cost.name or cost.label)}" style="padding-left: {8 + 14 * cost.depth}px">'
             f'<span class="{kind}">{html.escape(_short(cost))}</span>{label}{note}</span>'
@@ -162,12 +172,31 @@ def _scaled(units: tuple[str, ...]) -> Callable[[float], str]:
         while abs(value) >= 999.5 and index < len(units) - 1:
             value, index = value / 1000, index + 1
         digits = 0 if index == 0 or abs(value) >= 99.95 else 1 if abs(value) >= 9.995 else 2
-        return f"{value:.{digits}f} {units[index]}".rstrip()
+        return number(f"{value:.{digits}f} {units[index]}".rstrip())
 
     return text
 
 
 _plain, _sized = _scaled(("", "k", "M", "G", "T")), _scaled(("B", "kB", "MB", "GB"))
+
+
+def _grouped(value: int) -> str:
+    """A whole number in groups of three digits."""
+    text = f"{value:,}"
+    return text if language() == "en" else text.replace(",", ".")
+
+
+def _heading(column: Column) -> str:
+    """A column's heading in the user's language."""
+    words = {
+        "output": _("output"),
+        "parameters": _("parameters"),
+        "FLOPs": _("FLOPs"),
+        "receptive field": _("receptive field"),
+        "time": _("time"),
+        "memory": _("memory"),
+    }
+    return words[column.heading]
 
 
 def _count(value: int | None) -> str:
@@ -183,7 +212,7 @@ def _time(seconds: float) -> str:
         return "?"
     if seconds < 1e-3:
         return f"{seconds * 1e6:.0f} µs"
-    return f"{seconds * 1e3:.1f} ms" if seconds < 1 else f"{seconds:.2f} s"
+    return number(f"{seconds * 1e3:.1f} ms" if seconds < 1 else f"{seconds:.2f} s")
 
 
 COLUMNS = (

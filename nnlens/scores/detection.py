@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from nnlens.recording import Operation, Recording, Source
+from nnlens.utils.language import _
 
 from .meaning import Output, Pick, ScoreMeaning, Task, is_distribution, pick_output
 
@@ -69,7 +70,7 @@ def detect_meaning(
     adds_up = bounded and not single and is_distribution(scores.movedim(1, -1))
     result, known, why = certain or _from_values(single, axes, names, inside, adds_up, end)
     if unit and task is None:
-        result, known, why = "regression", False, "the scores have a unit"
+        result, known, why = "regression", False, _("the scores have a unit")
     if task is not None:
         _check_task(task, scores.shape[1])
         if certain is None:
@@ -100,14 +101,14 @@ def _from_values(
 ) -> tuple[Task, bool, str]:
     """Task, whether the scores are logits, and why, where the end of the pass does not decide."""
     if adds_up:
-        return "multiclass", False, "the scores add up to 1"
+        return "multiclass", False, _("the scores add up to 1")
     if single and (names == 2 or axes):
-        return "binary", not inside, "one score and two names" if names == 2 else "one score for each place"
+        return "binary", not inside, _("one score and two names") if names == 2 else _("one score for each place")
     if single:
-        return "regression", False, "one score, with no sigmoid after it"
+        return "regression", False, _("one score, with no sigmoid after it")
     if inside and end is not None:
-        return "multilabel", False, "the scores lie between 0 and 1 and do not add up to 1"
-    return "multiclass", True, "several scores, with no softmax or sigmoid after them"
+        return "multilabel", False, _("the scores lie between 0 and 1 and do not add up to 1")
+    return "multiclass", True, _("several scores, with no softmax or sigmoid after them")
 
 
 def meaning_of(output: Output, returned: Any, recording: Recording | None = None) -> ScoreMeaning:
@@ -170,7 +171,7 @@ def _divides(operation: Operation) -> bool:
 
 def _from_end(end: Operation, single: bool) -> tuple[Task, bool, str] | None:
     """Task, whether the scores are logits, and why; None where the last operation does not decide."""
-    why = f"the pass ends in {end.op}"
+    why = _("the pass ends in {operation}", operation=end.op)
     if end.op in _SIGMOIDS:
         return ("binary" if single else "multilabel"), False, why
     if end.op in _SOFTMAXES:

@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nnlens.utils.language import _
+
 Pick = str | int | Callable[[Any], Tensor] | None
 ScoreKind = Literal["probability", "logit"]
 Task = Literal["multiclass", "multilabel", "binary", "regression"]
@@ -183,17 +185,41 @@ class ScoreMeaning:
     def describe(self) -> str:
         """In words: "multiclass: the softmax of the model's scores"."""
         if self.task == "regression":
-            words = f"the model's own values{f', in {self.unit}' if self.unit else ''}"
+            words = _("the model's own values")
+            if self.unit:
+                words += _(", in {unit}", unit=self.unit)
         elif not self.logits:
-            words = "the model gives probabilities"
+            words = _("the model gives probabilities")
+        elif self.task == "multiclass":
+            words = _("the softmax of the model's scores")
         else:
-            words = f"the {'softmax' if self.task == 'multiclass' else 'sigmoid'} of the model's scores"
+            words = _("the sigmoid of the model's scores")
         if isinstance(self.position, np.ndarray):
-            words = f"the sum of the model's scores over {int(self.position.sum())} places"
+            words = _("the sum of the model's scores over {count} places", count=int(self.position.sum()))
+        elif self.axes and self.position is not None:
+            words += _(", at {position}", position=self.position)
         elif self.axes:
-            of = ", of the scores," if self.transform else ""
-            words += f", the mean{of} over all places" if self.position is None else f", at {self.position}"
-        return f"{self.task}: {words}"
+            words += (
+                _(", the mean, of the scores, over all places") if self.transform else _(", the mean over all places")
+            )
+        # One word before the colon: the browser leaves it out where it shows the task.
+        return f"{_task_words(self.task)}: {words}"
+
+
+def _task_words(task: Task) -> str:
+    words = {
+        "multiclass": _("multiclass"),
+        "multilabel": _("multilabel"),
+        "binary": _("binary"),
+        "regression": _("regression"),
+    }
+    return words[task]
+
+
+def score_words(name: str) -> str:
+    """A kind of score, or a `ScoreMeaning.noun`, in the user's language."""
+    words = {"logit": _("logit"), "probability": _("probability"), "value": _("value"), "sum": _("sum")}
+    return words.get(name, name)
 
 
 def check_kind(kind: Any) -> None:

@@ -13,6 +13,8 @@ import numpy as np
 from nnlens.kernels import CHECKS, METHODS
 from nnlens.kernels.attribution.evidence.evidence import Check
 from nnlens.kernels.attribution.registry import method_named
+from nnlens.kernels.names import method_words
+from nnlens.utils.language import _, number
 from nnlens.utils.suggestions import nearest
 
 from .attribution_jobs import Settings
@@ -26,19 +28,47 @@ class HasSession(Protocol):
     session: Session
 
 
-# What the columns mean: which way is better, and in words.
+# The columns, and which way is better.
 COLUMNS = {
-    "deletion": ("less", "area under the deletion curve"),
-    "insertion": ("more", "area under the insertion curve"),
-    "deletion gain": ("more", "by how much deletion beats the mean random order"),
-    "insertion gain": ("more", "by how much insertion beats the mean random order"),
-    "correlation after randomisation": ("less", "rank correlation that is left when the last layers are randomised"),
-    "seeds": ("more", "rank correlation between seeds"),
-    "sensitivity": ("less", "relative change of the map under noise of ±0.02"),
-    "R²": ("more", "share of the samples' variance that the linear model explains"),
-    "edges": ("", "rank correlation with the image's edges"),
-    "seconds": ("less", "for one map"),
+    "deletion": "less",
+    "insertion": "more",
+    "deletion gain": "more",
+    "insertion gain": "more",
+    "correlation after randomisation": "less",
+    "seeds": "more",
+    "sensitivity": "less",
+    "R²": "more",
+    "edges": "",
+    "seconds": "less",
 }
+
+
+def _column_words(name: str) -> tuple[str, str]:
+    """What a column is called, and what it means."""
+    words = {
+        "deletion": (_("deletion"), _("area under the deletion curve")),
+        "insertion": (_("insertion"), _("area under the insertion curve")),
+        "deletion gain": (_("deletion gain"), _("by how much deletion beats the mean random order")),
+        "insertion gain": (_("insertion gain"), _("by how much insertion beats the mean random order")),
+        "correlation after randomisation": (
+            _("correlation after randomisation"),
+            _("rank correlation that is left when the last layers are randomised"),
+        ),
+        "seeds": (_("seeds"), _("rank correlation between seeds")),
+        "sensitivity": (
+            _("sensitivity"),
+            _("relative change of the map under noise of ±{noise}", noise=number("0.02")),
+        ),
+        "R²": ("R²", _("share of the samples' variance that the linear model explains")),
+        "edges": (_("edges"), _("rank correlation with the image's edges")),
+        "seconds": (_("seconds"), _("for one map")),
+    }
+    return words[name]
+
+
+def _better(name: str) -> str:
+    """Which way a column is better, in words."""
+    return {"less": _("less is better"), "more": _("more is better"), "": ""}[COLUMNS[name]]
 
 
 @dataclass(frozen=True, repr=False, kw_only=True)
@@ -99,9 +129,9 @@ class Report:
 
         names = [name for name in self.columns if name != "edges"]
         across = min(3, len(names))
-        titles = [f"{name} ({COLUMNS[name][0]} is better)" if COLUMNS[name][0] else name for name in names]
+        titles = [f"{_column_words(name)[0]} ({_better(name)})" if COLUMNS[name] else name for name in names]
         figure = make_subplots(rows=-(-len(names) // across), cols=across, subplot_titles=titles)
-        labels = [METHODS[name].title for name in self.methods]
+        labels = [method_words(METHODS[name].title) for name in self.methods]
         for index, column in enumerate(names):
             at = {"row": index // across + 1, "col": index % across + 1}
             per_method = [self.values(method, column) for method in self.methods]
@@ -114,7 +144,7 @@ class Report:
                 x, y = zip(*points, strict=True)
                 dots = {"color": "#c2410c", "size": 4, "opacity": 0.5}
                 figure.add_trace(go.Scatter(x=x, y=y, mode="markers", marker=dots, showlegend=False), **at)
-        title = f"{self.images} images; bars: means with their standard errors; dots: images"
+        title = _("{count} images; bars: means with their standard errors; dots: images", count=self.images)
         return figure.update_layout(height=320 * -(-len(names) // across), title=title, template="plotly_white")
 
     def __repr__(self) -> str:
@@ -126,26 +156,26 @@ class Report:
 
     def _repr_html_(self) -> str:
         head = "".join(
-            f'<th title="{html.escape(COLUMNS[name][1])}">{html.escape(name)}'
-            f"{'<br><small>' + COLUMNS[name][0] + ' is better</small>' if COLUMNS[name][0] else ''}</th>"
+            f'<th title="{html.escape(_column_words(name)[1])}">{html.escape(_column_words(name)[0])}'
+            f"{'<br><small>' + _better(name) + '</small>' if COLUMNS[name] else ''}</th>"
             for name in self.columns
         )
         body = ""
         for line in self.summary():
             cells = "".join(f"<td>{_words(line[name])}</td>" if name in line else "<td>–</td>" for name in self.columns)
-            body += f"<tr><th>{html.escape(METHODS[line['method']].title)}</th>{cells}</tr>"
-        words = f"{self.images} of {self.total} images; mean ± standard error"
+            body += f"<tr><th>{html.escape(method_words(METHODS[line['method']].title))}</th>{cells}</tr>"
+        words = _("{images} of {total} images; mean ± standard error", images=self.images, total=self.total)
         if self.skipped:
-            words += f"; {len(self.skipped)} could not be read"
+            words += _("; {count} could not be read", count=len(self.skipped))
         failed = {row["method"]: row["error"] for row in self.rows if "error" in row}
         for method, why in failed.items():
-            words += f"; {METHODS[method].title}: {why}"
-        return f"<table><tr><th>method</th>{head}</tr>{body}</table><p>{html.escape(words)}</p>"
+            words += f"; {method_words(METHODS[method].title)}: {why}"
+        return f"<table><tr><th>{_('method')}</th>{head}</tr>{body}</table><p>{html.escape(words)}</p>"
 
 
 def _words(value: tuple[float, float, int]) -> str:
     mean, error, _ = value
-    return f"{mean:.3g}" if np.isnan(error) else f"{mean:.3g} ± {error:.2g}"
+    return number(f"{mean:.3g}" if np.isnan(error) else f"{mean:.3g} ± {error:.2g}")
 
 
 def evaluate_steps(
@@ -226,7 +256,7 @@ def _numbers(
     jobs = session.attributions
     known_before = jobs.map(sample, target, method, settings) is not None
     begin = time.perf_counter()
-    for _ in jobs.map_steps(sample, target, method, settings):
+    for _map in jobs.map_steps(sample, target, method, settings):
         pass
     if not known_before:
         yield "seconds", time.perf_counter() - begin
@@ -263,7 +293,7 @@ def evaluate(
 
     last: Report | None = None
     with Progress(disable=not progress, transient=True) as bar:
-        task = bar.add_task("evaluating", total=None)
+        task = bar.add_task(_("evaluating"), total=None)
         try:
             for last in evaluate_steps(lens, dataset, methods, **options):
                 bar.update(task, total=last.total, completed=last.images + len(last.skipped))

@@ -14,6 +14,7 @@ from nnlens.kernels import Activations, Grid, ScoreMeaning, activations, token_g
 from nnlens.recording import Recording
 from nnlens.scores.meaning import pick_output
 from nnlens.utils.cache import Cache
+from nnlens.utils.language import number
 
 # How many results of each kind are kept for one image. A map of 224 × 224 pixels has 0.2 MB, an occlusion map with the
 # scores of 1000 classes at 14 × 14 positions 0.8 MB, a row of 1000 scores 4 KB.
@@ -103,8 +104,8 @@ class Sample:
         """A class's probability, or the value with its unit, in words: "0.83", "58.2 years"."""
         value = float(self.probabilities[target])
         if self.meaning is None or self.meaning.noun == "probability":
-            return f"{value:.2f}"
-        return f"{value:.4g} {self.meaning.unit}".rstrip()
+            return number(f"{value:.2f}")
+        return f"{number(f'{value:.4g}')} {self.meaning.unit}".rstrip()
 
     def scored(self) -> ScoreMeaning:
         """What the scores mean; ValueError with the reason where they cannot be read."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import re
 from typing import Any
 
 import numpy as np
 import torch
 
 from nnlens.scores.meaning import Position, plain_index
+from nnlens.utils.language import _
 
 
 def resolve_target(target: Any, names: tuple[str, ...]) -> int:
@@ -24,6 +26,9 @@ def resolve_target(target: Any, names: tuple[str, ...]) -> int:
         wanted = target.lower().replace("_", " ")
         if wanted in plain:
             return plain.index(wanted)
+        numbered = re.fullmatch(r"class (\d+)", wanted)
+        if numbered and _("class {index}", index=numbered[1]) in names:
+            return int(numbered[1])  # a class without a name, in another language
         near = [names[plain.index(match)] for match in difflib.get_close_matches(wanted, plain, n=3, cutoff=0.5)]
         near = near or [name for name, flat in zip(names, plain, strict=True) if wanted and wanted in flat][:3]
         hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""

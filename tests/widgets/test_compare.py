@@ -158,7 +158,7 @@ def test_layers_of_other_shapes_have_no_difference():
     lenses = [nnlens.Lens(model.eval()) for model in (first, second)]
     view = nnlens.compare(*lenses, x, layer="1", unit=1)
     assert view.wait(60)
-    assert view.difference_problem == "the layers must have maps of the same shape, got 4 × 6 × 6 and 6 × 6 × 6"
+    assert view.difference_problem == "the maps of the two sides are of different shapes: 4 × 6 × 6, 6 × 6 × 6"
     assert view.difference_mosaic is None
     assert view.result.difference is None
     view.selection.layer = "3"

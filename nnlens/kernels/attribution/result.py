@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float
 
-from nnlens.scores.meaning import ScoreKind
+from nnlens.kernels.names import method_words, parameter_words, value_words
+from nnlens.scores.meaning import ScoreKind, score_words
+from nnlens.utils.language import _, number
 
 if TYPE_CHECKING:
     from .surrogate import Surrogate
@@ -96,18 +98,35 @@ class Attribution:
 
     def describe(self) -> str:
         """In words: "integrated gradients of class 3 (logit 5.12): 50 forward and 50 backward passes"."""
-        words = f"{self.method.replace('_', ' ')} of class {self.target} ({self.score} {self.value:.3g})"
+        words = _(
+            "{method} of class {target} ({score} {value})",
+            method=method_words(self.method.replace("_", " ")),
+            target=self.target,
+            score=score_words(self.score),
+            value=number(f"{self.value:.3g}"),
+        )
         if self.layer:
-            words += f" at {self.layer}"
+            words += _(" at {layer}", layer=self.layer)
         for name in ("baseline", "fill", "upsample"):
             if name in self.parameters:
-                words += f", {name} {self.parameters[name]}"
+                words += f", {parameter_words(name)} {value_words(self.parameters[name])}"
         if not self.complete:
-            words += f", {self.done:.0%} done".replace("%", " %")
-        cost = f"{self.forwards} forward" + (f" and {self.backwards} backward" if self.backwards else "")
-        words += f": {cost} passes"
+            share = f"{self.done:.0%}".replace("%", " %")
+            words += _(", {share} done", share=share)
+        if self.backwards:
+            words += _(
+                ": {forwards} forward and {backwards} backward passes",
+                forwards=self.forwards,
+                backwards=self.backwards,
+            )
+        else:
+            words += _(": {forwards} forward passes", forwards=self.forwards)
         if self.all_zero:
-            words += "; all zero"
+            words += _("; all zero")
         if self.delta is not None:
-            words += f"; adds up to {float(self.values.sum()):.4g}, expected {self.expected:.4g}"
+            words += _(
+                "; adds up to {sum}, expected {expected}",
+                sum=number(f"{float(self.values.sum()):.4g}"),
+                expected=number(f"{self.expected:.4g}"),
+            )
         return "; ".join([words, *self.notes])

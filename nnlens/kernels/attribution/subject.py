@@ -19,6 +19,7 @@ from nnlens.passes.whole_passes import WholePasses
 from nnlens.recording import ForwardError, OtherPathError, Recording, borrow, draw_alike, draws, record, version_of
 from nnlens.recording.record import unwrapped
 from nnlens.scores.meaning import Output, ScoreKind, check_kind, plain_index
+from nnlens.utils.language import _
 
 from .result import Attribution
 
@@ -206,7 +207,7 @@ class Subject:
                     if out_of_memory(error):
                         raise
                     value, gradient = follow(forward.recorded)
-                    forward.how = f"recorded from the model itself, because {error}"
+                    forward.how = _("recorded from the model itself, because {error}", error=error)
             except RuntimeError as error:
                 raise self._without_gradient(error, f" to {name}") from error
         self.how = forward.how

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from nnlens.kernels.occlusion.occluder import Fill, mask_filling
+from nnlens.utils.language import _
 from nnlens.utils.suggestions import nearest
 
 Segmentation = Literal["quickshift", "slic", "felzenszwalb", "grid"]
@@ -72,7 +73,11 @@ def superpixels(
         )
         parts = len(np.unique(labels))
         if parts * 5 < (count or 50):  # it merges all of a noisy image
-            words = f"SLIC found {parts} of {count or 50} superpixels in this image: they are a grid of rectangles"
+            words = _(
+                "SLIC found {parts} of {count} superpixels in this image: they are a grid of rectangles",
+                parts=parts,
+                count=count or 50,
+            )
             warnings.warn(words, stacklevel=2)
             return superpixels(x, "grid", count)
     elif how == "quickshift":
@@ -126,7 +131,7 @@ def _picture(x: Tensor) -> np.ndarray:
 def _searched(cut: Callable[[float], np.ndarray], count: int, low: float, high: float) -> np.ndarray:
     """The segmentation whose number of parts is nearest to `count`, found by bisection of a parameter."""
     cuts: list[tuple[int, int, np.ndarray]] = []
-    for _ in range(7):
+    for _step in range(7):
         middle = (low * high) ** 0.5
         labels = cut(middle)
         parts = len(np.unique(labels))
@@ -147,5 +152,5 @@ def switched_off(x: Tensor, labels: np.ndarray, fill: Fill | Literal["own mean"]
         sums = torch.zeros((image.shape[0], int(at.max()) + 1), dtype=torch.float64)
         sums.index_add_(1, at, image)
         means = sums / torch.bincount(at)
-        return means[:, at].view(x.shape[1:]).to(x), "each superpixel's own mean colour"
+        return means[:, at].view(x.shape[1:]).to(x), _("each superpixel's own mean colour")
     return mask_filling(x, fill, seed)

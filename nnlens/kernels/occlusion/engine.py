@@ -13,6 +13,7 @@ from nnlens.passes.prepared import Prepared, channels_last
 from nnlens.passes.trust import Level, Reference
 from nnlens.recording import OtherPathError, borrow, draw_alike, draws, record
 from nnlens.scores.meaning import ScoreMeaning
+from nnlens.utils.language import _
 
 from .incremental import Incremental, plan_for
 from .occluder import Occluder
@@ -68,11 +69,17 @@ class Engine:
         """How the positions are computed, in words."""
         if self.level == Level.WINDOWS and self.incremental is not None:
             local = sum(share.local for share in self.incremental.plan)
-            return f"{local} of {len(self.incremental.plan)} operations on windows, the rest whole"
+            count = len(self.incremental.plan)
+            return _("{local} of {count} operations on windows, the rest whole", local=local, count=count)
         if self.level == Level.PREPARED and self.prepared is not None and self.prepared.onnx is not None:
-            return "whole passes on ONNX Runtime"
-        words = ("", "whole passes of the prepared model", "whole passes", "whole passes, one position at a time")
-        return words[self.level] + (", each with the same random numbers" if self.draws else "")
+            return _("whole passes on ONNX Runtime")
+        words = (
+            "",
+            _("whole passes of the prepared model"),
+            _("whole passes"),
+            _("whole passes, one position at a time"),
+        )
+        return words[self.level] + (_(", each with the same random numbers") if self.draws else "")
 
     def __call__(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """The scores (n, classes) with the occluder at (tops[rows], lefts[columns])."""

@@ -25,6 +25,7 @@ from nnlens.passes.prepared import Prepared
 from nnlens.passes.trust import Level
 from nnlens.recording import Recording, borrow, draw_alike, draws, record, version_of
 from nnlens.scores.meaning import Output, ScoreMeaning, plain_index
+from nnlens.utils.language import _
 
 from .engine import Engine
 from .occluder import Fill, Occluder, Shape, occluder, pair
@@ -42,7 +43,7 @@ class _Noted:
             raise TypeError(f"unit must be (layer, channel) or (layer, channel, (row, column)), got {unit!r}")
         self.operation = recording.operation(unit[0])
         self.recording, self.layer, self.channel = recording, self.operation.name, unit[1]
-        maps, _ = as_maps(recording[self.layer], recording, self.operation)
+        maps = as_maps(recording[self.layer], recording, self.operation)[0]
         if not 0 <= self.channel < len(maps):
             raise ValueError(f"unit must be 0…{len(maps) - 1} in layer {self.layer!r}, got {self.channel}")
         self.position: Any = unit[2] if len(unit) == 3 else ...
@@ -50,7 +51,7 @@ class _Noted:
             (row, column), (rows, columns) = unit[2], maps.shape[1:]
             if not (0 <= row < rows and 0 <= column < columns):
                 raise ValueError(f"unit's position must be inside its {rows} × {columns} map, got {self.position}")
-        at = f" at {self.position}" if len(unit) == 3 else ", its largest"
+        at = _(" at {position}", position=self.position) if len(unit) == 3 else _(", its largest")
         self.words = f"{self.layer} · {self.channel}{at}"
         self.clean = float(self.of(recording[self.layer])[0])
 

@@ -11,6 +11,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from nnlens.utils.language import _, number
+
 
 @dataclass(frozen=True, eq=False)
 class Named:
@@ -142,29 +144,30 @@ def filling(x: Float[Tensor, "1 c h w"], fill: Fill, seed: int = 0) -> tuple[Flo
             ) from None
         if not torch.isfinite(values).all():
             raise ValueError("fill must be finite, got a tensor with NaN or infinity")
-        return values, "given values"
+        return values, _("given values")
     if isinstance(fill, str):
         if fill == "mean":
-            return image.mean((1, 2), keepdim=True).expand(image.shape), "mean colour"
+            return image.mean((1, 2), keepdim=True).expand(image.shape), _("mean colour")
         if fill == "blur":
-            return blurred(image, max(1.0, min(image.shape[1:]) / 10)), "blur"
+            return blurred(image, max(1.0, min(image.shape[1:]) / 10)), _("blur")
         if fill == "noise":
             noise = torch.randn(image.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float32).to(
                 image
             )
-            return image.mean((1, 2), keepdim=True) + noise * image.std((1, 2), keepdim=True), f"noise, seed {seed}"
+            noise = image.mean((1, 2), keepdim=True) + noise * image.std((1, 2), keepdim=True)
+            return noise, _("noise, seed {seed}", seed=seed)
         if fill == "grey":
-            return _middle(image), "grey, the middle of the input's range"
+            return _middle(image), _("grey, the middle of the input's range")
         if fill == "background":
-            return _background(image), "the background"
+            return _background(image), _("the background")
         if fill == "surround":
-            return None, "the mean colour around it"
+            return None, _("the mean colour around it")
         raise ValueError(f"fill must be {one_of}, got {fill!r}")
     if isinstance(fill, bool) or not isinstance(fill, (int, float)):
         raise TypeError(f"fill must be {one_of}, got {type(fill).__name__}")
     if not np.isfinite(fill):
         raise ValueError(f"fill must be finite, got {fill}")
-    return torch.full_like(image, fill), f"{fill:g} (input value)"
+    return torch.full_like(image, fill), _("{value} (input value)", value=number(f"{fill:g}"))
 
 
 def named(fill: Fill, words: str) -> Fill:

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Integer
 
-from nnlens.scores.meaning import ScoreKind, ScoreMeaning, plain_index
+from nnlens.scores.meaning import ScoreKind, ScoreMeaning, plain_index, score_words
+from nnlens.utils.language import _, number
 
 from .windows import OperationPlan
 
@@ -116,19 +117,32 @@ class Occlusion:
         """In words: where hiding changes the target's probability (or value) the most."""
         change = np.where(self.computed, self.change(target), np.nan)
         if np.isnan(change).all():
-            return "no position has a finite score yet"
-        noun, unit = self.meaning.noun, f" {self.meaning.unit}" if self.meaning.unit else ""
-        positions = f"{self.computed.sum()} of {change.size} positions"
+            return _("no position has a finite score yet")
+        noun, unit = score_words(self.meaning.noun), f" {self.meaning.unit}" if self.meaning.unit else ""
+        positions = _("{done} of {count} positions", done=self.computed.sum(), count=change.size)
         if broken := int((np.isnan(change) & self.computed).sum()):
-            positions += f", {broken} of them NaN"
+            positions += _(", {broken} of them NaN", broken=broken)
         largest = float(np.nanmax(np.abs(change)))
         if largest < self.floor(target):
-            return f"no position changes the {noun} by more than {largest:.2g}{unit} ({positions})"
+            return _(
+                "no position changes the {noun} by more than {largest} ({positions})",
+                noun=noun,
+                largest=number(f"{largest:.2g}") + unit,
+                positions=positions,
+            )
         row, column = np.unravel_index(np.nanargmin(change), change.shape)
-        by = f"{change[row, column]:+.2f}" if noun == "probability" else f"{change[row, column]:+.3g}{unit}"
-        return (
-            f"hiding {self.size[0]} × {self.size[1]} pixels at ({self.tops[row]}, {self.lefts[column]}) changes the "
-            f"{noun} the most, by {by} ({positions})"
+        is_probability = self.meaning.noun == "probability"
+        by = f"{change[row, column]:+.2f}" if is_probability else f"{change[row, column]:+.3g}"
+        return _(
+            "hiding {height} × {width} pixels at ({row}, {column}) changes the {noun} the most, by {change} "
+            "({positions})",
+            height=self.size[0],
+            width=self.size[1],
+            row=self.tops[row],
+            column=self.lefts[column],
+            noun=noun,
+            change=number(by) + ("" if is_probability else unit),
+            positions=positions,
         )
 
     def floor(self, target: int | None = None, kind: ScoreKind = "probability") -> float:

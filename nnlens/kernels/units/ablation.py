@@ -18,6 +18,7 @@ from nnlens.recording import Recording, borrow, observed, record, substituting
 from nnlens.recording.record import unwrapped
 from nnlens.scores.detection import meaning_of
 from nnlens.scores.meaning import Output, ScoreMeaning
+from nnlens.utils.language import _, number
 
 Replacement = Literal["zero", "mean"] | float
 
@@ -46,9 +47,16 @@ class Ablation:
 
     def describe(self) -> str:
         """In words: "without relu · 3 (replaced with 0) another class is on top in 4 of 1000 inputs"."""
-        replacement = {"zero": "0", "mean": "its mean"}.get(str(self.replacement), str(self.replacement))
-        changed = f"in {int(self.top_class_changed().sum())} of {len(self.clean)} inputs"
-        return f"without {self.layer} · {self.unit} (replaced with {replacement}) another class is on top {changed}"
+        replacement = {"zero": "0", "mean": _("its mean")}.get(str(self.replacement), number(str(self.replacement)))
+        return _(
+            "without {layer} · {unit} (replaced with {replacement}) another class is on top in {changed} of {count} "
+            "inputs",
+            layer=self.layer,
+            unit=self.unit,
+            replacement=replacement,
+            changed=int(self.top_class_changed().sum()),
+            count=len(self.clean),
+        )
 
     def __repr__(self) -> str:
         return f"Ablation({self.describe()})"

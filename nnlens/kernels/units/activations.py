@@ -9,6 +9,7 @@ from jaxtyping import Float, Integer, Shaped
 
 from nnlens.geometry.axes import Grid, as_maps
 from nnlens.recording import Recording
+from nnlens.utils.language import _, number
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -67,11 +68,18 @@ class Activations:
     def describe(self, unit: int) -> str:
         """The unit in words: "unit 12: max 4.1 at (31, 40), 62 % zeros"."""
         if self.dead[unit]:
-            return f"unit {unit}: 0 everywhere on this input"
+            return _("unit {unit}: 0 everywhere on this input", unit=unit)
         row, column = self.peak[unit]
         zeros = self.zeros[unit]
         share = f"{zeros:.0%}" if zeros in (0, 1) or 0.01 <= zeros <= 0.99 else f"{zeros:.1%}"
-        return f"unit {unit}: max {self.maximum[unit]:.3g} at ({row}, {column}), {share.replace('%', ' %')} zeros"
+        return _(
+            "unit {unit}: max {maximum} at ({row}, {column}), {share} zeros",
+            unit=unit,
+            maximum=number(f"{self.maximum[unit]:.3g}"),
+            row=row,
+            column=column,
+            share=number(share.replace("%", " %")),
+        )
 
 
 def activations(recording: Recording, layer: str, *, grid: Grid = None) -> Activations:

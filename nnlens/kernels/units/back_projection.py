@@ -24,6 +24,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from nnlens.geometry.axes import places_of, unit_places
+from nnlens.kernels.names import method_words
 from nnlens.passes.batches import out_of_memory
 from nnlens.passes.partial_pass import PartialPass
 from nnlens.passes.prepared import Prepared
@@ -32,6 +33,7 @@ from nnlens.recording.operations import function_of
 from nnlens.recording.record import unwrapped
 from nnlens.scores.detection import meaning_of
 from nnlens.scores.meaning import Output, plain_index
+from nnlens.utils.language import _, plural
 
 Rule = Literal["gradient", "input × gradient", "deconvnet", "guided backprop"]
 # Zero on one side and rising on the other. A clamp is one if it cuts at 0.
@@ -117,7 +119,7 @@ class BackProjection:
 
     def describe(self) -> str:
         """How much of the rule applied: "deconvnet: 9 of 9 rectifiers, 3 pools by their switches"."""
-        words = f"{self.rule} of {self.objective}"
+        words = _("{rule} of {objective}", rule=method_words(self.rule), objective=self.objective)
         how = rule_words(self.rectifiers, self.pools, self.obstacles)
         if self.rule in ("deconvnet", "guided backprop"):
             words += f": {how}"
@@ -126,11 +128,11 @@ class BackProjection:
 
 def rule_words(rectifiers: tuple[int, int], pools: int, obstacles: tuple[str, ...]) -> str:
     """How much of a rule applied: "9 of 9 rectifiers, 3 pools by their switches"."""
-    words = f"{rectifiers[0]} of {rectifiers[1]} rectifiers"
+    words = _("{applied} of {count} rectifiers", applied=rectifiers[0], count=rectifiers[1])
     if pools:
-        words += f", {pools} pools by their switches" if pools > 1 else ", 1 pool by its switches"
+        words += plural(", {count} pool by its switches", ", {count} pools by their switches", pools)
     if obstacles:
-        words += f"; {', '.join(obstacles)} keep the plain gradient, as they have no such rule"
+        words += _("; {operations} keep the plain gradient, as they have no such rule", operations=", ".join(obstacles))
     return words
 
 
@@ -231,7 +233,8 @@ def back_projection(
                 if out_of_memory(error) or replacements:
                     raise
                 objective, towards, results = follow(forward.recorded)
-                forward.how = "recorded from the model itself, because " + str(error).partition("\n")[0]
+                why = str(error).partition("\n")[0]
+                forward.how = _("recorded from the model itself, because {error}", error=why)
         except RuntimeError as error:
             if out_of_memory(error):
                 raise
@@ -259,7 +262,7 @@ def back_projection(
 def _objective(of: Any, recording: Recording) -> tuple[Tensor | None, str]:
     """Which numbers of a layer's value are meant (None for a class), and the objective in words."""
     if isinstance(of, (int, np.integer)) and not isinstance(of, bool):
-        return None, f"class {of}"
+        return None, _("class {index}", index=of)
     if not isinstance(of, tuple) or len(of) not in (2, 3):
         raise TypeError(f"of must be a class index, (layer, unit) or (layer, unit, position), got {of!r}")
     operation = recording.operation(of[0])
@@ -268,9 +271,9 @@ def _objective(of: Any, recording: Recording) -> tuple[Tensor | None, str]:
     position = of[2] if len(of) == 3 and not whole else None
     own = unit_places(recording, operation, of[1], position, name="of")
     if position is not None:
-        words += f" at ({position[0]}, {position[1]})"
+        words += _(" at ({row}, {column})", row=position[0], column=position[1])
     elif whole:
-        words += ", the whole map"
+        words += _(", the whole map")
     return torch.from_numpy(own.ravel()), words
 
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from nnlens.geometry.axes import places_of, unit_places
 from nnlens.recording import Operation, Recording, Source
 from nnlens.recording.operations import function_of
+from nnlens.utils.language import _, number
 
 # Activation functions that look at more than one number.
 _MIXING = {"softmax", "log_softmax", "softmin", "glu", "gumbel_softmax"}
@@ -76,12 +77,20 @@ class Connections:
 
     def describe(self) -> str:
         """In words: "conv · 2 at (3, 4): 0.71 = +0.52 by relu1 · 3, …, +0.08 by the bias"."""
-        shown = ", ".join(f"{part.value:+.3g} by {part.layer} · {part.unit}" for part in self.inputs[:3])
-        left = sum(part.value for part in self.inputs[3:])
-        more = f", {left:+.3g} by {len(self.inputs) - 3} others" if len(self.inputs) > 3 else ""
-        rest = f", {self.rest:+.3g} {'by the bias' if self.linear else 'not attributed'}"
-        before = " before its activation function" if self.before_activation else ""
-        return f"{self.layer} · {self.unit} at {self.position}: {self.total:.3g}{before} = {shown}{more}{rest}"
+        parts = [
+            _("{value} by {layer} · {unit}", value=number(f"{part.value:+.3g}"), layer=part.layer, unit=part.unit)
+            for part in self.inputs[:3]
+        ]
+        if len(self.inputs) > 3:
+            left = sum(part.value for part in self.inputs[3:])
+            parts.append(_("{value} by {count} others", value=number(f"{left:+.3g}"), count=len(self.inputs) - 3))
+        rest = number(f"{self.rest:+.3g}")
+        parts.append(_("{value} by the bias", value=rest) if self.linear else _("{value} not attributed", value=rest))
+        unit = _("{layer} · {unit} at {position}", layer=self.layer, unit=self.unit, position=self.position)
+        total = number(f"{self.total:.3g}")
+        if self.before_activation:
+            total = _("{total} before its activation function", total=total)
+        return f"{unit}: {total} = {', '.join(parts)}"
 
     def __repr__(self) -> str:
         return f"Connections({self.describe()})"

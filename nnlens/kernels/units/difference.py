@@ -48,7 +48,6 @@ def activation_difference(first: Activations, second: Activations) -> Activation
     width = values.shape[2]
     maps = replace(
         second,
-        label=f"{second.label}, difference",
         values=values,
         minimum=known.min(1),
         maximum=known.max(1),

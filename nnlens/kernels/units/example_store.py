@@ -15,6 +15,7 @@ from torch import nn
 
 from nnlens.recording import Recording, Source
 from nnlens.utils.files import remove_parts, replacing
+from nnlens.utils.language import _
 
 from .example_reader import Reader
 from .layer_examples import LayerExamples
@@ -58,7 +59,7 @@ class Store:
 
     def _give_up(self, error: OSError) -> None:
         self._files = None
-        self.problem = f"the results are not stored on disk: {error}"
+        self.problem = _("the results are not stored on disk: {error}", error=error)
         warnings.warn(self.problem, stacklevel=4)
 
 

@@ -20,6 +20,7 @@ from nnlens.recording import Recording, borrow, record, version_of
 from nnlens.recording.record import unwrapped
 from nnlens.scores.detection import meaning_of
 from nnlens.scores.meaning import Output
+from nnlens.utils.language import _, number
 
 from .back_projection import rectified, rule_replacements
 from .image_parameters import Ascent, Fourier, Yosinski
@@ -65,10 +66,13 @@ class Synthesis:
 
     def describe(self) -> str:
         """In words: "the most of layer2.0 · 3, fourier, seed 0, step 128 of 128: 4.1"."""
-        which = "least" if self.negative else "most"
-        values = ", ".join(f"{value:.3g}" for value in self.values)
-        how = f"{self.recipe}, seed {self.seed}, step {self.step} of {self.steps}"
-        return f"the {which} of {self.objective}, {how}: {values}"
+        if self.negative:
+            words = _("the least of {objective}", objective=self.objective)
+        else:
+            words = _("the most of {objective}", objective=self.objective)
+        values = ", ".join(number(f"{value:.3g}") for value in self.values)
+        how = _("seed {seed}, step {step} of {steps}", seed=self.seed, step=self.step, steps=self.steps)
+        return f"{words}, {self.recipe}, {how}: {values}"
 
 
 def synthesis(model: nn.Module, x: Float[Tensor, "1 ..."], of: Any, **options: Any) -> Synthesis:
@@ -135,9 +139,9 @@ def synthesis_steps(
     """
     if recipe not in get_args(Recipe):
         raise ValueError(f"recipe must be one of {', '.join(get_args(Recipe))}, got {recipe!r}")
-    for name, number in (("count", count), ("steps", steps), ("every", every)):
-        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-            raise ValueError(f"{name} must be a whole number of at least 1, got {number!r}")
+    for name, value in (("count", count), ("steps", steps), ("every", every)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")
     if isinstance(seed, bool) or not isinstance(seed, int):
         raise TypeError(f"seed must be a whole number, got {seed!r}")
     if x.ndim not in (3, 4) or x.shape[0] != 1:
@@ -156,7 +160,7 @@ def synthesis_steps(
     opened = PartialPass(model, recording, layers, replacements=passing, prepared=prepared, to_end=goal.to_end)
     measured = PartialPass(model, recording, goal.measured, prepared=prepared, to_end=goal.to_end)
     generator = torch.Generator().manual_seed(seed)
-    middle, spread = (_per_channel(number, x, name) for number, name in ((mean, "mean"), (std, "std")))
+    middle, spread = (_per_channel(level, x, name) for level, name in ((mean, "mean"), (std, "std")))
     if not torch.isfinite(middle).all() or not torch.isfinite(spread).all() or not spread.all():
         raise ValueError(f"mean and std must be finite, and std not 0, got {mean!r} and {std!r}")
     version = version_of(model)
@@ -182,7 +186,7 @@ def synthesis_steps(
         if version_of(model) != version:
             raise ValueError("the model's weights have changed during the synthesis: start again")
         with borrow(model):
-            for _ in range(now):
+            for _now in range(now):
                 pixels = ascent.pixels()
                 slope = climb(forward, pixels)
                 shut = ~slope.flatten(1).any(1)
@@ -207,8 +211,8 @@ def synthesis_steps(
         )
 
 
-def _per_channel(number: float | Sequence[float], x: Tensor, name: str) -> Tensor:
-    values = torch.as_tensor(number, dtype=torch.float32, device=x.device).reshape(-1)
+def _per_channel(level: float | Sequence[float], x: Tensor, name: str) -> Tensor:
+    values = torch.as_tensor(level, dtype=torch.float32, device=x.device).reshape(-1)
     if len(values) not in (1, x.shape[1]):
         raise ValueError(f"{name} must be a number, or one for each of {x.shape[1]} channels, got {len(values)}")
     return values.view(1, -1, *[1] * (x.ndim - 2))
@@ -226,12 +230,12 @@ class _Goal:
         self.function: Callable[[Tensor], Tensor] | None = None
         self.of = of
         if callable(of):
-            self.function, self.words = of, getattr(of, "__name__", "a function of the output")
+            self.function, self.words = of, getattr(of, "__name__", _("a function of the output"))
         elif isinstance(of, (int, np.integer)) and not isinstance(of, bool):
             classes = self.meaning.read(recording.output, 1).shape[1]
             if not 0 <= of < classes:
                 raise ValueError(f"of must be a class index 0…{classes - 1}, got {of}")
-            self.words = f"class {of}"
+            self.words = _("class {index}", index=of)
         elif isinstance(of, tuple) and len(of) in (2, 3):
             self._of_layer(of, recording)
         else:
@@ -247,7 +251,8 @@ class _Goal:
         # A rectifier, and what it is given: that has a slope where the rectifier is off.
         self.layers, self.measured = list(dict.fromkeys([followed.name, operation.name])), [operation.name]
         if callable(of[1]):
-            self.function, self.words = of[1], f"{operation.name} by {getattr(of[1], '__name__', 'a function')}"
+            function = getattr(of[1], "__name__", _("a function"))
+            self.function, self.words = of[1], _("{layer} by {function}", layer=operation.name, function=function)
             self.layers = self.measured
             return
         if np.ndim(of[1]) == 1:
@@ -260,14 +265,14 @@ class _Goal:
             if not torch.isfinite(direction).all() or not direction.any():
                 raise ValueError("of must have a direction that is finite and not 0 everywhere")
             self.own = torch.from_numpy(maps.reshape(len(maps), -1))
-            self.direction, self.words = direction, f"a direction in {operation.name}"
+            self.direction, self.words = direction, _("a direction in {layer}", layer=operation.name)
             self.layers = self.measured
             return
         position = of[2] if len(of) == 3 else None
         self.own = torch.from_numpy(unit_places(recording, operation, of[1], position, name="of").ravel())
         self.words = f"{operation.name} · {of[1]}"
         if position is not None:
-            self.words += f" at ({position[0]}, {position[1]})"
+            self.words += _(" at ({row}, {column})", row=position[0], column=position[1])
 
     def towards(self, stored: dict[str, Tensor], argument: Any, *, shut: bool = False) -> Tensor:
         """The objective (n,); where it is `shut`, that of the place that is nearest to being active."""

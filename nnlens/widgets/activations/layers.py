@@ -12,6 +12,7 @@ from nnlens.inputs.labels import short
 from nnlens.kernels import Activations
 from nnlens.render import Panel, layer_entries, mosaic_texture, payloads, smaller_unit_map, unit_texture
 from nnlens.render.picture import color_map, mosaic_image
+from nnlens.utils.language import _
 from nnlens.widgets.base.options import one_of
 from nnlens.widgets.base.part import Part
 from nnlens.widgets.base.traits import synced
@@ -64,15 +65,22 @@ class LayersPart(Part):
     def describe(self) -> str:
         layer = self.activations
         name = self.sample.class_of(self.selection.layer, self.selection.unit)
-        words = f" (the class {short(name)})" if name else ""
-        return (
-            f"Layer {layer.layer} ({layer.label}), {len(layer)} units, {layer.sparsity:.0%} zeros; "
-            f"{layer.describe(self.selection.unit)}{words}."
+        words, zeros = layer.describe(self.selection.unit), f"{layer.sparsity:.0%}".rstrip("%")
+        if name:
+            words = _("{unit} (the class {name})", unit=words, name=short(name))
+        return _(
+            "Layer {layer} ({label}), {count} units, {share}% zeros; {unit}.",
+            layer=layer.layer,
+            label=layer.label,
+            count=len(layer),
+            share=zeros,
+            unit=words,
         )
 
     def panels(self) -> list[Panel]:
         layer = self.activations
-        title = f"{layer.layer} · {len(layer)} units · {layer.sparsity:.0%} zeros"
+        zeros = f"{layer.sparsity:.0%}".rstrip("%")
+        title = _("{layer} · {count} units · {share}% zeros", layer=layer.layer, count=len(layer), share=zeros)
         return [Panel(title=title, image=mosaic_image(layer)), self.unit_panel()]
 
     def unit_panel(self) -> Panel:
@@ -94,11 +102,18 @@ class LayersPart(Part):
             names = list(dict.fromkeys(map(recording.resolve, self._layers_to_keep)))
         stored = within_budget(self._layer_states(names), budget)
         if self._layers_to_keep is not None and (missing := sum(name not in stored for name in names)):
-            self.view.note = f"{missing} of the {len(names)} layers asked for did not fit into this page"
+            self.view.note = _(
+                "{missing} of the {count} layers asked for did not fit into this page",
+                missing=missing,
+                count=len(names),
+            )
         return [Response(("layer",), stored)]
 
     def smaller(self, name: str, value: Any) -> Any:
         return smaller_unit_map(value) if name == "unit_map" else None
+
+    def contents(self, name: str) -> str:
+        return _("the selected unit's map")
 
     def _layer_states(self, names: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
         """What a page shows of the selected layer, and then of each of `names`."""

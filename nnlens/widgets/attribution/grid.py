@@ -8,6 +8,7 @@ from typing import Any
 
 from nnlens.kernels import METHODS, Attribution, Evidence
 from nnlens.kernels.attribution.evidence.evidence import Check
+from nnlens.kernels.names import method_words
 from nnlens.render import (
     Panel,
     agreement_payload,
@@ -20,6 +21,7 @@ from nnlens.render import (
 )
 from nnlens.session.attribution_jobs import Settings
 from nnlens.session.sample import Sample
+from nnlens.utils.language import _
 from nnlens.widgets.base.part import Part
 
 from .result import Attributions, Row
@@ -94,7 +96,7 @@ class GridPart(Part):
     def compute(self, row: int, method: str) -> None:
         """The whole map, now."""
         try:
-            for _ in self.session.attributions.map_steps(*self.row(row), method, self.settings):
+            for _map in self.session.attributions.map_steps(*self.row(row), method, self.settings):
                 pass
         except Exception as error:
             self.fail(row, method, error)
@@ -108,7 +110,7 @@ class GridPart(Part):
         for row, method in self.cells():
             self.compute(row, method)
             if self.map(row, method) is not None:
-                for _ in self.evidence_steps(row, method):
+                for _evidence in self.evidence_steps(row, method):
                     pass
         self.superpixels.compute()
         with self.showing:
@@ -216,21 +218,27 @@ class GridPart(Part):
         halves = {row: smaller_texture(map_) for row, map_ in value.items()}
         return {row: halves[row] or map_ for row, map_ in value.items()} if any(halves.values()) else None
 
+    def contents(self, name: str) -> str:
+        return _("the maps of {method}", method=method_words(METHODS[name.removeprefix("map_")].title))
+
     def panels(self) -> list[Panel]:
         panels = []
         for number, row in enumerate(self.rows()):
             for method in self.panel_methods:
                 attribution = self.map(number, method)
-                title = f"{METHODS[method].title} of {row.label}".replace("×", "x")  # which the font lacks
+                title = _("{method} of {label}", method=method_words(METHODS[method].title), label=row.label)
+                title = title.replace("×", "x")  # which the font lacks
                 if attribution is None:
                     panels.append(
-                        Panel(title=f"{title}: no map", image=row.sample.input.shown.convert("L").convert("RGB"))
+                        Panel(
+                            title=_("{title}: no map", title=title),
+                            image=row.sample.input.shown.convert("L").convert("RGB"),
+                        )
                     )
                     continue
                 picture, limits = attribution_over(row.sample.input.shown, attribution)
-                panels.append(
-                    Panel(title=f"{title}{' (all zero)' if attribution.all_zero else ''}", image=picture, legend=limits)
-                )
+                title = _("{title} (all zero)", title=title) if attribution.all_zero else title
+                panels.append(Panel(title=title, image=picture, legend=limits))
         return panels
 
     @property
@@ -244,5 +252,5 @@ class GridPart(Part):
         for method in self.traits.methods:
             known = self.evidence(0, method)
             if known is not None and known.findings():
-                words.append(f"{METHODS[method].title}: {known.findings()[0].words}")
+                words.append(f"{method_words(METHODS[method].title)}: {known.findings()[0].words}")
         return " ".join(words)

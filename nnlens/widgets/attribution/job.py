@@ -8,8 +8,10 @@ from collections.abc import Generator, Mapping
 from typing import Any
 
 from nnlens.kernels import CHECKS, METHODS
-from nnlens.kernels.attribution.evidence.evidence import ORDERS, STEPS
+from nnlens.kernels.attribution.evidence.evidence import ORDERS, STEPS, check_words
+from nnlens.kernels.names import method_words
 from nnlens.session.sample import Sample
+from nnlens.utils.language import _
 from nnlens.widgets.base.part import Part
 
 from .grid import GridPart
@@ -104,7 +106,7 @@ class JobPart(Part):
     def _go_on(self) -> None:
         if not self.view.is_static:
             generation = self._grid.generation
-            self.view.submit("map", lambda: self.view.reported("attribution", self._steps(generation)))
+            self.view.submit("map", lambda: self.view.reported(_("attribution"), self._steps(generation)))
 
     def stop(self) -> None:
         """Stop what is being computed; the results so far are kept, and changing `resume` continues."""
@@ -130,7 +132,7 @@ class JobPart(Part):
 
     def _steps(self, generation: int) -> Generator[None, None, None]:
         """The work, until something else is wanted or the weights have changed."""
-        for _ in self._work(generation):
+        for _step in self._work(generation):
             # An update starts everything again.
             if generation != self._grid.generation or self._grid.view.update():
                 return
@@ -148,7 +150,7 @@ class JobPart(Part):
         evidence_total = sum(checks.values()) + self._shared_cost()
         progress = Progress(grid, generation, sum(missing.values()) + evidence_total)
         for (row, method), cost in missing.items():
-            title = METHODS[method].title
+            title = method_words(METHODS[method].title)
             progress.show(title, row, force=True)
             yield
             try:
@@ -164,13 +166,15 @@ class JobPart(Part):
         while grid.asked:
             method, row, check = grid.asked[0]
             progress.restart(0.0)  # what was asked for goes first, and counts for itself
-            progress.show(f"{check} of {METHODS[method].title}", row, force=True)
+            title = method_words(METHODS[method].title)
+            progress.show(_("{check} of {method}", check=check_words(check), method=title), row, force=True)
             yield from self._examine(row, method, generation, checks=(check,), max_passes=None)
             grid.asked = grid.asked[1:]
         progress.restart(evidence_total)
         for row, method in cells:
             if grid.map(row, method) is not None:
-                progress.show(f"evidence of {METHODS[method].title}", row, force=True)
+                title = method_words(METHODS[method].title)
+                progress.show(_("evidence of {method}", method=title), row, force=True)
                 yield from self._examine(row, method, generation)
             progress.spent += checks[row, method]
         grid.traits.progress = None
@@ -178,7 +182,7 @@ class JobPart(Part):
     def _examine(self, row: int, method: str, generation: int, **options: Any) -> Generator[None, None, None]:
         """The checks of a map, shown as they come in."""
         shown = time.monotonic()
-        for _ in self._grid.evidence_steps(row, method, **options):
+        for _evidence in self._grid.evidence_steps(row, method, **options):
             if time.monotonic() - shown > PUBLISH_EVERY:
                 self._grid.show_evidence(row, method, generation)
                 shown = time.monotonic()

@@ -10,6 +10,7 @@ import traitlets as t
 from nnlens.kernels import CHECKS, METHODS
 from nnlens.kernels.attribution.evidence.evidence import Check
 from nnlens.kernels.attribution.methods.class_maps import map_layers
+from nnlens.kernels.names import method_words
 from nnlens.scores.meaning import check_kind
 from nnlens.session.attribution_jobs import Settings, default_segmentation
 from nnlens.session.sample import Sample
@@ -96,7 +97,7 @@ class SettingsPart(Part):
         self.traits.known_methods = [
             {
                 "name": method.name,
-                "title": method.title,
+                "title": method_words(method.title),
                 "passes": jobs.cost(sample, method.name, self.settings),
                 "gradient": method.gradient,
             }

@@ -14,6 +14,7 @@ from nnlens.export.saving import save
 from nnlens.inputs.labels import short
 from nnlens.render import Panel, draw
 from nnlens.session.selection import Selection
+from nnlens.utils.language import _
 
 from .fitting import fitted
 from .part import Part
@@ -81,10 +82,10 @@ class SavedView(anywidget.AnyWidget, ViewTraits):
         """The view in words: the text alternative of its picture."""
         sample = self._selection.sample
         if sample.meaning is None:
-            words = f"The model's output is not read as scores: {sample.problem}"
+            words = _("The model's output is not read as scores: {problem}", problem=sample.problem)
         else:
             best = ", ".join(f"{short(sample.names[index])} {sample.words_of(index)}" for index in sample.top(3))
-            words = f"The model says {best}."
+            words = _("The model says {classes}.", classes=best)
         return " ".join(filter(None, [f"nnlens: {sample.input.name}. {words}", *(p.describe() for p in self._parts)]))
 
     def title(self) -> str:
@@ -102,8 +103,7 @@ class SavedView(anywidget.AnyWidget, ViewTraits):
         state = {name: AT_REST.get(name, getattr(self, name)) for name in names}
         for part in self._parts:
             state |= part.page_state(state)
-        words = {name: str(trait.help) for name, trait in self.traits().items()}
-        return fitted(state, room, self._parts, words)
+        return fitted(state, room, self._parts)
 
     def complete(self) -> None:
         """Compute now what a saved page or picture needs."""

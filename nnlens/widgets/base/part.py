@@ -133,6 +133,10 @@ class Part:
         """A smaller version of a trait's value, for a page that has no room for it; None if there is none."""
         return None
 
+    def contents(self, name: str) -> str:
+        """What a trait that `smaller` reduces holds, in words."""
+        return name
+
     def close(self) -> None:
         """Stop observing what lies outside the view."""
 

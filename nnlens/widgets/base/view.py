@@ -18,7 +18,7 @@ from nnlens.session.mode import is_static
 from nnlens.session.selection import Selection
 from nnlens.session.session import Session
 from nnlens.session.worker import Job, Steps
-from nnlens.utils.language import LANGUAGES, browser_texts, chosen_language
+from nnlens.utils.language import LANGUAGES, _, browser_texts, chosen_language
 
 from .options import ViewOptions, chosen_panes, known_options, selection_choices
 from .pages import OUTSIDE, SavedView
@@ -176,7 +176,7 @@ class View(SavedView):
             self.update(full=True)
             yield
 
-        self.submit("image", lambda: self.reported("looking at the model again", steps()))
+        self.submit("image", lambda: self.reported(_("looking at the model again"), steps()))
 
     def _speak(self, change: Any) -> None:
         """The page around the view has a language: the browser's texts follow it."""
@@ -320,7 +320,7 @@ class View(SavedView):
                 self.restore = None
             yield
 
-        self.submit("image", lambda: self.reported("restoring", steps()))
+        self.submit("image", lambda: self.reported(_("restoring"), steps()))
 
     # Errors and work.
 
@@ -351,7 +351,7 @@ class View(SavedView):
     def _take_upload(self, change: Any) -> None:
         if not change["new"]:
             return
-        data, name = bytes(change["new"]["data"]), str(change["new"].get("name") or "upload")
+        data, name = bytes(change["new"]["data"]), str(change["new"].get("name") or _("upload"))
         drawn = bool(change["new"].get("drawn"))
 
         def steps() -> Generator[None, None, None]:
@@ -364,7 +364,7 @@ class View(SavedView):
                 self.upload = None  # its bytes need not stay in the state
             yield
 
-        self.submit("image", lambda: self.reported("reading the image", steps()))
+        self.submit("image", lambda: self.reported(_("reading the image"), steps()))
 
     def close(self) -> None:
         """Detach the view from the selection and remove it from the kernel."""

@@ -19,6 +19,7 @@ from nnlens.render import (
     smaller_texture,
     unit_payloads,
 )
+from nnlens.utils.language import _
 from nnlens.widgets.base.options import one_of
 from nnlens.widgets.base.traits import SelectionTraits, payload, synced
 
@@ -145,12 +146,15 @@ class BackProjectionPart(UnitPart):
             **about,
             **signed_texture(maps[unit][None]),
             "value": projection.value,
-            "words": f"{projection.describe()}, at {at} · {unit}",
+            "words": _("{words}, at {layer} · {unit}", words=projection.describe(), layer=at, unit=unit),
             "leaning": [(int(index), float(contributions[index])) for index in strongest],
         }
 
     def smaller(self, name: str, value: Any) -> Any:
         return smaller_texture(value) if name == "back_projection" else None
+
+    def contents(self, name: str) -> str:
+        return _("the pixels, or the selected layer")
 
     def describe(self) -> str:
         return f"{self.result.describe()}." if self.is_whole_view else ""

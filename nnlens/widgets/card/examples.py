@@ -14,6 +14,7 @@ from PIL import Image
 from nnlens.export.bundle import Response, within_budget
 from nnlens.kernels import Example, back_projection
 from nnlens.render import Panel, colours_of, encoded, payloads, unit_payloads
+from nnlens.utils.language import _
 from nnlens.widgets.base.traits import payload, synced
 
 from .card import CardPart, UnitPart
@@ -83,7 +84,7 @@ class ExamplesPart(UnitPart):
             self.traits.example_request = -1
             yield
 
-        self.view.submit("image", lambda: self.view.reported("reading the image", steps()))
+        self.view.submit("image", lambda: self.view.reported(_("reading the image"), steps()))
 
     def show(self) -> None:
         search = self.session.search
@@ -158,7 +159,8 @@ class ExamplesPart(UnitPart):
         shown = self.traits.examples
         if not shown or not shown.get("items") or not self.is_whole_view:
             return []
-        return [Panel(title=f"{self.traits.kind} images", image=contact_sheet(shown["items"]))]
+        titles = {"top": _("top images"), "median": _("median images"), "bottom": _("bottom images")}
+        return [Panel(title=titles[self.traits.kind], image=contact_sheet(shown["items"]))]
 
     def bake(self, budget: int, *, whole: bool) -> list[Response]:
         """What a page without a kernel shows of each kind."""

@@ -12,6 +12,7 @@ from nnlens.export.bundle import Response, within_budget
 from nnlens.kernels import ActivationDifference, Occlusion, activation_difference
 from nnlens.render import layer_entries, mosaic_texture, occlusion_difference_texture, unit_texture
 from nnlens.session.selection import Selection
+from nnlens.utils.language import _
 from nnlens.widgets.activations.layers import spread
 from nnlens.widgets.base.part import Owner, Part
 from nnlens.widgets.occlusion.experiment import ExperimentPart
@@ -115,9 +116,10 @@ class DifferencePart(Part):
         made: dict[str, Any] = {"limits": [-largest, largest] if low < 0 else [0.0, high or 1.0]}
         try:
             difference = self.difference()
-        except ValueError as error:
-            empty = {"difference_mosaic": None, "difference_order": b"", "difference_problem": str(error)}
-            return made | empty
+        except ValueError:
+            shapes = [" × ".join(map(str, side.values.shape)) for side in sides]
+            problem = _("the maps of the two sides are of different shapes: {shapes}", shapes=", ".join(shapes))
+            return made | {"difference_mosaic": None, "difference_order": b"", "difference_problem": problem}
         order = difference.order.astype(np.int32).tobytes()
         texture = mosaic_texture(difference.maps)
         return made | {"difference_mosaic": texture, "difference_order": order, "difference_problem": ""}

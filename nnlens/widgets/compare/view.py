@@ -9,6 +9,7 @@ import numpy as np
 
 from nnlens.recording import version_of
 from nnlens.session.session import Session
+from nnlens.utils.language import _
 from nnlens.widgets.activations.layers import LayersPart, LayersTraits
 from nnlens.widgets.activations.view import ActivationsWidget
 from nnlens.widgets.base.options import CompareOptions
@@ -44,7 +45,7 @@ class CompareWidget(View, ExperimentTraits, LiveTraits, LayersTraits, CompareTra
         titles = ("", "")
         if second is not self.session:
             kinds = [type(session.model).__name__ for session in (self.session, second)]
-            titles = (kinds[0], kinds[1]) if kinds[0] != kinds[1] else ("first model", "second model")
+            titles = (kinds[0], kinds[1]) if kinds[0] != kinds[1] else (_("first model"), _("second model"))
         return {**options, SECOND_SIDE: (second, selection, titles)}
 
     def shown_classes(self) -> list[int]:
@@ -100,5 +101,5 @@ class CompareWidget(View, ExperimentTraits, LiveTraits, LayersTraits, CompareTra
     def describe(self) -> str:
         """The view in words."""
         second = self.part(DifferencePart).second.selection
-        words = f"{second.image}: {second.label} {second.sample.words_of(second.target)}"
-        return f"{super().describe()} Compared with {words}."
+        other = f"{second.image}: {second.label} {second.sample.words_of(second.target)}"
+        return " ".join([super().describe(), _("Compared with {other}.", other=other)])

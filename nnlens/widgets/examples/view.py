@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from nnlens.kernels import DatasetExamples
 from nnlens.render import Panel
 from nnlens.session.mode import is_static
+from nnlens.utils.language import _
 from nnlens.widgets.activations.layers import LayersPart, LayersTraits
 from nnlens.widgets.base.options import ExamplesOptions
 from nnlens.widgets.base.part import Part
@@ -41,5 +42,6 @@ class ExamplesWidget(View, LayersTraits, CardTraits, ExamplesTraits):
 
     def panels(self) -> list[Panel]:
         """The examples alone."""
-        title = f"{self.selection.layer} · {self.selection.unit}: {self.kind} examples"
+        kinds = {"top": _("top examples"), "median": _("median examples"), "bottom": _("bottom examples")}
+        title = f"{self.selection.layer} · {self.selection.unit}: {kinds[self.kind]}"
         return [Panel(title=title, image=contact_sheet((self.examples or {}).get("items", [])))]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from nnlens.kernels import Activations, Occlusion
 from nnlens.render import html_of
+from nnlens.utils.language import number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +42,6 @@ class Exploration:
         return "\n  ".join([*lines, repr(self.activations), repr(self.occlusion)])
 
     def _repr_html_(self) -> str:
-        heading = html.escape(f"{self.image}: {self.label} {self.probability:.4g}")
+        heading = html.escape(f"{self.image}: {self.label} {number(f'{self.probability:.4g}')}")
         parts = map(html_of, (self.occlusion, self.activations))
         return f"<div><b>{heading}</b>{''.join(parts)}</div>"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -15,7 +16,9 @@ from nnlens.kernels import Occlusion, occlusion_steps
 from nnlens.recording import version_of
 from nnlens.render import Panel, occlusion_texture, payloads, smaller_occlusion_map
 from nnlens.render.picture import heat_over
+from nnlens.scores.meaning import score_words
 from nnlens.session.sample import Sample
+from nnlens.utils.language import _
 from nnlens.widgets.base.options import one_of
 from nnlens.widgets.base.part import Part
 from nnlens.widgets.base.traits import counter, payload, synced
@@ -93,7 +96,7 @@ class ExperimentPart(Part):
         self.view.wait()
         sample, key = self.sample, self.key
         if not self._is_complete(sample, key) and not (self._stopped and self._known(sample, key) is not None):
-            for _ in self._grow(sample, key):
+            for _map in self._grow(sample, key):
                 pass
         known = self._known(sample, key)
         assert known is not None
@@ -108,8 +111,7 @@ class ExperimentPart(Part):
         """Compute what is missing of the map."""
         self.view.wait()  # one at a time: the worker may be computing the same map
         while not self._is_complete(self.sample, self.key):
-            for _ in self._grow(self.sample, self.key):
-                pass
+            deque(self._grow(self.sample, self.key), maxlen=0)
         self._show()
 
     def lowest(self) -> payloads.Position | None:
@@ -195,7 +197,7 @@ class ExperimentPart(Part):
             self.view.cancel_job("map")
             self.view.busy = ""
             return
-        self.view.submit("map", lambda: self.view.reported("occlusion map", self._steps(sample, key)))
+        self.view.submit("map", lambda: self.view.reported(_("occlusion map"), self._steps(sample, key)))
 
     def _steps(self, sample: Sample, key: Key) -> Generator[float | None, None, None]:
         shown = stepped = 0.0
@@ -235,7 +237,8 @@ class ExperimentPart(Part):
         result = self._known(self.sample, self.key)
         if result is None:
             return ""
-        return f"Of {self.selection.label}: {result.describe(self.selection.target)}."
+        words = result.describe(self.selection.target)
+        return _("Of {label}: {words}.", label=self.selection.label, words=words)
 
     def panels(self) -> list[Panel]:
         result, score = self._known(self.sample, self.key), self.traits.score
@@ -245,11 +248,14 @@ class ExperimentPart(Part):
         largest = float(np.max(np.abs(change), where=np.isfinite(change), initial=0))
         largest = max(largest, result.floor(self.selection.target, score)) or 1.0
         picture = heat_over(self.sample.input.shown, result, change, largest)
-        title = f"change of {score} where {self.traits.size} px are hidden"
+        title = _("change of {score} where {size} px are hidden", score=score_words(score), size=self.traits.size)
         return [Panel(title=title, image=picture, legend=(-largest, largest))]
 
     def smaller(self, name: str, value: Any) -> Any:
         return smaller_occlusion_map(value) if name == "occlusion_map" and value is not None else None
+
+    def contents(self, name: str) -> str:
+        return _("the occlusion map, as far as it is computed")
 
     def bake(self, budget: int, *, whole: bool) -> list[Response]:
         sample, step, now = self.sample, self.traits.sizes[2], self.key
@@ -261,7 +267,7 @@ class ExperimentPart(Part):
             self.view.wait()  # one at a time: the worker may be computing the same map
             for key in keys:
                 while not self._is_complete(sample, key):
-                    for _ in self._grow(sample, key):
+                    for _map in self._grow(sample, key):
                         pass
             self._show()
         maps = sample.cache.of_kind("occlusion map")

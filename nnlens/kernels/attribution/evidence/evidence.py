@@ -12,6 +12,7 @@ from nnlens.kernels.attribution.registry import method_named
 from nnlens.kernels.attribution.result import Attribution
 from nnlens.kernels.attribution.subject import Subject
 from nnlens.scores.meaning import ScoreKind
+from nnlens.utils.language import _, number
 from nnlens.utils.suggestions import nearest
 
 from . import thresholds
@@ -69,7 +70,7 @@ class Evidence:
 
     def describe(self) -> str:
         """All findings as text, one in each line."""
-        return "\n".join(f"{finding.verdict:9} {finding.words}" for finding in self.findings())
+        return "\n".join(f"{verdict_words(finding.verdict):9} {finding.words}" for finding in self.findings())
 
     def __repr__(self) -> str:
         return f"Evidence({self.attribution.method})\n{self.describe()}"
@@ -99,33 +100,48 @@ class Evidence:
     def _of_itself(self) -> Iterator[Finding]:
         result = self.attribution
         if result.all_zero:
-            yield Finding("map", "bad", "The map is all zero: it says nothing about this image.")
+            yield Finding("map", "bad", _("The map is all zero: it says nothing about this image."))
             return
         if not method_named(result.method).class_specific:
-            yield Finding("map", "doubtful", "The map is the same for every class: it cannot say why this one.")
+            words = _("The map is the same for every class: it cannot say why this one.")
+            yield Finding("map", "doubtful", words)
         if result.delta is not None and result.expected is not None:
             share = abs(result.delta) / max(abs(result.expected), 1e-12)
-            words = f"The values add up to {result.expected + result.delta:.3g}; {result.expected:.3g} is expected"
+            words = _(
+                "The values add up to {sum}; {expected} is expected",
+                sum=number(f"{result.expected + result.delta:.3g}"),
+                expected=number(f"{result.expected:.3g}"),
+            )
             if share <= thresholds.COMPLETE:
-                yield Finding("completeness", "good", f"{words}: complete.")
+                yield Finding("completeness", "good", _("{finding}: complete.", finding=words))
             else:
                 verdict: Verdict = "doubtful" if share <= thresholds.NEARLY_COMPLETE else "bad"
-                much = "more" if share < thresholds.FAR_FROM_COMPLETE else "far more"
-                yield Finding("completeness", verdict, f"{words}: they do not add up, so use {much} steps.")
+                advice = (
+                    _("{finding}: they do not add up, so use more steps.", finding=words)
+                    if share < thresholds.FAR_FROM_COMPLETE
+                    else _("{finding}: they do not add up, so use far more steps.", finding=words)
+                )
+                yield Finding("completeness", verdict, advice)
         if result.surrogate is not None and not np.isnan(result.surrogate.r2):
             r2 = result.surrogate.r2
-            words = f"The effect of switching superpixels is {r2:.0%} linear (R²)".replace("%", " %")
+            share_words = f"{r2:.0%}".replace("%", " %")
+            words = _("The effect of switching superpixels is {share} linear (R²)", share=share_words)
             if r2 >= thresholds.LINEAR:
-                yield Finding("linearity", "good", f"{words}: the coefficients sum it up well.")
+                yield Finding("linearity", "good", _("{finding}: the coefficients sum it up well.", finding=words))
             elif r2 >= thresholds.PARTLY_LINEAR:
-                yield Finding("linearity", "doubtful", f"{words}: they partly interact, which no coefficient shows.")
+                words = _("{finding}: they partly interact, which no coefficient shows.", finding=words)
+                yield Finding("linearity", "doubtful", words)
             else:
-                yield Finding("linearity", "bad", f"{words}: the coefficients explain little of what the network does.")
+                words = _("{finding}: the coefficients explain little of what the network does.", finding=words)
+                yield Finding("linearity", "bad", words)
         if self.edges >= thresholds.LIKE_EDGES:
             yield Finding(
                 "edges",
                 "doubtful",
-                f"It looks like the image's edges (rank correlation {self.edges:.2f}), which need no network.",
+                _(
+                    "It looks like the image's edges (rank correlation {correlation}), which need no network.",
+                    correlation=number(f"{self.edges:.2f}"),
+                ),
             )
 
     def _of_the_curves(self) -> Iterator[Finding]:
@@ -134,54 +150,74 @@ class Evidence:
         result, beats = self.faithfulness, self.faithfulness.beats_chance()
         own, orders = result.own, len(result.baselines.random)
         ranges = ["{:.2g}…{:.2g}".format(*result.spread(kind)) for kind in ("deletion", "insertion")]
-        numbers = (
-            f"deletion {own.deletion_area:.2g} against {ranges[0]} of random orders, "
-            f"insertion {own.insertion_area:.2g} against {ranges[1]}"
+        numbers = _(
+            "deletion {deletion} against {random_deletion} of random orders, "
+            "insertion {insertion} against {random_insertion}",
+            deletion=number(f"{own.deletion_area:.2g}"),
+            random_deletion=number(ranges[0]),
+            insertion=number(f"{own.insertion_area:.2g}"),
+            random_insertion=number(ranges[1]),
         )
         if result.moves < thresholds.SCORE_MOVES:
-            yield Finding("faithfulness", "plain", "The score hardly moves, whatever is deleted.")
+            yield Finding("faithfulness", "plain", _("The score hardly moves, whatever is deleted."))
             return
         if not any(beats):
-            yield Finding(
-                "faithfulness", "bad", f"The score follows it no better than {orders} random orders ({numbers})."
+            words = _(
+                "The score follows it no better than {orders} random orders ({numbers}).",
+                orders=orders,
+                numbers=numbers,
             )
+            yield Finding("faithfulness", "bad", words)
             return
         if max(result.margin("edges")) <= 0:
-            yield Finding("faithfulness", "bad", f"The score follows it no better than the image's edges ({numbers}).")
+            words = _("The score follows it no better than the image's edges ({numbers}).", numbers=numbers)
+            yield Finding("faithfulness", "bad", words)
             return
         if all(beats) and min(result.margin("edges")) > 0:
-            yield Finding("faithfulness", "good", f"The score follows it: {numbers}; better than the edges, too.")
+            words = _("The score follows it: {numbers}; better than the edges, too.", numbers=numbers)
+            yield Finding("faithfulness", "good", words)
             return
-        half = "insertion" if beats[0] else "deletion"
-        why = f"not for {half}" if not all(beats) else "the edges do equally well in one of them"
-        yield Finding("faithfulness", "doubtful", f"The score follows it in part: {numbers}; {why}.")
+        if all(beats):
+            why = _("the edges do equally well in one of them")
+        else:
+            why = _("not for insertion") if beats[0] else _("not for deletion")
+        words = _("The score follows it in part: {numbers}; {why}.", numbers=numbers, why=why)
+        yield Finding("faithfulness", "doubtful", words)
 
     def _of_the_weights(self) -> Iterator[Finding]:
         if self.randomisation is None or self.attribution.all_zero or not self.randomisation.cascading:
             return
         remaining = self.randomisation.remaining
         if np.isnan(remaining):
-            yield Finding("randomisation", "plain", "The map does not vary, with these weights or with others.")
+            words = _("The map does not vary, with these weights or with others.")
+            yield Finding("randomisation", "plain", words)
             return
-        words = f"rank correlation {remaining:.2f} when the last layers are randomised"
+        words = _(
+            "rank correlation {correlation} when the last layers are randomised",
+            correlation=number(f"{remaining:.2f}"),
+        )
         if remaining >= thresholds.UNCHANGED:
             yield Finding(
                 "randomisation",
                 "bad",
-                f"It hardly changes ({words}): it shows the image's own structure, not the reasons for this class.",
+                _(
+                    "It hardly changes ({finding}): it shows the image's own structure, not the reasons for this "
+                    "class.",
+                    finding=words,
+                ),
             )
         elif remaining >= thresholds.PARTLY_UNCHANGED:
-            yield Finding(
-                "randomisation", "doubtful", f"Much of it stays ({words}): that part is the image's own pattern."
-            )
+            words = _("Much of it stays ({finding}): that part is the image's own pattern.", finding=words)
+            yield Finding("randomisation", "doubtful", words)
         else:
-            yield Finding("randomisation", "good", f"It depends on what the last layers learned ({words}).")
+            words = _("It depends on what the last layers learned ({finding}).", finding=words)
+            yield Finding("randomisation", "good", words)
 
     def _of_chance(self) -> Iterator[Finding]:
         if self.seeds is not None and not self.attribution.all_zero:
             mean = float(self.seeds.correlations.mean())
             verdict: Verdict = _verdict(mean >= thresholds.SAME_BY_SEED, mean >= thresholds.SIMILAR_BY_SEED)
-            advice = "" if verdict == "good" else ": take more samples"
+            advice = "" if verdict == "good" else _(": take more samples")
             words = self.seeds.describe()
             yield Finding("seeds", verdict, f"{words[0].upper()}{words[1:]}{advice}.")
         if self.sensitivity is not None and not self.attribution.all_zero:
@@ -189,6 +225,26 @@ class Evidence:
             verdict = _verdict(largest <= thresholds.STABLE, largest <= thresholds.HARDLY_STABLE)
             words = self.sensitivity.describe()
             yield Finding("sensitivity", verdict, f"{words[0].upper()}{words[1:]}.")
+
+
+def verdict_words(verdict: Verdict) -> str:
+    """A verdict in the user's language."""
+    return {"good": _("good"), "doubtful": _("doubtful"), "bad": _("bad"), "plain": _("plain")}[verdict]
+
+
+def check_words(check: str) -> str:
+    """What a finding or a check is about, in the user's language."""
+    words = {
+        "map": _("map"),
+        "completeness": _("completeness"),
+        "linearity": _("linearity"),
+        "edges": _("edges"),
+        "faithfulness": _("faithfulness"),
+        "randomisation": _("randomisation"),
+        "seeds": _("seeds"),
+        "sensitivity": _("sensitivity"),
+    }
+    return words.get(check, check)
 
 
 def _verdict(good: bool, doubtful: bool) -> Verdict:

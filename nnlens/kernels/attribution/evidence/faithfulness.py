@@ -14,6 +14,7 @@ from torch import Tensor
 from nnlens.kernels.attribution.blend import Blend
 from nnlens.kernels.attribution.subject import Subject, given_count
 from nnlens.kernels.occlusion.occluder import Fill, blurred, mask_filling
+from nnlens.utils.language import _, number
 
 from .similarity import edges
 
@@ -112,10 +113,18 @@ class Faithfulness:
         chance = [
             np.mean([getattr(item, f"{kind}_area") for item in yard.random]) for kind in ("deletion", "insertion")
         ]
-        return (
-            f"deletion {own.deletion_area:.3f} (random {chance[0]:.3f}, edges {yard.edges.deletion_area:.3f}; less is "
-            f"better), insertion {own.insertion_area:.3f} (random {chance[1]:.3f}, edges "
-            f"{yard.edges.insertion_area:.3f}; more is better); blocks of {yard.block} pixels, {yard.steps} steps"
+        return _(
+            "deletion {deletion} (random {random_deletion}, edges {edges_deletion}; less is better), "
+            "insertion {insertion} (random {random_insertion}, edges {edges_insertion}; more is better); "
+            "blocks of {block} pixels, {steps} steps",
+            deletion=number(f"{own.deletion_area:.3f}"),
+            random_deletion=number(f"{chance[0]:.3f}"),
+            edges_deletion=number(f"{yard.edges.deletion_area:.3f}"),
+            insertion=number(f"{own.insertion_area:.3f}"),
+            random_insertion=number(f"{chance[1]:.3f}"),
+            edges_insertion=number(f"{yard.edges.insertion_area:.3f}"),
+            block=yard.block,
+            steps=yard.steps,
         )
 
     def __repr__(self) -> str:
@@ -157,7 +166,7 @@ class Deletion:
         self.steps = min(given_count(steps, "steps"), self.rows * self.columns)
         gone, self.deleted = mask_filling(subject.x, deleted, name="deleted")
         if inserted is None:
-            begun, self.inserted = blurred(subject.x[0], 5.0, radius=5), "blur of 5 pixels"
+            begun, self.inserted = blurred(subject.x[0], 5.0, radius=5), _("blur of 5 pixels")
         else:
             begun, self.inserted = mask_filling(subject.x, inserted, name="inserted")
         self._gone, self._begun = gone, begun
@@ -197,7 +206,7 @@ class Deletion:
         given_count(orders, "orders", 2)
         random = np.random.default_rng(seed)
         result = []
-        for _ in range(orders):
+        for _order in range(orders):
             result.append(self.curves(random.permutation(self.rows * self.columns)))
             yield None
         plain = self.of(edges(self.subject.x))

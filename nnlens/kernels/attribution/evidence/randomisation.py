@@ -20,6 +20,7 @@ from nnlens.kernels.attribution.result import Attribution
 from nnlens.kernels.attribution.subject import Subject, given_count
 from nnlens.recording import Recording, borrow
 from nnlens.recording.record import unwrapped
+from nnlens.utils.language import _, number
 
 from .similarity import MapSimilarity, map_similarity
 
@@ -65,10 +66,13 @@ class Randomisation:
     def describe(self) -> str:
         """The similarities after randomisation, in words."""
         last = self.last
-        return (
-            f"with the weights randomised from the end down to {self.layers[len(self.cascading) - 1]}, the map's rank "
-            f"correlation with the original is {last.absolute:.2f} ({last.signed:.2f} with signs, "
-            f"SSIM {last.structure:.2f})"
+        return _(
+            "with the weights randomised from the end down to {layer}, the map's rank correlation with the original is "
+            "{absolute} ({signed} with signs, SSIM {structure})",
+            layer=self.layers[len(self.cascading) - 1],
+            absolute=number(f"{last.absolute:.2f}"),
+            signed=number(f"{last.signed:.2f}"),
+            structure=number(f"{last.structure:.2f}"),
         )
 
     def __repr__(self) -> str:

@@ -13,6 +13,7 @@ import torch
 from nnlens.kernels.attribution.registry import attribution_steps, method_named
 from nnlens.kernels.attribution.result import Attribution
 from nnlens.kernels.attribution.subject import Subject, given_count
+from nnlens.utils.language import _, number
 
 from .similarity import ranks, spearman
 
@@ -40,10 +41,16 @@ class SeedSpread:
 
     def describe(self) -> str:
         """The similarity between seeds, in words."""
-        words = f"over {len(self.seeds)} seeds the maps' rank correlation is {self.correlations.mean():.2f}"
-        words += f" (at least {self.correlations.min():.2f})"
+        words = _(
+            "over {seeds} seeds the maps' rank correlation is {mean} (at least {least})",
+            seeds=len(self.seeds),
+            mean=number(f"{self.correlations.mean():.2f}"),
+            least=number(f"{self.correlations.min():.2f}"),
+        )
         if self.deviation is not None:
-            words += f"; {self.unsure} of {len(self.deviation)} superpixels change their sign"
+            words += _(
+                "; {unsure} of {count} superpixels change their sign", unsure=self.unsure, count=len(self.deviation)
+            )
         return words
 
     def __repr__(self) -> str:
@@ -102,10 +109,13 @@ class Sensitivity:
 
     def describe(self) -> str:
         """The largest relative change, in words."""
-        return (
-            f"noise of up to ±{self.radius:g} on the input changes the map by up to {self.largest:.0%} of its norm "
-            f"({len(self.changes)} samples)"
-        ).replace("%", " %")
+        share = f"{self.largest:.0%}".replace("%", " %")
+        return _(
+            "noise of up to ±{radius} on the input changes the map by up to {share} of its norm ({samples} samples)",
+            radius=number(f"{self.radius:g}"),
+            share=share,
+            samples=len(self.changes),
+        )
 
     def __repr__(self) -> str:
         return f"Sensitivity({self.describe()})"
@@ -132,7 +142,7 @@ def sensitivity_steps(
     generator = torch.Generator().manual_seed(seed)
     norm = float(np.linalg.norm(original.values)) or 1.0
     changes: list[float] = []
-    for _ in range(samples):
+    for _sample in range(samples):
         noise = (torch.rand(subject.x.shape, generator=generator, dtype=torch.float32) * 2 - 1) * radius
         other = Subject(
             subject.model,

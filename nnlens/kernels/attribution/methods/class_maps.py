@@ -16,6 +16,7 @@ from nnlens.kernels.attribution.subject import Subject
 from nnlens.recording import Operation, Recording
 from nnlens.scores.detection import way_to_scores
 from nnlens.scores.meaning import Output
+from nnlens.utils.language import _
 
 from .gradients import guided_backprop
 
@@ -112,7 +113,7 @@ def attention_rollout(subject: Subject, *, discard: float = 0.0) -> Iterator[Att
         values,
         contribution=True,
         parameters={"discard": discard},
-        notes=("the same for every class",),
+        notes=(_("the same for every class"),),
     )
 
 

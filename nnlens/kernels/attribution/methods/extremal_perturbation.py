@@ -11,6 +11,7 @@ from torch import Tensor
 from nnlens.kernels.attribution.result import Attribution
 from nnlens.kernels.attribution.subject import Subject, given_count
 from nnlens.kernels.occlusion.occluder import Fill, mask_filling
+from nnlens.utils.language import _
 
 _CELLS = 16  # along the shorter side: 14 pixels each on an image of 224
 _TEMPERATURE = 1 / 20  # of the smooth maximum: the paper's
@@ -63,7 +64,7 @@ def extremal_perturbation(
                 off = strength * ((mask.flatten().sort().values - wanted) ** 2).mean()
                 (towards_area,) = torch.autograd.grad(off, leaf, retain_graph=True)
             shown = (subject.x * mask.detach() + under * (1 - mask.detach())).to(subject.x.dtype)
-            result, _ = subject.gradients(shown)
+            result = subject.gradients(shown)[0]
             signal = ((result[0] * (subject.x[0] - under)).sum(0) * worth).to(mask.dtype)
             (towards_score,) = torch.autograd.grad(mask, leaf, signal)
             speed = 0.9 * speed + towards_score - towards_area
@@ -73,13 +74,20 @@ def extremal_perturbation(
                 with torch.no_grad():
                     values = mask_of(grid)
                     stored = float(values.mean())
+                    shares = [f"{share:.0%}".replace("%", " %") for share in (stored, area)]
                 yield subject.result(
                     "extremal_perturbation",
                     values[None],
                     contribution=True,
                     parameters=parameters,
                     done=step / steps,
-                    notes=(f"keeps {stored:.0%} of the image, {area:.0%} requested".replace("%", " %"),),
+                    notes=(
+                        _(
+                            "keeps {share} of the image, {area} requested",
+                            share=shares[0],
+                            area=shares[1],
+                        ),
+                    ),
                 )
 
 

@@ -17,6 +17,7 @@ from nnlens.kernels.attribution.subject import Subject, given_count
 from nnlens.kernels.attribution.superpixels import Segmentation, as_labels, superpixels, switched_off
 from nnlens.kernels.attribution.surrogate import Fit
 from nnlens.kernels.occlusion.occluder import Fill
+from nnlens.utils.language import _
 
 PIECES = 10  # how many times a growing surrogate is shown
 
@@ -138,9 +139,13 @@ def fitted(
     subject, done, shown = switches.subject, 0, 0
     notes: tuple[str, ...] = ()
     if switches.parts == 1:
-        notes = ("one superpixel only: there is nothing to compare it with",)
+        notes = (_("one superpixel only: there is nothing to compare it with"),)
     elif switches.parts < 4 and fit.ridge > 0:
-        notes = (f"{switches.parts} superpixels only: the ridge shrinks their coefficients a lot, ridge=0 does not",)
+        words = _(
+            "{count} superpixels only: the ridge shrinks their coefficients a lot, ridge=0 does not",
+            count=switches.parts,
+        )
+        notes = (words,)
     for some in switches.portions(on):
         fit.add(some, switches.scores(some), weights[done : done + len(some)])
         done += len(some)

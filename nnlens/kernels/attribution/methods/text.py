@@ -15,7 +15,8 @@ from nnlens.kernels.attribution.subject import given_count
 from nnlens.kernels.attribution.surrogate import Fit, Surrogate
 from nnlens.recording import borrow
 from nnlens.scores.detection import meaning_of
-from nnlens.scores.meaning import Output, ScoreKind, ScoreMeaning, check_kind, class_scores
+from nnlens.scores.meaning import Output, ScoreKind, ScoreMeaning, check_kind, class_scores, score_words
+from nnlens.utils.language import _, number
 
 from .lime import check_kernel, proximity
 
@@ -60,13 +61,17 @@ class TextAttribution:
         pro, contra = self.surrogate.strongest(k)
 
         def listed(places: list[int]) -> str:
-            return (
-                ", ".join(f'"{self.words[item]}" {self.surrogate.coefficients[item]:+.3g}' for item in places) or "none"
-            )
+            parts = [(self.words[item], f"{self.surrogate.coefficients[item]:+.3g}") for item in places]
+            return ", ".join(f'"{word}" {number(value)}' for word, value in parts) or _("none")
 
-        return (
-            f"LIME of class {self.target} ({self.score} {self.value:.3g}): for it {listed(pro)}; "
-            f"against it {listed(contra)}; R² {self.surrogate.r2:.2f}"
+        return _(
+            "LIME of class {target} ({score} {value}): for it {pro}; against it {contra}; R² {r2}",
+            target=self.target,
+            score=score_words(self.score),
+            value=number(f"{self.value:.3g}"),
+            pro=listed(pro),
+            contra=listed(contra),
+            r2=number(f"{self.surrogate.r2:.2f}"),
         )
 
     def __repr__(self) -> str:
