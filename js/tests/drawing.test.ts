@@ -1,6 +1,6 @@
 // What the views draw, on real pixels.
 
-import { beforeEach, expect, it } from "vitest";
+import { beforeEach, expect, it, vi } from "vitest";
 import type { Traits } from "../src/model/traits.ts";
 import activations from "../src/views/activations/index.ts";
 import attribution from "../src/views/attribution/index.ts";
@@ -144,4 +144,105 @@ it("draws the curve by size, with the present size as the large dot", async () =
     expect(Math.abs(x / width - 0.5)).toBeLessThan(0.15);
     expect(Math.abs(y / height - 0.45)).toBeLessThan(0.15);
   }
+});
+
+it("paints a map of equal changes in one colour, without a lattice between its cells", async () => {
+  const side = 6;
+  const even = Float32Array.from({ length: 2 * side * side }, (_, at) => (at < side * side ? 0.5 : 0.2));
+  const places = Array.from({ length: side }, (_, at) => at);
+  const map = {
+    ...occlusionMap(),
+    size: [3, 3],
+    stride: [1, 1],
+    tops: places,
+    lefts: places,
+    probability: new DataView(even.buffer),
+    logit: new DataView(even.slice().buffer),
+    top: new DataView(new Int32Array(side * side).buffer),
+    top_probability: new DataView(new Float32Array(side * side).buffer),
+    done: side * side,
+  };
+  await shown(occlusion, { target: 1, size: 3, occlusion_map: map });
+  const canvas = el.querySelector<HTMLCanvasElement>("[data-pane=occlusion_map] canvas")!;
+  const inside = [0.25, 0.25, 0.5, 0.5].map((share) => Math.round(share * canvas.width));
+  const { data } = canvas.getContext("2d")!.getImageData(...(inside as [number, number, number, number]));
+  const colors = new Set(Array.from({ length: data.length / 4 }, (_, at) => data.slice(4 * at, 4 * at + 4).join()));
+  expect([...colors]).toHaveLength(1);
+});
+
+interface Words {
+  text: string;
+  left: number;
+  right: number;
+  top: number;
+  bottom: number;
+}
+
+/** The words that are written on a canvas from now on, each with its box. */
+function written(canvas: HTMLCanvasElement): Words[] {
+  const pen = canvas.getContext("2d")!;
+  const found: Words[] = [];
+  const write = pen.fillText.bind(pen);
+  vi.spyOn(pen, "fillText").mockImplementation((text, x, y) => {
+    const width = pen.measureText(text).width;
+    const height = Number.parseFloat(pen.font);
+    const left = x - { left: 0, start: 0, center: width / 2, right: width, end: width }[pen.textAlign];
+    const below = { top: height, hanging: height, middle: height / 2, alphabetic: 0, ideographic: 0, bottom: 0 };
+    const bottom = y + below[pen.textBaseline];
+    found.push({ text, left, right: left + width, top: bottom - height, bottom });
+    write(text, x, y);
+  });
+  return found;
+}
+
+/** No word is cut by the canvas, covered by another, or the end of a name that was cut off in front. */
+function readable(words: Words[], canvas: HTMLCanvasElement) {
+  const [width, height] = [canvas.width / devicePixelRatio, canvas.height / devicePixelRatio];
+  expect(words.length).toBeGreaterThan(2);
+  for (const [at, one] of words.entries()) {
+    expect(one.text).not.toMatch(/^…/);
+    const box = `"${one.text}" at ${one.left.toFixed()}…${one.right.toFixed()}, ${one.top.toFixed()}…${one.bottom.toFixed()}`;
+    expect(one.left >= -1 && one.right <= width + 1 && one.top >= -2 && one.bottom <= height + 2, box).toBe(true);
+    for (const other of words.slice(at + 1)) {
+      const apart =
+        one.right <= other.left ||
+        other.right <= one.left ||
+        one.bottom <= other.top + 2 ||
+        other.bottom <= one.top + 2;
+      expect(apart, `"${one.text}" and "${other.text}" overlap`).toBe(true);
+    }
+  }
+}
+
+it.each([160, 232, 400])("writes the curve's axes without overprinting (%i px)", async (room) => {
+  vi.spyOn(HTMLElement.prototype, "clientWidth", "get").mockReturnValue(room);
+  vi.spyOn(HTMLElement.prototype, "clientHeight", "get").mockReturnValue(112);
+  const sizes = [4, 8, 12, 16, 20, 28, 40, 56];
+  const shares = sizes.map((size) => 1 / size);
+  const curve = {
+    ...{ position: [2, 2] as [number, number], size: 4, fill: "grey", shape: "rectangle" as const, sizes },
+    ...{ classes: [1, 0], probability: [shares, shares], logit: [shares, shares], top: [], top_probability: [] },
+  };
+  const model = await shown(occlusion, { target: 1, size: 4, occluder: [2, 2] });
+  const canvas = el.querySelector<HTMLCanvasElement>("[data-pane=size_curve] canvas")!;
+  const words = written(canvas);
+  model.set("size_curve", curve);
+  await settled();
+  readable(words, canvas);
+  vi.restoreAllMocks();
+});
+
+it.each([200, 280, 640])("writes the axes of the evidence without overprinting (%i px)", async (room) => {
+  vi.spyOn(HTMLElement.prototype, "clientWidth", "get").mockReturnValue(room);
+  const model = await shown(attribution);
+  const canvases = [...el.querySelectorAll<HTMLCanvasElement>(".nn-evidence-curves")].filter((one) => !one.hidden);
+  expect(canvases.length).toBeGreaterThan(0);
+  const words = canvases.map(written);
+  model.set("row", 1);
+  model.set("row", 0);
+  await settled();
+  words.forEach((found, at) => {
+    readable(found, canvases[at]);
+  });
+  vi.restoreAllMocks();
 });

@@ -18,6 +18,8 @@ describe("numbers in words", () => {
     [0.00012, "1.2e−4"],
     [Number.NaN, "NaN"],
     [Number.NEGATIVE_INFINITY, "−∞"],
+    [-0.00071, "−7.1e−4"],
+    [7.1e-4, "7.1e−4"],
   ])("short %d", (value, words) => expect(short(value)).toBe(words));
   it("probabilities, changes, shares", () => {
     expect([share(0.814), share(1), share(0)]).toEqual([".81", "1.00", ".00"]);

@@ -13,7 +13,7 @@ import nnlens
 
 pytestmark = pytest.mark.browser
 AXE = Path(__file__).parents[2] / "js" / "node_modules" / "axe-core" / "axe.min.js"
-VIEWS = ("explorer", "card", "unit", "attribution", "occlusion", "activations", "examples")
+VIEWS = ("explorer", "card", "unit", "attribution", "compare", "occlusion", "activations", "examples")
 
 WALK = """() => {
     const element = document.activeElement;
@@ -42,7 +42,8 @@ def pages(tmp_path_factory):
         "explorer": lens.explore(image),
         "card": lens.explore(image, link=False, layer="features.9", card=True),
         "unit": lens.unit(image, link=False, layer="features.9", unit=4),
-        "attribution": lens.attribution(image, methods=["grad_cam", "lime"], samples=100),
+        "attribution": lens.attribution(image, samples=100),
+        "compare": lens.compare(image, digits[5][0]),
         "occlusion": lens.occlusion(image),
         "activations": lens.activations(image),
     }
@@ -114,6 +115,72 @@ def test_nothing_is_cut_off_at_twice_the_size(page, pages, name, width):
         }"""
     )
     assert beyond == []
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_every_target_is_large_enough(page, pages, name):
+    """24 pixels each way, as WCAG 2.2 asks; and the list of keys has room for its words."""
+    page.goto(pages[name].as_uri())
+    expect(widget(page)).to_be_visible(timeout=20_000)
+    page.get_by_role("button", name="keys").click()
+    small = page.evaluate(
+        """() => [...document.querySelectorAll('button, select, input, .nn-node')]
+            .filter((one) => one.checkVisibility() && one.type !== 'checkbox' && !one.closest('.nn-more-controls'))
+            .map((one) => [one.outerHTML.slice(0, 120), one.getBoundingClientRect()])
+            .filter(([, box]) => Math.min(box.width, box.height) < 23.5).map(([html]) => html)"""
+    )
+    assert small == []
+    cut = (
+        "() => [...document.querySelectorAll('.nn-help dt')].filter((one) => one.scrollWidth > one.clientWidth).length"
+    )
+    assert page.evaluate(cut) == 0
+
+
+@pytest.mark.parametrize("width", [640, 960, 1400])
+def test_all_columns_of_attributions_are_seen(page, pages, width):
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(pages["attribution"].as_uri())
+    maps = pane(page, "grid").locator("canvas.nn-map")
+    expect(maps).to_have_count(5)
+    assert pane(page, "grid").locator(".nn-maps").evaluate("one => one.scrollWidth <= one.clientWidth")
+
+
+def test_the_height_stays_from_layer_to_layer(page, pages):
+    page.goto(pages["explorer"].as_uri())
+    expect(widget(page)).to_be_visible(timeout=20_000)
+    tree = pane(page, "layers").locator(".nn-node[aria-selected]:not([aria-disabled])")
+    heights = set()
+    for number in range(tree.count()):
+        tree.nth(number).click()
+        page.wait_for_timeout(50)
+        heights.add(widget(page).bounding_box()["height"])
+    assert len(heights) == 1
+
+
+@pytest.mark.parametrize(("width", "most"), [(960, 720), (1400, 640)])
+def test_the_explorer_is_seen_without_scrolling(page, pages, width, most):
+    page.set_viewport_size({"width": width, "height": 600})
+    page.goto(pages["explorer"].as_uri())
+    expect(widget(page)).to_be_visible(timeout=20_000)
+    page.wait_for_timeout(300)
+    assert page.evaluate("document.documentElement.scrollHeight") <= most
+    # The photograph, the slider and the whole map.
+    for one in (
+        pane(page, "photo").locator("canvas"),
+        pane(page, "photo").locator("input[type=range]"),
+        pane(page, "occlusion_map").locator("canvas").first,
+    ):
+        box = one.bounding_box()
+        assert box["y"] >= 0
+        assert box["y"] + box["height"] <= 600
+
+
+def test_the_unit_card_is_low(page, pages):
+    page.set_viewport_size({"width": 960, "height": 600})
+    page.goto(pages["unit"].as_uri())
+    expect(widget(page)).to_be_visible(timeout=20_000)
+    page.wait_for_timeout(300)
+    assert page.evaluate("document.documentElement.scrollHeight") <= 1000
 
 
 def test_axe_finds_nothing_in_a_live_view_and_its_keys_are_listed(lab, page, errors):

@@ -42,6 +42,7 @@ export function checkName(check: string): string {
     map: t("map"),
     completeness: t("completeness"),
     linearity: t("linearity"),
+    edges: t("edges"),
     faithfulness: t("faithfulness"),
     randomisation: t("randomisation"),
     seeds: t("seeds"),

@@ -93,7 +93,10 @@ export function drawCurves(
     pen.fillStyle = color("--nn-dim");
     pen.textBaseline = "bottom";
     pen.textAlign = "left";
-    pen.fillText(`${names[name]} ${short(curve.area, 2)}`, from, height - (large ? 16 : 1));
+    const area = short(curve.area, 2);
+    const named = `${names[name]} ${area}`;
+    const fits = pen.measureText(named).width < half + 6;
+    pen.fillText(fits ? named : area, from, height - (large ? 16 : 1));
     if (large) {
       pen.textAlign = "left";
       pen.fillText("0", from, height - 2);
@@ -219,7 +222,7 @@ export function evidencePane(context: Context): HTMLElement {
       pen.moveTo(left, Math.round(y(tick)) + 0.5);
       pen.lineTo(width - 8, Math.round(y(tick)) + 0.5);
       pen.stroke();
-      pen.fillText(String(tick), left - 5, Math.max(8, y(tick)));
+      pen.fillText(short(tick), left - 5, Math.max(8, y(tick)));
     }
     const bar = (index: number, slot: number, value: number | null | undefined, ink: string) => {
       if (value === null || value === undefined) return;

@@ -13,7 +13,7 @@ import { plural, t } from "../../ui/text.ts";
 import { heldWords } from "../../ui/unit_links.ts";
 import { workLine } from "../../ui/work.ts";
 
-const [WIDTH, HEIGHT] = [240, 64];
+const [WIDTH, HEIGHT] = [240, 56];
 const CODE = "lens.examples(dataset, layers=[…])";
 
 /** `number` is the field to choose another unit, where the view has no other. */
@@ -233,7 +233,8 @@ export function examplesPane(context: Context, scene: Scene, number: HTMLElement
     const images = t("{done} of {total} images", { done, total });
     const bad = skipped.length ? t("{count} could not be read", { count: skipped.length }) : "";
     work.show({
-      words: error || [images, bad].filter(Boolean).join(" · "),
+      // A search that is complete needs no line of its own, unless something is missing.
+      words: error || (running || done < total || bad ? [images, bad].filter(Boolean).join(" · ") : ""),
       share: done / total,
       running,
       canContinue: context.live && done < total,

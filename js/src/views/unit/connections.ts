@@ -17,7 +17,7 @@ import { heldWords, unitLinks } from "../../ui/unit_links.ts";
 export function connectionsPane(context: Context, scene: Scene): HTMLElement {
   const total = h("div", { class: "nn-name" });
   const below = h("div", { class: "nn-links" });
-  const others = h("div", { class: "nn-soft" });
+  const others = h("div", { class: "nn-soft nn-name" });
   const above = h("div", { class: "nn-links" });
   const usedFor = h("div", { class: "nn-name" });
   const empty = h("div", { class: "nn-soft nn-warning", hidden: true });
