@@ -125,7 +125,8 @@ class SummaryTable:
         total = self.result.total
         kind = "module" if cost.children else "silent" if cost.not_run else "one"
         label = f' <span class="what">{html.escape(cost.label)}</span>' if cost.label != _short(cost) else ""
-        note = f' <span class="what">{_("did not run")}</span>' if cost.not_run else ""
+        words = _("did not run")
+        note = f' <span class="what">{words}</span>' if cost.not_run else ""
         name = (
             f'<span title="{html.escape(cost.name or cost.label)}" style="padding-left: {8 + 14 * cost.depth}px">'
             f'<span class="{kind}">{html.escape(_short(cost))}</span>{label}{note}</span>'
