@@ -17,6 +17,14 @@ def method_words(name: str) -> str:
         "occlusion": _("occlusion"),
         "extremal perturbation": _("extremal perturbation"),
         "attention rollout": _("attention rollout"),
+        # As descriptions write proper names.
+        "smoothgrad": _("smoothgrad"),
+        "grad cam": _("grad cam"),
+        "grad cam plus plus": _("grad cam plus plus"),
+        "guided grad cam": _("guided grad cam"),
+        "lime": _("lime"),
+        "kernel shap": _("kernel shap"),
+        "rise": _("rise"),
     }
     return words.get(name, name)
 

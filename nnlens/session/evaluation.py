@@ -170,7 +170,8 @@ class Report:
         failed = {row["method"]: row["error"] for row in self.rows if "error" in row}
         for method, why in failed.items():
             words += f"; {method_words(METHODS[method].title)}: {why}"
-        return f"<table><tr><th>{_('method')}</th>{head}</tr>{body}</table><p>{html.escape(words)}</p>"
+        method_head = _("method")
+        return f"<table><tr><th>{method_head}</th>{head}</tr>{body}</table><p>{html.escape(words)}</p>"
 
 
 def _words(value: tuple[float, float, int]) -> str:
