@@ -250,7 +250,7 @@ def test_tokens_of_a_transformer_and_the_summary_of_its_pass(lab, page, errors):
 
 
 def _a_painted_mask_is_right(book, page):
-    pane(page, "photo").get_by_role("button", name="paint a mask").click()
+    unfold(page, "photo").get_by_role("button", name="paint a mask").click()
     box = pane(page, "photo").locator("canvas").bounding_box()
     page.mouse.move(box["x"] + 60, box["y"] + 70)
     page.mouse.down()

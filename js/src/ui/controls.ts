@@ -80,6 +80,10 @@ function more(folded: HTMLElement[]): HTMLElement[] {
     // What is scrolled away from its button would float over something else.
     if (!box.contains(event.target as Node)) box.hidePopover();
   };
+  box.addEventListener("click", ({ target }) => {
+    // A button has done what it is for; a choice may be one of several.
+    if ((target as Element).closest("button")) box.hidePopover?.();
+  });
   box.addEventListener("toggle", (event) => {
     const open = (event as ToggleEvent).newState === "open";
     button.setAttribute("aria-expanded", String(open));
