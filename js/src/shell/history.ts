@@ -14,7 +14,7 @@ interface Moment {
 const TOGETHER = 800; // milliseconds
 const MOST = 200;
 /** Besides the traits of the state: what brings another image, hides pixels by hand. */
-const ALSO = ["upload", "mask"];
+const ALSO = ["upload", "example_request", "mask"];
 
 class History {
   past: Moment[] = [];
