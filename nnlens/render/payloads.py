@@ -110,6 +110,7 @@ class Restored(TypedDict):
     state: str
     image: int  # its number among the images that were opened in the view
     mask: bytes | None
+    reading: ReadAs | None  # how the scores were read
 
 
 class Upload(TypedDict):

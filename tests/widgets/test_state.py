@@ -101,6 +101,16 @@ def test_the_browser_asks_for_an_earlier_image_and_state(lens, digit):
     assert view.restore is None
 
 
+def test_the_browser_asks_for_an_earlier_reading_of_the_scores(lens, digit):
+    view = lens.explore(digit)
+    before = {"task": view.meaning["task"], "logits": view.meaning["logits"]}
+    view.read_as = {"task": "multilabel", "logits": None}
+    assert lens.task == "multilabel"
+    view.restore = {"state": view.state, "image": 0, "mask": None, "reading": before}
+    assert view.wait(60)
+    assert lens.task == "multiclass"
+
+
 def test_every_choice_of_a_view_belongs_to_its_state(lens, digit):
     """What the browser sets and the kernel keeps, and nothing that is computed."""
     names = {trait["name"] for trait in state_traits(lens.explore(digit))}

@@ -402,6 +402,7 @@ export interface Restored {
   state: string;
   image: number;
   mask: DataView | null;
+  reading: ReadAs | null;
 }
 
 /** One row of the grid: an image and a class. */

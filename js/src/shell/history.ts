@@ -1,20 +1,23 @@
 // Undo and redo: the earlier states of the views of one lens, in the order in which a hand left them.
 
 import type { Context } from "../model/context.ts";
+import { meaningOf } from "../model/meaning.ts";
 import { encodeState, showState } from "../model/state.ts";
+import type { ReadAs } from "../model/traits.ts";
 
 interface Moment {
   context: Context;
   state: string;
   image: number;
   mask: DataView | null;
+  reading: ReadAs | null;
 }
 
 /** Changes of the same traits within this time are one: a slider that is dragged. */
 const TOGETHER = 800; // milliseconds
 const MOST = 200;
-/** Besides the traits of the state: what brings another image, hides pixels by hand. */
-const ALSO = ["upload", "example_request", "mask"];
+/** Besides the traits of the state: what brings another image, hides pixels by hand, reads the scores in another way. */
+const ALSO = ["upload", "example_request", "mask", "read_as"];
 
 class History {
   past: Moment[] = [];
@@ -73,13 +76,15 @@ const asked = new WeakMap<Context, Moment>();
 function moment(context: Context): Moment {
   const waiting = context.live && context.get("restore") ? asked.get(context) : undefined;
   const [image, mask] = [context.get("image_number") ?? 0, context.find("mask") ?? null];
-  return waiting ?? { context, state: encodeState(context), image, mask };
+  const { task, logits = null } = meaningOf(context);
+  const reading = task ? { task, logits } : null;
+  return waiting ?? { context, state: encodeState(context), image, mask, reading };
 }
 
 function show(then: Moment): void {
-  const { context, state, image, mask } = then;
+  const { context, state, image, mask, reading } = then;
   asked.set(context, then);
-  if (context.live) context.set({ restore: { state, image, mask } }, false);
+  if (context.live) context.set({ restore: { state, image, mask, reading } }, false);
   else showState(context, state);
 }
 

@@ -302,6 +302,12 @@ class View(SavedView):
         self._images.append(image)
         return len(self._images) - 1
 
+    def _read_again(self, reading: Any) -> None:
+        """Read the scores as they were read in an earlier state."""
+        meaning = self._selection.sample.meaning
+        if reading and meaning is not None and (meaning.task, meaning.logits) != (reading["task"], reading["logits"]):
+            self._session.read_as(reading["task"], reading["logits"])
+
     def _restore(self, change: Any) -> None:
         """The browser asks for an earlier state: the image first, then what was chosen in it."""
         asked = change["new"]
@@ -310,6 +316,7 @@ class View(SavedView):
 
         def steps() -> Generator[None, None, None]:
             try:
+                self._read_again(asked.get("reading"))
                 number = int(asked["image"])
                 if number != self.image_number:
                     self._selection.show(self._session.samples.of(self._images[number]))
