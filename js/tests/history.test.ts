@@ -1,6 +1,6 @@
 // Undo, redo, and the state as text: in a saved page, whose model answers from tables, and with a kernel.
 
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { Context, type Model } from "../src/model/context.ts";
 import { decodeState, encodeState, showState } from "../src/model/state.ts";
 import { stillModel } from "../src/model/still.ts";
@@ -27,7 +27,8 @@ const DEFAULTS: [name: string, value: unknown, only_if?: string][] = [
 ];
 const TRAITS: StateTrait[] = DEFAULTS.map(([name, value, only_if = null]) => ({
   name,
-  default: JSON.stringify(value),
+  default: ["layer", "unit", "target", "size", "fill"].includes(name) ? null : JSON.stringify(value),
+  values: name === "sort" ? ["index", "mean", "maximum", "zeros"] : null,
   only_if: only_if as string | null,
 }));
 const values = () => ({ ...state(), card: false, state_traits: TRAITS, lens_id: String(Math.random()), pinned: false });
@@ -45,7 +46,9 @@ function saved(): Model {
     conv: { mosaic: mosaic("conv"), unit: 0, position: null },
     "block.relu": { mosaic: mosaic("block.relu"), unit: 1, position: null },
   };
-  const content = { state: values(), responses: [{ on: ["layer"], table }], esm: "", css: "" };
+  const pairs = [1, 2, 3, 4].flatMap((size) => ["grey", "mean"].map((fill) => `${size}|${fill}`));
+  const maps = { on: ["size", "fill"], table: Object.fromEntries(pairs.map((pair) => [pair, {}])) };
+  const content = { state: values(), responses: [{ on: ["layer"], table }, maps], esm: "", css: "" };
   return stillModel(content as Parameters<typeof stillModel>[0], false);
 }
 
@@ -88,7 +91,7 @@ function act(random: () => number): void {
     },
     () => {
       const slider = el.querySelector<HTMLInputElement>("input[type=range]")!;
-      slider.value = pick(["1", "2", "3", "4"]);
+      slider.value = pick(["1", "2", "3"]);
       slider.dispatchEvent(new Event("input"));
     },
     () =>
@@ -149,12 +152,42 @@ it("undoes across the views of a lens, with the keys, but not those of a field",
   expect(one.get("target")).toBe(0);
   const press = (target: Element, shiftKey = false) =>
     target.dispatchEvent(new KeyboardEvent("keydown", { key: "z", ctrlKey: true, shiftKey, bubbles: true }));
-  press(second.querySelector("input[type=search]")!);
+  const field = second.querySelector<HTMLInputElement>("input[type=search]")!;
+  field.value = "something typed";
+  press(field);
   expect(one.get("target")).toBe(0);
   press(second.querySelector("canvas")!);
   expect(one.get("target")).toBe(1);
   press(second.querySelector("canvas")!, true);
   expect(one.get("target")).toBe(0);
+});
+
+it("undoes what was done while the pointer was pressed as one change, and what two presses did as two", async () => {
+  const model = saved();
+  explorer.render({ model, el });
+  const slider = el.querySelector<HTMLInputElement>("input[type=range]")!;
+  const undo = el.querySelector<HTMLButtonElement>("button[aria-label=undo]")!;
+  const drag = (to: string) => {
+    slider.value = to;
+    slider.dispatchEvent(new Event("input"));
+  };
+  const now = vi.spyOn(Date, "now");
+  slider.dispatchEvent(new Event("pointerdown", { bubbles: true }));
+  for (const [at, to] of ["2", "1", "0"].entries()) {
+    now.mockReturnValue(2000 * (at + 1));
+    drag(to);
+  }
+  window.dispatchEvent(new Event("pointerup"));
+  expect(model.get("size")).toBe(1);
+  slider.dispatchEvent(new Event("pointerdown", { bubbles: true }));
+  drag("1");
+  window.dispatchEvent(new Event("pointerup"));
+  now.mockRestore();
+  undo.click();
+  expect(model.get("size")).toBe(1);
+  undo.click();
+  expect(model.get("size")).toBe(4);
+  expect(undo.disabled).toBe(true);
 });
 
 it("does not undo what a pointer passes over", async () => {
@@ -170,7 +203,7 @@ describe("the state as text", () => {
 
   it("names what is not usual, and words that are JSON keep their quotes", () => {
     expect(encodeState(context({ layer: "0", position: [1, 2], limits: [-0.00005, 1e-7] }))).toBe(
-      "1&layer=%220%22&position=[1,2]&target=1&limits=[-0.00005,1e-7]&size=4",
+      "1&layer=%220%22&unit=0&position=[1,2]&target=1&limits=[-0.00005,1e-7]&size=4&fill=grey",
     );
     expect(decodeState(context(), "1&layer=%220%22&size=4")!.get("layer")).toBe("0");
     expect(decodeState(context(), "1&layer=a%26b")!.get("layer")).toBe("a&b");
@@ -183,12 +216,29 @@ describe("the state as text", () => {
 
   it("says what a page cannot show", () => {
     const model = saved();
-    model.choices = (name) => (name === "layer" ? ["conv"] : null);
+    model.choices = (name) => (name === "layer" ? ["conv"] : name === "size|fill" ? ["4|grey"] : null);
     const page = new Context(model, el);
     showState(page, "1&layer=block.relu");
-    expect(page.get("error")!.message).toBe("this page does not hold the layer block.relu");
+    expect(page.get("error")!.message).toBe("this page does not hold layer=block.relu");
     showState(page, "2&layer=conv");
     expect(page.get("error")!.message).toBe("this is not a state of this view");
     expect(page.get("layer")).toBe("conv");
+    for (const wrong of ["1&layer=%E0", "1&sort=foo", "1&unit=foo", "1&occluder=[5]", "1&nothing=1"]) {
+      page.set({ error: null });
+      showState(page, wrong);
+      expect(page.get("error")!.message, wrong).toBe("this is not a state of this view");
+    }
+    showState(page, "1&size=99");
+    expect(page.get("error")!.message).toBe("this page does not hold size=99, fill=grey");
+    for (const [beyond, what] of [
+      ["1&unit=99", "unit=99"],
+      ["1&target=9", "target=9"],
+    ]) {
+      showState(page, beyond);
+      expect(page.get("error")!.message).toBe(`this page does not hold ${what}`);
+    }
+    // What a person leaves out stays as it is.
+    showState(page, "1&unit=1");
+    expect([page.get("layer"), page.get("unit"), page.get("size")]).toEqual(["conv", 1, 4]);
   });
 });

@@ -88,17 +88,33 @@ def test_a_wrong_state_is_an_error_and_changes_nothing(lens, digit, text, words)
         view.state = 3
 
 
+def test_what_a_person_leaves_out_stays_as_it_is(lens, digit):
+    view = lens.explore(digit, size=9, layer="features.2")
+    view.sort = "mean"
+    view.state = "1&size=8"
+    assert (view.size, view.layer, view.sort) == (8, "features.2", "index")
+    view.state = "1"
+    assert (view.size, view.layer) == (8, "features.2")
+    for text, words in (("1&sort=foo", "sort"), ("1&stride=0", "stride"), ("1&target=99", "target")):
+        with pytest.raises(ValueError, match=f"state does not fit this view.*{words}"):
+            view.state = text
+
+
 def test_the_browser_asks_for_an_earlier_image_and_state(lens, digit):
     view = lens.explore(digit)
     first, before = view.state, view.selection.sample.input
     lens.selection.show(lens.session.samples.of(nnlens.zoo.DigitImages()[5][0]))
     assert view.image_number == 1
     view.selection.layer = "features.2"
-    view.restore = {"state": first, "image": 0, "mask": None}
+    # The browser's bytes arrive as a memoryview.
+    mask = memoryview(bytes([128]) + bytes(97))
+    view.restore = {"state": first, "image": 0, "mask": mask}
     assert view.wait(60)
     assert view.selection.sample.input is before
     assert view.state == first
     assert view.restore is None
+    assert view.error is None
+    assert view.mask == bytes(mask)
 
 
 def test_the_browser_asks_for_an_earlier_reading_of_the_scores(lens, digit):
@@ -119,7 +135,7 @@ def test_every_choice_of_a_view_belongs_to_its_state(lens, digit):
 
 
 def _trait(name, default, only_if=None) -> StateTrait:
-    return {"name": name, "default": json.dumps(default), "only_if": only_if}
+    return {"name": name, "default": json.dumps(default), "values": None, "only_if": only_if}
 
 
 @pytest.mark.parametrize(

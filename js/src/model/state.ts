@@ -29,37 +29,67 @@ export function encodeState(context: Context): string {
   return parts.join("&");
 }
 
-/** All values of the state in a text, or null where it is none of this view. */
+/** Whether a value can be one of a trait, as far as that is known without the kernel. */
+function fits(context: Context, trait: StateTrait, value: unknown): boolean {
+  if (trait.values) return trait.values.includes(String(value));
+  const now: unknown = trait.default === null ? context.model.get(trait.name) : parsed(trait.default);
+  const isPair = Array.isArray(value) && value.length === 2 && value.every((one) => typeof one === "number");
+  if (["position", "occluder", "limits"].includes(trait.name)) return value === null || isPair;
+  return now === null || (typeof now === typeof value && Array.isArray(now) === Array.isArray(value));
+}
+
+/** The values of the state in a text, or null where it is none of this view. What is missing stays as it is. */
 export function decodeState(context: Context, text: string): Map<string, unknown> | null {
   const [version, ...parts] = text.split("&");
   const traits: StateTrait[] = context.get("state_traits") ?? [];
-  const values = new Map(traits.map((trait) => [trait.name, parsed(trait.default)]));
+  const given = new Map<string, unknown>();
   if (version !== VERSION) return null;
-  for (const part of parts) {
-    const [name, value = ""] = part.split("=");
-    if (!values.has(name)) return null;
-    values.set(name, parsed(decodeURIComponent(value)));
+  try {
+    for (const part of parts) {
+      const [name, value = ""] = part.split("=");
+      const trait = traits.find((known) => known.name === name);
+      const made = parsed(decodeURIComponent(value));
+      if (!trait || !fits(context, trait, made)) return null;
+      given.set(name, made);
+    }
+  } catch {
+    return null; // not the writing of an address
   }
-  return values;
+  const all = traits.map(({ name, default: usual }): [string, unknown] => [
+    name,
+    given.has(name) || usual === null ? given.get(name) : parsed(usual),
+  ]);
+  return new Map(all.filter(([, value]) => value !== undefined));
+}
+
+/** What a state asks for that a saved page cannot show; empty where it can. */
+function missing(context: Context, values: Map<string, unknown>): string {
+  const wanted = (name: string) => values.get(name) ?? context.model.get(name);
+  const changes = (...names: string[]) => names.some((name) => wanted(name) !== context.model.get(name));
+  const [layers, pairs] = [context.choices("layer"), context.choices("size|fill")];
+  if (layers?.length && changes("layer") && !layers.includes(String(wanted("layer"))))
+    return `layer=${wanted("layer")}`;
+  if (pairs?.length && changes("size", "fill") && !pairs.includes(`${wanted("size")}|${wanted("fill")}`))
+    return `size=${wanted("size")}, fill=${wanted("fill")}`;
+  const classes = context.get("labels").length;
+  return classes && Number(wanted("target")) >= classes ? `target=${wanted("target")}` : "";
 }
 
 /** Show a state in a saved page: the layer first, whose answer sets a unit, then the rest. */
 export function showState(context: Context, text: string): void {
   const values = decodeState(context, text);
-  const layers = context.choices("layer");
-  const layer = values?.get("layer");
-  if (!values || (layers?.length && layer !== context.get("layer") && !layers.includes(String(layer)))) {
-    const message = values
-      ? t("this page does not hold the layer {layer}", { layer: String(layer) })
-      : t("this is not a state of this view");
-    context.set({ error: { message, traceback: "" } }, false);
-    return;
+  const show = (names: string[]) => {
+    const chosen = names.filter((name) => values!.has(name)).map((name) => [name, values!.get(name)]);
+    context.set(Object.fromEntries(chosen) as Partial<Traits>, false);
+  };
+  let what = values ? missing(context, values) : "";
+  if (values && !what) {
+    show(["layer"]);
+    const units = context.find("mosaic")?.units ?? Number.POSITIVE_INFINITY;
+    if (Number(values.get("unit")) >= units) what = `unit=${values.get("unit")}`;
+    else show([...values.keys()]);
   }
-  for (const names of [["layer"], [...values.keys()]])
-    context.set(
-      Object.fromEntries(
-        names.filter((name) => values.has(name)).map((name) => [name, values.get(name)]),
-      ) as Partial<Traits>,
-      false,
-    );
+  if (values && !what) return;
+  const message = values ? t("this page does not hold {what}", { what }) : t("this is not a state of this view");
+  context.set({ error: { message, traceback: "" } }, false);
 }

@@ -487,7 +487,8 @@ export interface SizeCurve {
 /** A trait that belongs to the state of a view. */
 export interface StateTrait {
   name: string;
-  default: string;
+  default: string | null;
+  values: string[] | null;
   only_if: string | null;
 }
 

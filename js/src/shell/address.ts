@@ -8,7 +8,14 @@ const REST = 300; // milliseconds without a change
 
 export function followAddress(context: Context): void {
   if (!context.model.alone) return;
-  if (location.hash.startsWith(MARK)) showState(context, location.hash.slice(MARK.length));
+  const follow = () => {
+    // What the view itself has written is shown already.
+    const text = location.hash.slice(MARK.length);
+    if (location.hash.startsWith(MARK) && text !== encodeState(context)) showState(context, text);
+  };
+  window.addEventListener("hashchange", follow);
+  context.onStop(() => window.removeEventListener("hashchange", follow));
+  follow();
   let waiting: ReturnType<typeof setTimeout> | undefined;
   let first = true;
   context.watch(

@@ -60,15 +60,21 @@ function undoButtons(context: Context): HTMLElement[] {
   const history = historyOf(context);
   const [undo, redo] = [iconButton(Undo2, t("undo"), history.undo), iconButton(Redo2, t("redo"), history.redo)];
   context.listen(context.root, "keydown", (event) => {
-    const types = event.target instanceof HTMLInputElement && ["search", "text"].includes(event.target.type);
+    // An empty field has nothing of its own to undo.
+    const field = event.target instanceof HTMLInputElement && ["search", "text"].includes(event.target.type);
+    const types = field && (event.target as HTMLInputElement).value !== "";
     if (types || !(event.ctrlKey || event.metaKey) || !["z", "y"].includes(event.key.toLowerCase())) return;
     event.preventDefault();
     if (event.shiftKey || event.key.toLowerCase() === "y") history.redo();
     else history.undo();
   });
   history.onChange(context, () => {
+    const focused = (context.root.getRootNode() as Document | ShadowRoot).activeElement;
     undo.disabled = !history.past.length;
     redo.disabled = !history.future.length;
+    // The focus stays in the view, for the keys.
+    if (focused === undo && undo.disabled) redo.focus();
+    if (focused === redo && redo.disabled) undo.focus();
   });
   return [undo, redo];
 }

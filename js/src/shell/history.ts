@@ -22,7 +22,9 @@ const ALSO = ["upload", "example_request", "mask", "read_as"];
 class History {
   past: Moment[] = [];
   future: Moment[] = [];
-  #latest = { names: "", at: 0 };
+  #latest: { names: string; at: number; context: Context | null } = { names: "", at: 0, context: null };
+  /** Whether the pointer is pressed: what changes meanwhile is one change. */
+  #held = false;
   #reactions = new Set<() => void>();
 
   #tell(): void {
@@ -41,13 +43,21 @@ class History {
     const known = new Set([...(context.get("state_traits") ?? []).map(({ name }) => name), ...ALSO]);
     const changed = names.filter((name) => known.has(name));
     if (!changed.length) return;
-    const now = { names: String(changed), at: Date.now() };
-    const same = now.names === this.#latest.names && now.at - this.#latest.at < TOGETHER;
+    const now = { names: String(changed), at: Date.now(), context };
+    const before = this.#latest;
+    const together = this.#held || now.at - before.at < TOGETHER;
+    const same = now.names === before.names && context === before.context && together;
     this.#latest = now;
     this.future = [];
     if (!same || !this.past.length) this.past.push(moment(context));
     if (this.past.length > MOST) this.past.shift();
     this.#tell();
+  }
+
+  /** The pointer is pressed in a view, or released: a new press begins a new change. */
+  press(held: boolean): void {
+    this.#held = held;
+    if (held) this.#latest = { names: "", at: 0, context: null };
   }
 
   /** A view is closed: what was done in it cannot be undone. */
@@ -98,6 +108,9 @@ export function historyOf(context: Context): History {
   const history = histories.get(name) ?? new History();
   histories.set(name, history);
   context.onHand((names) => history.note(context, names));
+  context.listen(context.root, "pointerdown", () => history.press(true), { capture: true });
+  context.listen(window, "pointerup", () => history.press(false), { capture: true });
+  context.listen(window, "pointercancel", () => history.press(false), { capture: true });
   context.onStop(() => history.forget(context));
   return history;
 }

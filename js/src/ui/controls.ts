@@ -77,8 +77,8 @@ function more(folded: HTMLElement[]): HTMLElement[] {
     box.style.left = `${Math.max(4, Math.min(from.right - size.width, window.innerWidth - size.width - 4))}px`;
   };
   const hide = (event: Event) => {
-    // What is scrolled away from its button would float over something else.
-    if (!box.contains(event.target as Node)) box.hidePopover();
+    // What is scrolled or moved away from its button would float over something else.
+    if (event.target === window || !box.contains(event.target as Node)) box.hidePopover();
   };
   box.addEventListener("click", ({ target }) => {
     // A button has done what it is for; a choice may be one of several.
@@ -88,8 +88,9 @@ function more(folded: HTMLElement[]): HTMLElement[] {
     const open = (event as ToggleEvent).newState === "open";
     button.setAttribute("aria-expanded", String(open));
     if (open) place();
-    if (open) document.addEventListener("scroll", hide, { capture: true, passive: true });
-    else document.removeEventListener("scroll", hide, { capture: true });
+    const change = open ? "addEventListener" : "removeEventListener";
+    document[change]("scroll", hide, { capture: true });
+    window[change]("resize", hide);
   });
   return [button, box];
 }

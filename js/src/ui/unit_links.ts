@@ -10,6 +10,7 @@ import { t } from "./text.ts";
 export function unitLinks(context: Context, list: HTMLElement, links: UnitValue[]): void {
   const largest = Math.max(1e-12, ...links.map((link) => Math.abs(link.value)));
   const choices = context.choices("layer");
+  const held = list.contains((list.getRootNode() as Document | ShadowRoot).activeElement);
   list.replaceChildren(
     ...links.map((link) => {
       const share = (50 * Math.abs(link.value)) / largest;
@@ -38,6 +39,8 @@ export function unitLinks(context: Context, list: HTMLElement, links: UnitValue[
       return button;
     }),
   );
+  // The focus stays in the view, for the keys.
+  if (held) list.querySelector("button")?.focus();
 }
 
 /** What a saved page says in a pane for which it holds only another unit. */

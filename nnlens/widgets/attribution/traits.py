@@ -49,7 +49,7 @@ class AttributionTraits(SelectionTraits, MapTraits):  # type: ignore[misc]  # ma
     further_images: Sequence[Sample] = ()
     targets: Sequence[Any] = (None,)
 
-    methods = synced(t.List(t.Unicode(), help="the columns"), list[MethodName], state=True)
+    methods = synced(t.List(t.Unicode(), help="the columns"), list[MethodName], state=True, always=True)
     other_targets = synced(t.List(t.Int(), help="classes that are compared with the target"), list[int], state=True)
     known_methods = synced(t.List(t.Dict(), help="all methods and what they cost"), list[payloads.MethodPayload])
     signs = synced(
@@ -60,7 +60,9 @@ class AttributionTraits(SelectionTraits, MapTraits):  # type: ignore[misc]  # ma
     opacity = synced(t.Float(0.75, help="of the maps over the photograph, 0…1"), state=True)
     samples = synced(t.Int(1000, help="of LIME, KernelSHAP and RISE"), state=True)
     segments = synced(t.Int(50, help="about how many superpixels"), state=True)
-    segmentation = synced(t.Enum(get_args(Segmentation), "slic", help="how superpixels are made"), state=True)
+    segmentation = synced(
+        t.Enum(get_args(Segmentation), "slic", help="how superpixels are made"), state=True, always=True
+    )
     width = synced(t.Float(0.25, help="of LIME's kernel"), state=True)
     seed = synced(t.Int(0, help="the same seed, the same result"), state=True)
     cam_layer = synced(
@@ -69,7 +71,7 @@ class AttributionTraits(SelectionTraits, MapTraits):  # type: ignore[misc]  # ma
     cam_layers = synced(t.List(t.Unicode(), help="the layers that it can be"), list[str])
 
     rows = synced(t.List(t.Dict(), help="the rows: an image and a class each"), list[payloads.Row])
-    method = synced(t.Unicode("", help="the selected column"), state=True)
+    method = synced(t.Unicode("", help="the selected column"), state=True, always=True)
     row = synced(t.Int(0, help="the selected row"), state=True)
     check_request = payload(payloads.CheckRequest, "a request for a check")
     resume = counter("a request to continue a stopped computation")

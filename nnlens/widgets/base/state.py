@@ -25,7 +25,8 @@ class StateTrait(TypedDict):
     """A trait that belongs to the state of a view."""
 
     name: str
-    default: str  # as JSON; a value that is left out of the text
+    default: str | None  # as JSON: the value that is left out of the text; None where each value is written
+    values: list[str] | None  # those that it may have, where they are few
     only_if: str | None  # a trait without which this one is left out
 
 
@@ -35,14 +36,16 @@ def state_traits(view: t.HasTraits) -> list[StateTrait]:
     for name, trait in view.traits(sync=True).items():
         if needs := trait.metadata.get("state"):
             only_if = needs if isinstance(needs, str) else None
-            found.append({"name": name, "default": _json(trait.default()), "only_if": only_if})
+            default = None if trait.metadata.get("always") else _json(trait.default())
+            values = list(trait.values or ()) if isinstance(trait, t.Enum) else None
+            found.append({"name": name, "default": default, "values": values, "only_if": only_if})
     return sorted(
         found, key=lambda one: (FIRST.index(one["name"]) if one["name"] in FIRST else len(FIRST), one["name"])
     )
 
 
 def encoded(view: Any, traits: Sequence[StateTrait]) -> str:
-    """The state as text: the version, then `name=value` for each value that is not the default.
+    """The state as text: the version, then `name=value` for each value that is not a default.
 
     A value is JSON; a word that is not valid JSON stands without its quotes.
     """
@@ -59,7 +62,9 @@ def encoded(view: Any, traits: Sequence[StateTrait]) -> str:
 
 
 def decoded(text: str, traits: Sequence[StateTrait]) -> dict[str, Any]:
-    """All values of the state in `text`, the defaults among them, in the order in which they can be set.
+    """The values of the state in `text`, the defaults among them, in the order in which they can be set.
+
+    What is always written and is missing, in a text that a person has shortened, stays as it is.
 
     Raises
     ------
@@ -79,7 +84,9 @@ def decoded(text: str, traits: Sequence[StateTrait]) -> dict[str, Any]:
             raise ValueError(f"state has {name!r}, which this view has not{nearest(name, known)}")
         plain = unquote(value)
         given[name] = json.loads(plain) if _is_json(plain) else plain
-    return {trait["name"]: given.get(trait["name"], json.loads(trait["default"])) for trait in traits}
+    usual = {trait["name"]: json.loads(trait["default"]) for trait in traits if trait["default"] is not None}
+    values = usual | given
+    return {name: values[name] for name in known if name in values}
 
 
 _PLAIN = "!~*'(),[]:"  # besides letters, digits and _.-

@@ -25,7 +25,8 @@ def synced(
     echo : bool
         Whether the kernel sends the browser's own change back to it. Not for large bytes.
     state : bool or str
-        Whether it belongs to the state of a view (see `state.py`), or the trait without which it does not.
+        Whether it belongs to the state of a view (see `state.py`), or the trait without which it does not. With
+        `always=True` it is written even where it has its default, which then means nothing.
     """
     if not echo:
         metadata["echo_update"] = False
@@ -53,9 +54,9 @@ class SelectionTraits(t.HasTraits):
 class ViewTraits(SelectionTraits):
     """The traits of every view. The first six are those of its selection: set `selection`, or these."""
 
-    target = synced(t.Int(0, help="class index"), state=True)
-    layer = synced(t.Unicode("", help="name of an operation"), state=True)
-    unit = synced(t.Int(0, help="channel of the layer"), state=True)
+    target = synced(t.Int(0, help="class index"), state=True, always=True)
+    layer = synced(t.Unicode("", help="name of an operation"), state=True, always=True)
+    unit = synced(t.Int(0, help="channel of the layer"), state=True, always=True)
     position = synced(
         t.List(t.Int(), default_value=None, allow_none=True, help="[row, column] on the unit's map"),
         payloads.Position | None,

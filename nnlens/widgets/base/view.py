@@ -322,7 +322,7 @@ class View(SavedView):
                     self._selection.show(self._session.samples.of(self._images[number]))
                 self.state = asked["state"]
                 if self.has_trait("mask"):
-                    self.mask = asked["mask"]
+                    self.mask = None if asked["mask"] is None else bytes(asked["mask"])  # it arrives as a memoryview
             finally:
                 self.restore = None
             yield

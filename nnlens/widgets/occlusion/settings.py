@@ -20,10 +20,12 @@ CURVE = 8  # sizes of the curve at one place
 class OccluderTraits(SelectionTraits):
     """The occluder: its size, what it shows, and the experiment's steps."""
 
-    size = synced(t.Int(32, help="the occluder's side in pixels of the model's input"), state=True)
+    size = synced(t.Int(32, help="the occluder's side in pixels of the model's input"), state=True, always=True)
     sizes = synced(t.List(t.Int(), help="the smallest size, the largest, the slider's step"), tuple[int, int, int])
-    stride = synced(t.Int(16, help="the steps of the experiment in pixels"), state=True)
-    fill = synced(t.Unicode("grey", help="what the occluder shows: a name, an input value, or a colour"), state=True)
+    stride = synced(t.Int(16, help="the steps of the experiment in pixels"), state=True, always=True)
+    fill = synced(
+        t.Unicode("grey", help="what the occluder shows: a name, an input value, or a colour"), state=True, always=True
+    )
     fills = synced(t.List(t.Unicode(), help="the fills that this image has"), list[str])
     fill_color = synced(t.Unicode("#808080", help="how a fill of one value looks"))
     shape = synced(t.Enum(SHAPES, "rectangle", help="which pixels of its window the occluder covers"), state=True)

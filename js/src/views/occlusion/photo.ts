@@ -28,9 +28,10 @@ export function photoPane(context: Context, scene: Scene, controls = true): HTML
   const erase = toggle(t("erase"), (on) => erase.on(on), Eraser);
   const clear = iconButton(Trash2, t("clear"), () => byHand(true));
   const done = iconButton(Check, t("end painting"), () => byHand(false));
+  const open = controls ? openButton(context) : null;
   const [usual, rare] = controls ? occluderControls(context, "photo") : [[], []];
   const tools = toolbar(
-    [...usual, ...(paints ? [erase, clear, done] : []), controls && openButton(context)],
+    [...usual, ...(paints ? [erase, clear, done] : []), open],
     [...rare, paints && hand, controls && webcamButton(context)],
   );
   let sent: DataView | null = null;
@@ -43,14 +44,15 @@ export function photoPane(context: Context, scene: Scene, controls = true): HTML
     hand.on(on);
     erase.on(false);
     erase.hidden = clear.hidden = done.hidden = !on;
-    for (const control of usual.slice(1)) control.hidden = on; // the fill makes room for the tools
+    // Others make room for the tools.
+    for (const control of [...usual.slice(1), open]) if (control) control.hidden = on;
   };
   const byHand = (on: boolean) => {
     showTools(on);
     brush.start(image().height, image().width);
-    context.set({ occluder: null, pinned: false }, false);
     sent = null;
-    context.set({ mask: null });
+    if (pinned() || context.get("mask")) context.set({ occluder: null, pinned: false, mask: null });
+    else context.set({ occluder: null }, false);
     draw();
   };
   // Another mask came from elsewhere: an earlier one is shown again.
@@ -204,6 +206,13 @@ export function photoPane(context: Context, scene: Scene, controls = true): HTML
   scene.photo.onLoad(draw);
   scene.selected.onHover(draw);
   context.watch(["mask"], followMask);
+  // A larger occluder stays inside the image.
+  context.watch(["size"], () => {
+    const at = context.get("occluder");
+    const most = [image().height - size(), image().width - size()];
+    if (context.live && at?.some((edge, axis) => edge > most[axis]))
+      context.set({ occluder: [Math.min(at[0], most[0]), Math.min(at[1], most[1])] }, false);
+  });
   context.watch(["photo"], () => {
     // How the image became the input: turned upright, converted, drawn at random.
     entitle(title, context, image().name);
