@@ -129,7 +129,7 @@ def main() -> None:
             book.run_all()
             page.locator(".nnlens").wait_for(timeout=60_000)
             book.python("view.wait()")
-            pane(page, "unit").locator("input[type=checkbox]").check()
+            pane(page, "unit").get_by_role("button", name="over the photograph").click()
             hover_photo(page, 0.52, 0.3)
             reading(page)
             page.wait_for_timeout(500)
