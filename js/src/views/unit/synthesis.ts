@@ -12,8 +12,8 @@ import { workLine } from "../../ui/work.ts";
 
 export function synthesisPane(context: Context, scene: Scene): HTMLElement {
   const pictures = h("div", { class: "nn-gallery" });
-  const words = h("div", { "aria-live": "polite" });
-  const against = h("div", { class: "nn-soft" });
+  const words = h("div", { class: "nn-name", "aria-live": "polite" });
+  const against = h("div", { class: "nn-soft nn-name" });
   const waiting = h("div", { class: "nn-soft nn-empty" });
   const work = workLine(
     () => context.request("synthesis_stop"),
@@ -155,6 +155,7 @@ export function synthesisPane(context: Context, scene: Scene): HTMLElement {
           best: short(best),
         }),
       );
+    for (const line of [words, against]) line.title = line.textContent ?? "";
   };
   context.watch(
     [
