@@ -119,7 +119,7 @@ PLACE = """async ([x, y]) => {
 }"""
 STROKE = """async ([x, y]) => {
     const canvas = pane('input').querySelector('canvas'), bars = () => pane('bars').textContent;
-    [...pane('input').querySelectorAll('button')].find(one => one.textContent === 'empty').click();
+    [...pane('input').querySelectorAll('button')].find(one => one.ariaLabel === 'clear').click();
     await new Promise(done => setTimeout(done, 400));
     const before = bars();
     return await timed(() => at(canvas, 'pointerdown', x, y), () => bars() !== before);
