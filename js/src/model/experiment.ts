@@ -3,6 +3,7 @@
 import { OcclusionMap, type Score } from "../draw/occlusion_map.ts";
 import { once, u8 } from "./arrays.ts";
 import type { Context } from "./context.ts";
+import type { Scene } from "./scene.ts";
 import type { OcclusionMapPayload, ScoresWithTop } from "./traits.ts";
 
 /** Scores of the image with something hidden. */
@@ -168,4 +169,13 @@ export class Experiment {
       topShare: top.probability,
     };
   }
+}
+
+const experiments = new WeakMap<Scene, Experiment>();
+
+/** The experiment of a scene; only the views that show one contain this module. */
+export function experimentOf(scene: Scene): Experiment {
+  const known = experiments.get(scene) ?? new Experiment(scene.context);
+  experiments.set(scene, known);
+  return known;
 }

@@ -4,7 +4,6 @@ import { type Limits, packTable, type Table } from "../draw/colors.ts";
 import { t } from "../ui/text.ts";
 import { once, u8 } from "./arrays.ts";
 import type { Context } from "./context.ts";
-import { Experiment } from "./experiment.ts";
 import { Layer } from "./layer.ts";
 import { Photo } from "./photo.ts";
 import { Selected } from "./selected.ts";
@@ -13,16 +12,14 @@ export class Scene {
   readonly photo: Photo;
   readonly layer: Layer;
   readonly selected: Selected;
-  readonly experiment: Experiment;
 
-  readonly #context: Context;
+  readonly context: Context;
 
   constructor(context: Context) {
-    this.#context = context;
+    this.context = context;
     this.photo = new Photo(context);
     this.layer = new Layer(context, (limits) => this.table(limits));
     this.selected = new Selected(context);
-    this.experiment = new Experiment(context);
   }
 
   #decodeTables = once(
@@ -32,19 +29,19 @@ export class Scene {
 
   /** The colours for numbers within `limits`. */
   table(limits: Limits): Table {
-    const tables = this.#decodeTables(this.#context.get("color_tables"));
-    return tables[limits[0] >= 0 ? "sequential" : this.#context.dark ? "diverging_dark" : "diverging"];
+    const tables = this.#decodeTables(this.context.get("color_tables"));
+    return tables[limits[0] >= 0 ? "sequential" : this.context.dark ? "diverging_dark" : "diverging"];
   }
 
   get target(): number {
-    return this.#context.get("target");
+    return this.context.get("target");
   }
 
   /** The name of a class. */
   label(index: number): string {
     // Of a great many classes only the names of those that are shown are sent.
     return (
-      this.#context.get("labels")[index] ?? this.#context.get("shown_labels")?.[index] ?? t("class {index}", { index })
+      this.context.get("labels")[index] ?? this.context.get("shown_labels")?.[index] ?? t("class {index}", { index })
     );
   }
 }

@@ -1,6 +1,7 @@
 // The most probable classes, as they are and under the occluder. Click one to make it the target.
 
 import type { Context, TraitName } from "../model/context.ts";
+import { experimentOf } from "../model/experiment.ts";
 import { amount, isProbability, meaningOf } from "../model/meaning.ts";
 import type { Scene } from "../model/scene.ts";
 import { toolbar } from "./controls.ts";
@@ -58,8 +59,8 @@ export function barsPane(context: Context, scene: Scene): HTMLElement {
     // Probabilities fill their bar at 1, quantities at the largest that is shown.
     const most = isProbability(context) ? 1 : Math.max(1e-12, ...probability.map((value) => Math.abs(value ?? 0)));
     const part = (value: number | null) => `${Math.min(1, Math.abs(value ?? 0) / most) * 100}%`;
-    const under = scene.experiment.hiddenScores;
-    const waiting = scene.experiment.isHiding && !under;
+    const under = experimentOf(scene).hiddenScores;
+    const waiting = experimentOf(scene).isHiding && !under;
     classes.forEach((index, slot) => {
       const row = rows[slot];
       if (!row) return;

@@ -1,6 +1,7 @@
 // The classes of both sides: two bars each, and how they differ. Click one to make it the target.
 
 import type { Context } from "../../model/context.ts";
+import { experimentOf } from "../../model/experiment.ts";
 import { amount, difference, isProbability } from "../../model/meaning.ts";
 import type { Scene } from "../../model/scene.ts";
 import { h } from "../../ui/dom.ts";
@@ -18,7 +19,7 @@ export function comparedBarsPane(first: Context, second: Context, scene: Scene, 
     list.replaceChildren(
       ...classes.map((index) => {
         const clean = scores.map(({ classes: known, probability }) => probability[known.indexOf(index)] ?? null);
-        const now = sides.map((side, at) => side.experiment.hiddenScores?.score(index, "probability") ?? clean[at]);
+        const now = sides.map((side, at) => experimentOf(side).hiddenScores?.score(index, "probability") ?? clean[at]);
         const by = now[0] === null || now[1] === null ? "" : difference(first, now[1] - now[0]);
         const tracks = now.map((value) => {
           const bar = h("span", { class: "nn-now" });

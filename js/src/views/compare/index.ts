@@ -1,5 +1,6 @@
 import { i32 } from "../../model/arrays.ts";
 import type { Context, TraitName } from "../../model/context.ts";
+import { experimentOf } from "../../model/experiment.ts";
 import { facet } from "../../model/facet.ts";
 import { Scene } from "../../model/scene.ts";
 import { call, layerOptions, occluderOptions, quoted, targetOption } from "../../shell/code.ts";
@@ -135,13 +136,13 @@ export default view({
           "occlusion_map",
           () => t("occlusion map of the first side"),
           (context, scene) =>
-            occlusionMapPane(context, scene, { beside: () => sidesOf(context).second[1].experiment.map }),
+            occlusionMapPane(context, scene, { beside: () => experimentOf(sidesOf(context).second[1]).map }),
         ),
         pane(
           "occlusion_map",
           () => t("occlusion map of the second side"),
           (context, scene) =>
-            occlusionMapPane(...sidesOf(context).second, { beside: () => scene.experiment.map, bare: true }),
+            occlusionMapPane(...sidesOf(context).second, { beside: () => experimentOf(scene).map, bare: true }),
         ),
         pane(
           "occlusion_map",

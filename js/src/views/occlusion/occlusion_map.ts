@@ -5,6 +5,7 @@ import { colorOf, css, type Limits } from "../../draw/colors.ts";
 import { legend } from "../../draw/legend.ts";
 import type { OcclusionMap } from "../../draw/occlusion_map.ts";
 import type { Context, TraitName } from "../../model/context.ts";
+import { experimentOf } from "../../model/experiment.ts";
 import { amount, difference, isProbability, meaningOf } from "../../model/meaning.ts";
 import type { Scene } from "../../model/scene.ts";
 import { choice, toggle, toolbar } from "../../ui/controls.ts";
@@ -66,18 +67,18 @@ export function occlusionMapPane(context: Context, scene: Scene, options: Option
     pin.on(Boolean(map));
     draw();
   };
-  const pin = toggle(t("pin this map for comparison"), (on) => keep(on ? scene.experiment.map : null), Pin);
+  const pin = toggle(t("pin this map for comparison"), (on) => keep(on ? experimentOf(scene).map : null), Pin);
   // One click: this fill stays in sight, and the next one comes beside it.
   const compare = h("button", { type: "button" }, t("compare fills"));
   compare.title = t("keeps this map in sight and shows that of another fill beside it: does the fill matter?");
   context.listen(compare, "click", () => {
     const all = usableFills(context);
     const now = all.indexOf(context.get("fill"));
-    keep(scene.experiment.map);
+    keep(experimentOf(scene).map);
     context.set({ fill: all[(now + 1) % all.length] });
   });
 
-  const stale = (map: OcclusionMap | null) => !scene.experiment.isCurrent(map);
+  const stale = (map: OcclusionMap | null) => !experimentOf(scene).isCurrent(map);
 
   const values = (map: OcclusionMap): Float32Array =>
     context.get("definition") === "pixel"
@@ -94,7 +95,7 @@ export function occlusionMapPane(context: Context, scene: Scene, options: Option
   const noun = () => scoreName(isProbability(context) ? context.get("score") : (meaningOf(context).noun ?? "value"));
 
   const draw = () => {
-    const map = scene.experiment.map;
+    const map = experimentOf(scene).map;
     // One scale for both, or they could not be compared.
     const largest = Math.max(extent(map), extent(pinned), extent(options.beside?.() ?? null)) || 1;
     const limits: Limits = [-largest, largest];
@@ -149,7 +150,7 @@ export function occlusionMapPane(context: Context, scene: Scene, options: Option
   };
 
   const tell = () => {
-    const map = scene.experiment.map;
+    const map = experimentOf(scene).map;
     entitle(title, context, t("occlusion · {label}", { label: scene.label(scene.target) }));
     score.select.value = context.get("score");
     definition.select.value = context.get("definition");
@@ -187,7 +188,7 @@ export function occlusionMapPane(context: Context, scene: Scene, options: Option
   };
 
   const summary = (): string => {
-    const map = scene.experiment.map;
+    const map = experimentOf(scene).map;
     const worst = map?.has(scene.target) ? map.lowest(scene.target) : null;
     if (!map || !worst) return t("occlusion map, not computed yet");
     return t(
@@ -204,7 +205,7 @@ export function occlusionMapPane(context: Context, scene: Scene, options: Option
   };
 
   const describe = () => {
-    const map = scene.experiment.map;
+    const map = experimentOf(scene).map;
     const occluder = context.get("occluder");
     const position = map && occluder && !stale(map) ? map.find(occluder[0], occluder[1]) : null;
     count.hidden = Boolean(position) && work.parts[1].hidden;
@@ -244,11 +245,11 @@ export function occlusionMapPane(context: Context, scene: Scene, options: Option
   };
 
   const go = (row: number, column: number) => {
-    const map = scene.experiment.map!;
+    const map = experimentOf(scene).map!;
     context.set({ occluder: [map.data.tops[row], map.data.lefts[column]] }, false);
   };
   context.listen(canvas, "pointermove", (event: PointerEvent) => {
-    const map = scene.experiment.map;
+    const map = experimentOf(scene).map;
     if (!map || stale(map) || context.get("pinned")) return;
     const box = canvas.getBoundingClientRect();
     const { width, height } = context.get("photo");
@@ -261,7 +262,7 @@ export function occlusionMapPane(context: Context, scene: Scene, options: Option
   context.listen(canvas, "pointerleave", () => context.get("pinned") || context.set({ occluder: null }, false));
   context.listen(canvas, "pointerdown", () => context.set({ pinned: !context.get("pinned") }));
   context.listen(canvas, "keydown", (event: KeyboardEvent) => {
-    const map = scene.experiment.map;
+    const map = experimentOf(scene).map;
     const by = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
     if (event.key === "Escape") context.set({ occluder: null, pinned: false });
     if (event.key === "Enter") context.set({ pinned: !context.get("pinned") });

@@ -3,6 +3,7 @@
 import { Check, Eraser, Trash2 } from "lucide";
 import { outlineReceptiveField } from "../../draw/receptive_field.ts";
 import type { Context } from "../../model/context.ts";
+import { experimentOf } from "../../model/experiment.ts";
 import { amount } from "../../model/meaning.ts";
 import type { Scene } from "../../model/scene.ts";
 import { openButton, webcamButton } from "../../shell/images.ts";
@@ -76,9 +77,9 @@ export function photoPane(context: Context, scene: Scene, controls = true): HTML
       Math.round(Math.min(Math.max(x - size() / 2, 0), image().width - size())),
     ];
     if (!context.live) {
-      const nearest = scene.experiment.map?.nearest(y, x);
+      const nearest = experimentOf(scene).map?.nearest(y, x);
       if (!nearest) return;
-      occluder = [scene.experiment.map!.data.tops[nearest.row], scene.experiment.map!.data.lefts[nearest.column]];
+      occluder = [experimentOf(scene).map!.data.tops[nearest.row], experimentOf(scene).map!.data.lefts[nearest.column]];
     }
     if (byHand || String(occluder) !== String(context.get("occluder"))) context.set({ occluder, pinned: pin }, byHand);
   };
@@ -179,7 +180,7 @@ export function photoPane(context: Context, scene: Scene, controls = true): HTML
     const clean: number | null | undefined = probability[classes.indexOf(target)]; // none yet for a class just searched
     const occluder = context.get("occluder");
     const masked = context.get("mask");
-    const under = scene.experiment.hiddenScores;
+    const under = experimentOf(scene).hiddenScores;
     const now = under?.score(target, "probability");
     const name = scene.label(target);
     const after = occluder || masked ? (now === null || now === undefined ? " → …" : ` → ${amount(context, now)}`) : "";
@@ -194,7 +195,7 @@ export function photoPane(context: Context, scene: Scene, controls = true): HTML
           column: occluder[1],
         })
       : masked
-        ? t("{count} of its pixels masked", { count: scene.experiment.mark[0] })
+        ? t("{count} of its pixels masked", { count: experimentOf(scene).mark[0] })
         : "";
     canvas.setAttribute("aria-label", `${image().name}: ${[image().shown_as, where].filter(Boolean).join(", ")}`);
     if (under) say(live, t("{text}; most probable: {label}", { text, label: scene.label(under.top) }));

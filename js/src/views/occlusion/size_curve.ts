@@ -1,6 +1,7 @@
 // What hiding one place costs, by the size of the occluder.
 
 import type { Context } from "../../model/context.ts";
+import { experimentOf } from "../../model/experiment.ts";
 import { isProbability, meaningOf } from "../../model/meaning.ts";
 import type { Scene } from "../../model/scene.ts";
 import { h, onResize, say, sized } from "../../ui/dom.ts";
@@ -19,8 +20,8 @@ export function sizeCurvePane(context: Context, scene: Scene): HTMLElement {
 
   const draw = () => {
     const kind = context.get("score");
-    const curve = scene.experiment.curve;
-    const place = scene.experiment.curvePlace;
+    const curve = experimentOf(scene).curve;
+    const place = experimentOf(scene).curvePlace;
     const label = scene.label(scene.target);
     say(title, place ? t("by occluder size at ({place})", { place: place.join(", ") }) : t("by occluder size"));
     title.title = context.get("occluder")
