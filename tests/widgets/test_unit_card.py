@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import time
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ import torch
 from card_payloads import codes, png, step
 from nets import LABELS, same_state, state_of
 from PIL import Image
+from slow_images import Slow
 from torch import nn
 
 import nnlens
@@ -184,18 +184,6 @@ def test_the_best_images_come_while_they_are_found(lens, net, pictures, photo):
     assert view.examples["searched"] == "block.1, bn"
     assert set(shown.result) == {"block.1", "bn"}
     assert view.result.examples is None
-
-
-class Slow:
-    def __init__(self, pictures):
-        self.pictures = pictures
-
-    def __len__(self):
-        return len(self.pictures)
-
-    def __getitem__(self, item):
-        time.sleep(0.02)
-        return self.pictures[item]
 
 
 def test_stopped_and_gone_on_with(lens, pictures, photo):

@@ -12,22 +12,11 @@ from card_payloads import codes, step
 from nets import LABELS, Net, same_state, state_of
 from pages import unpack
 from PIL import Image
+from slow_images import Slow
 from torch import nn
 
 import nnlens
 from nnlens.kernels import ablation, back_projection, connections, examples, synthesis
-
-
-class Slow:
-    def __init__(self, pictures):
-        self.pictures = pictures
-
-    def __len__(self):
-        return len(self.pictures)
-
-    def __getitem__(self, item):
-        time.sleep(0.02)
-        return self.pictures[item]
 
 
 def test_synthesis_grows_stops_and_is_that_of_the_kernel(lens, net, photo):

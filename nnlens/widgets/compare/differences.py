@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nnlens.export.bundle import Response, within_budget
-from nnlens.kernels import ActivationDifference, Occlusion, activation_difference
+from nnlens.kernels import ActivationDifference, Activations, Occlusion, activation_difference
 from nnlens.render import layer_entries, mosaic_texture, occlusion_difference_texture, unit_texture
 from nnlens.session.selection import Selection
 from nnlens.utils.language import _
@@ -109,11 +109,7 @@ class DifferencePart(Part):
 
     def _maps_of(self, first: Selection, second: Selection) -> dict[str, Any]:
         sides = first.activations, second.activations
-        # One scale for both sides: it stays as it is while units are chosen.
-        low = min(float(side.minimum.min()) for side in sides)
-        high = max(float(side.maximum.max()) for side in sides)
-        largest = max(-low, high)
-        made: dict[str, Any] = {"limits": [-largest, largest] if low < 0 else [0.0, high or 1.0]}
+        made: dict[str, Any] = {"limits": _one_scale(*sides)}
         try:
             difference = self.difference()
         except ValueError:
@@ -167,15 +163,21 @@ class DifferencePart(Part):
                 continue
             sides = first.activations(name), second.activations(name)
             unit = self.selection.unit if name == self.selection.layer else int(difference.order[0])
-            low, high = min(float(s.minimum.min()) for s in sides), max(float(s.maximum.max()) for s in sides)
-            largest = max(-low, high)
             state: dict[str, Any] = {
                 "unit": unit,
                 "position": None,
-                "limits": [-largest, largest] if low < 0 else [0.0, high or 1.0],
+                "limits": _one_scale(*sides),
                 "difference_order": difference.order.astype(np.int32).tobytes(),
             }
             for prefix, maps in (("", sides[0]), ("second_", sides[1]), ("difference_", difference.maps)):
                 state[f"{prefix}mosaic"] = mosaic_texture(maps, most_values=60_000, most_side=56)
                 state[f"{prefix}unit_map"] = {**unit_texture(maps, unit, most_values=30_000), "class_name": ""}
             yield name, state
+
+
+def _one_scale(first: Activations, second: Activations) -> list[float]:
+    """The limits of the colours for both sides: around zero where a value is negative, else from zero."""
+    low = min(float(first.minimum.min()), float(second.minimum.min()))
+    high = max(float(first.maximum.max()), float(second.maximum.max()))
+    largest = max(-low, high)
+    return [-largest, largest] if low < 0 else [0.0, high or 1.0]

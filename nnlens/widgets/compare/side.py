@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from typing import Any
 
-from nnlens.inputs import Input
 from nnlens.render import finite, meaning_payload, photo_payload, scores_payload
 from nnlens.session.selection import Selection
 from nnlens.session.session import Session
@@ -114,12 +113,6 @@ class Side:
         for part in self.parts:
             made |= {name: value for name, value in part.updates().items() if name in OF_EACH_SIDE}
         return {_name(name): value for name, value in made.items()}
-
-    def show(self, image: Input) -> Generator[None, None, None]:
-        """Show another image."""
-        self.selection.show(self.session.samples.of(image))
-        self.view.follow()
-        yield
 
     def stop(self) -> None:
         """End its jobs."""

@@ -1,27 +1,18 @@
 import { call, displayOptions, layerOptions, occluderOptions, quoted, targetOption } from "../../shell/code.ts";
-import { pane, stack, view } from "../../shell/frame.ts";
-import { barsPane } from "../../ui/bars.ts";
+import { pane, view } from "../../shell/frame.ts";
 import { t } from "../../ui/text.ts";
 import { activationsKeys } from "../activations/index.ts";
 import { layersPane } from "../activations/layers.ts";
 import { mosaicPane } from "../activations/mosaic.ts";
 import { unitPane } from "../activations/unit.ts";
-import { occlusionKeys } from "../occlusion/index.ts";
-import { occlusionMapPane } from "../occlusion/occlusion_map.ts";
-import { photoPane } from "../occlusion/photo.ts";
-import { sizeCurvePane } from "../occlusion/size_curve.ts";
+import { experimentPanes, occlusionKeys } from "../occlusion/index.ts";
 import { cardButton, cardPane } from "./card.ts";
 
 export default view({
   name: "explorer",
   rows: [
     [
-      pane("photo", () => t("photograph with an occluder"), photoPane),
-      pane("occlusion_map", () => t("occlusion map"), occlusionMapPane),
-      stack(
-        pane("bars", () => t("most probable classes"), barsPane),
-        pane("size_curve", () => t("scores by the occluder's size"), sizeCurvePane),
-      ),
+      ...experimentPanes,
       pane(
         "unit",
         () => t("selected unit"),

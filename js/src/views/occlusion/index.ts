@@ -1,5 +1,5 @@
 import { call, displayOptions, occluderOptions, targetOption } from "../../shell/code.ts";
-import { type Keys, pane, stack, view } from "../../shell/frame.ts";
+import { type Keys, type Pane, pane, stack, view } from "../../shell/frame.ts";
 import { barsPane } from "../../ui/bars.ts";
 import { t } from "../../ui/text.ts";
 import { occlusionMapPane } from "./occlusion_map.ts";
@@ -15,18 +15,19 @@ export const occlusionKeys = (): Keys => [
   [t("occlusion map: click, Enter"), t("pin the occluder there, or release it")],
 ];
 
+/** The photograph, the map and the scores of an experiment, side by side. */
+export const experimentPanes: Pane[] = [
+  pane("photo", () => t("photograph with an occluder"), photoPane),
+  pane("occlusion_map", () => t("occlusion map"), occlusionMapPane),
+  stack(
+    pane("bars", () => t("most probable classes"), barsPane),
+    pane("size_curve", () => t("scores by the occluder's size"), sizeCurvePane),
+  ),
+];
+
 export default view({
   name: "occlusion",
-  rows: [
-    [
-      pane("photo", () => t("photograph with an occluder"), photoPane),
-      pane("occlusion_map", () => t("occlusion map"), occlusionMapPane),
-      stack(
-        pane("bars", () => t("most probable classes"), barsPane),
-        pane("size_curve", () => t("scores by the occluder's size"), sizeCurvePane),
-      ),
-    ],
-  ],
+  rows: [experimentPanes],
   keys: occlusionKeys,
   code: (context, scene) =>
     call(context, "occlusion", [targetOption(context, scene), ...occluderOptions(context), ...displayOptions(context)]),
