@@ -1,4 +1,4 @@
-// Undo and redo: the earlier states of the views of one lens, in the order in which a hand left them.
+// Undo and redo: the earlier states of the views of one lens, in the order in which the user left them.
 
 import type { Context } from "../model/context.ts";
 import { meaningOf } from "../model/meaning.ts";
@@ -38,7 +38,7 @@ class History {
     react();
   }
 
-  /** A hand is about to change the traits `names` of a view. */
+  /** The user is about to change the traits `names` of a view. */
   note(context: Context, names: string[]): void {
     const known = new Set([...(context.get("state_traits") ?? []).map(({ name }) => name), ...ALSO]);
     const changed = names.filter((name) => known.has(name));
