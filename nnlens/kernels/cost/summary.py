@@ -15,9 +15,9 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from nnlens.geometry.receptive_field import ReceptiveField, receptive_field
-from nnlens.recording import ForwardError, Recorder, Recording, device_of
+from nnlens.recording import ForwardError, Recorder, Recording, borrow, device_of
 from nnlens.recording.tape import Event
-from nnlens.utils.nests import tensors_in
+from nnlens.utils.nests import copied, tensors_in
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,7 +175,16 @@ class _Counter:
         events[0].flops = self._counter.get_total_flops() - self._before
 
 
-def _flops(recorder: Recorder, inputs: Any, keywords: Any, recording: Recording) -> list[int | None]:
+def flops(model: nn.Module, *inputs: Any, **keywords: Any) -> int:
+    """Floating-point operations of one pass of the model; see `Cost.flops` for what counts."""
+    counter = _counter()
+    with borrow(model), torch.no_grad(), warnings.catch_warnings(), counter:
+        warnings.simplefilter("ignore")
+        model(*copied(tuple(inputs)), **copied(dict(keywords)))
+    return int(counter.get_total_flops())
+
+
+def _counter() -> FlopCounterMode:
     # Two of the CPU's own kernels are unknown to torch's counter, and so are products with a vector.
     more: dict[Any, Callable[..., int]] = {
         torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention,
@@ -183,7 +192,11 @@ def _flops(recorder: Recorder, inputs: Any, keywords: Any, recording: Recording)
         torch.ops.aten.mv: _vector,
         torch.ops.aten.dot: _vector,
     }
-    counter = FlopCounterMode(display=False, custom_mapping=more)
+    return FlopCounterMode(display=False, custom_mapping=more)
+
+
+def _flops(recorder: Recorder, inputs: Any, keywords: Any, recording: Recording) -> list[int | None]:
+    counter = _counter()
     try:
         with warnings.catch_warnings(), counter:
             warnings.simplefilter("ignore")

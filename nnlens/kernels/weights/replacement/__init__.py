@@ -1,0 +1,1 @@
+"""Simpler modules in place of a layer, and what they cost."""

@@ -1,0 +1,144 @@
+"""Replacements of a layer with several settings, each tried on images: accuracy against FLOPs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from dataclasses import replace as changed
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nnlens.kernels.cost.summary import flops
+from nnlens.recording import borrow, device_of
+from nnlens.scores.meaning import Output, class_scores
+
+from ..weight import find_one
+from .factors import METHODS, Method
+from .replacing import Replacement, methods_for, replaced, settings_to_try
+
+BATCH = 32
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Sweep:
+    """Replacements of one layer, so far.
+
+    Attributes
+    ----------
+    layer : str
+    results : tuple of Replacement
+    done, total : int
+        How many settings were tried, and how many will be.
+    accuracy : float or None
+        Of the model itself, where the images have labels.
+    """
+
+    layer: str
+    results: tuple[Replacement, ...]
+    done: int
+    total: int
+    accuracy: float | None
+
+    def __repr__(self) -> str:
+        return f"Sweep({self.layer!r}, {self.done} of {self.total} settings)"
+
+    def smallest(self, loss: float = 0.01) -> Replacement | None:
+        """The result with the fewest FLOPs (then the fewest numbers) that loses at most this share.
+
+        A loss of accuracy where the images have labels, otherwise of agreement. None if no result is good enough and
+        simpler than the layer itself.
+        """
+        good = []
+        for result in self.results:
+            lost = 1 - (result.agreement or 0) if result.accuracy is None else result.accuracy[0] - result.accuracy[1]
+            cost = (result.flops or (0, 0))[1], result.parameters[1]
+            saves = cost < ((result.flops or (0, 0))[0], result.parameters[0])
+            if lost <= loss + 1e-12 and saves:
+                good.append((cost, result))
+        return min(good, key=lambda pair: pair[0])[1] if good else None
+
+
+def sweep_steps(
+    model: nn.Module,
+    layer: str | nn.Module,
+    images: Sequence[Tensor] | Tensor,
+    *,
+    labels: Sequence[int] | None = None,
+    methods: Sequence[Method] | None = None,
+    settings: Sequence[float] | None = None,
+    output: Output = None,
+) -> Iterator[Sweep]:
+    """Try replacements of a layer on images, one after the other; a result after each batch of images that ends one.
+
+    Parameters
+    ----------
+    images : tensor (n, …) or sequence of tensors
+        Ready inputs of the model.
+    labels : sequence of int, optional
+        Their classes; without them only the agreement with the model itself is measured.
+    methods : sequence of str, optional
+        Those that fit the layer by default.
+    settings : sequence, optional
+        Ranks, or for "prune" shares; a range of them by default. Only with one method.
+    output : optional
+        Which of several outputs holds the scores.
+    """
+    weight = find_one(model, layer)
+    if not len(images):
+        raise ValueError("images must hold at least one image, got none")
+    if labels is not None and len(labels) != len(images):
+        raise ValueError(f"labels must be one for each image, got {len(labels)} for {len(images)} images")
+    for method in methods or ():
+        if method not in METHODS:
+            raise ValueError(f"methods must be of {', '.join(METHODS)}, got {method!r}")
+    chosen = list(methods) if methods is not None else methods_for(weight)
+    if settings is not None and len(chosen) != 1:
+        raise ValueError(f"settings must be given with one method, got {len(chosen)} methods")
+    plan = [
+        (method, setting)
+        for method in chosen
+        for setting in (settings if settings is not None else settings_to_try(weight, method))
+    ]
+    first = images[0].unsqueeze(0).to(device_of(model))
+    before_flops = flops(model, first)
+    before = np.empty(0, int)
+    for before in _top_classes(model, images, output):  # noqa: B007 — the last one is used
+        yield Sweep(weight.name, (), 0, len(plan), None)
+    known = None if labels is None else np.asarray(labels)
+    accuracy = None if known is None else float((before == known).mean())
+    results: list[Replacement] = []
+    for done, (method, setting) in enumerate(plan):
+        result = replaced(model, weight, method, setting)
+        after = np.empty(0, int)
+        for after in _top_classes(result.model, images, output):  # noqa: B007
+            yield Sweep(weight.name, tuple(results), done, len(plan), accuracy)
+        results.append(
+            changed(
+                result,
+                flops=(before_flops, flops(result.model, first)),
+                agreement=float((after == before).mean()),
+                accuracy=None if known is None or accuracy is None else (accuracy, float((after == known).mean())),
+                images=len(images),
+            )
+        )
+        yield Sweep(weight.name, tuple(results), done + 1, len(plan), accuracy)
+
+
+def sweep(*arguments: Any, **options: Any) -> Sweep:
+    """Try replacements of a layer on images; see `sweep_steps`."""
+    *_, last = sweep_steps(*arguments, **options)
+    return last
+
+
+def _top_classes(model: nn.Module, images: Sequence[Tensor] | Tensor, output: Output) -> Iterator[np.ndarray]:
+    """The top class of each image so far, after each batch."""
+    device, found = device_of(model), np.empty(0, int)
+    for start in range(0, len(images), BATCH):
+        batch = torch.stack([images[item] for item in range(start, min(start + BATCH, len(images)))]).to(device)
+        with borrow(model), torch.inference_mode():
+            scores = class_scores(model(batch), output, len(batch))
+        found = np.concatenate([found, scores.argmax(1).cpu().numpy()])
+        yield found
