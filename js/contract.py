@@ -17,6 +17,7 @@ from typing_extensions import NotRequired, get_type_hints, is_typeddict
 from nnlens import widgets
 from nnlens.kernels.attribution.registry import MethodName
 from nnlens.render import attribution_payloads, payloads, unit_payloads
+from nnlens.render.weights import payloads as weight_payloads
 from nnlens.widgets.base.view import OUTSIDE
 
 TARGET = Path(__file__).parent / "src" / "model" / "traits.ts"
@@ -82,7 +83,12 @@ class Contract:
 def text() -> str:
     """The whole file."""
     contract = Contract()
-    for payload in {**vars(payloads), **vars(unit_payloads), **vars(attribution_payloads)}.values():
+    for payload in {
+        **vars(payloads),
+        **vars(unit_payloads),
+        **vars(attribution_payloads),
+        **vars(weight_payloads),
+    }.values():
         if is_typeddict(payload):
             contract.type_of(payload)
     traits: dict[str, tuple[str, str]] = {}

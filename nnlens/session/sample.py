@@ -52,6 +52,7 @@ class Sample:
     version: int  # of the model
     asked: tuple[Any, ...] = ()  # task and logits, as they were given
     problem: str = ""
+    is_blank: bool = False  # of no image, for views that need none
     cache: Cache = field(default_factory=lambda: Cache(**LIMITS), repr=False)
 
     def __repr__(self) -> str:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from nnlens.inputs import Input
+from nnlens.inputs import Input, any_input
 from nnlens.inputs.labels import names_of
 from nnlens.kernels import Prepared, prepare_passes
 from nnlens.recording import ForwardError, Recording, changed_by_a_pass, record, version_of
 from nnlens.scores.meaning import Position
 from nnlens.utils.cache import Cache
+from nnlens.utils.language import _
 
 from .sample import Sample
 from .setup import ModelSetup
@@ -66,6 +68,23 @@ class Samples:
                 pass
             raise
 
+    def blank(self) -> Sample:
+        """A sample of no image, for views of the weights alone: its only layer is a single 0."""
+        value = replace(any_input((torch.zeros(1, 1, 1, 1),), {}, torch.device("cpu")), name=_("no image"))
+        empty = np.empty(0, np.float32)
+        return Sample(
+            input=value,
+            recording=record(_NoLayer(), value.x),
+            logits=empty,
+            probabilities=empty,
+            names=(),
+            meaning=None,
+            version=version_of(self._setup.model, full=True),
+            asked=self._setup.asked,
+            problem=_("there is no image"),
+            is_blank=True,
+        )
+
     def current(self, sample: Sample, *, full: bool = False) -> Sample:
         """`sample`, or its image recorded again where the model, or what its scores mean, has changed since.
 
@@ -74,6 +93,8 @@ class Samples:
         version = version_of(self._setup.model, full=full)
         if version == sample.version and sample.asked == self._setup.asked:
             return sample
+        if sample.is_blank:
+            return self.blank()
         position = None if sample.meaning is None else sample.meaning.position
         return self._recorded(sample.input, version, position, like=sample if version == sample.version else None)
 
@@ -150,6 +171,13 @@ class Samples:
             version=version,
             asked=asked,
         )
+
+
+class _NoLayer(nn.Module):
+    """What is recorded where there is no image."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.relu()
 
 
 def _digest(value: Input) -> str:

@@ -65,6 +65,10 @@ class Selections:
         sample = self._samples.current(self.latest.sample, full=True)
         return sample if position is None else self._samples.of(sample.input, position=position, scores=scores)
 
+    def blank(self) -> Selection:
+        """A selection of no image, for views of the weights alone."""
+        return Selection(self._samples.blank())
+
     @contextmanager
     def unchanged_on_error(self) -> Iterator[None]:
         """Where the block raises, the open views show what they showed before."""

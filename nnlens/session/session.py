@@ -14,8 +14,10 @@ from torch import nn
 
 from nnlens.inputs import Input
 from nnlens.kernels import Prepared, ScoreMeaning
-from nnlens.recording import ForwardError
+from nnlens.kernels.weights import FilterStatistics, Found, find
+from nnlens.recording import ForwardError, version_of
 from nnlens.scores.meaning import Pick, Position, Task
+from nnlens.utils.cache import Cache
 
 from .attribution_jobs import AttributionJobs
 from .dataset_search import DatasetSearch, store_folder
@@ -57,6 +59,7 @@ class Session:
         self.worker = Worker(LANES)
         self.search = DatasetSearch(setup.model, self.worker)
         self.attributions = AttributionJobs(setup.model, self.samples.prepared)
+        self._weights = Cache(found=1, statistics=8)
         self._after_cell: set[WeakMethod[Any]] = set()  # methods of open views
         hold_during_user_code(self.worker, self._cell_has_run, free=chosen_mode() == "live" or _in_marimo())
 
@@ -68,6 +71,20 @@ class Session:
     def prepared(self, sample: Sample) -> Prepared | None:
         """The model prepared for many passes on variations of an image; see `Samples.prepared`."""
         return self.samples.prepared(sample)
+
+    def weights(self) -> Found:
+        """The weights of the model as it is now; see `kernels.weights.find`."""
+        version = version_of(self.model, full=True)
+        result: Found = self._weights.once("found", version, make=lambda: find(self.model))
+        return result
+
+    def filter_statistics(self, name: str) -> FilterStatistics:
+        """The statistics of a layer's filters as they are now."""
+        weight, version = self.weights()[name], version_of(self.model)
+        result: FilterStatistics = self._weights.once(
+            "statistics", version, weight.name, make=lambda: FilterStatistics(weight)
+        )
+        return result
 
     @property
     def output(self) -> Pick | ScoreMeaning:

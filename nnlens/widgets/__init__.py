@@ -5,8 +5,11 @@ from .attribution.view import AttributionWidget
 from .compare.view import CompareWidget
 from .examples.view import ExamplesWidget
 from .explorer.view import Explorer
+from .filters.view import FiltersWidget
 from .occlusion.view import OcclusionWidget
+from .replacements.view import ReplacementsWidget
 from .unit.view import UnitWidget
+from .weights.view import WeightsWidget
 
 __all__ = [
     "ActivationsWidget",
@@ -14,6 +17,9 @@ __all__ = [
     "CompareWidget",
     "ExamplesWidget",
     "Explorer",
+    "FiltersWidget",
     "OcclusionWidget",
+    "ReplacementsWidget",
     "UnitWidget",
+    "WeightsWidget",
 ]

@@ -71,6 +71,9 @@ function missing(context: Context, values: Map<string, unknown>): string {
     return `layer=${wanted("layer")}`;
   if (pairs?.length && changes("size", "fill") && !pairs.includes(`${wanted("size")}|${wanted("fill")}`))
     return `size=${wanted("size")}, fill=${wanted("fill")}`;
+  const filters = context.choices("weight|filter");
+  if (filters?.length && changes("weight", "filter") && !filters.includes(`${wanted("weight")}|${wanted("filter")}`))
+    return `weight=${wanted("weight")}, filter=${wanted("filter")}`;
   const classes = context.get("labels").length;
   return classes && Number(wanted("target")) >= classes ? `target=${wanted("target")}` : "";
 }

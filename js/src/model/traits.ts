@@ -137,6 +137,14 @@ export interface DatasetAblation {
   error?: string;
 }
 
+/** The shares of numbers in bins of equal width, and those of the reference. */
+export interface Distribution {
+  low: number;
+  high: number;
+  shares: number[];
+  reference: number[] | null;
+}
+
 /** An error, shown above the view. */
 export interface ErrorPayload {
   message: string;
@@ -191,11 +199,109 @@ export interface ExamplesPayload {
   seen: number;
 }
 
+/** What a filter reads from the image through the layers below. */
+export interface ExpandedFilter {
+  weight: string;
+  filter: number;
+  words: string;
+  texture: Texture | null;
+  problem: string;
+}
+
 /** Sent instead of a unit's payload that could not be computed. */
 export interface Failed {
   layer: string;
   unit: number;
   error: string;
+}
+
+/** All filters of a layer as 8-bit tiles, and their numbers. */
+export interface FilterBank {
+  name: string;
+  label: string;
+  kind: string;
+  same_as: string[];
+  words: string;
+  filters: number;
+  reads: number;
+  groups: number;
+  channel: number | null;
+  planes: number;
+  rows: number;
+  columns: number;
+  step: number;
+  data: DataView;
+  peak: DataView;
+  norm: DataView;
+  skewness: DataView;
+  kurtosis: DataView;
+  angle: DataView | null;
+  frequency: DataView | null;
+  similar: DataView;
+  dead: number[];
+  duplicates: number[][];
+  r_squared: DataView | null;
+  noise: [number, number] | null;
+}
+
+/** The numbers and pictures of one filter. */
+export interface FilterDetail {
+  weight: string;
+  filter: number;
+  norm: number;
+  mean: number;
+  skewness: number | null;
+  kurtosis: number | null;
+  share: number | null;
+  angle: number | null;
+  frequency: number | null;
+  similar: [number, number][];
+  pattern: Texture;
+  kernels: Texture | null;
+  channels: number[];
+  power: Texture | null;
+  gabor: GaborFit | null;
+  words: string;
+}
+
+/** How a filter's unit responds to gratings. */
+export interface FilterTuning {
+  weight: string;
+  filter: number;
+  orientations: number[];
+  frequencies: number[];
+  values: DataView;
+  grey: number | null;
+  best: [number, number, number] | null;
+  selectivity: number | null;
+  done: number;
+  problem: string;
+}
+
+/** A Gabor function fitted to a filter. */
+export interface GaborFit {
+  r_squared: number | null;
+  angle: number | null;
+  frequency: number | null;
+  sigma: [number, number];
+  texture: Texture;
+}
+
+/** One head of an attention module. */
+export interface HeadEntry {
+  query_key: Texture;
+  value_output: Texture;
+  query_key_values: number[];
+  value_output_values: number[];
+  copying: number | null;
+  symmetry: number | null;
+}
+
+/** The heads of the attention module that the chosen weight belongs to. */
+export interface HeadsPayload {
+  name: string;
+  width: number;
+  heads: HeadEntry[];
 }
 
 /** What is being computed, and how far it is. */
@@ -251,6 +357,13 @@ export interface Meaning {
   why: string;
 }
 
+/** What a number of the table is called, and what it means. */
+export interface MeasureWords {
+  name: string;
+  title: string;
+  meaning: string;
+}
+
 /** A method: its title, its forward passes, and whether it needs gradients. */
 export interface MethodPayload {
   name: MethodName;
@@ -296,6 +409,16 @@ export interface NoMap {
   error: string;
 }
 
+/** A number of a layer, and the same of its references. */
+export interface NumberBeside {
+  value: number;
+  mean: number | null;
+  low: number | null;
+  high: number | null;
+  score: number | null;
+  differs: boolean;
+}
+
 /** The scores with the occluder where it is, and how long the pass took. */
 export interface OccludedScores {
   position: [number, number];
@@ -338,6 +461,12 @@ export interface OcclusionMapPayload {
   top: DataView;
   top_probability: DataView;
   done: number;
+}
+
+/** What is computed for one filter in the background. */
+export interface OfFilter {
+  weight: string;
+  filter: number;
 }
 
 /** A payload about one unit, which it names. */
@@ -395,6 +524,18 @@ export interface ReceptiveFields {
   unit: number;
   rows?: number[][];
   columns?: number[][];
+}
+
+/** One replacement of the layer, and what it costs. */
+export interface ReplacementEntry {
+  method: string;
+  setting: number | null;
+  words: string;
+  weight_error: number;
+  parameters: [number, number];
+  flops: [number, number] | null;
+  accuracy: number | null;
+  agreement: number | null;
 }
 
 /** An earlier state of a view. */
@@ -470,6 +611,15 @@ export interface ShownUnitMap {
   class_name: string;
 }
 
+/** The singular values at evenly spread ranks, those that random weights would have, and those of the reference. */
+export interface SingularValues {
+  values: number[];
+  random: number[];
+  reference: number[] | null;
+  threshold: number;
+  count: number;
+}
+
 /** The scores at the occluder's position under other sizes. */
 export interface SizeCurve {
   position: [number, number];
@@ -510,6 +660,22 @@ export interface SurrogatePayload {
   samples: number;
 }
 
+/** The replacements of a layer that were tried so far. */
+export interface SweepPayload {
+  layer: string;
+  label: string;
+  results: ReplacementEntry[];
+  done: number;
+  total: number;
+  running: boolean;
+  images: number;
+  accuracy: number | null;
+  parameters: number;
+  flops: number;
+  smallest: number | null;
+  error: string;
+}
+
 /** The scores with some superpixels switched off. */
 export interface SwitchedScores {
   classes: number[];
@@ -543,6 +709,17 @@ export interface SynthesisPayload {
   running: boolean;
   frame: SynthesisFrame | null;
   error?: string;
+}
+
+/** The power law that fits the largest eigenvalues. */
+export interface TailPayload {
+  alpha: number;
+  error: number;
+  xmin: number;
+  distance: number;
+  critical: number;
+  count: number;
+  of: number;
 }
 
 /** Planes of signed numbers in 8 bits: 127 stands for `largest`. */
@@ -585,6 +762,40 @@ export interface Upload {
   drawn?: boolean;
 }
 
+/** A weight that can be chosen. */
+export interface WeightEntry {
+  name: string;
+  label: string;
+  filters: number;
+  problem: string;
+}
+
+/** One layer: its distributions and numbers beside those of the reference. */
+export interface WeightRow {
+  name: string;
+  label: string;
+  filters: number;
+  reads: number;
+  same_as: string[];
+  problem: string;
+  weights: Distribution | null;
+  norms: Distribution | null;
+  angles: Distribution | null;
+  frequencies: Distribution | null;
+  singular: SingularValues | null;
+  tail: TailPayload | null;
+  numbers: Record<string, NumberBeside>;
+  findings: string[];
+  draws: number;
+}
+
+/** How far the statistics of all layers are. */
+export interface WeightsProgress {
+  done: number;
+  total: number;
+  running: boolean;
+}
+
 /** The traits of all views; a view has those of its parts. */
 export interface Traits {
   /** The scores with and without the unit. */
@@ -593,12 +804,18 @@ export interface Traits {
   ablation_run: number;
   /** A request to stop that. */
   ablation_stop: number;
+  /** What the rows are compared with: "initial", or a name. */
+  against: string;
   /** How the maps of each row agree. */
   agreement: Record<string, Agreement>;
   /** The pixels, or the selected layer. */
   back_projection: BackProjectionPayload | Failed | null;
   /** How the pixels are shown. */
   back_projection_display: "colour" | "signed" | "norm";
+  /** All filters of the weight. */
+  bank: FilterBank | null;
+  /** Why the weight cannot be analysed. */
+  bank_problem: string;
   /** What is being computed; empty when nothing is. */
   busy: string;
   /** The layer of Grad-CAM; empty for the last one with spatial maps. */
@@ -611,6 +828,8 @@ export interface Traits {
   card: boolean;
   /** The card's JavaScript, once it is open. */
   card_module: string;
+  /** Which of the channels that the filters read is shown; null for the pattern. */
+  channel: number | null;
   /** A request for a check. */
   check_request: CheckRequest | null;
   /** 768 bytes each. */
@@ -625,6 +844,8 @@ export interface Traits {
   dataset_ablation: DatasetAblation | null;
   /** Per occluder position, or per pixel. */
   definition: "position" | "pixel";
+  /** The chosen filter. */
+  detail: FilterDetail | null;
   /** All units: the second side minus the first. */
   difference_mosaic: Mosaic | null;
   /** How the change of the second side differs from that of the first. */
@@ -671,16 +892,28 @@ export interface Traits {
   example_request: number;
   /** The unit's images of this kind, and the distribution of its maxima. */
   examples: ExamplesPayload | NoExamples | Failed | null;
+  /** What the filter reads from the image. */
+  expanded: ExpandedFilter | null;
+  /** The product of linear parts, or the mean gradient. */
+  expanded_by: "linear" | "gradient";
   /** What the occluder shows: a name, an input value, or a colour. */
   fill: string;
   /** How a fill of one value looks. */
   fill_color: string;
   /** The fills that this image has. */
   fills: string[];
+  /** The filter that is shown. */
+  filter: number;
+  /** The order of the filters. */
+  filter_order: "index" | "norm" | "orientation" | "frequency" | "similarity";
+  /** Which values set the range of the colours. */
+  filter_scale: "filter" | "layer";
   /** What is maximised: the map's mean, one position, the target. */
   goal: "channel" | "position" | "class";
   /** How tokens are shown: [rows, columns], "strip", or null to detect it. */
   grid: [number, number] | "strip" | null;
+  /** The heads of the attention module that the weight belongs to. */
+  heads: HeadsPayload | null;
   /** Panes and controls that are left out. */
   hide: string[];
   /** Which of the images opened in this view is shown, in the order of opening. */
@@ -699,6 +932,10 @@ export interface Traits {
   lens_id: string;
   /** The range that the colours are locked to. */
   limits: [number, number] | null;
+  /** Whether the filter is the unit that other views show. */
+  linked: boolean;
+  /** The share of the images that a replacement may lose. */
+  loss: number;
   /** The maps of attention rollout. */
   map_attention_rollout: Record<string, AttributionPayload | NoMap>;
   /** The maps of deconvnet. */
@@ -737,6 +974,8 @@ export interface Traits {
   masked: MaskedScores | null;
   /** What the scores mean. */
   meaning: Meaning | UnreadMeaning;
+  /** What the numbers are called. */
+  measures: MeasureWords[];
   /** The selected column. */
   method: string;
   /** The columns. */
@@ -745,6 +984,8 @@ export interface Traits {
   mosaic: Mosaic;
   /** Minimise instead of maximise. */
   negative: boolean;
+  /** What the comparison cannot show. */
+  not_shown: string;
   /** What a reader of a saved page should know. */
   note: string;
   /** The scores with the occluder where it is. */
@@ -757,6 +998,8 @@ export interface Traits {
   of_models: boolean;
   /** Of the maps over the photograph, 0…1. */
   opacity: number;
+  /** The number by which the rows are ordered; empty: as in the model. */
+  ordered_by: string;
   /** A unit that is kept while another one is selected. */
   origin: Origin | null;
   /** Classes that are compared with the target. */
@@ -777,6 +1020,8 @@ export interface Traits {
   receptive_fields: ReceptiveFields | null;
   /** How the image is regularised. */
   recipe: "fourier" | "yosinski";
+  /** The names that `against` may have besides. */
+  references: string[];
   /** A request to compute the view again for the model as it is now. */
   refresh: number;
   /** What replaces the unit's map. */
@@ -859,6 +1104,8 @@ export interface Traits {
   stride: number;
   /** Of the selected row. */
   superpixels: SuperpixelsPayload | null;
+  /** The replacements that were tried so far. */
+  sweep: SweepPayload | null;
   /** Superpixels of the selected row that are switched off. */
   switched_off: number[];
   /** The scores with these superpixels off. */
@@ -875,12 +1122,22 @@ export interface Traits {
   texts: Record<string, string | string[]>;
   /** The operations of the pass; modules that never ran. */
   tree: LayerEntry[];
+  /** How the filter's unit responds to gratings. */
+  tuning: FilterTuning | null;
   /** Channel of the layer. */
   unit: number;
   /** The selected unit's map. */
   unit_map: ShownUnitMap;
   /** A picture from the browser. */
   upload: Upload | null;
+  /** The weight that is shown. */
+  weight: string;
+  /** The weights that can be chosen. */
+  weight_names: WeightEntry[];
+  /** A row for each weight. */
+  weight_rows: WeightRow[];
+  /** How far the statistics are. */
+  weights_progress: WeightsProgress | null;
   /** Of LIME's kernel. */
   width: number;
 }

@@ -13,6 +13,7 @@ from .comparison import Compared, Comparison, compare, compare_with_initial, com
 from .gabor import Gabor, fit_gabor, noise_fit
 from .heads import Heads, attention_modules, heads
 from .initial import initial_weight
+from .layers import layer_of_weight, weight_of_layer
 from .measures import measures
 from .moments import Moments, moments
 from .orientation import Orientation, Uniformity, orientation, uniformity
@@ -72,6 +73,7 @@ __all__ = [
     "gratings_steps",
     "heads",
     "initial_weight",
+    "layer_of_weight",
     "marchenko_pastur_density",
     "marchenko_pastur_quantiles",
     "measures",
@@ -84,4 +86,5 @@ __all__ = [
     "sweep",
     "sweep_steps",
     "uniformity",
+    "weight_of_layer",
 ]

@@ -71,6 +71,13 @@ class Compared:
         return (1 + far) / (1 + len(self.references))
 
     @property
+    def differs(self) -> bool:
+        """Whether it lies outside the range of all draws; beside one other model, whether it is a tenth off."""
+        if not self.references or not np.isfinite(self.references).all():
+            return False
+        return self.outside if len(self.references) > 1 else abs(self.value - self.mean) > 0.1 * abs(self.mean)
+
+    @property
     def outside(self) -> bool:
         """Whether the value lies outside the range of all references."""
         return bool(np.isfinite(self.value)) and not self.low <= self.value <= self.high
@@ -183,15 +190,6 @@ def _beside(item: Compared, digits: str = ".2g") -> str:
     return _("{range} in {count} draws", range=words, count=len(item.references))
 
 
-def _is_different(item: Compared | None) -> bool:
-    """Whether a number differs by more than the draws do; with one reference, by more than a tenth of it."""
-    if item is None or not item.references or not np.isfinite(item.references).all():
-        return False
-    if len(item.references) == 1:
-        return abs(item.value - item.mean) > 0.1 * abs(item.mean)
-    return item.outside
-
-
 def _spectrum_words(comparison: Comparison) -> list[str]:
     spectrum, item = comparison.statistics.spectrum, comparison.numbers.get("energy above random")
     lines = []
@@ -250,7 +248,7 @@ def _shape_words(comparison: Comparison) -> list[str]:
         ),
     ):
         item = comparison.numbers.get(name)
-        if item is not None and _is_different(item):
+        if item is not None and item.differs:
             words = more if item.value > item.mean else less
             lines.append(words.format(value=shown(item.value), beside=_beside(item)))
     return lines
@@ -267,7 +265,7 @@ def _orientation_words(comparison: Comparison) -> list[str]:
     ):
         item = comparison.numbers.get(name)
         test = statistics.orientation.uniformity(1 if name == "orientation" else 2)
-        if item is not None and _is_different(item) and item.value > item.mean and test.p < 0.05:
+        if item is not None and item.differs and item.value > item.mean and test.p < 0.05:
             lines.append(
                 words.format(value=number(f"{item.value:.2f}"), beside=_beside(item), p=number(f"{test.p:.2g}"))
             )

@@ -36,7 +36,9 @@ class FilterStatistics:
     def __repr__(self) -> str:
         return f"FilterStatistics({self.weight.name!r}, {self.moments!r}, {self.spectrum!r})"
 
-    @cached_property
+    # The two largest arrays are not kept: a view holds the statistics of all layers.
+
+    @property
     def rows(self) -> Float[np.ndarray, "filters reads"]:
         """The filters as rows."""
         result: np.ndarray = self.weight.matrix().cpu().numpy()
@@ -86,7 +88,7 @@ class FilterStatistics:
         """The singular values of the filters as a matrix."""
         return spectrum(self.weight.matrix())
 
-    @cached_property
+    @property
     def cosines(self) -> Float[np.ndarray, "filters filters"] | None:
         """The cosine between each two filters; None for more than 4,096 filters, or filters of one number."""
         count, reads = self.rows.shape
@@ -100,7 +102,8 @@ class FilterStatistics:
     @cached_property
     def duplicates(self) -> tuple[tuple[int, ...], ...]:
         """Groups of filters whose cosines are at least 0.95."""
-        return () if self.cosines is None else duplicates(self.cosines)
+        similar = self.cosines
+        return () if similar is None else duplicates(similar)
 
     @property
     def redundant(self) -> int:
@@ -119,7 +122,8 @@ class FilterStatistics:
         if by == "norm":
             return np.argsort(-self.norms, kind="stable")
         if by == "similarity":
-            return index if self.cosines is None else chain(self.cosines, int(self.norms.argmax()))
+            similar = self.cosines
+            return index if similar is None else chain(similar, int(self.norms.argmax()))
         if by in ("orientation", "frequency") and self.orientation is not None:
             values = self.orientation.angle if by == "orientation" else self.orientation.frequency
             return np.argsort(values, kind="stable")

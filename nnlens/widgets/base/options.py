@@ -91,6 +91,31 @@ class ExamplesOptions(SelectionOptions, ViewOptions, total=False):
     """Of `Lens.examples`, besides its data set."""
 
 
+class FiltersOptions(ViewOptions, total=False):
+    """Of `Lens.filters`, besides its layer and image."""
+
+    filter: Annotated[int, "the filter that is shown first"]
+    sort: Annotated[Literal["index", "norm", "orientation", "frequency", "similarity"], "the order of the filters"]
+
+
+class WeightsOptions(ViewOptions, total=False):
+    """Of `Lens.weights`, besides what it compares with."""
+
+    draws: Annotated[int, "how often each layer is initialised anew to see what chance gives; 10 by default"]
+
+
+class ReplacementsOptions(ViewOptions, total=False):
+    """Of `Lens.replacements`, besides its layer and data set."""
+
+    methods: Annotated[
+        Sequence[Literal["low-rank", "separable", "depthwise-separable", "gabor", "prune"]],
+        "which replacements are tried; all that fit the layer by default",
+    ]
+    settings: Annotated[Sequence[float], "the ranks, or shares of weights, that are tried; only with one method"]
+    count: Annotated[int, "how many images of the data set are used, evenly spread; 256 by default"]
+    loss: Annotated[float, "the share of the images that a replacement may lose; 0.01 by default"]
+
+
 class CompareOptions(SelectionOptions, OccluderOptions, ViewOptions, total=False):
     """Of `Lens.compare`."""
 

@@ -17,8 +17,8 @@ from typing_extensions import TypedDict
 from nnlens.utils.suggestions import nearest
 
 VERSION = "1"
-# Of a layer, a unit and a position, each is only valid once the one before it is set.
-FIRST = ("layer", "grid", "unit", "position")
+# Each is only valid once those before it are set.
+FIRST = ("layer", "grid", "unit", "position", "weight", "filter")
 
 
 class StateTrait(TypedDict):

@@ -46,7 +46,8 @@ class View(SavedView):
     controls: ClassVar[tuple[str, ...]] = ("open", "webcam", "search", "meaning", "undo", "state", "code")
     option_type: ClassVar[type] = ViewOptions
     needs_scores: ClassVar[bool] = True
-    needs_image: ClassVar[bool] = True
+    needs_image: ClassVar[bool] = True  # rather than another kind of input
+    opens_without_image: ClassVar[bool] = False
     card_is_open: ClassVar[bool] = False  # whether the view is the card of a unit, and nothing else
 
     def __init__(self, session: Session, image: Any = None, **options: Any):
@@ -54,7 +55,10 @@ class View(SavedView):
         hide = chosen_panes(self.panes, self.controls, options.get("hide"), options.get("show"))
         choices = selection_choices(session.model, options)
         find = session.selections.shared if options.get("link", True) else session.selections.separate
-        selection = find(image, scores=self.needs_scores, **choices)
+        if image is None and self.opens_without_image and session.selections.is_empty:
+            selection = session.selections.blank()
+        else:
+            selection = find(image, scores=self.needs_scores, **choices)
         if self.needs_image and not selection.sample.input.is_image:
             raise ValueError(
                 f"image must be an image for this view, got {selection.sample.input.shown_as}: lens.activations, "

@@ -1,0 +1,90 @@
+// How the filter's unit responds to gratings of all orientations and frequencies.
+
+import { limitsOf } from "../../draw/colors.ts";
+import { legend } from "../../draw/legend.ts";
+import { tabled } from "../../draw/signed.ts";
+import { f32 } from "../../model/arrays.ts";
+import type { Context } from "../../model/context.ts";
+import type { Scene } from "../../model/scene.ts";
+import { h, say, textured } from "../../ui/dom.ts";
+import { fixed, short } from "../../ui/format.ts";
+import { heading, picturePane } from "../../ui/pane.ts";
+import { t } from "../../ui/text.ts";
+import { workLine } from "../../ui/work.ts";
+import { enlarge } from "./filter.ts";
+
+const SIDE = 220;
+
+export function gratingsPane(context: Context, scene: Scene): HTMLElement {
+  const canvas = h("canvas", { class: "nn-photo nn-plain", role: "img" });
+  const empty = h("div", { class: "nn-soft nn-empty", hidden: true });
+  const scale = legend();
+  const words = h("span", { class: "nn-soft nn-name" });
+  const reading = h("span", { class: "nn-soft nn-name nn-line" });
+  const work = workLine(
+    () => context.request("cancel"),
+    () => context.request("resume"),
+  );
+  const draw = () => {
+    const tuning = context.get("tuning");
+    const shown = Boolean(tuning?.orientations.length);
+    canvas.hidden = scale.element.hidden = !shown;
+    empty.hidden = shown;
+    say(empty, tuning?.problem || t("being computed…"));
+    const running = context.live && tuning !== null && tuning.done < 1;
+    work.show({
+      words: running ? t("gratings") : "",
+      share: tuning?.done ?? null,
+      running,
+      canContinue: false,
+    });
+    if (!tuning || !shown) {
+      say(words, "");
+      return;
+    }
+    const values = f32(tuning.values);
+    const known = values.filter(Number.isFinite);
+    const limits = limitsOf(Math.min(...known, 0), Math.max(...known, 0));
+    const table = scene.table(limits);
+    const pixels = tabled(values, limits, table).map((color, at) => (Number.isNaN(values[at]) ? 0 : color));
+    enlarge(canvas, textured(pixels, tuning.orientations.length, tuning.frequencies.length), SIDE);
+    scale.show(limits, table, t("largest value over the phases"));
+    if (tuning.best) {
+      const [angle, frequency, value] = tuning.best;
+      const numbers = {
+        angle: fixed(angle, 0),
+        frequency: short(frequency, 2),
+        value: short(value),
+        selectivity: fixed(tuning.selectivity ?? 0, 2),
+        grey: short(tuning.grey ?? 0),
+      };
+      say(words, t("best {value} at {angle}°, {frequency} / px; grey {grey}; selectivity {selectivity}", numbers));
+      words.title = t("selectivity: 0 for a unit to which all orientations are equal, 1 for one orientation only");
+      canvas.setAttribute("aria-label", words.textContent ?? "");
+    }
+  };
+  context.listen(canvas, "pointermove", (event) => {
+    const tuning = context.get("tuning");
+    if (!tuning) return;
+    const box = canvas.getBoundingClientRect();
+    const row = Math.floor(((event.clientY - box.top) / box.height) * tuning.orientations.length);
+    const column = Math.floor(((event.clientX - box.left) / box.width) * tuning.frequencies.length);
+    const value = f32(tuning.values)[row * tuning.frequencies.length + column];
+    const [angle, frequency] = [tuning.orientations[row], tuning.frequencies[column]];
+    if (angle === undefined || frequency === undefined || Number.isNaN(value)) return;
+    const numbers = { angle: fixed(angle, 0), frequency: short(frequency, 2), value: short(value) };
+    say(reading, t("{angle}°, {frequency} / px: {value}", numbers));
+  });
+  context.listen(canvas, "pointerleave", () => say(reading, ""));
+  context.watch(["tuning"], draw);
+  context.watch(["tuning", "filter", "weight"], () => {
+    const tuning = context.get("tuning");
+    const current = tuning?.filter === context.get("filter") && tuning.weight === context.get("weight");
+    canvas.classList.toggle("nn-stale", !current);
+  });
+  context.onTheme(draw);
+  const title = heading(t("responses to gratings"));
+  title.title = t("down: the direction in which the grating varies, 0° to 180°; across: its frequency, low to high");
+  const stage = h("div", { class: "nn-framed" }, canvas, empty);
+  return picturePane(title, stage, [scale.element, words], [reading, ...work.parts], null);
+}

@@ -1,0 +1,1 @@
+"""Simpler weights in place of a layer's: accuracy against cost."""

@@ -1,0 +1,1 @@
+"""The statistics of all layers' weights, beside a reference."""
