@@ -12,9 +12,13 @@ import attribution from "../src/views/attribution/index.ts";
 import compare from "../src/views/compare/index.ts";
 import examples from "../src/views/examples/index.ts";
 import explorer from "../src/views/explorer/index.ts";
+import filters from "../src/views/filters/index.ts";
 import occlusion from "../src/views/occlusion/index.ts";
+import replacements from "../src/views/replacements/index.ts";
 import unit from "../src/views/unit/index.ts";
+import weights from "../src/views/weights/index.ts";
 import { attributions, compared, liveModel, mosaic, occlusionMap, state } from "./model.ts";
+import { weighed } from "./weights.ts";
 
 /** Words of the test's model, and of Python: labels, names, what was computed. Longer ones first. */
 const DATA = [
@@ -22,6 +26,9 @@ const DATA = [
   "It hardly changes: <b>edges</b>, not reasons.",
   "multiclass: the softmax of the model's scores",
   "lens.examples(dataset, layers=[…])",
+  "low-rank 4",
+  "prune 50 %",
+  "A finding.",
   "regression: the output itself",
   "<i>no</i> superpixels",
   "gradient of conv · 0",
@@ -125,7 +132,14 @@ function left(root: Element): string[] {
 }
 
 const settled = () => new Promise((done) => setTimeout(done, 5));
-const base = (): Partial<Traits> => ({ ...state(), ...attributions(), ...compared(), grid: null, language: "de" });
+const base = (): Partial<Traits> => ({
+  ...state(),
+  ...attributions(),
+  ...compared(),
+  ...weighed(),
+  grid: null,
+  language: "de",
+});
 const bytes = (numbers: ArrayLike<number> & ArrayBufferView) => new DataView(numbers.buffer as ArrayBuffer);
 
 const frame = (negative: boolean) => ({
@@ -213,12 +227,31 @@ const SITUATIONS: Record<string, Partial<Traits>> = {
     occluder: null,
     sort: "zeros",
     crop: "deconvnet",
+    bank: null,
+    bank_problem: "truncated",
+    detail: null,
+    expanded: null,
+    tuning: null,
+    heads: null,
+    sweep: { ...weighed().sweep, smallest: null, running: false },
+    weights_progress: { done: 3, total: 18, running: false },
     unit: 1,
     rows: attributions().rows.slice(0, 1),
   },
 };
 
-const VIEWS = { explorer, activations, occlusion, unit, examples, attribution, compare };
+const VIEWS = {
+  explorer,
+  activations,
+  occlusion,
+  unit,
+  examples,
+  attribution,
+  compare,
+  filters,
+  weights,
+  replacements,
+};
 
 describe.each(Object.entries(VIEWS))("%s", (_, view) => {
   it.each(Object.entries(SITUATIONS))("%s: says nothing that is not in the catalogue", async (_, more) => {

@@ -7,9 +7,13 @@ import attribution from "../src/views/attribution/index.ts";
 import compare from "../src/views/compare/index.ts";
 import examples from "../src/views/examples/index.ts";
 import explorer from "../src/views/explorer/index.ts";
+import filters from "../src/views/filters/index.ts";
 import occlusion from "../src/views/occlusion/index.ts";
+import replacements from "../src/views/replacements/index.ts";
 import unit from "../src/views/unit/index.ts";
+import weights from "../src/views/weights/index.ts";
 import { attributions, liveModel as bare, compared, mosaic, state } from "./model.ts";
+import { weighed } from "./weights.ts";
 
 const liveModel = (values: Partial<Traits> = { ...state(), ...attributions(), ...compared(), grid: null }) =>
   bare(values);
@@ -30,7 +34,12 @@ describe.each([
   ["examples", examples],
   ["compare", compare],
   ["attribution", attribution],
+  ["filters", filters],
+  ["weights", weights],
+  ["replacements", replacements],
 ])("%s", (name, widget) => {
+  const liveModel = () => bare({ ...state(), ...attributions(), ...compared(), ...weighed(), grid: null });
+
   it("renders, may be shown twice, and cleans up after itself", async () => {
     const model = liveModel();
     const second = el.appendChild(document.createElement("div"));

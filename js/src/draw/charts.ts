@@ -29,24 +29,24 @@ export function ticks(context: Context, frame: Frame, low: number, high: number,
   pen.fillText(short(top, 2), left - 3, 0);
 }
 
-/** Bars for the layer, a line for the reference, both as shares of the highest. */
+/** Bars for the layer, a line for the reference, each as shares of its highest: their shapes are compared. */
 export function distribution(context: Context, frame: Frame, chart: Distribution): void {
   const { pen, width, height, foot, left } = frame;
   const [wide, high] = [width - left, height - foot];
-  const most = Math.max(...chart.shares, ...(chart.reference ?? [])) || 1;
   const step = wide / chart.shares.length;
-  const y = (share: number) => high - (share / most) * (high - 2);
+  const y = (share: number, shares: number[]) => high - (share / (Math.max(...shares) || 1)) * (high - 2);
   pen.fillStyle = context.color("--nn-bar");
   for (const [at, share] of chart.shares.entries()) {
-    pen.fillRect(left + at * step, y(share), Math.max(1, step - 0.5), high - y(share));
+    const top = y(share, chart.shares);
+    pen.fillRect(left + at * step, top, Math.max(1, step - 0.5), high - top);
   }
   if (chart.reference) {
     pen.strokeStyle = context.color("--nn-ink");
     pen.lineWidth = 1.25;
     pen.beginPath();
     for (const [at, share] of chart.reference.entries()) {
-      pen.lineTo(left + at * step, y(share));
-      pen.lineTo(left + (at + 1) * step, y(share));
+      pen.lineTo(left + at * step, y(share, chart.reference));
+      pen.lineTo(left + (at + 1) * step, y(share, chart.reference));
     }
     pen.stroke();
   }

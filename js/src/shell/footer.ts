@@ -15,7 +15,9 @@ export function footer(context: Context, scene: Scene, { keys, code }: ViewDefin
   const note = h("div", { class: "nn-note", hidden: true });
   const update = () => {
     const parts: string[] = [context.get("photo")?.name];
-    if (context.find("mosaic")?.layer)
+    const weight = context.find("weight");
+    if (weight) parts.push(weight, t("filter {filter}", { filter: context.get("filter") }));
+    else if (context.find("mosaic")?.layer)
       parts.push(context.get("layer"), t("unit {unit}", { unit: context.get("unit") }));
     const took = context.find("occluded")?.ms;
     if (took) parts.push(`${Math.round(took)} ms`);
@@ -25,7 +27,7 @@ export function footer(context: Context, scene: Scene, { keys, code }: ViewDefin
     say(note, context.get("note"));
     note.hidden = !context.get("note");
   };
-  context.watch(["layer", "unit", "busy", "occluded", "note", "photo"], update);
+  context.watch(["layer", "unit", "weight", "filter", "busy", "occluded", "note", "photo"], update);
   context.onSilence(update);
   const help = h("dl", { class: "nn-help", hidden: true });
   const undo: Keys = context.hides("undo") ? [] : [[t("Ctrl+Z, Ctrl+Shift+Z"), t("undo, and do again")]];

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 POINTS = 64  # of the padded power spectrum, on each axis
+_SMALL = 128  # pixels of a pattern
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -117,9 +119,27 @@ def power_spectra(planes: Float[np.ndarray, "n h w"]) -> np.ndarray:
     Returns (n, points, points ÷ 2 + 1): rows as `numpy.fft.fftfreq` orders them, columns as `rfftfreq`. The other half
     is the same, turned by 180°.
     """
-    points = max(POINTS, *planes.shape[1:])
-    result: np.ndarray = torch.fft.rfft2(torch.from_numpy(planes), s=(points, points)).abs().square().numpy()
-    return result
+    count, height, width = planes.shape
+    if height * width > _SMALL:
+        points = max(POINTS, height, width)
+        result: np.ndarray = torch.fft.rfft2(torch.from_numpy(planes), s=(points, points)).abs().square().numpy()
+        return result
+    # Of so few pixels a product with all waves is faster than a fast transform that is mostly of zeros.
+    cosines, sines = _waves(height, width)
+    flat = planes.reshape(count, -1)
+    power = (flat @ cosines) ** 2
+    power += (flat @ sines) ** 2
+    half: np.ndarray = power.reshape(count, POINTS, POINTS // 2 + 1)
+    return half
+
+
+@cache
+def _waves(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """The waves of all frequencies of the padded spectrum, on the pixels of a pattern: (pixels, frequencies)."""
+    y, x = np.mgrid[:height, :width].reshape(2, -1)
+    down, across = np.meshgrid(np.fft.fftfreq(POINTS), np.fft.rfftfreq(POINTS), indexing="ij")
+    phase = 2 * np.pi * (y[:, None] * down.reshape(-1) + x[:, None] * across.reshape(-1))
+    return np.cos(phase), np.sin(phase)
 
 
 def principal_planes(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -107,11 +108,11 @@ def spectrum(matrix: Float[Tensor, "rows columns"] | np.ndarray) -> Spectrum:
     matrix = torch.as_tensor(matrix).double()
     if matrix.ndim != 2 or not matrix.numel():
         raise ValueError(f"matrix must have two axes, got the shape {tuple(matrix.shape)}")
-    if not torch.isfinite(matrix).all():
+    rows, columns = matrix.shape
+    rms = float(torch.linalg.vector_norm(matrix)) / (rows * columns) ** 0.5
+    if not math.isfinite(rms):
         raise ValueError("matrix must be finite, got one with NaN or infinite entries")
     values = singular_values(matrix)
-    rows, columns = matrix.shape
-    rms = float(matrix.square().mean().sqrt())
     root_rows, root_columns = rows**0.5, columns**0.5
     # Johnstone's centre and scale of the largest eigenvalue.
     scale = ((rows - 1) ** 0.5 + root_columns) ** 2 if rows > 1 else columns

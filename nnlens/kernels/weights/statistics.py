@@ -36,13 +36,15 @@ class FilterStatistics:
     def __repr__(self) -> str:
         return f"FilterStatistics({self.weight.name!r}, {self.moments!r}, {self.spectrum!r})"
 
-    # The two largest arrays are not kept: a view holds the statistics of all layers.
-
-    @property
+    @cached_property
     def rows(self) -> Float[np.ndarray, "filters reads"]:
         """The filters as rows."""
         result: np.ndarray = self.weight.matrix().cpu().numpy()
         return result
+
+    def forget_rows(self) -> None:
+        """Free the memory of `rows`, which are made again when they are asked for."""
+        vars(self).pop("rows", None)
 
     @cached_property
     def moments(self) -> Moments:
@@ -88,22 +90,24 @@ class FilterStatistics:
         """The singular values of the filters as a matrix."""
         return spectrum(self.weight.matrix())
 
-    @property
-    def cosines(self) -> Float[np.ndarray, "filters filters"] | None:
-        """The cosine between each two filters; None for more than 4,096 filters, or filters of one number."""
+    @cached_property
+    def _compared(self) -> tuple[np.ndarray, tuple[tuple[int, ...], ...]] | None:
+        """The order of similarity, and the duplicates; None for more than 4,096 filters, or filters of one number."""
         count, reads = self.rows.shape
-        return cosines(self.rows) if count <= _MOST_COMPARED and reads > 1 else None
+        if count > _MOST_COMPARED or reads == 1:
+            return None
+        similar = cosines(self.rows.astype(np.float32))
+        return chain(similar, int(self.norms.argmax())), duplicates(similar)
 
     @cached_property
     def dead(self) -> Bool[np.ndarray, " filters"]:
         """Filters whose norm is at most a hundredth of the layer's median."""
         return dead_filters(self.norms)
 
-    @cached_property
+    @property
     def duplicates(self) -> tuple[tuple[int, ...], ...]:
-        """Groups of filters whose cosines are at least 0.95."""
-        similar = self.cosines
-        return () if similar is None else duplicates(similar)
+        """Groups of filters whose cosines are at least 0.95; none are looked for among more than 4,096 filters."""
+        return () if self._compared is None else self._compared[1]
 
     @property
     def redundant(self) -> int:
@@ -122,8 +126,7 @@ class FilterStatistics:
         if by == "norm":
             return np.argsort(-self.norms, kind="stable")
         if by == "similarity":
-            similar = self.cosines
-            return index if similar is None else chain(similar, int(self.norms.argmax()))
+            return index if self._compared is None else self._compared[0]
         if by in ("orientation", "frequency") and self.orientation is not None:
             values = self.orientation.angle if by == "orientation" else self.orientation.frequency
             return np.argsort(values, kind="stable")

@@ -46,6 +46,9 @@ class Tail:
         return self.distance <= self.critical and self.count >= 50
 
 
+_TABLE = 200_000  # numbers that are computed together
+
+
 def fit_tail(values: Float[np.ndarray, " n"], *, most: int = 4000) -> Tail | None:
     """Fit a power law to the largest of some positive numbers.
 
@@ -75,17 +78,25 @@ def fit_tail(values: Float[np.ndarray, " n"], *, most: int = 4000) -> Tail | Non
     logs = np.log(x)
     sums = np.cumsum(logs[::-1])[::-1]  # of the logarithms from each place on
     best: tuple[float, int, float] | None = None
-    for first in candidates.tolist():
-        count = len(x) - first
-        total = sums[first] - count * logs[first]
-        if total <= 0:
-            continue
-        alpha = 1 + count / total
-        fitted = 1 - np.exp((1 - alpha) * (logs[first:] - logs[first]))
-        empirical = np.arange(count) / count
-        distance = float(max((fitted - empirical).max(), (empirical + 1 / count - fitted).max()))
-        if best is None or distance < best[0]:
-            best = distance, first, alpha
+    # Candidates together, as many as fit into a small table.
+    size = max(1, _TABLE // len(x))
+    for start in range(0, len(candidates), size):
+        block = candidates[start : start + size]
+        counts = len(x) - block
+        totals = sums[block] - counts * logs[block]
+        with np.errstate(divide="ignore"):
+            alphas = 1 + counts / totals
+        begin = block[0]
+        above = np.arange(begin, len(x))[None] - block[:, None]  # how many of the tail lie below
+        # Numbers below a candidate are no part of its tail, and left out further on.
+        farther = np.maximum(logs[None, begin:] - logs[block][:, None], 0)
+        fitted = 1 - np.exp((1 - alphas)[:, None] * farther)
+        lower = fitted - above / counts[:, None]
+        distances = np.maximum(lower, 1 / counts[:, None] - lower)
+        distances = np.where(above >= 0, distances, -np.inf).max(1)
+        place = int(np.where(totals > 0, distances, np.inf).argmin())
+        if totals[place] > 0 and (best is None or distances[place] < best[0]):
+            best = float(distances[place]), int(block[place]), float(alphas[place])
     if best is None:
         return None
     distance, first, alpha = best

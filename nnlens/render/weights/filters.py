@@ -17,7 +17,6 @@ from nnlens.kernels.weights import (
 )
 from nnlens.kernels.weights.orientation import power_spectra
 from nnlens.render.scores import finite
-from nnlens.render.textures import reduce_maps
 from nnlens.render.units import signed_texture
 from nnlens.utils.language import _, number
 
@@ -52,8 +51,8 @@ def bank_payload(
     filters, planes, rows, columns = tiles.shape
     step = max(1, math.ceil(tiles.size / _VALUES)) if rows == 1 else 1
     if step > 1:
-        tiles = reduce_maps(tiles.reshape(-1, 1, rows * columns), step).reshape(filters, planes, 1, -1)
-        rows, columns = tiles.shape[2:]
+        tiles = _reduced(tiles, step)
+        columns = tiles.shape[3]
     flat = tiles.reshape(filters, -1)
     peak = np.abs(flat).max(1)
     codes = np.rint(flat / np.where(peak > 0, peak, 1)[:, None] * 127).astype(np.int8)
@@ -85,6 +84,15 @@ def bank_payload(
         "r_squared": None if gabor is None else _f32(gabor.r_squared),
         "noise": None if noise is None else (float(np.median(noise.r_squared)), float(noise.r_squared.max())),
     }
+
+
+def _reduced(tiles: np.ndarray, step: int) -> np.ndarray:
+    """Each `step` numbers of a row reduced to the one of largest magnitude."""
+    columns = -(-tiles.shape[3] // step)
+    padded = np.pad(tiles, ((0, 0), (0, 0), (0, 0), (0, columns * step - tiles.shape[3])))
+    cells = padded.reshape(*tiles.shape[:3], columns, step)
+    result: np.ndarray = np.take_along_axis(cells, np.abs(cells).argmax(4)[..., None], 4)[..., 0]
+    return result
 
 
 def _tiles(statistics: FilterStatistics, channel: int | None) -> tuple[np.ndarray, str]:

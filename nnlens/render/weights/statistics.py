@@ -115,7 +115,7 @@ def _distribution(
     limits: tuple[float, float] | None = None,
     *,
     symmetric: bool = False,
-    bins: int = _BINS,
+    bins: int | None = None,
 ) -> shapes.Distribution | None:
     """The shares of both in the same bins, which cover all but the outermost values."""
     known = [item[np.isfinite(item)] for item in (values, reference) if item is not None]
@@ -125,6 +125,8 @@ def _distribution(
         reach = max(float(np.quantile(np.abs(item), 0.999)) for item in known if len(item)) or 1.0
         low = -reach if symmetric else min(float(item.min()) for item in known if len(item))
         limits = (low, reach if reach > low else low + 1)
+    if bins is None:  # fewer where there are few numbers, so that most bins hold some
+        bins = int(np.clip(2 * len(known[0]) ** 0.5, 8, _BINS))
     edges = np.linspace(*limits, bins + 1)
     return {
         "low": limits[0],

@@ -95,7 +95,7 @@ class FiltersOptions(ViewOptions, total=False):
     """Of `Lens.filters`, besides its layer and image."""
 
     filter: Annotated[int, "the filter that is shown first"]
-    sort: Annotated[Literal["index", "norm", "orientation", "frequency", "similarity"], "the order of the filters"]
+    order: Annotated[Literal["index", "norm", "orientation", "frequency", "similarity"], "the order of the filters"]
 
 
 class WeightsOptions(ViewOptions, total=False):

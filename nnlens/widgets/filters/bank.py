@@ -45,7 +45,7 @@ class BankPart(Part):
     def prepare(self, options: Mapping[str, Any]) -> None:
         self.gabor: Gabor | None = None  # of the weight that is shown, once it was fitted
         self._shown: FilterStatistics | None = None
-        self.traits.filter_order = one_of(options.get("sort"), "sort", ORDERS, "index")
+        self.traits.filter_order = one_of(options.get("order"), "order", ORDERS, "index")
 
     def start(self) -> None:
         self.observe("channel", lambda change: self.view.follow())

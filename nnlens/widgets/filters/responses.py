@@ -85,6 +85,13 @@ class ResponsesPart(Part):
         except Exception as error:
             self.traits.tuning = {**about, **_NO_TUNING, "problem": str(error)}
 
+    @property
+    def _layer(self) -> str:
+        """The operation that computes with the weight, before any activation function."""
+        layer = self.view.part(WeightPart).layer_of(self.view.part(WeightPart).traits.weight)
+        assert layer is not None  # the weight is linked
+        return layer
+
     def expanded(self, unit: int) -> Expanded:
         """What a unit of the selected layer reads from the image."""
         sample, images = self.sample, None
@@ -94,12 +101,12 @@ class ResponsesPart(Part):
             fitting = [image for image in found if image is not None and image.shape == sample.input.x.shape[1:]]
             images = fitting or [sample.input.x[0]]
         return expanded_weights(
-            self.session.model, sample.recording, sample.input.x, self.selection.layer, [unit], images=images
+            self.session.model, sample.recording, sample.input.x, self._layer, [unit], images=images
         )
 
     def _tuned(self) -> Generator[tuple[Tuning, float], None, None]:
         """The responses of the selected layer so far, and the share that is done; kept for all its units."""
-        sample, layer = self.sample, self.selection.layer
+        sample, layer = self.sample, self._layer
         known = sample.cache.get("tuning", layer)
         if known is not None:
             yield known, 1.0

@@ -30,13 +30,16 @@ class WeightTraits(t.HasTraits):
 
     @t.validate("weight")
     def _check_weight(self, proposal: Any) -> str:
-        return self.session.weights()[proposal["value"]].name
+        try:
+            return self.session.weights()[proposal["value"]].name
+        except ValueError as error:
+            raise t.TraitError(str(error)) from error  # only this puts the old value back
 
     @t.validate("filter")
     def _check_filter(self, proposal: Any) -> int:
         filters = len(self.session.weights()[self.weight])
         if not 0 <= proposal["value"] < filters:
-            raise ValueError(f"filter must be 0…{filters - 1} in {self.weight!r}, got {proposal['value']}")
+            raise t.TraitError(f"filter must be 0…{filters - 1} in {self.weight!r}, got {proposal['value']}")
         return int(proposal["value"])
 
 

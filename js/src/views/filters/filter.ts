@@ -10,7 +10,7 @@ import { fixed, percent, short } from "../../ui/format.ts";
 import { heading, picturePane } from "../../ui/pane.ts";
 import { t } from "../../ui/text.ts";
 
-const SIDE = 160;
+const SIDE = 150;
 
 /** Draw a texture as large as `side` allows, in its own proportions. */
 export function enlarge(canvas: HTMLCanvasElement, drawn: HTMLCanvasElement, side: number): void {
@@ -23,14 +23,14 @@ export function enlarge(canvas: HTMLCanvasElement, drawn: HTMLCanvasElement, sid
 
 export function filterPane(context: Context, scene: Scene): HTMLElement {
   const title = heading();
-  const own = h("canvas", { class: "nn-photo nn-plain", role: "img" });
-  const fit = h("canvas", { class: "nn-photo nn-plain", role: "img" });
+  const own = h("canvas", { class: "nn-photo nn-plain", role: "img", "aria-label": t("the filter") });
+  const fit = h("canvas", { class: "nn-photo nn-plain", role: "img", "aria-label": t("fitted Gabor") });
   const [ownName, fitName] = [h("div", { class: "nn-soft nn-name" }), h("div", { class: "nn-soft nn-name" })];
   const fitted = h("div", { class: "nn-framed" }, fit, fitName);
   const both = h("div", { class: "nn-beside" }, h("div", { class: "nn-framed" }, own, ownName), fitted);
   const facts = h("dl", { class: "nn-facts" });
-  const similar = h("div", { class: "nn-links" });
-  const beside = h("span", { class: "nn-soft nn-name" }, t("most similar:"));
+  const similar = h("span", { class: "nn-row" });
+  const beside = h("span", { class: "nn-soft nn-name" }, t("similar:"));
 
   const show = (canvas: HTMLCanvasElement, texture: Texture, words: string) => {
     enlarge(canvas, picture(scene, texture), SIDE);
@@ -48,9 +48,12 @@ export function filterPane(context: Context, scene: Scene): HTMLElement {
     const [detail, bank] = [context.get("detail"), bankOf(context)];
     if (!detail) return;
     say(title, t("filter {filter}", { filter: detail.filter }));
-    say(ownName, detail.share === null || detail.share > 0.9999 ? t("the filter") : t("its pattern"));
+    say(
+      ownName,
+      detail.share === null || detail.pattern.colours || detail.share > 0.9999 ? t("the filter") : t("its pattern"),
+    );
     ownName.title =
-      detail.share === null
+      detail.share === null || detail.pattern.colours
         ? ""
         : t("{share} of its squared weights: the best product of channels and picture", {
             share: percent(detail.share),

@@ -16,10 +16,10 @@ import { enlarge } from "./filter.ts";
 const SIDE = 220;
 
 export function gratingsPane(context: Context, scene: Scene): HTMLElement {
-  const canvas = h("canvas", { class: "nn-photo nn-plain", role: "img" });
+  const canvas = h("canvas", { class: "nn-photo nn-plain", role: "img", "aria-label": t("responses to gratings") });
   const empty = h("div", { class: "nn-soft nn-empty", hidden: true });
   const scale = legend();
-  const words = h("span", { class: "nn-soft nn-name" });
+  const words = h("div", { class: "nn-soft nn-name" });
   const reading = h("span", { class: "nn-soft nn-name nn-line" });
   const work = workLine(
     () => context.request("cancel"),
@@ -46,8 +46,14 @@ export function gratingsPane(context: Context, scene: Scene): HTMLElement {
     const known = values.filter(Number.isFinite);
     const limits = limitsOf(Math.min(...known, 0), Math.max(...known, 0));
     const table = scene.table(limits);
-    const pixels = tabled(values, limits, table).map((color, at) => (Number.isNaN(values[at]) ? 0 : color));
-    enlarge(canvas, textured(pixels, tuning.orientations.length, tuning.frequencies.length), SIDE);
+    // The directions from left to right, the frequencies from below.
+    const [across, down] = [tuning.orientations.length, tuning.frequencies.length];
+    const turned = Float32Array.from(
+      values,
+      (_, at) => values[(at % across) * down + (down - 1 - Math.floor(at / across))],
+    );
+    const pixels = tabled(turned, limits, table).map((color, at) => (Number.isNaN(turned[at]) ? 0 : color));
+    enlarge(canvas, textured(pixels, down, across), SIDE);
     scale.show(limits, table, t("largest value over the phases"));
     if (tuning.best) {
       const [angle, frequency, value] = tuning.best;
@@ -67,8 +73,8 @@ export function gratingsPane(context: Context, scene: Scene): HTMLElement {
     const tuning = context.get("tuning");
     if (!tuning) return;
     const box = canvas.getBoundingClientRect();
-    const row = Math.floor(((event.clientY - box.top) / box.height) * tuning.orientations.length);
-    const column = Math.floor(((event.clientX - box.left) / box.width) * tuning.frequencies.length);
+    const row = Math.floor(((event.clientX - box.left) / box.width) * tuning.orientations.length);
+    const column = Math.floor((1 - (event.clientY - box.top) / box.height) * tuning.frequencies.length);
     const value = f32(tuning.values)[row * tuning.frequencies.length + column];
     const [angle, frequency] = [tuning.orientations[row], tuning.frequencies[column]];
     if (angle === undefined || frequency === undefined || Number.isNaN(value)) return;
@@ -84,7 +90,7 @@ export function gratingsPane(context: Context, scene: Scene): HTMLElement {
   });
   context.onTheme(draw);
   const title = heading(t("responses to gratings"));
-  title.title = t("down: the direction in which the grating varies, 0° to 180°; across: its frequency, low to high");
+  title.title = t("across: the direction in which the grating varies, 0° to 180°; upwards: its frequency, low to high");
   const stage = h("div", { class: "nn-framed" }, canvas, empty);
   return picturePane(title, stage, [scale.element, words], [reading, ...work.parts], null);
 }

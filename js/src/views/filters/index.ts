@@ -40,6 +40,6 @@ export default view({
     const options = [quoted(context.get("weight")), `filter=${context.get("filter")}`];
     const path = context.get("photo")?.path;
     if (path) options.splice(1, 0, quoted(path));
-    return `view = lens.filters(${[...options, `sort=${quoted(context.get("filter_order"))}`].join(", ")})`;
+    return `view = lens.filters(${[...options, `order=${quoted(context.get("filter_order"))}`].join(", ")})`;
   },
 });

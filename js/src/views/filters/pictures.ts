@@ -15,8 +15,8 @@ const SIDE = 220;
 
 /** The kernel for each channel that the filter reads, the strongest first. */
 export function kernelsPane(context: Context, scene: Scene): HTMLElement {
-  const canvas = h("canvas", { class: "nn-photo nn-plain", role: "img" });
-  const words = h("span", { class: "nn-soft nn-name" });
+  const canvas = h("canvas", { class: "nn-photo nn-plain", role: "img", "aria-label": t("kernels by channel") });
+  const words = h("div", { class: "nn-soft nn-name" });
   const reading = h("span", { class: "nn-soft nn-name nn-line" });
   const body = picturePane(heading(t("kernels by channel")), canvas, [words], [reading], null);
   let across = 1;
@@ -24,7 +24,7 @@ export function kernelsPane(context: Context, scene: Scene): HTMLElement {
     const detail = context.get("detail");
     const kernels = detail?.kernels;
     // In colour, the filter itself shows its three channels.
-    body.hidden = !kernels || kernels.planes === 3;
+    body.hidden = !kernels || context.get("bank")?.planes === 3;
     if (!detail || !kernels || body.hidden) return;
     const signed = signedOf(kernels);
     const { rows, columns, planes } = signed;
@@ -66,8 +66,8 @@ export function kernelsPane(context: Context, scene: Scene): HTMLElement {
 
 /** The power spectrum, frequency 0 in the middle. */
 export function spectrumPane(context: Context, scene: Scene): HTMLElement {
-  const canvas = h("canvas", { class: "nn-photo nn-plain", role: "img" });
-  const words = h("span", { class: "nn-soft nn-name" }, t("power by frequency, ±0.5 cycles per pixel"));
+  const canvas = h("canvas", { class: "nn-photo nn-plain", role: "img", "aria-label": t("power spectrum") });
+  const words = h("div", { class: "nn-soft nn-name" }, t("power by frequency, ±0.5 cycles per pixel"));
   words.title = t("the middle is frequency 0; the mark is the strongest wave. Bright: much power");
   const body = picturePane(heading(t("power spectrum")), canvas, [words], [], null);
   const draw = () => {
@@ -94,9 +94,9 @@ export function spectrumPane(context: Context, scene: Scene): HTMLElement {
 
 /** What the filter's unit reads from the image through the layers below. */
 export function expandedPane(context: Context, scene: Scene): HTMLElement {
-  const canvas = h("canvas", { class: "nn-photo nn-plain", role: "img" });
+  const canvas = h("canvas", { class: "nn-photo nn-plain", role: "img", "aria-label": t("expanded weights") });
   const empty = h("div", { class: "nn-soft nn-empty", hidden: true });
-  const words = h("span", { class: "nn-soft nn-name" });
+  const words = h("div", { class: "nn-soft nn-name" });
   const by = choice(
     t("by"),
     [

@@ -25,7 +25,7 @@ export function methodName(method: string): string {
     "low-rank": t("low-rank"),
     separable: t("separable"),
     "depthwise-separable": t("depthwise-separable"),
-    gabor: t("gabor"),
+    gabor: t("Gabor function"),
     prune: t("prune"),
   };
   return names[method] ?? method;
@@ -42,10 +42,11 @@ function cost(entry: ReplacementEntry, by: string): number {
 
 export function chartPane(context: Context, _scene: Scene): HTMLElement {
   const title = heading();
-  const canvas = h("canvas", { role: "img", class: "nn-curve" });
+  const canvas = h("canvas", { role: "img", class: "nn-curve", "aria-label": t("accuracy against cost") });
   const stage = h("div", { class: "nn-framed" }, canvas);
   const key = h("div", { class: "nn-soft nn-name" });
   const reading = h("div", { class: "nn-soft nn-name nn-line" });
+  const answer = h("div", { class: "nn-answer", "aria-live": "polite" });
   let by = "flops";
   let points: { x: number; y: number; entry: ReplacementEntry }[] = [];
   let width = 480;
@@ -109,7 +110,7 @@ export function chartPane(context: Context, _scene: Scene): HTMLElement {
     pen.textBaseline = "middle";
     points = sweep.results.map((entry, at) => {
       const [px, py] = [x(cost(entry, by)), y(quality(entry))];
-      pen.font = at === sweep.smallest ? "bold 18px system-ui" : "12px system-ui";
+      pen.font = at === sweep.smallest ? "bold 20px system-ui" : "14px system-ui";
       pen.fillStyle = context.color(at === sweep.smallest ? "--nn-accent" : "--nn-bar");
       pen.fillText(MARKS[entry.method] ?? "●", px, py);
       return { x: px, y: py, entry };
@@ -130,13 +131,14 @@ export function chartPane(context: Context, _scene: Scene): HTMLElement {
     say(title, t("would something simpler do for {layer}?", { layer: sweep.layer }));
     title.title = sweep.label;
     const methods = [...new Set(sweep.results.map((entry) => entry.method))];
+    say(answer, sweep.results.length ? words(sweep) : "");
     say(key, methods.map((method) => `${MARKS[method]} ${methodName(method)}`).join("   "));
     work.show({
       words: sweep.running
         ? t("{done} of {total} replacements", { done: sweep.done, total: sweep.total })
         : sweep.done < sweep.total && context.live
           ? t("stopped")
-          : plural("{words} · {count} image", "{words} · {count} images", sweep.images, { words: words(sweep) }),
+          : plural("tried on {count} image", "tried on {count} images", sweep.images),
       share: sweep.total ? sweep.done / sweep.total : null,
       running: context.live && sweep.running,
       canContinue: context.live && sweep.done < sweep.total,
@@ -167,6 +169,7 @@ export function chartPane(context: Context, _scene: Scene): HTMLElement {
     h("div", { class: "nn-head" }, title, tools),
     stage,
     key,
+    answer,
     reading,
     h("div", { class: "nn-now-line" }, ...work.parts),
   );

@@ -8,7 +8,7 @@ import { short } from "../../ui/format.ts";
 import { heading } from "../../ui/pane.ts";
 import { plural, t } from "../../ui/text.ts";
 
-const [WIDTH, HEIGHT] = [220, 120];
+const [WIDTH, HEIGHT] = [170, 100];
 
 export function chosenRow(context: Context): WeightRow | undefined {
   return context.get("weight_rows").find((row) => row.name === context.get("weight"));
@@ -56,7 +56,7 @@ export function chartsPane(context: Context): HTMLElement {
     if (singular) {
       const top = Math.max(singular.values[0], singular.random[0], ...(singular.reference ?? []));
       pictures.push(
-        chart(t("singular values"), t("dashed: Marchenko–Pastur; thin: the reference"), (frame) => {
+        chart(t("singular values"), t("dashed: random; grey: reference"), (frame) => {
           base(context, frame);
           line(context, frame, singular.random, top, "--nn-ink", [4, 3]);
           if (singular.reference) line(context, frame, singular.reference, top, "--nn-dim");

@@ -101,7 +101,7 @@ def method_words(method: str) -> str:
         "low-rank": _("low-rank"),
         "separable": _("separable"),
         "depthwise-separable": _("depthwise-separable"),
-        "gabor": _("gabor"),
+        "gabor": _("Gabor function"),
         "prune": _("prune"),
     }[method]
 
