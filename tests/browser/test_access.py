@@ -13,7 +13,10 @@ import nnlens
 
 pytestmark = pytest.mark.browser
 AXE = Path(__file__).parents[2] / "js" / "node_modules" / "axe-core" / "axe.min.js"
-VIEWS = ("explorer", "card", "unit", "attribution", "compare", "occlusion", "activations", "examples")
+VIEWS = (
+    *("explorer", "card", "unit", "attribution", "compare", "occlusion", "activations", "examples"),
+    *("filters", "weights", "replacements"),
+)
 
 WALK = """() => {
     const element = document.activeElement;
@@ -46,6 +49,9 @@ def pages(tmp_path_factory):
         "compare": lens.compare(image, digits[5][0]),
         "occlusion": lens.occlusion(image),
         "activations": lens.activations(image),
+        "filters": lens.filters("features.3", image),
+        "weights": lens.weights(draws=2),
+        "replacements": lens.replacements("features.3", digits, count=40, methods=["low-rank"]),
     }
     assert set(views) == set(VIEWS)
     return {name: view.save(folder / f"{name}.html") for name, view in views.items()}
@@ -107,7 +113,7 @@ def test_nothing_is_cut_off_at_twice_the_size(page, pages, name, width):
     beyond = page.evaluate(
         """() => {
             const edge = document.querySelector('.nnlens').getBoundingClientRect().right + 1;
-            const scrolled = '.nn-maps, .nn-agreement, .nn-strip-of-checks, .nn-sr';
+            const scrolled = '.nn-maps, .nn-agreement, .nn-strip-of-checks, .nn-scroll, .nn-sr';
             return [...document.querySelectorAll('.nnlens *')]
                 .filter((one) => one.checkVisibility() && !one.closest(scrolled))
                 .filter((one) => one.getBoundingClientRect().right > edge)

@@ -17,8 +17,8 @@ from .layers import layer_of_weight, weight_of_layer
 from .measures import measures
 from .moments import Moments, moments
 from .orientation import Orientation, Uniformity, orientation, uniformity
-from .replacement.factors import METHODS, Factors
-from .replacement.replacing import Replacement, replace
+from .replacement.factors import METHODS, Factors, full_rank
+from .replacement.replacing import Replacement, methods_for, replace
 from .replacement.sweep import Sweep, sweep, sweep_steps
 from .responses.expanded import Expanded, expanded_weights, expanded_weights_steps
 from .responses.gratings import Tuning, grating, gratings, gratings_steps
@@ -68,6 +68,7 @@ __all__ = [
     "find_one",
     "fit_gabor",
     "fit_tail",
+    "full_rank",
     "grating",
     "gratings",
     "gratings_steps",
@@ -77,6 +78,7 @@ __all__ = [
     "marchenko_pastur_density",
     "marchenko_pastur_quantiles",
     "measures",
+    "methods_for",
     "moments",
     "noise_fit",
     "orientation",

@@ -14,7 +14,7 @@ from torch.nn.utils import parametrizations
 
 import nnlens
 from nnlens.kernels import weights
-from nnlens.kernels.weights.replacement.factors import most
+from nnlens.kernels.weights.replacement.factors import full_rank
 
 
 def make_net() -> nn.Sequential:
@@ -43,7 +43,7 @@ def test_full_rank_changes_nothing_and_the_module_computes_with_its_weights(laye
     weight = weights.find_one(net, layer)
     with torch.no_grad():
         expected = net(x)
-        full = weights.replace(net, layer, method, x, rank=most(weight, method))
+        full = weights.replace(net, layer, method, x, rank=full_rank(weight, method))
         torch.testing.assert_close(full.model(x), expected, atol=1e-6, rtol=1e-5)
         assert full.weight_error < 1e-6
         # At rank 1 the new modules compute what a dense layer with the approximate weights computes.

@@ -38,7 +38,7 @@ class Factors:
     parameters: int
 
 
-def most(weight: Weight, method: Method) -> int:
+def full_rank(weight: Weight, method: Method) -> int:
     """The largest rank (or multiplier) of a method for a weight: with it nothing is lost."""
     per_group, reads = len(weight) // weight.groups, weight.values.shape[1]
     pixels = int(np.prod(weight.kernel, dtype=int))

@@ -17,7 +17,7 @@ from nnlens.utils.language import _, number
 from nnlens.utils.suggestions import nearest
 
 from ..weight import Weight, find_one
-from .factors import METHODS, Factors, Method, depthwise_separable, gabor, low_rank, most, prune, separable
+from .factors import METHODS, Factors, Method, depthwise_separable, full_rank, gabor, low_rank, prune, separable
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -179,7 +179,7 @@ def checked_setting(
             raise ValueError(f"amount must be a share of the weights, 0…1 without 1, got {value!r}")
         return float(value)
     _fits(weight, method)
-    highest = most(weight, method)
+    highest = full_rank(weight, method)
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= highest:
         raise ValueError(f"rank must be a whole number 1…{highest} for {weight.name!r}, {weight.label}, got {value!r}")
     return value
@@ -237,7 +237,7 @@ def settings_to_try(weight: Weight, method: Method) -> list[float | None]:
         return [None]
     if method == "prune":
         return [0.98, 0.95, 0.9, 0.8, 0.7, 0.5, 0.3]
-    highest = most(weight, method)
+    highest = full_rank(weight, method)
     shares = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 3 / 8, 1 / 2, 3 / 4, 1)
     return list(dict.fromkeys(max(1, round(share * highest)) for share in shares))
 
