@@ -74,7 +74,7 @@ class Session:
 
     def weights(self) -> Found:
         """The weights of the model as it is now; see `kernels.weights.find`."""
-        version = version_of(self.model, full=True)
+        version = version_of(self.model)
         result: Found = self._weights.once("found", version, make=lambda: find(self.model))
         return result
 
