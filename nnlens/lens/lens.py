@@ -9,49 +9,43 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 from typing_extensions import Unpack
 
-from .inputs import Preprocess, as_preprocess
-from .inputs.datasets import ImageDataset
-from .inputs.labels import class_names
-from .kernels import Prepared, ScoreMeaning, summary
-from .kernels.weights import Replacement
-from .recording import device_of
-from .render import SummaryTable
-from .scores.meaning import Pick, Position, Task
-from .session.sample import Sample
-from .session.selection import Selection
-from .session.session import Session
-from .session.setup import ModelSetup
-from .widgets.base.options import (
+from nnlens.inputs import Preprocess, as_preprocess
+from nnlens.inputs.datasets import ImageDataset
+from nnlens.inputs.labels import class_names
+from nnlens.kernels import Prepared, ScoreMeaning, summary
+from nnlens.recording import device_of
+from nnlens.render import SummaryTable
+from nnlens.scores.meaning import Pick, Position, Task
+from nnlens.session.sample import Sample
+from nnlens.session.selection import Selection
+from nnlens.session.session import Session
+from nnlens.session.setup import ModelSetup
+from nnlens.widgets.base.options import (
     ActivationsOptions,
     AttributionOptions,
     CompareOptions,
     ExamplesOptions,
     ExploreOptions,
-    FiltersOptions,
     OcclusionOptions,
-    ReplacementsOptions,
     UnitOptions,
-    WeightsOptions,
     documented,
 )
-from .widgets.replacements.images import replaced_on
+
+from .weights import WeightViews
 
 if TYPE_CHECKING:
-    from .widgets import (
+    from nnlens.widgets import (
         ActivationsWidget,
         AttributionWidget,
         CompareWidget,
         ExamplesWidget,
         Explorer,
-        FiltersWidget,
         OcclusionWidget,
-        ReplacementsWidget,
         UnitWidget,
-        WeightsWidget,
     )
 
 
-class Lens:
+class Lens(WeightViews):
     """A model with its preprocessing and its labels; its methods open views of it.
 
     Parameters
@@ -250,7 +244,7 @@ class Lens:
         **options
             See below.
         """
-        from .widgets import Explorer
+        from nnlens.widgets import Explorer
 
         with self._session.selections.unchanged_on_error():
             return Explorer(self._session, image, **options)
@@ -267,7 +261,7 @@ class Lens:
         **options
             See below.
         """
-        from .widgets import ActivationsWidget
+        from nnlens.widgets import ActivationsWidget
 
         with self._session.selections.unchanged_on_error():
             value = image if image is None else self._session.input_of(image)
@@ -284,7 +278,7 @@ class Lens:
         **options
             See below.
         """
-        from .widgets import OcclusionWidget
+        from nnlens.widgets import OcclusionWidget
 
         with self._session.selections.unchanged_on_error():
             return OcclusionWidget(self._session, image, **options)
@@ -300,7 +294,7 @@ class Lens:
         **options
             See below.
         """
-        from .widgets import UnitWidget
+        from nnlens.widgets import UnitWidget
 
         with self._session.selections.unchanged_on_error():
             return UnitWidget(self._session, image, **options)
@@ -316,7 +310,7 @@ class Lens:
         **options
             See below.
         """
-        from .widgets import AttributionWidget
+        from nnlens.widgets import AttributionWidget
 
         with self._session.selections.unchanged_on_error():
             return AttributionWidget(self._session, image, **options)
@@ -334,7 +328,7 @@ class Lens:
         **options
             See below.
         """
-        from .widgets import CompareWidget
+        from nnlens.widgets import CompareWidget
 
         with self._session.selections.unchanged_on_error():
             return CompareWidget(self._session, first, self._session, second, **options)
@@ -365,7 +359,7 @@ class Lens:
         **options
             See below.
         """
-        from .widgets import ExamplesWidget
+        from nnlens.widgets import ExamplesWidget
 
         session = self._session
         with session.selections.unchanged_on_error():
@@ -374,100 +368,6 @@ class Lens:
             if options.get("layer") is None and (selections.is_empty or selections.latest.layer not in search):
                 options["layer"] = search.layers[-1]
             return ExamplesWidget(session, sample.input, **options)
-
-    @documented(FiltersOptions)
-    def filters(
-        self, layer: str | nn.Module | None = None, image: Any = None, **options: Unpack[FiltersOptions]
-    ) -> FiltersWidget:
-        """The filters of a layer: all of them, one enlarged with its numbers, and what it responds to.
-
-        Parameters
-        ----------
-        layer : str or module, optional
-            A module with weights, or a layer that it computes; that of the other views by default.
-        image : optional
-            As for `explore`; the latest one if left out. The filters are shown without any image too.
-        **options
-            See below.
-        """
-        from .widgets import FiltersWidget
-
-        with self._session.selections.unchanged_on_error():
-            return FiltersWidget(self._session, layer, image, **options)
-
-    @documented(WeightsOptions)
-    def weights(self, against: Any = None, **options: Unpack[WeightsOptions]) -> WeightsWidget:
-        """A row for each layer: how its weights, filters and singular values are distributed, beside a reference.
-
-        No image is needed.
-
-        Parameters
-        ----------
-        against : optional
-            What the layers are compared with: a model, a lens or a state dictionary of the same model, or several of
-            them by name. By default each layer's own initialisation, drawn by its `reset_parameters`.
-        **options
-            See below.
-        """
-        from .widgets import WeightsWidget
-
-        with self._session.selections.unchanged_on_error():
-            return WeightsWidget(self._session, against, **options)
-
-    @documented(ReplacementsOptions)
-    def replacements(
-        self, layer: str | nn.Module, dataset: Any, **options: Unpack[ReplacementsOptions]
-    ) -> ReplacementsWidget:
-        """Would something simpler do? Simpler forms of a layer, tried on images: accuracy against cost.
-
-        Parameters
-        ----------
-        layer : str or module
-            A convolution or linear layer.
-        dataset : folder, torch Dataset, tensor (n, c, h, w) or sequence of images
-            See `inputs.datasets.ImageDataset`. With labels the accuracy is measured, without them how often the top
-            class stays the same.
-        **options
-            See below.
-        """
-        from .widgets import ReplacementsWidget
-
-        with self._session.selections.unchanged_on_error():
-            return ReplacementsWidget(self._session, layer, dataset, **options)
-
-    def replace(
-        self,
-        layer: str | nn.Module,
-        method: Any,
-        *,
-        rank: int | None = None,
-        amount: float | None = None,
-        dataset: Any = None,
-        count: int = 256,
-    ) -> Replacement:
-        """A copy of the model in which a layer computes with simpler weights; the model itself is not changed.
-
-        Parameters
-        ----------
-        layer : str or module
-            A convolution or linear layer.
-        method : "low-rank", "separable", "depthwise-separable", "gabor" or "prune"
-            See `kernels.weights.replace`.
-        rank : int, optional
-            Of the first three.
-        amount : float, optional
-            The share of weights that "prune" sets to 0.
-        dataset : optional
-            As for `replacements`: measures how often the copy agrees with the model, and the accuracy of both.
-        count : int
-            How many images of it are used, evenly spread.
-
-        Returns
-        -------
-        Replacement
-            `.model`, `.weight_error`, `.parameters`, `.flops`, `.agreement`, `.accuracy`.
-        """
-        return replaced_on(self._session, layer, method, rank=rank, amount=amount, dataset=dataset, count=count)
 
 
 @documented(CompareOptions)
@@ -483,7 +383,7 @@ def compare(first: Lens, second: Lens, image: Any, **options: Unpack[CompareOpti
     **options
         See below.
     """
-    from .widgets import CompareWidget
+    from nnlens.widgets import CompareWidget
 
     for name, lens in (("first", first), ("second", second)):
         if not isinstance(lens, Lens):
