@@ -169,7 +169,9 @@ describe("the replacements", () => {
     const model = made();
     replacements.render({ model, el });
     await settled();
-    expect(paneOf("chart").textContent).toContain("smallest that is good enough: low-rank 4, 60 % of the FLOPs");
+    expect(paneOf("chart").textContent).toContain(
+      "smallest of those tried that is good enough: low-rank 4, 60 % of the FLOPs; loss 1.0 % (−0.5 … 3.0)",
+    );
     expect(paneOf("results").querySelector(".nn-chosen")!.textContent).toContain("low-rank 4");
     const loss = paneOf("results").querySelector("input")!;
     loss.value = "5";

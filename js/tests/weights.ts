@@ -42,6 +42,7 @@ export function weighed() {
     flops: [1000, 600] as [number, number],
     accuracy: 0.97,
     agreement: 0.98,
+    loss: [0.01, -0.005, 0.03] as [number, number, number],
   };
   return {
     weight: "conv",

@@ -37,7 +37,9 @@ class ModelSetup:
         bands: Sequence[int] | None,
     ):
         if not isinstance(model, nn.Module):
-            raise TypeError(f"model must be a torch.nn.Module, got {type(model).__name__}")
+            named = "model" in getattr(model, "_fields", ())
+            hint = ": give its .model, with preprocess=….preprocess and labels=….labels" if named else ""
+            raise TypeError(f"model must be a torch.nn.Module, got {type(model).__name__}{hint}")
         check_meaning(task, logits)
         if unit and task not in (None, "regression"):
             raise ValueError(f"unit must be left out for the task {task!r}: only quantities have one")

@@ -90,7 +90,7 @@ def test_replacements_are_drawn_while_they_are_tried(lab, page, errors):
     view = page.locator(".nn-replacements")
     rows = pane(view, "results").locator("tbody tr")
     expect(rows.nth(3)).to_be_visible(timeout=60_000)
-    expect(pane(view, "chart")).to_contain_text("smallest that is good enough", timeout=60_000)
+    expect(pane(view, "chart")).to_contain_text("smallest of those tried that is good enough", timeout=60_000)
     expect(pane(view, "chart")).to_contain_text("tried on 60 images", timeout=60_000)
     words = notebook.python("print(found.result.smallest().describe())").partition(":")[0]
     expect(pane(view, "results").locator(".nn-chosen th")).to_have_text(words)

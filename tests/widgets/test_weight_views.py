@@ -295,11 +295,13 @@ def test_pages_without_a_kernel_keep_the_filters(lens, digit, tmp_path):
     page = view.save(tmp_path / "filters.html").read_text()
     assert len(page) < BUDGET
     content = unpack(page)
-    banks, details = (response["table"] for response in content["responses"])
+    banks, details, responses = (response["table"] for response in content["responses"])
     assert set(banks) >= {"features.0", "features.3"}
     assert {f"features.0|{unit}" for unit in range(16)} <= set(details)
     assert details["features.0|4"]["detail"]["filter"] == details["features.0|4"]["unit"] == 4
     assert banks["features.3"]["layer"] == "features.3"
+    # What every filter responds to, not only the chosen one.
+    assert responses["features.0|9"]["tuning"]["filter"] == responses["features.0|9"]["expanded"]["filter"] == 9
     assert content["state"]["tuning"]["done"] == 1
     page = lens.weights(draws=2).save(tmp_path / "weights.html").read_text()
     state = unpack(page)["state"]

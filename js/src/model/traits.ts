@@ -536,6 +536,7 @@ export interface ReplacementEntry {
   flops: [number, number] | null;
   accuracy: number | null;
   agreement: number | null;
+  loss: [number, number, number];
 }
 
 /** An earlier state of a view. */

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from .statistics import FilterStatistics
 from .weight import Weight
 
 DRAWS = 20
+_FAR = 5  # standard deviations of the draws
 # Where the draws vary less than this share of their mean, their spread is rounding.
 _NO_SPREAD = 1e-9
 
@@ -72,10 +73,15 @@ class Compared:
 
     @property
     def differs(self) -> bool:
-        """Whether it lies outside the range of all draws; beside one other model, whether it is a tenth off."""
+        """Whether it is far from all draws: outside their range, and five of their standard deviations from the mean.
+
+        The second is left out where they do not vary. Beside one other model, whether it is a tenth off.
+        """
         if not self.references or not np.isfinite(self.references).all():
             return False
-        return self.outside if len(self.references) > 1 else abs(self.value - self.mean) > 0.1 * abs(self.mean)
+        if len(self.references) == 1:
+            return abs(self.value - self.mean) > 0.1 * abs(self.mean)
+        return self.outside and not abs(self.score) < _FAR  # a score that is NaN is not near
 
     @property
     def outside(self) -> bool:
@@ -98,6 +104,8 @@ class Comparison:
         Whether they are draws of the initialisation.
     numbers : dict of Compared
         By the names of `measures()`; those that the layer has no value for are left out.
+    problem : str
+        Why there is nothing to compare with; empty otherwise.
     """
 
     statistics: FilterStatistics
@@ -105,6 +113,7 @@ class Comparison:
     against: str
     is_random: bool
     numbers: dict[str, Compared] = field(repr=False)
+    problem: str = ""
 
     def __repr__(self) -> str:
         return f"Comparison({self.statistics.weight.name!r} against {self.against}: {len(self.references)} references)"
@@ -112,9 +121,7 @@ class Comparison:
     def findings(self) -> list[str]:
         """What differs, by how much and how certain it is, in sentences."""
         lines = _spectrum_words(self) + _shape_words(self) + _orientation_words(self) + _filter_words(self)
-        if not self.references:
-            lines.append(_("There is nothing to compare with: the module has no reset_parameters of its own."))
-        return lines
+        return [*lines, self.problem] if self.problem else lines
 
 
 def compare(weight: Weight, references: list[Weight], *, against: str, is_random: bool = False) -> Comparison:
@@ -126,7 +133,15 @@ def compare(weight: Weight, references: list[Weight], *, against: str, is_random
         value = measure.value(statistics)
         if np.isfinite(value):
             numbers[name] = Compared(name=name, value=value, references=tuple(measure.value(other) for other in others))
-    return Comparison(statistics=statistics, references=others, against=against, is_random=is_random, numbers=numbers)
+    problem = "" if references or is_random else _("There is no such layer to compare with.")
+    return Comparison(
+        statistics=statistics,
+        references=others,
+        against=against,
+        is_random=is_random,
+        numbers=numbers,
+        problem=problem,
+    )
 
 
 def compare_with_initial(weight: Weight, *, draws: int = DRAWS, seed: int = 0) -> Comparison:
@@ -152,8 +167,14 @@ def compare_with_initial_steps(weight: Weight, *, draws: int = DRAWS, seed: int 
     yield result
     known = measures()
     for draw in range(draws):
-        drawn = initial_weight(weight, seed + draw)
+        try:
+            drawn = initial_weight(weight, seed + draw)
+        except ValueError as error:
+            yield replace(result, problem=_("There is nothing to compare with: {error}.", error=error))
+            return
         if drawn is None:
+            why = _("There is nothing to compare with: the module has no reset_parameters of its own.")
+            yield replace(result, problem=why)
             return
         other = FilterStatistics(drawn)
         numbers = {
@@ -172,7 +193,7 @@ def limits_of_what_it_shows() -> str:
     """What no comparison of weights with their initialisation can tell."""
     return _(
         "This shows that training changed the weights and where. It does not show whether the network generalises: "
-        "networks that learn random labels by heart leave their initialisation too."
+        "networks that memorise random labels leave their initialisation too."
     )
 
 
@@ -196,10 +217,10 @@ def _spectrum_words(comparison: Comparison) -> list[str]:
     if item is not None and item.references:
         lines.append(
             plural(
-                "{count} of {all} direction is stronger than in random weights of this size; it holds {share} % of "
-                "the squared weights ({beside}).",
-                "{count} of {all} directions are stronger than in random weights of this size; they hold {share} % "
-                "of the squared weights ({beside}).",
+                "{count} of {all} singular directions is stronger than in random weights of this size; it holds "
+                "{share} % of the squared weights ({beside}).",
+                "{count} of {all} singular directions are stronger than in random weights of this size; they hold "
+                "{share} % of the squared weights ({beside}).",
                 spectrum.above,
                 all=len(spectrum.values),
                 share=number(f"{100 * item.value:.0f}"),
@@ -221,7 +242,7 @@ def _spectrum_words(comparison: Comparison) -> list[str]:
         if tail.distance > tail.critical:
             words += _(", more than chance allows ({critical}): do not use α.", critical=number(f"{tail.critical:.3f}"))
         elif not tail.follows:
-            words += _(". So short a tail fits many laws.")
+            words += _(": too few values to tell a power law from other laws.")
         else:
             words += _(", within what chance allows ({critical}).", critical=number(f"{tail.critical:.3f}"))
         lines.append(words)
@@ -233,18 +254,18 @@ def _shape_words(comparison: Comparison) -> list[str]:
     for name, more, less in (
         (
             "kurtosis",
-            _("A few weights are further out than at the reference: excess kurtosis {value} ({beside})."),
-            _("Fewer weights are far out than at the reference: excess kurtosis {value} ({beside})."),
+            _("The weights have longer tails than in the reference: excess kurtosis {value} ({beside})."),
+            _("The weights have shorter tails than in the reference: excess kurtosis {value} ({beside})."),
         ),
         (
             "norm spread",
-            _("The filters' norms differ more than at the reference: spread {value} ({beside})."),
-            _("The filters' norms differ less than at the reference: spread {value} ({beside})."),
+            _("The filters' norms differ more than in the reference: spread {value} ({beside})."),
+            _("The filters' norms differ less than in the reference: spread {value} ({beside})."),
         ),
         (
             "filter skewness",
-            _("Filters lean to one sign more than at the reference: median skewness {value} ({beside})."),
-            _("Filters lean to one sign less than at the reference: median skewness {value} ({beside})."),
+            _("Filters lean to one sign more than in the reference: median skewness {value} ({beside})."),
+            _("Filters lean to one sign less than in the reference: median skewness {value} ({beside})."),
         ),
     ):
         item = comparison.numbers.get(name)
@@ -260,8 +281,11 @@ def _orientation_words(comparison: Comparison) -> list[str]:
         return []
     lines = []
     for name, words in (
-        ("orientation", _("The filters prefer one direction: mean vector {value} ({beside}), p = {p}.")),
-        ("axes", _("The filters prefer two directions at right angles: mean vector {value} ({beside}), p = {p}.")),
+        ("orientation", _("The filters vary mostly in one direction: mean vector {value} ({beside}), p = {p}.")),
+        (
+            "axes",
+            _("The filters vary mostly in two directions at right angles: mean vector {value} ({beside}), p = {p}."),
+        ),
     ):
         item = comparison.numbers.get(name)
         test = statistics.orientation.uniformity(1 if name == "orientation" else 2)
@@ -269,10 +293,10 @@ def _orientation_words(comparison: Comparison) -> list[str]:
             lines.append(
                 words.format(value=number(f"{item.value:.2f}"), beside=_beside(item), p=number(f"{test.p:.2g}"))
             )
-    if not lines:
-        lines.append(_("The filters' directions are spread no less evenly than at the reference."))
+    if not lines and "axes" in comparison.numbers and comparison.references:
+        lines.append(_("The directions in which the filters vary are spread as evenly as in the reference."))
     gabor, noise = statistics.gabor, statistics.gabor_of_noise
-    if gabor is not None and noise is not None:
+    if gabor is not None and noise is not None and np.isfinite(gabor.r_squared).any():
         best = float(noise.r_squared.max())
         lines.append(
             _(

@@ -65,13 +65,23 @@ class Heads:
         return pairs[0], pairs[1]
 
     def copying(self) -> np.ndarray:
-        """Σ λ ÷ Σ |λ| of the eigenvalues of OV, per head: 1 for a head that writes what it reads (Elhage et al.)."""
+        """Σ λ ÷ Σ |λ| of the eigenvalues of OV, per head: 1 for a head that writes what it reads (Elhage et al.).
+
+        NaN where inputs and outputs have different widths.
+        """
+        if self.value_output.shape[1] != self.value_output.shape[2]:
+            return np.full(len(self), np.nan)
         values = torch.linalg.eigvals(self.value_output.double())
         result: np.ndarray = (values.real.sum(1) / values.abs().sum(1)).cpu().numpy()
         return result
 
     def symmetry(self) -> np.ndarray:
-        """The share of the squared norm of QK that is symmetric, per head: 1 if i looks at j as j at i."""
+        """The share of the squared norm of QK that is symmetric, per head: 1 if i looks at j as j at i.
+
+        NaN where queries and keys are read from inputs of different widths.
+        """
+        if self.query_key.shape[1] != self.query_key.shape[2]:
+            return np.full(len(self), np.nan)
         symmetric = (self.query_key + self.query_key.mT) / 2
         shares = symmetric.square().sum((1, 2)) / self.query_key.square().sum((1, 2))
         result: np.ndarray = shares.cpu().numpy()

@@ -31,7 +31,7 @@ def measures() -> dict[str, Measure]:
         ),
         "skewness": Measure(lambda s: s.moments.skewness, _("skewness"), _("of all weights: 0 if symmetric")),
         "filter skewness": Measure(
-            lambda s: _median(np.abs(s.skewness)),
+            lambda s: _median(np.abs(s.skewness[~s.dead])),
             _("skewness of filters"),
             _("median of its magnitude: large where filters have one sign"),
         ),

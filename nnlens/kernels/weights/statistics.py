@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -69,9 +69,16 @@ class FilterStatistics:
 
     @cached_property
     def orientation(self) -> Orientation | None:
-        """The dominant wave of each filter; None where the kernel is no picture of at least 2 × 2 pixels."""
+        """The dominant wave of each filter, NaN for dead ones; None where the kernel is no picture of 2 × 2 pixels."""
         kernel = self.weight.kernel
-        return orientation(self.weight.values) if len(kernel) == 2 and min(kernel) > 1 else None
+        if len(kernel) != 2 or min(kernel) < 2:
+            return None
+        found = orientation(self.weight.values)
+        return replace(
+            found,
+            angle=np.where(self.dead, np.nan, found.angle),
+            frequency=np.where(self.dead, np.nan, found.frequency),
+        )
 
     @cached_property
     def gabor(self) -> Gabor | None:

@@ -39,7 +39,8 @@ class Weight:
     kind : "convolution", "linear", "recurrent", "embedding" or "other"
     values : float32 tensor (filters, channels that each filter reads, *kernel)
         The effective weight: of a parametrised, weight-normed or pruned module that with which it computes. A
-        transposed convolution's axes are in this order too.
+        transposed convolution's axes are in this order too. Of a plain float32 module it is the parameter's own
+        memory: it changes when the module is trained.
     groups : int
         The groups of a convolution: each filter reads the channels of its group.
     same_as : tuple of str
@@ -86,9 +87,20 @@ class Weight:
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """The weights of a model: `weights` in the order of its modules, and why others were left out, by name."""
+    """The weights of a model, in the order of its modules.
+
+    Attributes
+    ----------
+    weights : tuple of Weight
+        Each tensor once.
+    aliases : dict of Weight
+        Tensors that were found before, by the names of the other modules that use them.
+    left_out : dict of str
+        Why others are not analysed, by name.
+    """
 
     weights: tuple[Weight, ...]
+    aliases: dict[str, Weight]
     left_out: dict[str, str]
 
     def __len__(self) -> int:
@@ -98,8 +110,8 @@ class Found:
         return iter(self.weights)
 
     def __getitem__(self, name: str) -> Weight:
-        for weight in self.weights:
-            if name in (weight.name, *weight.same_as):
+        for weight in (*self.weights, *self.aliases.values()):
+            if weight.name == name:
                 return weight
         if name in self.left_out:
             raise ValueError(f"layer {name!r} {self.left_out[name]}")
@@ -107,7 +119,12 @@ class Found:
         raise ValueError(f"layer must be a module with weights, got {name!r}{nearest(name, known)}")
 
     def __contains__(self, name: object) -> bool:
-        return any(name in (weight.name, *weight.same_as) for weight in self.weights)
+        return name in self.aliases or any(name == weight.name for weight in self.weights)
+
+    def first(self, name: str) -> Weight:
+        """The first weight of the tensor that a name stands for."""
+        weight = self[name]
+        return next(first for first in self.weights if first is weight or name in first.same_as)
 
 
 def find(model: nn.Module) -> Found:
@@ -124,7 +141,10 @@ def find(model: nn.Module) -> Found:
     lazy = next((name for name, parameter in model.named_parameters() if is_lazy(parameter)), None)
     if lazy is not None:
         raise ValueError(f"the model's {lazy} is lazy and never ran: run the model once")
+    if any(parameter.is_meta for parameter in model.parameters()):
+        raise ValueError("the model's weights must have values, got a model on the meta device: load its weights first")
     found: list[Weight] = []
+    aliases: dict[str, Weight] = {}
     left_out: dict[str, str] = {}
     tensors: dict[tuple[int, str], int] = {}  # the memory of those that were found, and their places
     with borrow(model), torch.no_grad():
@@ -146,19 +166,22 @@ def find(model: nn.Module) -> Found:
                 if key in tensors:
                     first = found[tensors[key]]
                     found[tensors[key]] = Weight(**{**vars(first), "same_as": (*first.same_as, name)})
+                    aliases[name] = weight
                     continue
                 tensors[key] = len(found)
                 found.append(weight)
-    return Found(tuple(found), left_out)
+    return Found(tuple(found), aliases, left_out)
 
 
 def find_one(model: nn.Module, layer: str | nn.Module) -> Weight:
     """The weight of one module: its path, or the module itself; ValueError where there is none, saying why."""
     if isinstance(layer, nn.Module):
-        paths = [path for path, module in model.named_modules() if module is layer]
+        paths = [path for path, module in unwrapped(model).named_modules() if module is layer]
         if not paths:
             raise ValueError(f"layer must be a module of the model, got a {type(layer).__name__} that is not in it")
         return find_one(model, paths[0])
+    if not isinstance(layer, str):
+        raise TypeError(f"layer must be a module or its name, got {type(layer).__name__}")
     found, modules = find(model), dict(unwrapped(model).named_modules())
     if layer not in found and layer not in found.left_out and layer in modules:
         inside = [weight.name for weight in found if weight.module == layer or weight.name.startswith(f"{layer}.")]
@@ -194,6 +217,11 @@ def _matrices(module: nn.Module) -> list[str]:
     return list(names)
 
 
+def bias_of(module: nn.Module) -> Tensor | None:
+    """The bias with which a module computes; None without one."""
+    return None if getattr(module, "bias", None) is None else _effective(module, "bias").detach()
+
+
 def _effective(module: nn.Module, name: str) -> Tensor:
     """The value of a parameter with which the module computes."""
     for hook in cast("Iterable[Any]", module._forward_pre_hooks.values()):
@@ -225,8 +253,8 @@ def _weight(name: str, path: str, module: nn.Module, parameter: str, value: Tens
         raise ValueError(f"has weights of the type {value.dtype}, which are not analysed")
     if value.ndim < 2 or value.numel() == 0 or value.layout is not torch.strided:
         return None
-    kind, groups = _kind(module, parameter), int(getattr(module, "groups", 1))
     values = as_filters(module, value.detach().float())
+    kind, groups = _kind(module, parameter, values.ndim), int(getattr(module, "groups", 1))
     if kind == "other" and math.prod(values.shape) in values.shape:
         return None  # a vector with axes of length 1, such as a scale for each channel
     return Weight(
@@ -259,15 +287,14 @@ def _regrouped(values: Tensor, groups: int) -> Tensor:
     return split.reshape(-1, *split.shape[2:])
 
 
-def _kind(module: nn.Module, parameter: str) -> Kind:
+def _kind(module: nn.Module, parameter: str, axes: int) -> Kind:
     if isinstance(module, (*_CONVOLUTIONS, *_TRANSPOSED)):
         return "convolution"
     if isinstance(module, (nn.RNNBase, nn.RNNCellBase)):
         return "recurrent"
     if isinstance(module, (nn.Embedding, nn.EmbeddingBag)):
         return "embedding"
-    linear = isinstance(module, (nn.Linear, nn.Bilinear, nn.MultiheadAttention)) or type(module).__name__ == "Conv1D"
-    return "linear" if linear or parameter == "weight" else "other"
+    return "linear" if axes == 2 and (parameter == "weight" or isinstance(module, nn.MultiheadAttention)) else "other"
 
 
 def _label(module: nn.Module, values: Tensor, groups: int) -> str:
@@ -291,6 +318,14 @@ def plain_class(module: nn.Module) -> type[nn.Module]:
     return kind.__mro__[1] if hasattr(module, "parametrizations") else kind
 
 
+def _copied(value: Any) -> Any:
+    """A copy of a module's attribute; itself where it cannot be copied, such as a lock."""
+    try:
+        return deepcopy(value)
+    except Exception:
+        return value
+
+
 def bare_copy(module: nn.Module, parameters: Mapping[str, Tensor | None], **attributes: Any) -> nn.Module:
     """A module of the same class and settings with other parameters, without hooks and parametrisations.
 
@@ -302,7 +337,9 @@ def bare_copy(module: nn.Module, parameters: Mapping[str, Tensor | None], **attr
     settings = {name: value for name, value in vars(module).items() if name not in vars(copy)}
     for name in parameters:
         settings.pop(name, None)  # an effective weight that a hook has left there
-    vars(copy).update(deepcopy({name: value for name, value in settings.items() if not isinstance(value, Tensor)}))
+    for name, value in settings.items():
+        if not isinstance(value, Tensor):
+            vars(copy)[name] = _copied(value)
     copy.training = module.training
     for name, buffer in module.named_buffers(recurse=False):
         copy.register_buffer(name, buffer.detach().clone())

@@ -191,9 +191,9 @@ def _filter_words(statistics: FilterStatistics, unit: int) -> str:
     return words + (_(", dead") if statistics.dead[unit] else "")
 
 
-def expanded_payload(weight: str, unit: int, expanded: Expanded) -> shapes.ExpandedFilter:
-    """The expanded weights of one filter."""
-    values = expanded.values[0]
+def expanded_payload(weight: str, unit: int, expanded: Expanded, place: int = 0) -> shapes.ExpandedFilter:
+    """The expanded weights of one filter, which are at a place among those that were computed."""
+    values = expanded.values[place]
     return {
         "weight": weight,
         "filter": unit,

@@ -217,6 +217,7 @@ class ReplacementEntry(TypedDict):
     flops: tuple[int, int] | None
     accuracy: float | None
     agreement: float | None
+    loss: tuple[float, float, float]  # the share of the images that is lost, and its 95 % interval
 
 
 class SweepPayload(TypedDict):

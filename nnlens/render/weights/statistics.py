@@ -174,6 +174,7 @@ def sweep_payload(
                 "flops": result.flops,
                 "accuracy": None if result.accuracy is None else result.accuracy[1],
                 "agreement": result.agreement,
+                "loss": (result.loss, *result.loss_interval),
             }
             for result in sweep.results
         ],

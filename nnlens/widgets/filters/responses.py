@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import torch
 import traitlets as t
 
-from nnlens.kernels.weights import Expanded, Heads, Tuning, attention_modules, expanded_weights, gratings_steps, heads
+from nnlens.export.bundle import Response, within_budget
+from nnlens.kernels.weights import Expanded, Tuning, attention_modules, expanded_weights, gratings_steps, heads
 from nnlens.render.weights import expanded_payload, heads_payload, payloads, tuning_payload
 from nnlens.utils.language import _
 from nnlens.widgets.base.part import Part
@@ -18,6 +19,7 @@ from nnlens.widgets.weights.choice import WeightPart
 from .bank import BankPart
 
 IMAGES = 32  # of a data set, for the mean gradient
+MOST_EXPANDED = 64  # filters whose expanded weights a page holds
 
 
 class ResponsesTraits(t.HasTraits):
@@ -45,6 +47,23 @@ class ResponsesPart(Part):
     def followed(self, change: Any) -> None:
         if not self.view.is_static:
             self.view.submit("card", self._steps)
+
+    def bake(self, budget: int, *, whole: bool) -> list[Response]:
+        """The same for the other filters of the weight, as far as it is known or can be computed in one go."""
+        chosen = self.view.part(WeightPart)
+        if not chosen.traits.linked or not whole:
+            return []
+        name, count = chosen.traits.weight, len(chosen.current)
+        tuning: Tuning | None = self.sample.cache.get("tuning", self._layer)
+        kept: dict[str, dict[str, Any]] = {f"{name}|{unit}": {} for unit in range(count)}
+        for unit in range(count if tuning is not None else 0):
+            assert tuning is not None
+            kept[f"{name}|{unit}"]["tuning"] = tuning_payload(name, unit, tuning, 1.0)
+        if count <= MOST_EXPANDED and self.traits.expanded and self.traits.expanded["texture"]:
+            everything = self.expanded(range(count))
+            for unit in range(count):
+                kept[f"{name}|{unit}"]["expanded"] = expanded_payload(name, unit, everything, unit)
+        return [Response(("weight", "filter"), within_budget(kept.items(), budget))]
 
     def page_state(self, state: dict[str, Any]) -> dict[str, Any]:
         tuning = state["tuning"]
@@ -74,7 +93,7 @@ class ResponsesPart(Part):
             return
         if self.view.is_outdated("expanded", (statistics, unit, self.sample, self.traits.expanded_by)):
             try:
-                self.traits.expanded = expanded_payload(name, unit, self.expanded(unit))
+                self.traits.expanded = expanded_payload(name, unit, self.expanded([unit]))
             except Exception as error:
                 self.traits.expanded = {**about, "words": "", "texture": None, "problem": str(error)}
         yield
@@ -92,17 +111,15 @@ class ResponsesPart(Part):
         assert layer is not None  # the weight is linked
         return layer
 
-    def expanded(self, unit: int) -> Expanded:
-        """What a unit of the selected layer reads from the image."""
+    def expanded(self, units: Sequence[int]) -> Expanded:
+        """What units of the weight read from the image."""
         sample, images = self.sample, None
         if self.traits.expanded_by == "gradient":
             data = self.session.search.data
             found = [] if data is None else [data.tensor(item) for item in range(min(IMAGES, len(data)))]
             fitting = [image for image in found if image is not None and image.shape == sample.input.x.shape[1:]]
             images = fitting or [sample.input.x[0]]
-        return expanded_weights(
-            self.session.model, sample.recording, sample.input.x, self._layer, [unit], images=images
-        )
+        return expanded_weights(self.session.model, sample.recording, sample.input.x, self._layer, units, images=images)
 
     def _tuned(self) -> Generator[tuple[Tuning, float], None, None]:
         """The responses of the selected layer so far, and the share that is done; kept for all its units."""
@@ -126,12 +143,12 @@ class ResponsesPart(Part):
         around = [path for path in attention_modules(model) if module == path or module.startswith(f"{path}.")]
         path = max(around, key=len, default=None)
         if self.view.is_outdated("heads", (self.session.weights(), path)):
-            self.traits.heads = None if path is None else heads_payload(self.heads_of(path))
+            try:
+                self.traits.heads = None if path is None else heads_payload(heads(model, path))
+            except Exception as error:
+                self.traits.heads = None
+                self.view.show_error(error)
             yield
-
-    def heads_of(self, path: str) -> Heads:
-        """The heads of an attention module."""
-        return heads(self.session.model, path)
 
 
 _NO_TUNING: dict[str, Any] = {

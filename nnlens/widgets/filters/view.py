@@ -45,7 +45,7 @@ class FiltersWidget(View, WeightTraits, BankTraits, ResponsesTraits, LayersTrait
 
     def baking_order(self) -> Sequence[Part]:
         """A weight changes with its layer and unit: the responses are those of the bank."""
-        return [self.part(BankPart)]
+        return [self.part(BankPart), self.part(ResponsesPart)]
 
     def title(self) -> str:
         """A short title: "features.0: Conv2d 3 → 64, 11 × 11"."""

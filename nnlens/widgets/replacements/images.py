@@ -24,7 +24,8 @@ def labelled_images(
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise ValueError(f"count must be a whole number, 1 or more, got {count!r}")
     total = len(data)
-    places = sorted({round(at * (total - 1) / max(1, count - 1)) for at in range(min(count, total))})
+    count = min(count, total)
+    places = sorted({round(at * (total - 1) / max(1, count - 1)) for at in range(count)})
     found = [(place, image) for place in places if (image := data.tensor(place)) is not None]
     if not found:
         data.first()  # raises, saying why

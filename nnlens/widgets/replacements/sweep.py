@@ -10,6 +10,7 @@ import traitlets as t
 
 from nnlens.inputs.datasets import ImageDataset
 from nnlens.kernels.weights import Sweep, sweep_steps
+from nnlens.kernels.weights.replacement.sweep import planned
 from nnlens.render.weights import payloads, sweep_payload, sweep_words
 from nnlens.utils.language import _
 from nnlens.widgets.base.part import Part
@@ -42,6 +43,9 @@ class SweepPart(Part):
             self._methods = [self._methods]
         if options.get("loss") is not None:
             self.traits.loss = options["loss"]
+        planned(
+            self.session.model, self.view.part(WeightPart).current, self._methods, self._settings
+        )  # raises for what does not fit
         self._images: tuple[torch.Tensor, list[int] | None] | None = None
         self._sweep: Sweep | None = None
         self._steps: Iterator[Sweep] | None = None
@@ -95,7 +99,11 @@ class SweepPart(Part):
                 output=self.session.output,
                 **chosen,
             )
-        self._sweep = next(self._steps, self._sweep)
+        try:
+            self._sweep = next(self._steps)
+        except Exception:
+            self._steps = None  # begun anew when it is asked for again
+            raise
         return True
 
     def finish(self) -> Sweep:

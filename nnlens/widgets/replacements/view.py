@@ -28,6 +28,8 @@ class ReplacementsWidget(View, WeightTraits, SweepTraits):
     opens_without_image: ClassVar = True
 
     def __init__(self, session: Session, layer: Any, data: Any, **options: Any):
+        if layer is None:
+            raise TypeError("layer must be a module or its name, got None")
         self._asked = {"weight": layer, "data": data}
         super().__init__(session, None, **options)
 

@@ -22,6 +22,8 @@ def other_models(model: nn.Module, against: Any) -> dict[str, nn.Module]:
         return {}
     is_state = isinstance(against, Mapping) and all(isinstance(value, Tensor) for value in against.values())
     if isinstance(against, Mapping) and not is_state:
+        if "initial" in against:
+            raise ValueError('against must not use the name "initial", which stands for the initialisation')
         return {str(name): _model(model, value) for name, value in against.items()}
     return {_("the other model"): _model(model, against)}
 

@@ -31,7 +31,7 @@ class WeightTraits(t.HasTraits):
     @t.validate("weight")
     def _check_weight(self, proposal: Any) -> str:
         try:
-            return self.session.weights()[proposal["value"]].name
+            return self.session.weights().first(proposal["value"]).name
         except ValueError as error:
             raise t.TraitError(str(error)) from error  # only this puts the old value back
 
@@ -82,7 +82,7 @@ class WeightPart(Part):
             weight = weight_of_layer(found, recording, recording.resolve(asked))
             if weight is not None:
                 return weight.name
-        return find_one(model, asked).name
+        return found.first(find_one(model, asked).name).name
 
     def layer_of(self, name: str) -> str | None:
         """The layer of the pass whose units are the filters of a weight."""
@@ -97,8 +97,18 @@ class WeightPart(Part):
             return None
         return weight_of_layer(self.session.weights(), self.sample.recording, self.selection.layer)
 
+    def _keep_what_is_there(self) -> None:
+        """Choose another weight or filter where the model no longer has the chosen one."""
+        found = self.session.weights()
+        if self.traits.weight not in found:
+            with self.view.hold_trait_notifications():
+                self.traits.weight, self.traits.filter = found.weights[0].name, 0
+        elif self.traits.filter >= len(self.current):
+            self.traits.filter = len(self.current) - 1
+
     def choose(self) -> None:
         """Let the selection follow the chosen weight and filter."""
+        self._keep_what_is_there()
         if self.sample.is_blank:
             self.traits.linked = False
             return
@@ -127,6 +137,7 @@ class WeightPart(Part):
     def updates(self) -> dict[str, Any]:
         made: dict[str, Any] = {}
         found = self.session.weights()
+        self._keep_what_is_there()
         if self.view.is_outdated("weight_names", found):
             made["weight_names"] = weight_entries(found)
         linked = self._of_selection()

@@ -124,23 +124,24 @@ class RowsPart(Part):
                 )
                 self._take(weight, next(steps))
                 running.append((weight, steps))
-            except ValueError as error:
+            except Exception as error:
                 self._rows[weight.name] = failed_weight_row(weight.name, weight.label, str(error))
+                self._total -= 0 if other is not None else self._draws
             self._done += 1
             yield
         # All layers get their next draw in turn, so that the table is useful from the start.
         while running:
             for pair in list(running):
                 weight, steps = pair
-                try:
-                    comparison = next(steps, None)
-                except ValueError as error:
-                    self._rows[weight.name] = failed_weight_row(weight.name, weight.label, str(error))
-                    comparison = None
+                comparison = next(steps, None)
                 if comparison is None:
                     running.remove(pair)
                     continue
                 self._take(weight, comparison)
+                if comparison.problem:
+                    self._total -= self._draws  # there is nothing to draw
+                    running.remove(pair)
+                    continue
                 self._done += 1
                 yield
 

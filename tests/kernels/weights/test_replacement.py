@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from copy import deepcopy
 
 import numpy as np
@@ -173,7 +174,39 @@ def test_a_sweep_measures_agreement_and_accuracy():
     assert unlabelled.results[0].agreement == 1
     assert unlabelled.results[0].accuracy is None
     assert unlabelled.smallest() is None
-    for wrong, words in (({"labels": [1]}, "one for each"), ({"methods": ["x"]}, "methods must"),
+    for wrong, words in (({"labels": [1]}, "one for each"), ({"methods": ["x"]}, "method must"),
                          ({"settings": [1]}, "one method")):  # fmt: skip
         with pytest.raises(ValueError, match=words):
             weights.sweep(network.model, "features.3", images, **wrong)
+
+
+def test_the_copy_keeps_each_modules_mode_and_the_original_its_hooks():
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Dropout(), nn.Conv2d(4, 2, 3)).train()
+    net[1].eval()
+    for method, setting in (("low-rank", {"rank": 2}), ("prune", {"amount": 0.5})):
+        copy = weights.replace(net, "0", method, **setting).model
+        assert [module.training for module in copy] == [True, False, True, True]
+    assert [module.training for module in net] == [True, False, True, True]
+
+
+def test_a_model_with_torchs_older_weight_norm_can_be_copied():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        net = nn.Sequential(nn.utils.weight_norm(nn.Linear(5, 6)), nn.Linear(6, 3))
+    x = torch.randn(2, 5)
+    expected = net(x)  # leaves a computed weight in the module
+    result = weights.replace(net, "1", "low-rank", rank=3)
+    torch.testing.assert_close(result.model(x), expected, atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(weights.replace(net, "0", "low-rank", rank=5).model(x), expected, atol=1e-6, rtol=1e-5)
+
+
+def test_weights_that_their_parent_reads_are_not_replaced_by_several_layers():
+    layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True).eval()
+    x = torch.randn(1, 4, 8)
+    for name in ("linear1", "self_attn.out_proj"):
+        with pytest.raises(ValueError, match="reads its weight itself"):
+            weights.replace(layer, name, "low-rank", rank=2)
+        with torch.no_grad():
+            assert weights.replace(layer, name, "prune", amount=0.5).model(x).shape == x.shape
+    with pytest.raises(ValueError, match="convolution or linear"):
+        weights.replace(nn.ModuleDict({"a": nn.Bilinear(3, 4, 5)}), "a", "low-rank", rank=1)

@@ -2,12 +2,13 @@
 
 import { decode, type Limits, limitsOf } from "../../draw/colors.ts";
 import { legend } from "../../draw/legend.ts";
-import { type Grid, gridFrom, hit, layout, order } from "../../draw/tiles.ts";
+import { drawTiles, isMove, placeByKey, pointedAt, tilePicture } from "../../draw/tile_canvas.ts";
+import { type Grid, gridFrom, layout, order } from "../../draw/tiles.ts";
 import { type Context, needsKernel, type TraitName } from "../../model/context.ts";
 import type { Mosaic } from "../../model/layer.ts";
 import type { Scene } from "../../model/scene.ts";
 import { choice, toolbar } from "../../ui/controls.ts";
-import { h, onResize, say, sized } from "../../ui/dom.ts";
+import { h, onResize, say } from "../../ui/dom.ts";
 import { percent, reducedWords, shape, short } from "../../ui/format.ts";
 import { entitle, heading } from "../../ui/pane.ts";
 import { plural, t } from "../../ui/text.ts";
@@ -28,7 +29,7 @@ export function mosaicPane(context: Context, scene: Scene, ordering?: Ordering):
   const scale = legend();
   let grid: Grid | null = null;
   let places: Int32Array = new Int32Array();
-  let texture: HTMLCanvasElement | null = null;
+  let picture: HTMLCanvasElement | null = null;
   let [width, height] = [480, 240];
 
   const sort = choice(
@@ -78,24 +79,17 @@ export function mosaicPane(context: Context, scene: Scene, ordering?: Ordering):
     places = ordering?.places(mosaic) ?? order(context.get("sort"), mosaic.units, { mean, maximum: high, zeros });
     grid = layout(mosaic.units, mosaic.columns, mosaic.rows, width, height);
     const { rows, columns } = mosaic;
-    const across = grid.columns * columns;
-    const pixels = new Uint32Array(across * grid.rows * rows);
     const perTile = context.get("scale") === "unit";
     const shared = perTile ? null : scene.layer.limits(mosaic, 0);
-    places.forEach((unit, index) => {
+    picture = tilePicture(places, grid, mosaic, (unit, pixels, corner, across) => {
       const colors = scene.layer.tileColors(mosaic, unit);
       const start = unit * rows * columns;
-      const corner = Math.floor(index / grid!.columns) * rows * across + (index % grid!.columns) * columns;
       for (let row = 0; row < rows; row++) {
         for (let column = 0; column < columns; column++) {
           pixels[corner + row * across + column] = colors[mosaic.data[start + row * columns + column]];
         }
       }
     });
-    texture = h("canvas", { width: across, height: grid.rows * rows });
-    texture
-      .getContext("2d")!
-      .putImageData(new ImageData(new Uint8ClampedArray(pixels.buffer), across, grid.rows * rows), 0, 0);
     const limits: Limits = shared ?? limitsOf(mosaic.lowest, mosaic.highest);
     scale.show(
       perTile ? (limits[0] < 0 ? [-1, 1] : [0, 1]) : limits,
@@ -106,36 +100,15 @@ export function mosaicPane(context: Context, scene: Scene, ordering?: Ordering):
 
   const draw = () => {
     const mosaic = scene.layer.mosaic;
-    if (!mosaic || !grid || !texture) return;
-    const [cellX, cellY] = [grid.width + grid.gap, grid.height + grid.gap];
-    const pen = sized(canvas, grid.columns * cellX, grid.rows * cellY);
-    canvas.style.width = `${grid.columns * cellX}px`;
-    pen.imageSmoothingEnabled = grid.width < mosaic.columns;
-    const selected = context.get("unit");
-    // Against what 0 looks like: dark in the sequential table, the background in the diverging ones.
-    const ink = context.dark || mosaic.lowest >= 0 ? "#c8ccd0" : "#5f6368";
-    places.forEach((unit, index) => {
-      const [left, top] = [(index % grid!.columns) * cellX, Math.floor(index / grid!.columns) * cellY];
-      const [sx, sy] = [(index % grid!.columns) * mosaic.columns, Math.floor(index / grid!.columns) * mosaic.rows];
-      pen.drawImage(texture!, sx, sy, mosaic.columns, mosaic.rows, left, top, grid!.width, grid!.height);
-      if (mosaic.zeros[unit] === 1 && grid!.width >= 5) {
-        // Dead on this input: struck through, so that it does not look like other dark tiles.
-        pen.strokeStyle = ink;
-        pen.lineWidth = 1;
-        pen.strokeRect(left + 0.5, top + 0.5, grid!.width - 1, grid!.height - 1);
-        pen.beginPath();
-        pen.moveTo(left, top + grid!.height);
-        pen.lineTo(left + grid!.width, top);
-        pen.stroke();
-      }
+    if (!mosaic || !grid || !picture) return;
+    drawTiles(canvas, picture, places, grid, mosaic, {
+      // Dead on this input: struck through, so that it does not look like other dark tiles.
+      crossed: (unit) => mosaic.zeros[unit] === 1,
+      // Against what 0 looks like: dark in the sequential table, the background in the diverging ones.
+      ink: context.dark || mosaic.lowest >= 0 ? "#c8ccd0" : "#5f6368",
+      selected: context.get("unit"),
+      accent: context.color("--nn-accent"),
     });
-    const index = places.indexOf(selected);
-    if (index >= 0) {
-      const [left, top] = [(index % grid.columns) * cellX, Math.floor(index / grid.columns) * cellY];
-      pen.lineWidth = 2;
-      pen.strokeStyle = context.color("--nn-accent");
-      pen.strokeRect(left, top, Math.max(3, grid.width), Math.max(3, grid.height));
-    }
   };
 
   const words = (unit: number, row: number, column: number): string => {
@@ -190,10 +163,7 @@ export function mosaicPane(context: Context, scene: Scene, ordering?: Ordering):
   const at = (event: PointerEvent) => {
     const mosaic = scene.layer.mosaic;
     if (!mosaic || !grid) return null;
-    const box = canvas.getBoundingClientRect();
-    const [x, y] = [event.clientX - box.left, event.clientY - box.top];
-    const ratio = (grid.columns * (grid.width + grid.gap)) / box.width;
-    const target = hit(grid, mosaic.units, x * ratio, y * ratio, mosaic.columns, mosaic.rows);
+    const target = pointedAt(canvas, event, grid, mosaic.units, mosaic);
     return target && { unit: places[target.index], row: target.row, column: target.column };
   };
   context.listen(canvas, "pointermove", (event: PointerEvent) => {
@@ -212,18 +182,10 @@ export function mosaicPane(context: Context, scene: Scene, ordering?: Ordering):
   context.listen(canvas, "keydown", (event: KeyboardEvent) => {
     if (!grid) return;
     if (event.key === "Enter") openCard();
-    const by: Record<string, number> = {
-      ArrowLeft: -1,
-      ArrowRight: 1,
-      ArrowUp: -grid.columns,
-      ArrowDown: grid.columns,
-    };
-    const here = places.indexOf(context.get("unit"));
-    const to =
-      event.key === "Home" ? 0 : event.key === "End" ? places.length - 1 : here + (by[event.key] ?? Number.NaN);
-    if (Number.isNaN(to)) return;
+    if (!isMove(event.key)) return;
     event.preventDefault();
-    if (to >= 0 && to < places.length) context.set({ unit: places[to], position: null });
+    const to = placeByKey(event.key, places.indexOf(context.get("unit")), grid.columns, places.length);
+    if (to !== null) context.set({ unit: places[to], position: null });
   });
 
   // "Locked" keeps the colours of the moment it is chosen, whatever is looked at next.

@@ -2,12 +2,13 @@
 
 import { colorOf } from "../../draw/colors.ts";
 import { legend } from "../../draw/legend.ts";
-import { type Grid, hit, layout } from "../../draw/tiles.ts";
+import { drawTiles, isMove, placeByKey, pointedAt, tilePicture } from "../../draw/tile_canvas.ts";
+import { type Grid, layout } from "../../draw/tiles.ts";
 import { type Bank, bankOf, placesOf } from "../../model/bank.ts";
 import { type Context, needsKernel } from "../../model/context.ts";
 import type { Scene } from "../../model/scene.ts";
 import { choice, toolbar } from "../../ui/controls.ts";
-import { h, onResize, say, sized } from "../../ui/dom.ts";
+import { h, onResize, say } from "../../ui/dom.ts";
 import { fixed, short } from "../../ui/format.ts";
 import { heading } from "../../ui/pane.ts";
 import { plural, t } from "../../ui/text.ts";
@@ -23,7 +24,7 @@ export function bankPane(context: Context, scene: Scene): HTMLElement {
   const scale = legend();
   let grid: Grid | null = null;
   let places: Int32Array = new Int32Array();
-  let texture: HTMLCanvasElement | null = null;
+  let picture: HTMLCanvasElement | null = null;
   let [width, height] = [480, 240];
 
   const sort = choice(
@@ -60,16 +61,13 @@ export function bankPane(context: Context, scene: Scene): HTMLElement {
     places = placesOf(bank, context.get("filter_order"));
     grid = layout(bank.filters, bank.columns, bank.rows, width, height);
     const { rows, columns, planes } = bank;
-    const across = grid.columns * columns;
-    const pixels = new Uint32Array(across * grid.rows * rows);
     const perFilter = context.get("filter_scale") === "filter";
     const most = bank.peak.reduce((a, b) => Math.max(a, b), 0) || 1;
     const table = scene.table([-1, 1]);
     const size = rows * columns;
-    places.forEach((filter, index) => {
+    picture = tilePicture(places, grid, bank, (filter, pixels, corner, across) => {
       const strength = (perFilter ? 1 : bank.peak[filter] / most) / 127;
       const start = filter * planes * size;
-      const corner = Math.floor(index / grid!.columns) * rows * across + (index % grid!.columns) * columns;
       for (let at = 0; at < size; at++) {
         const code = (plane: number) => bank.data[start + plane * size + at] * strength;
         const to = corner + Math.floor(at / columns) * across + (at % columns);
@@ -79,10 +77,6 @@ export function bankPane(context: Context, scene: Scene): HTMLElement {
         } else pixels[to] = colorOf(code(0), [-1, 1], table);
       }
     });
-    texture = h("canvas", { width: across, height: grid.rows * rows });
-    texture
-      .getContext("2d")!
-      .putImageData(new ImageData(new Uint8ClampedArray(pixels.buffer), across, grid.rows * rows), 0, 0);
     scale.element.hidden = planes === 3;
     scale.show(
       perFilter ? [-1, 1] : [-most, most],
@@ -93,32 +87,14 @@ export function bankPane(context: Context, scene: Scene): HTMLElement {
 
   const draw = () => {
     const bank = bankOf(context);
-    if (!bank || !grid || !texture) return;
-    const [cellX, cellY] = [grid.width + grid.gap, grid.height + grid.gap];
-    const pen = sized(canvas, grid.columns * cellX, grid.rows * cellY);
-    canvas.style.width = `${grid.columns * cellX}px`;
-    pen.imageSmoothingEnabled = grid.width < bank.columns;
+    if (!bank || !grid || !picture) return;
     const dead = new Set(bank.dead);
-    places.forEach((filter, index) => {
-      const [left, top] = [(index % grid!.columns) * cellX, Math.floor(index / grid!.columns) * cellY];
-      const [sx, sy] = [(index % grid!.columns) * bank.columns, Math.floor(index / grid!.columns) * bank.rows];
-      pen.drawImage(texture!, sx, sy, bank.columns, bank.rows, left, top, grid!.width, grid!.height);
-      if (dead.has(filter) && grid!.width >= 5) {
-        pen.strokeStyle = context.color("--nn-dim");
-        pen.lineWidth = 1;
-        pen.beginPath();
-        pen.moveTo(left, top + grid!.height);
-        pen.lineTo(left + grid!.width, top);
-        pen.stroke();
-      }
+    drawTiles(canvas, picture, places, grid, bank, {
+      crossed: (filter) => dead.has(filter),
+      ink: context.color("--nn-dim"),
+      selected: context.get("filter"),
+      accent: context.color("--nn-accent"),
     });
-    const index = places.indexOf(context.get("filter"));
-    if (index >= 0) {
-      const [left, top] = [(index % grid.columns) * cellX, Math.floor(index / grid.columns) * cellY];
-      pen.lineWidth = 2;
-      pen.strokeStyle = context.color("--nn-accent");
-      pen.strokeRect(left, top, Math.max(3, grid.width), Math.max(3, grid.height));
-    }
   };
 
   const numbers = (bank: Bank, filter: number): string => {
@@ -161,8 +137,7 @@ export function bankPane(context: Context, scene: Scene): HTMLElement {
   const at = (event: MouseEvent): number | null => {
     const bank = bankOf(context);
     if (!bank || !grid) return null;
-    const box = canvas.getBoundingClientRect();
-    const found = hit(grid, bank.filters, event.clientX - box.left, event.clientY - box.top, bank.columns, bank.rows);
+    const found = pointedAt(canvas, event, grid, bank.filters, bank);
     return found ? places[found.index] : null;
   };
   const held = context.live ? null : (context.choices("weight|filter") ?? []);
@@ -181,20 +156,11 @@ export function bankPane(context: Context, scene: Scene): HTMLElement {
     if (filter !== null) pick(filter);
   });
   context.listen(canvas, "keydown", (event: KeyboardEvent) => {
-    if (!grid) return;
-    const here = places.indexOf(context.get("filter"));
-    const steps: Record<string, number> = {
-      ArrowLeft: here - 1,
-      ArrowRight: here + 1,
-      ArrowUp: here - grid.columns,
-      ArrowDown: here + grid.columns,
-      Home: 0,
-      End: places.length - 1,
-    };
-    const to = steps[event.key];
-    if (to === undefined) return;
+    if (!grid || !isMove(event.key)) return;
     event.preventDefault();
-    if (to >= 0 && to < places.length) pick(places[to]);
+    say(reading, "");
+    const to = placeByKey(event.key, places.indexOf(context.get("filter")), grid.columns, places.length);
+    if (to !== null) pick(places[to]);
   });
   const repaint = () => {
     const bank = bankOf(context);

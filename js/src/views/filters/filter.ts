@@ -30,7 +30,7 @@ export function filterPane(context: Context, scene: Scene): HTMLElement {
   const both = h("div", { class: "nn-beside" }, h("div", { class: "nn-framed" }, own, ownName), fitted);
   const facts = h("dl", { class: "nn-facts" });
   const similar = h("span", { class: "nn-row" });
-  const beside = h("span", { class: "nn-soft nn-name" }, t("similar:"));
+  const beside = h("span", { class: "nn-soft" }, t("similar:"));
 
   const show = (canvas: HTMLCanvasElement, texture: Texture, words: string) => {
     enlarge(canvas, picture(scene, texture), SIDE);

@@ -19,18 +19,22 @@ export function gratingsPane(context: Context, scene: Scene): HTMLElement {
   const canvas = h("canvas", { class: "nn-photo nn-plain", role: "img", "aria-label": t("responses to gratings") });
   const empty = h("div", { class: "nn-soft nn-empty", hidden: true });
   const scale = legend();
-  const words = h("div", { class: "nn-soft nn-name" });
+  const words = h("div", { class: "nn-soft" });
+  const ticks = h("span", { class: "nn-ticks nn-soft" });
   const reading = h("span", { class: "nn-soft nn-name nn-line" });
   const work = workLine(
     () => context.request("cancel"),
     () => context.request("resume"),
   );
   const draw = () => {
-    const tuning = context.get("tuning");
+    const sent = context.get("tuning");
+    const other = sent?.filter !== context.get("filter") || sent.weight !== context.get("weight");
+    // A page that has no responses of this filter shows none.
+    const tuning = other && !context.live ? null : sent;
     const shown = Boolean(tuning?.orientations.length);
-    canvas.hidden = scale.element.hidden = !shown;
+    canvas.hidden = scale.element.hidden = ticks.hidden = !shown;
     empty.hidden = shown;
-    say(empty, tuning?.problem || t("being computed…"));
+    say(empty, tuning?.problem || (context.live ? t("being computed…") : t("not kept in this page")));
     const running = context.live && tuning !== null && tuning.done < 1;
     work.show({
       words: running ? t("gratings") : "",
@@ -55,6 +59,9 @@ export function gratingsPane(context: Context, scene: Scene): HTMLElement {
     const pixels = tabled(turned, limits, table).map((color, at) => (Number.isNaN(turned[at]) ? 0 : color));
     enlarge(canvas, textured(pixels, down, across), SIDE);
     scale.show(limits, table, t("largest value over the phases"));
+    const [low, high] = [tuning.frequencies[0], tuning.frequencies[down - 1]];
+    const upwards = t("{low} to {high} / px upwards", { low: short(low, 1), high: short(high, 2) });
+    ticks.replaceChildren(h("span", {}, "0°"), h("span", {}, upwards), h("span", {}, "180°"));
     if (tuning.best) {
       const [angle, frequency, value] = tuning.best;
       const numbers = {
@@ -82,7 +89,7 @@ export function gratingsPane(context: Context, scene: Scene): HTMLElement {
     say(reading, t("{angle}°, {frequency} / px: {value}", numbers));
   });
   context.listen(canvas, "pointerleave", () => say(reading, ""));
-  context.watch(["tuning"], draw);
+  context.watch(context.live ? ["tuning"] : ["tuning", "filter", "weight"], draw);
   context.watch(["tuning", "filter", "weight"], () => {
     const tuning = context.get("tuning");
     const current = tuning?.filter === context.get("filter") && tuning.weight === context.get("weight");
@@ -91,6 +98,6 @@ export function gratingsPane(context: Context, scene: Scene): HTMLElement {
   context.onTheme(draw);
   const title = heading(t("responses to gratings"));
   title.title = t("across: the direction in which the grating varies, 0° to 180°; upwards: its frequency, low to high");
-  const stage = h("div", { class: "nn-framed" }, canvas, empty);
+  const stage = h("div", { class: "nn-framed" }, canvas, ticks, empty);
   return picturePane(title, stage, [scale.element, words], [reading, ...work.parts], null);
 }

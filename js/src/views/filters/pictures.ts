@@ -110,19 +110,21 @@ export function expandedPane(context: Context, scene: Scene): HTMLElement {
     ? t("linear parts: activation functions left out, pools as means; mean gradient: over the images that are known")
     : needsKernel();
   const draw = () => {
-    const expanded = context.get("expanded");
+    const sent = context.get("expanded");
+    const other = sent?.filter !== context.get("filter") || sent.weight !== context.get("weight");
+    const expanded = other && !context.live ? null : sent;
     const texture = expanded?.texture;
     canvas.hidden = !texture;
     empty.hidden = Boolean(texture);
-    say(empty, expanded?.problem || t("being computed…"));
+    say(empty, expanded?.problem || (context.live ? t("being computed…") : t("not kept in this page")));
     by.select.value = context.get("expanded_by");
     say(words, expanded?.words ?? "");
     words.title = expanded?.words ?? "";
     if (!texture) return;
     enlarge(canvas, picture(scene, texture), SIDE);
-    canvas.setAttribute("aria-label", t("expanded weights of filter {filter}", { filter: expanded.filter }));
+    canvas.setAttribute("aria-label", t("expanded weights of filter {filter}", { filter: expanded!.filter }));
   };
-  context.watch(["expanded", "expanded_by"], draw);
+  context.watch(["expanded", "expanded_by", ...(context.live ? [] : (["filter", "weight"] as const))], draw);
   context.watch(["expanded", "filter", "weight"], () => {
     const shown = context.get("expanded");
     const current = shown?.filter === context.get("filter") && shown.weight === context.get("weight");

@@ -47,7 +47,10 @@ export function chartPane(context: Context, _scene: Scene): HTMLElement {
   const key = h("div", { class: "nn-soft nn-name" });
   const reading = h("div", { class: "nn-soft nn-name nn-line" });
   const answer = h("div", { class: "nn-answer", "aria-live": "polite" });
-  let by = "flops";
+  answer.title = t(
+    "the loss is a share of the images, with its 95 % interval; it does not include that the best was chosen on the same images",
+  );
+  let [by, from] = ["flops", 0];
   let points: { x: number; y: number; entry: ReplacementEntry }[] = [];
   let width = 480;
   const axis = choice(
@@ -58,6 +61,17 @@ export function chartPane(context: Context, _scene: Scene): HTMLElement {
     ],
     (value) => {
       by = value;
+      draw();
+    },
+  );
+  const range = choice(
+    t("show"),
+    [
+      ["0", t("from 0 %")],
+      ["0.9", t("from 90 %")],
+    ],
+    (value) => {
+      from = Number(value);
       draw();
     },
   );
@@ -74,24 +88,29 @@ export function chartPane(context: Context, _scene: Scene): HTMLElement {
     if (!sweep) return;
     const [left, foot, head] = [40, 30, 8];
     const high = height - foot - head;
-    const most = Math.max(1, ...sweep.results.map((entry) => cost(entry, by))) * 1.04;
-    const x = (value: number) => left + (value / most) * (width - left - 8);
-    const y = (value: number) => head + (1 - value) * high;
+    const costs = sweep.results.map((entry) => cost(entry, by));
+    const most = Math.max(1, ...costs) * 1.04;
+    // With FLOPs most of the network stays: the axis begins at a round share below the cheapest.
+    const least = Math.max(0, Math.floor(20 * Math.min(1, ...costs) - 0.5) / 20);
+    const x = (value: number) => left + ((value - least) / (most - least)) * (width - left - 8);
+    const y = (value: number) => head + Math.min(1, (1 - value) / (1 - from)) * high;
     pen.font = "11px system-ui, sans-serif";
     pen.fillStyle = context.color("--nn-dim");
     pen.strokeStyle = context.color("--nn-line");
-    for (const tick of [0, 0.25, 0.5, 0.75, 1]) {
+    const shares = [0, 0.25, 0.5, 0.75, 1];
+    for (const tick of shares.map((share) => from + share * (1 - from))) {
       pen.beginPath();
       pen.moveTo(left, Math.round(y(tick)) + 0.5);
       pen.lineTo(width - 8, Math.round(y(tick)) + 0.5);
       pen.stroke();
       pen.textAlign = "right";
       pen.textBaseline = "middle";
-      pen.fillText(`${100 * tick} %`, left - 4, y(tick));
+      pen.fillText(percent(tick), left - 4, y(tick));
     }
     pen.textAlign = "center";
     pen.textBaseline = "top";
-    for (const tick of [0.25, 0.5, 0.75, 1]) pen.fillText(`${100 * tick} %`, x(tick), height - foot + 2);
+    for (const tick of shares.map((share) => least + share * (1 - least)))
+      pen.fillText(percent(Math.round(100 * tick) / 100), x(tick), height - foot + 2);
     pen.textBaseline = "bottom";
     pen.fillText(
       by === "flops" ? t("FLOPs of the network") : t("numbers of the layer"),
@@ -120,10 +139,17 @@ export function chartPane(context: Context, _scene: Scene): HTMLElement {
   const words = (sweep: SweepPayload): string => {
     const best = sweep.smallest === null ? null : sweep.results[sweep.smallest];
     if (!best) return t("no replacement that was tried is simpler and good enough");
-    return t("smallest that is good enough: {words}, {share} of the FLOPs", {
-      words: best.words,
-      share: percent(best.flops ? best.flops[1] / best.flops[0] : 1),
-    });
+    const [loss, low, high] = best.loss.map((value) => fixed(100 * value, 1));
+    return t(
+      "smallest of those tried that is good enough: {words}, {share} of the FLOPs; loss {loss} % ({low} … {high})",
+      {
+        words: best.words,
+        share: percent(best.flops ? best.flops[1] / best.flops[0] : 1),
+        loss,
+        low,
+        high,
+      },
+    );
   };
   const tell = () => {
     const sweep = context.get("sweep");
@@ -162,7 +188,7 @@ export function chartPane(context: Context, _scene: Scene): HTMLElement {
     width = Math.max(240, stage.clientWidth);
     draw();
   });
-  const tools = toolbar([!context.hides("weight") && weightChoice(context), axis]);
+  const tools = toolbar([!context.hides("weight") && weightChoice(context), axis, range]);
   return h(
     "div",
     {},
@@ -177,6 +203,7 @@ export function chartPane(context: Context, _scene: Scene): HTMLElement {
 
 export function entryWords(entry: ReplacementEntry): string {
   const [before, after] = entry.parameters;
+  const [loss, low, high] = entry.loss.map((value) => fixed(100 * value, 1));
   const parts = [
     entry.words,
     t("{after} of {before} numbers", { after, before }),
@@ -184,5 +211,6 @@ export function entryWords(entry: ReplacementEntry): string {
   ];
   if (entry.accuracy !== null) parts.push(t("accuracy {share}", { share: `${fixed(100 * entry.accuracy, 1)} %` }));
   if (entry.agreement !== null) parts.push(t("agreement {share}", { share: `${fixed(100 * entry.agreement, 1)} %` }));
+  parts.push(t("loss {loss} % ({low} … {high})", { loss, low, high }));
   return parts.join(" · ");
 }

@@ -8,6 +8,12 @@ import { fixed, short } from "../../ui/format.ts";
 import { heading } from "../../ui/pane.ts";
 import { t, whole } from "../../ui/text.ts";
 
+const percents = ([loss, low, high]: [number, number, number]) => ({
+  loss: fixed(100 * loss, 1),
+  low: fixed(100 * low, 1),
+  high: fixed(100 * high, 1),
+});
+
 export function resultsPane(context: Context, _scene: Scene): HTMLElement {
   const loss = h("input", { type: "number", class: "nn-short", min: 0, max: 100, step: 0.5 });
   const losing = h("label", { class: "nn-control" }, h("span", { class: "nn-label" }, t("may lose (%)")), loss);
@@ -25,8 +31,12 @@ export function resultsPane(context: Context, _scene: Scene): HTMLElement {
     const sweep = context.get("sweep");
     if (!sweep) return;
     const share = (value: number | null) => (value === null ? "–" : `${fixed(100 * value, 1)} %`);
-    const head = [t("replacement"), t("accuracy"), t("agreement"), t("FLOPs"), t("numbers"), t("weights changed")];
-    const original = [t("the layer itself"), share(sweep.accuracy), "100 %", "100 %", whole(sweep.parameters), "0 %"];
+    const head = [
+      ...[t("replacement"), t("loss (95 %)"), t("accuracy"), t("agreement"), t("FLOPs"), t("numbers")],
+      t("weights changed"),
+    ];
+    const same = share(1);
+    const original = [t("the layer itself"), "", share(sweep.accuracy), same, same, whole(sweep.parameters), "0 %"];
     table.replaceChildren(
       h("thead", {}, h("tr", {}, ...head.map((words) => h("th", { scope: "col" }, words)))),
       h(
@@ -38,6 +48,7 @@ export function resultsPane(context: Context, _scene: Scene): HTMLElement {
             "tr",
             { class: at === sweep.smallest ? "nn-chosen" : null },
             h("th", { scope: "row" }, entry.words),
+            h("td", {}, t("{loss} % ({low} … {high})", percents(entry.loss))),
             h("td", {}, share(entry.accuracy)),
             h("td", {}, share(entry.agreement)),
             h("td", {}, entry.flops ? share(entry.flops[1] / entry.flops[0]) : "–"),

@@ -2,7 +2,7 @@
 
 import { distribution, type Frame, line, rose } from "../../draw/charts.ts";
 import { type Context, needsKernel } from "../../model/context.ts";
-import type { WeightRow } from "../../model/traits.ts";
+import type { NumberBeside, WeightRow } from "../../model/traits.ts";
 import { choice, toolbar } from "../../ui/controls.ts";
 import { h, say, sized } from "../../ui/dom.ts";
 import { fixed, short } from "../../ui/format.ts";
@@ -10,9 +10,12 @@ import { heading } from "../../ui/pane.ts";
 import { plural, t } from "../../ui/text.ts";
 import { workLine } from "../../ui/work.ts";
 
-const [WIDTH, HEIGHT] = [88, 28];
+const [WIDTH, HEIGHT] = [64, 28];
 /** The numbers that the table has columns for; the others are in the tooltips and in the findings. */
 const COLUMNS = ["kurtosis", "norm spread", "stable rank", "energy above random", "axes", "dead", "redundant"];
+
+const alike = ({ value, low, high }: NumberBeside) =>
+  [low, high].some((bound) => bound !== null && short(bound, 2) === short(value, 2));
 
 export function tablePane(context: Context): HTMLElement {
   const title = heading();
@@ -50,7 +53,8 @@ export function tablePane(context: Context): HTMLElement {
     return h(
       "td",
       { class: `nn-figure${item.differs ? " nn-differs" : ""}`, title: words },
-      h("span", {}, short(item.value, 2)),
+      // A digit more where a number and the range that it lies outside of would look the same.
+      h("span", {}, short(item.value, item.differs && alike(item) ? 3 : 2)),
       h("span", { class: "nn-soft" }, beside),
     );
   };

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ..gabor import fit_gabor
 from ..orientation import principal_planes
-from ..weight import Weight, as_parameter, bare_copy, plain_class
+from ..weight import Weight, as_parameter, bare_copy, bias_of
 
 Method = Literal["low-rank", "separable", "depthwise-separable", "gabor", "prune"]
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -39,11 +39,13 @@ class Factors:
 
 
 def full_rank(weight: Weight, method: Method) -> int:
-    """The largest rank (or multiplier) of a method for a weight: with it nothing is lost."""
+    """The largest rank of "low-rank", "separable" or "depthwise-separable" for a weight: with it nothing is lost."""
     per_group, reads = len(weight) // weight.groups, weight.values.shape[1]
     pixels = int(np.prod(weight.kernel, dtype=int))
     if method == "low-rank":
         return min(per_group, reads * pixels)
+    if method == "separable" and len(weight.kernel) != 2:
+        raise ValueError(f"method 'separable' needs filters of rows and columns, got {weight.name!r}, {weight.label}")
     if method == "separable":
         height, width = weight.kernel
         return min(reads * height, per_group * width)
@@ -64,11 +66,11 @@ def low_rank(weight: Weight, rank: int) -> Factors:
     first = right.float().reshape(groups * rank, *values.shape[1:])
     second = left.float().reshape(len(values), rank)
     if weight.kind == "linear":
-        layers: list[nn.Module] = [_linear(first, None), _linear(second, module.bias)]
+        layers: list[nn.Module] = [_linear(first, None), _linear(second, bias_of(module))]
     else:
         # The first keeps the module's class, stride and padding, which a class of the user's own may compute itself.
         start = bare_copy(module, {"weight": first, "bias": None}, out_channels=groups * rank)
-        layers = [start, _pointwise(second.reshape(*second.shape, *[1] * len(kernel)), module.bias, groups)]
+        layers = [start, _pointwise(second.reshape(*second.shape, *[1] * len(kernel)), bias_of(module), groups)]
     return Factors(_placed(layers, module), approximate, first.numel() + second.numel())
 
 
@@ -79,10 +81,6 @@ def separable(weight: Weight, rank: int) -> Factors:
     decomposition of the weights as a matrix (channels · height) × (filters · width).
     """
     module, values, groups = cast(Any, weight.owner), weight.values, weight.groups
-    if len(weight.kernel) != 2 or plain_class(module).forward is not nn.Conv2d.forward:
-        raise ValueError(
-            f"method 'separable' needs a Conv2d that pads as torch's does, got {weight.name!r}, {weight.label}"
-        )
     (height, width), reads, per_group = weight.kernel, values.shape[1], len(values) // groups
     bank = values.reshape(groups, per_group, reads, height, width).double()
     matrix = bank.permute(0, 2, 3, 1, 4).reshape(groups, reads * height, per_group * width)
@@ -92,7 +90,7 @@ def separable(weight: Weight, rank: int) -> Factors:
     down = left.reshape(groups, reads, height, rank).permute(0, 3, 1, 2).reshape(groups * rank, reads, height, 1)
     across = right.reshape(groups, rank, per_group, width).permute(0, 2, 1, 3).reshape(len(values), rank, 1, width)
     both: list[nn.Module] = []
-    for axis, part, bias in ((0, down, None), (1, across, module.bias)):
+    for axis, part, bias in ((0, down, None), (1, across, bias_of(module))):
         settings: dict[str, Any] = {}
         for name in ("stride", "padding", "dilation"):
             value = getattr(module, name)
@@ -120,11 +118,6 @@ def depthwise_separable(weight: Weight, multiplier: int) -> Factors:
     singular value decomposition of its kernels as a matrix filters × pixels.
     """
     module, values = cast(Any, weight.owner), weight.values
-    if weight.groups != 1 or weight.kind != "convolution" or max(weight.kernel) == 1:
-        raise ValueError(
-            "method 'depthwise-separable' needs a convolution of more than one pixel that is not grouped, got "
-            f"{weight.name!r}, {weight.label}"
-        )
     filters, reads, *kernel = values.shape
     per_channel = values.transpose(0, 1).reshape(reads, filters, -1).double()
     left, right = _halves(per_channel, multiplier)  # (channels, filters, m), (channels, m, pixels)
@@ -132,7 +125,7 @@ def depthwise_separable(weight: Weight, multiplier: int) -> Factors:
     depthwise = right.reshape(reads * multiplier, 1, *kernel).float()
     pointwise = left.permute(1, 0, 2).reshape(filters, reads * multiplier).float()
     start = bare_copy(module, {"weight": depthwise, "bias": None}, out_channels=reads * multiplier, groups=reads)
-    layers = [start, _pointwise(pointwise.reshape(*pointwise.shape, *[1] * len(kernel)), module.bias, 1)]
+    layers = [start, _pointwise(pointwise.reshape(*pointwise.shape, *[1] * len(kernel)), bias_of(module), 1)]
     return Factors(_placed(layers, module), approximate, depthwise.numel() + pointwise.numel())
 
 
@@ -141,24 +134,19 @@ def gabor(weight: Weight) -> Factors:
 
     The picture is the fit to the filter's first principal component over its channels; see `fit_gabor`.
     """
-    if len(weight.kernel) != 2 or np.prod(weight.kernel) < 25:
-        raise ValueError(
-            f"method 'gabor' needs filters of at least 25 pixels, got {weight.name!r}, {weight.label}: nine parameters "
-            "would fit anything smaller"
-        )
     planes, channels, _ = principal_planes(weight.values)
     fitted = fit_gabor(planes).fitted
     values = torch.from_numpy(np.einsum("fhw,fc->fchw", fitted, channels)).float()
-    return Factors(_same(weight, values), values, len(weight) * (9 + weight.values.shape[1]))
+    return Factors(same_module(weight, values), values, len(weight) * (9 + weight.values.shape[1]))
 
 
 def prune(weight: Weight, amount: float) -> Factors:
     """The same module with this share of its weights set to 0: those with the smallest magnitude."""
     values = weight.values
     zeros = round(amount * values.numel())
-    pruned = values.clone()
+    pruned = values.clone(memory_format=torch.contiguous_format)
     pruned.view(-1)[values.abs().reshape(-1).argsort(stable=True)[:zeros]] = 0
-    return Factors(_same(weight, pruned), pruned, values.numel() - zeros)
+    return Factors(same_module(weight, pruned), pruned, values.numel() - zeros)
 
 
 def _halves(matrices: Float[Tensor, "n rows columns"], rank: int) -> tuple[Tensor, Tensor]:
@@ -168,11 +156,13 @@ def _halves(matrices: Float[Tensor, "n rows columns"], rank: int) -> tuple[Tenso
     return left[:, :, :rank] * roots.unsqueeze(1), roots.unsqueeze(2) * right[:, :rank]
 
 
-def _same(weight: Weight, values: Tensor) -> nn.Module:
-    """The module with other weights, without parametrisations and hooks."""
-    values = as_parameter(weight.owner, values)
-    own = {name: item for name, item in weight.owner._parameters.items() if "weight" not in name}
-    return bare_copy(weight.owner, {**own, weight.parameter: values})
+def same_module(weight: Weight, values: Tensor | None = None) -> nn.Module:
+    """The module with other weights (its own by default), without parametrisations and hooks."""
+    owner = weight.owner
+    changed = as_parameter(owner, weight.values if values is None else values)
+    made = bare_copy(owner, {"bias": bias_of(owner), weight.parameter: changed})
+    first = next(owner.parameters())
+    return made.to(first.device, first.dtype)
 
 
 def _pointwise(values: Tensor, bias: Tensor | None, groups: int) -> nn.Module:

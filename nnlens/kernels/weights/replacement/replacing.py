@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
 from copy import deepcopy
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from nnlens.kernels.cost.summary import flops
 from nnlens.recording import borrow
+from nnlens.recording.borrow import lock_of
 from nnlens.recording.record import unwrapped
 from nnlens.utils.language import _, number
 from nnlens.utils.suggestions import nearest
 
-from ..weight import Weight, find_one
-from .factors import METHODS, Factors, Method, depthwise_separable, full_rank, gabor, low_rank, prune, separable
+from ..weight import Weight, find_one, plain_class
+from .factors import (
+    METHODS,
+    Factors,
+    Method,
+    depthwise_separable,
+    full_rank,
+    gabor,
+    low_rank,
+    prune,
+    same_module,
+    separable,
+)
+
+_TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+_LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, *_TRANSPOSED)
+# Modules that read the weights of their children themselves, instead of calling them.
+_READING = (nn.MultiheadAttention, nn.TransformerEncoderLayer)
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -46,6 +64,9 @@ class Replacement:
         The share of the images whose top class is the same before and after; None without images.
     images : int
         How many images these are over.
+    lost, won : int
+        How many images it gets wrong that the model got right, and the reverse; without labels, how many have another
+        top class, and 0.
     """
 
     model: nn.Module = field(repr=False)
@@ -59,6 +80,26 @@ class Replacement:
     accuracy: tuple[float, float] | None = None
     agreement: float | None = None
     images: int = 0
+    lost: int = 0
+    won: int = 0
+
+    @property
+    def loss(self) -> float:
+        """The share of the images that it loses: of accuracy where they have labels, else of agreement."""
+        return (self.lost - self.won) / self.images if self.images else float("nan")
+
+    @property
+    def loss_interval(self) -> tuple[float, float]:
+        """The 95 % interval of `loss` over images like these (Agresti & Min 2005: of paired shares, ½ added to each).
+
+        It does not include that the best of several replacements may have been chosen on the same images.
+        """
+        if not self.images:
+            return float("nan"), float("nan")
+        count, lost, won = self.images + 2, self.lost + 0.5, self.won + 0.5
+        middle = (lost - won) / count
+        reach = 1.96 * math.sqrt(lost + won - (lost - won) ** 2 / count) / count
+        return max(middle - reach, -1.0), min(middle + reach, 1.0)
 
     def __repr__(self) -> str:
         return f"Replacement({self.layer!r}: {self.describe()})"
@@ -84,6 +125,9 @@ class Replacement:
         if self.accuracy is not None:
             before, after = (number(f"{100 * share:.3g}") for share in self.accuracy)
             words.append(_("accuracy {after} % instead of {before} %", before=before, after=after))
+        if self.images:
+            low, high = (number(f"{100 * bound:.2g}").replace("-", "−") for bound in self.loss_interval)
+            words.append(_("loss {low} … {high} % (95 % interval)", low=low, high=high))
         return f"{setting_words(self.method, self.setting)}: {', '.join(words)}"
 
 
@@ -150,6 +194,7 @@ def replace(
     """
     weight = find_one(model, layer)
     setting = checked_setting(weight, method, rank=rank, amount=amount)
+    check_forward(model, weight, method)
     before = flops(model, *inputs, **keywords) if inputs or keywords else None
     result = replaced(model, weight, method, setting)
     if before is None:
@@ -158,14 +203,38 @@ def replace(
     return Replacement(**{**vars(result), "flops": (before, after)})
 
 
-def checked_setting(
-    weight: Weight, method: Any, *, rank: int | None = None, amount: float | None = None
-) -> float | None:
-    """The setting of a method, or the error that says what the method takes."""
+def check_method(weight: Weight, method: Any) -> None:
+    """Raise ValueError where a method is unknown or does not fit the layer."""
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}{nearest(str(method), METHODS)}")
-    if weight.kind not in ("convolution", "linear") or "." in weight.name[len(weight.module) :]:
-        raise ValueError(f"layer must be a convolution or linear layer, got {weight.name!r}, {weight.label}")
+    what = f"got {weight.name!r}, {weight.label}"
+    if not isinstance(weight.owner, _LAYERS) and plain_class(weight.owner).__name__ != "Conv1D":
+        raise ValueError(f"layer must be a convolution or linear layer, {what}")
+    if method == "prune":
+        return
+    if isinstance(weight.owner, _TRANSPOSED):
+        raise ValueError(f"method {method!r} is not for transposed convolutions, {what}")
+    if method == "low-rank":
+        return
+    if weight.kind != "convolution":
+        raise ValueError(f"method {method!r} needs a convolution, {what}")
+    if method == "gabor" and (len(weight.kernel) != 2 or math.prod(weight.kernel) < 25):
+        raise ValueError(
+            f"method 'gabor' needs filters of at least 25 pixels, {what}: nine parameters would fit anything smaller"
+        )
+    if method == "separable" and (
+        len(weight.kernel) != 2 or plain_class(weight.owner).forward is not nn.Conv2d.forward
+    ):
+        raise ValueError(f"method 'separable' needs a Conv2d that pads as torch's does, {what}")
+    if method == "depthwise-separable" and (weight.groups != 1 or max(weight.kernel) == 1):
+        raise ValueError(
+            f"method 'depthwise-separable' needs a convolution of more than one pixel that is not grouped, {what}"
+        )
+
+
+def checked_setting(weight: Weight, method: Any, *, rank: Any = None, amount: Any = None) -> float | None:
+    """The setting of a method, or the error that says what the method takes."""
+    check_method(weight, method)
     if method == "gabor":
         given = [name for name, value in (("rank", rank), ("amount", amount)) if value is not None]
         if given:
@@ -175,48 +244,91 @@ def checked_setting(
     if other is not None or value is None:
         raise TypeError(f"method {method!r} needs {name}, and nothing else")
     if method == "prune":
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
+        if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) < 1:
             raise ValueError(f"amount must be a share of the weights, 0…1 without 1, got {value!r}")
         return float(value)
-    _fits(weight, method)
     highest = full_rank(weight, method)
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= highest:
+    if isinstance(value, bool) or not isinstance(value, Integral) or not 1 <= int(value) <= highest:
         raise ValueError(f"rank must be a whole number 1…{highest} for {weight.name!r}, {weight.label}, got {value!r}")
-    return value
-
-
-def _fits(weight: Weight, method: Method) -> None:
-    if isinstance(weight.owner, (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)):
-        raise ValueError(f"method {method!r} is not for transposed convolutions, got {weight.name!r}, {weight.label}")
-    if method != "low-rank" and weight.kind == "linear":
-        raise ValueError(f"method {method!r} needs a convolution, got {weight.name!r}, {weight.label}")
-    if method == "separable" and len(weight.kernel) != 2:
-        raise ValueError(f"method 'separable' needs filters of rows and columns, got {weight.name!r}, {weight.label}")
+    return int(value)
 
 
 def factors(weight: Weight, method: Method, setting: float | None) -> Factors:
     """A layer's simpler weights, and the module that computes with them."""
     if weight.not_finite:
         raise ValueError(f"the weight of {weight.name!r} has {weight.not_finite} values that are NaN or infinite")
-    if method == "gabor" or setting is None:
-        return gabor(weight)
-    if method == "prune":
-        return prune(weight, setting)
-    make = {"low-rank": low_rank, "separable": separable, "depthwise-separable": depthwise_separable}[method]
-    return make(weight, int(setting))
+    with torch.random.fork_rng(devices=[]):  # torch's modules draw their first weights
+        if method == "gabor" or setting is None:
+            return gabor(weight)
+        if method == "prune":
+            return prune(weight, setting)
+        make = {"low-rank": low_rank, "separable": separable, "depthwise-separable": depthwise_separable}[method]
+        return make(weight, int(setting))
+
+
+def check_forward(model: nn.Module, weight: Weight, method: Method) -> None:
+    """Raise ValueError where a module, or a hook of it, computes something else than a layer with its weights.
+
+    With all its rank a replacement must give what the module gives. Only asked where it is not plain: with a forward of
+    its own, or hooks other than those of torch that compute its weight.
+    """
+    owner, kind = weight.owner, plain_class(weight.owner)
+    plain: Any = next(base for base in kind.__mro__ if base.__module__.startswith("torch.nn"))
+    own = kind.forward is not plain.forward
+    hooks = [hook for hook in owner._forward_pre_hooks.values() if not hasattr(hook, "compute_weight")]
+    hooks = [hook for hook in hooks if not hasattr(hook, "apply_mask")]
+    if not (own or hooks or owner._forward_hooks):
+        return
+    with borrow(model), torch.no_grad():
+        plain_copy = method in ("gabor", "prune")
+        same = same_module(weight) if plain_copy else factors(weight, method, full_rank(weight, method)).module
+        channels, sides = weight.values.shape[1] * weight.groups, [4 * side + 3 for side in weight.kernel]
+        first = next(owner.parameters())
+        x = torch.randn(1, channels, *sides, generator=torch.Generator().manual_seed(0)).to(first.device, first.dtype)
+        try:
+            expected, found = owner(x), same(x)
+            reach = 1e-3 * float(expected.abs().max())
+            fits = expected.shape == found.shape and torch.allclose(
+                expected.float(), found.float(), rtol=1e-2, atol=reach
+            )
+        except Exception:
+            fits = False
+    if not fits:
+        raise ValueError(
+            f"layer {weight.name!r} cannot be replaced: {kind.__name__} has a forward or hooks of its own, which "
+            "compute something else than a layer with its weights"
+        )
 
 
 def replaced(model: nn.Module, weight: Weight, method: Method, setting: float | None) -> Replacement:
     """The copy with the layer replaced; see `replace`."""
     model = unwrapped(model)
+    parents = [module for path, module in model.named_modules() if path and weight.module.startswith(f"{path}.")]
+    reading = next((module for module in reversed((model, *parents)) if isinstance(module, _READING)), None)
+    if (
+        reading is not None
+        and method not in ("gabor", "prune")
+        and any(child is weight.owner for child in reading.children())
+    ):
+        raise ValueError(
+            f"layer {weight.name!r} cannot be replaced by several layers: {type(reading).__name__} reads its weight "
+            "itself; 'prune' keeps the layer"
+        )
     with borrow(model), torch.no_grad():
         made = factors(weight, method, setting)
-    with borrow(model):
+    trained = [parameter.requires_grad for parameter in weight.owner.parameters()]
+    for parameter in made.module.parameters():
+        parameter.requires_grad_(all(trained))
+    made.module.train(weight.owner.training)  # it was made while the model was borrowed
+    with lock_of(model):
         # The module is exchanged wherever the model has it, also under other names.
-        copy = deepcopy(model, _keeping(model, weight.owner, made.module))
+        try:
+            copy = deepcopy(model, {id(weight.owner): made.module, **_not_copied(model)})
+        except Exception as error:
+            raise ValueError(f"model must be one that can be copied: {error}") from error
     change, size = (made.values - weight.values).norm(), weight.values.norm()
     return Replacement(
-        model=copy.train(model.training) if copy is not made.module else copy,
+        model=copy,
         layer=weight.name,
         label=weight.label,
         method=method,
@@ -226,9 +338,10 @@ def replaced(model: nn.Module, weight: Weight, method: Method, setting: float | 
     )
 
 
-def _keeping(model: nn.Module, old: nn.Module, new: nn.Module) -> dict[int, Any]:
-    """What `deepcopy` has copied before it begins: the old module, as the new one."""
-    return {id(old): new}
+def _not_copied(model: nn.Module) -> dict[int, Any]:
+    """Tensors that `deepcopy` refuses, as torch's older weight_norm leaves them in a module: copied by value."""
+    found = [value for module in model.modules() for value in vars(module).values() if isinstance(value, Tensor)]
+    return {id(value): value.detach().clone() for value in found if not value.is_leaf}
 
 
 def settings_to_try(weight: Weight, method: Method) -> list[float | None]:
@@ -247,14 +360,8 @@ def methods_for(weight: Weight) -> list[Method]:
     found: list[Method] = []
     for method in METHODS:
         try:
-            checked_setting(weight, method, **_any_setting(method))
-            if method in ("separable", "depthwise-separable", "gabor"):
-                factors(weight, method, 1 if method != "gabor" else None)
-        except (TypeError, ValueError):
+            check_method(weight, method)
+        except ValueError:
             continue
         found.append(method)
     return found
-
-
-def _any_setting(method: Method) -> Mapping[str, Any]:
-    return {} if method == "gabor" else {"amount": 0.5} if method == "prune" else {"rank": 1}

@@ -15,9 +15,9 @@ from nnlens.kernels.cost.summary import flops
 from nnlens.recording import borrow, device_of
 from nnlens.scores.meaning import Output, class_scores
 
-from ..weight import find_one
+from ..weight import Weight, find_one
 from .factors import METHODS, Method
-from .replacing import Replacement, methods_for, replaced, settings_to_try
+from .replacing import Replacement, check_forward, check_method, checked_setting, methods_for, replaced, settings_to_try
 
 BATCH = 32
 
@@ -46,17 +46,16 @@ class Sweep:
         return f"Sweep({self.layer!r}, {self.done} of {self.total} settings)"
 
     def smallest(self, loss: float = 0.01) -> Replacement | None:
-        """The result with the fewest FLOPs (then the fewest numbers) that loses at most this share.
+        """Of the settings that were tried, that with the fewest FLOPs (then numbers) that loses at most this share.
 
-        A loss of accuracy where the images have labels, otherwise of agreement. None if no result is good enough and
-        simpler than the layer itself.
+        See `Replacement.loss`, and `loss_interval` for how certain it is. None if no result is good enough and simpler
+        than the layer itself.
         """
         good = []
         for result in self.results:
-            lost = 1 - (result.agreement or 0) if result.accuracy is None else result.accuracy[0] - result.accuracy[1]
             cost = (result.flops or (0, 0))[1], result.parameters[1]
             saves = cost < ((result.flops or (0, 0))[0], result.parameters[0])
-            if lost <= loss + 1e-12 and saves:
+            if result.loss <= loss + 1e-12 and saves:
                 good.append((cost, result))
         return min(good, key=lambda pair: pair[0])[1] if good else None
 
@@ -91,29 +90,22 @@ def sweep_steps(
         raise ValueError("images must hold at least one image, got none")
     if labels is not None and len(labels) != len(images):
         raise ValueError(f"labels must be one for each image, got {len(labels)} for {len(images)} images")
-    for method in methods or ():
-        if method not in METHODS:
-            raise ValueError(f"methods must be of {', '.join(METHODS)}, got {method!r}")
-    chosen = list(methods) if methods is not None else methods_for(weight)
-    if settings is not None and len(chosen) != 1:
-        raise ValueError(f"settings must be given with one method, got {len(chosen)} methods")
-    plan = [
-        (method, setting)
-        for method in chosen
-        for setting in (settings if settings is not None else settings_to_try(weight, method))
-    ]
+    plan = planned(model, weight, methods, settings)
     first = images[0].unsqueeze(0).to(device_of(model))
     before_flops = flops(model, first)
-    before = np.empty(0, int)
-    for before in _top_classes(model, images, output):  # noqa: B007 — the last one is used
+    before, classes = np.empty(0, int), 0
+    for before, classes in _top_classes(model, images, output):  # noqa: B007 — the last one is used
         yield Sweep(weight.name, (), 0, len(plan), None)
     known = None if labels is None else np.asarray(labels)
+    if known is not None and (known.dtype.kind not in "iu" or not ((known >= 0) & (known < classes)).all()):
+        raise ValueError(f"labels must be class indices 0…{classes - 1}, got {known[:5].tolist()} …")
+    right = before if known is None else known
     accuracy = None if known is None else float((before == known).mean())
     results: list[Replacement] = []
     for done, (method, setting) in enumerate(plan):
         result = replaced(model, weight, method, setting)
         after = np.empty(0, int)
-        for after in _top_classes(result.model, images, output):  # noqa: B007
+        for after, _classes in _top_classes(result.model, images, output):  # noqa: B007
             yield Sweep(weight.name, tuple(results), done, len(plan), accuracy)
         results.append(
             changed(
@@ -122,9 +114,35 @@ def sweep_steps(
                 agreement=float((after == before).mean()),
                 accuracy=None if known is None or accuracy is None else (accuracy, float((after == known).mean())),
                 images=len(images),
+                lost=int(((before == right) & (after != right)).sum()),
+                won=int(((before != right) & (after == right)).sum()),
             )
         )
         yield Sweep(weight.name, tuple(results), done + 1, len(plan), accuracy)
+
+
+def planned(
+    model: nn.Module, weight: Weight, methods: Sequence[Method] | None, settings: Sequence[float] | None
+) -> list[tuple[Method, float | None]]:
+    """The replacements that are tried, in order; TypeError or ValueError for what does not fit the layer."""
+    if isinstance(methods, str) or (methods is not None and not isinstance(methods, Sequence)):
+        raise TypeError(f"methods must be a list of {', '.join(METHODS)}, got {methods!r}")
+    if settings is not None and not isinstance(settings, Sequence):
+        raise TypeError(f"settings must be a list of numbers, got {settings!r}")
+    chosen = list(methods) if methods is not None else methods_for(weight)
+    for method in chosen:
+        check_method(weight, method)
+        check_forward(model, weight, method)
+    if settings is not None and len(chosen) != 1:
+        raise ValueError(f"settings must be given with one method, got {len(chosen)} methods")
+    plan: list[tuple[Method, float | None]] = []
+    for method in chosen:
+        tried: Sequence[float | None] = settings_to_try(weight, method)
+        if settings is not None:
+            name = "amount" if method == "prune" else "rank"
+            tried = [checked_setting(weight, method, **{name: setting}) for setting in settings]
+        plan += [(method, setting) for setting in tried]
+    return plan
 
 
 def sweep(*arguments: Any, **options: Any) -> Sweep:
@@ -133,12 +151,14 @@ def sweep(*arguments: Any, **options: Any) -> Sweep:
     return last
 
 
-def _top_classes(model: nn.Module, images: Sequence[Tensor] | Tensor, output: Output) -> Iterator[np.ndarray]:
-    """The top class of each image so far, after each batch."""
+def _top_classes(
+    model: nn.Module, images: Sequence[Tensor] | Tensor, output: Output
+) -> Iterator[tuple[np.ndarray, int]]:
+    """The top class of each image so far, and the number of classes, after each batch."""
     device, found = device_of(model), np.empty(0, int)
     for start in range(0, len(images), BATCH):
         batch = torch.stack([images[item] for item in range(start, min(start + BATCH, len(images)))]).to(device)
         with borrow(model), torch.inference_mode():
             scores = class_scores(model(batch), output, len(batch))
         found = np.concatenate([found, scores.argmax(1).cpu().numpy()])
-        yield found
+        yield found, scores.shape[1]

@@ -124,6 +124,8 @@ def expanded_weights_steps(
     if x.ndim != 4 or len(x) != 1:
         raise ValueError(f"x must be one image (1, channels, height, width), got the shape {tuple(x.shape)}")
     model, operation = unwrapped(model), recording.operation(layer)
+    if images is not None and not len(images):
+        raise ValueError("images must hold at least one image, got none")
     known = np.asarray(units, int).reshape(-1)
     if not len(known):
         raise ValueError("units must name at least one unit, got none")
