@@ -109,7 +109,7 @@ export function chartPane(context: Context, _scene: Scene): HTMLElement {
     }
     pen.textAlign = "center";
     pen.textBaseline = "top";
-    for (const tick of shares.map((share) => least + share * (1 - least)))
+    for (const tick of shares.slice(1).map((share) => least + share * (1 - least)))
       pen.fillText(percent(Math.round(100 * tick) / 100), x(tick), height - foot + 2);
     pen.textBaseline = "bottom";
     pen.fillText(

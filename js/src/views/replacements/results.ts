@@ -32,11 +32,11 @@ export function resultsPane(context: Context, _scene: Scene): HTMLElement {
     if (!sweep) return;
     const share = (value: number | null) => (value === null ? "–" : `${fixed(100 * value, 1)} %`);
     const head = [
-      ...[t("replacement"), t("loss (95 %)"), t("accuracy"), t("agreement"), t("FLOPs"), t("numbers")],
+      ...[t("replacement"), t("loss (95 %)"), t("FLOPs"), t("numbers"), t("accuracy"), t("agreement")],
       t("weights changed"),
     ];
     const same = share(1);
-    const original = [t("the layer itself"), "", share(sweep.accuracy), same, same, whole(sweep.parameters), "0 %"];
+    const original = [t("the layer itself"), "", same, whole(sweep.parameters), share(sweep.accuracy), same, "0 %"];
     table.replaceChildren(
       h("thead", {}, h("tr", {}, ...head.map((words) => h("th", { scope: "col" }, words)))),
       h(
@@ -49,10 +49,10 @@ export function resultsPane(context: Context, _scene: Scene): HTMLElement {
             { class: at === sweep.smallest ? "nn-chosen" : null },
             h("th", { scope: "row" }, entry.words),
             h("td", {}, t("{loss} % ({low} … {high})", percents(entry.loss))),
-            h("td", {}, share(entry.accuracy)),
-            h("td", {}, share(entry.agreement)),
             h("td", {}, entry.flops ? share(entry.flops[1] / entry.flops[0]) : "–"),
             h("td", {}, whole(entry.parameters[1])),
+            h("td", {}, share(entry.accuracy)),
+            h("td", {}, share(entry.agreement)),
             h("td", {}, `${short(100 * entry.weight_error, 2)} %`),
           ),
         ),
