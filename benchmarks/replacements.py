@@ -2,7 +2,8 @@
 
 For each convolution of trained networks the smallest replacement that loses at most 1 % accuracy, alone, without any
 training after it. The package's digits are always tried, its objects and SqueezeNet where FOLDER has their images (see
-`trained.py`). Then Gabor functions in place of SqueezeNet's first layer. The digits take two minutes on two cores, the others half an hour.
+`trained.py`). Then Gabor functions in place of SqueezeNet's first layer. The digits take two minutes on two cores, the
+others half an hour.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Trained networks for the experiments on weights: those of the package, and those of a folder if one is given.
 
 A folder may have safetensors files of published weights, in half precision: `squeezenet1_0_imagenet`,
-`alexnet_features_imagenet` (torchvision's names) and `cifar10_resnet20`; `cifar10_test1200.npz` with test images (x, y);
-and `photos/` with `labels.json` (a list of file and index).
+`alexnet_features_imagenet` (with torchvision's names) and `cifar10_resnet20`; `cifar10_test1200.npz` with test images
+(x, y); and `photos/` with `labels.json` (a list of file and index).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The weights of trained networks against their initialisation, as tables: `python benchmarks/weight_tables.py [FOLDER]`
+"""The weights of trained networks against their initialisation: `python benchmarks/weight_tables.py [FOLDER]`
 
 What FOLDER may hold is said in `trained.py`; without it the networks of the package are shown. Ten draws of each
 layer's initialisation; a star says that the number lies outside their range.
