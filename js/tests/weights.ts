@@ -22,6 +22,10 @@ export function row(name: string, more: Partial<WeightRow> = {}): WeightRow {
     weights: distribution,
     norms: distribution,
     angles: { ...distribution, low: 0, high: 180 },
+    uniformity: [
+      [0.05, 0.8],
+      [0.35, 0.0004],
+    ],
     frequencies: distribution,
     singular: { values: [3, 1], random: [1.5, 1], reference: [1.4, 1.1], threshold: 1.6, count: 2 },
     tail: { alpha: 1.62, error: 0.1, xmin: 1, distance: 0.17, critical: 0.15, count: 42, of: 64 },

@@ -48,6 +48,8 @@ def test_filters_are_shown_without_an_image(network):
     assert view.detail["norm"] == pytest.approx(np.linalg.norm(own[5]), rel=1e-5)
     assert view.result.weight.name == "features.0"
     assert "filter 5 of features.0" in view.describe()
+    assert len(view.figure().data) == 7
+    assert "figure" in dir(view)
     # The image that comes later is another view's: nothing was opened by this one.
     with pytest.raises(ValueError, match="no selection yet"):
         _ = lens.selection
@@ -206,7 +208,8 @@ def test_the_table_fills_while_it_is_looked_at(network):
     result = view.result
     assert result["features.7"].numbers["kurtosis"].value == expected.numbers["kurtosis"].value
     assert len(result.rows()) == len(names)
-    assert len(result.figure().data) > 10
+    assert len(view.figure().data) > 10
+    assert row["uniformity"][1] == (pytest.approx(expected.numbers["axes"].value), pytest.approx(0, abs=1))
     assert "does not show" in result._repr_html_()
     assert view.describe().startswith("nnlens: Weights of 7 layers. features.0:")
 
@@ -262,6 +265,7 @@ def test_replacements_are_tried_one_after_the_other(lens, network):
     sweep = view.sweep
     assert (sweep["done"], sweep["running"], sweep["images"]) == (sweep["total"], False, 40)
     assert sweep["results"][-1]["agreement"] == 1
+    assert [len(trace.x) for trace in view.figure().data] == [sweep["total"]]
     smallest = view.result.smallest(0.01)
     assert sweep["results"][sweep["smallest"]]["words"] == f"low-rank {smallest.setting:g}"
     view.loss = 1.0

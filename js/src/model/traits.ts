@@ -782,6 +782,7 @@ export interface WeightRow {
   weights: Distribution | null;
   norms: Distribution | null;
   angles: Distribution | null;
+  uniformity: [number, number][] | null;
   frequencies: Distribution | null;
   singular: SingularValues | null;
   tail: TailPayload | null;

@@ -75,6 +75,14 @@ class Spectrum:
         return float(np.exp(-(shares * np.log(shares)).sum()))
 
     @property
+    def random(self) -> Float[np.ndarray, " n"]:
+        """The singular values that Marchenko and Pastur's law expects, the largest first."""
+        small, large = sorted(self.shape)
+        shares = 1 - (np.arange(len(self.values)) + 0.5) / len(self.values)
+        values: np.ndarray = self.rms * large**0.5 * np.sqrt(marchenko_pastur_quantiles(small / large, shares))
+        return values
+
+    @property
     def above(self) -> int:
         """How many singular values lie above `threshold`."""
         return int((self.values > self.threshold).sum())

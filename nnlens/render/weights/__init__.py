@@ -1,5 +1,6 @@
 """The results of the weights' kernels as payloads."""
 
+from .figures import filters_figure, sweep_figure, weights_figure
 from .filters import (
     bank_payload,
     detail_payload,
@@ -15,11 +16,14 @@ __all__ = [
     "detail_payload",
     "expanded_payload",
     "failed_weight_row",
+    "filters_figure",
     "heads_payload",
     "measure_words",
+    "sweep_figure",
     "sweep_payload",
     "sweep_words",
     "tuning_payload",
     "weight_entries",
     "weight_row",
+    "weights_figure",
 ]

@@ -182,6 +182,7 @@ class WeightRow(TypedDict):
     weights: Distribution | None
     norms: Distribution | None
     angles: Distribution | None
+    uniformity: list[tuple[float, float]] | None  # resultant length and p: of one direction, of two at right angles
     frequencies: Distribution | None
     singular: SingularValues | None
     tail: TailPayload | None

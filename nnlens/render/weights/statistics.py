@@ -9,9 +9,9 @@ import numpy as np
 
 from nnlens.kernels.weights import (
     Comparison,
+    Orientation,
     Spectrum,
     Sweep,
-    marchenko_pastur_quantiles,
     measures,
 )
 from nnlens.kernels.weights.moments import histogram
@@ -41,6 +41,7 @@ def weight_row(comparison: Comparison, before: shapes.WeightRow | None = None) -
         "weights": charts["weights"],
         "norms": charts["norms"],
         "angles": charts["angles"],
+        "uniformity": charts["uniformity"],
         "frequencies": charts["frequencies"],
         "singular": charts["singular"],
         "tail": None
@@ -83,9 +84,15 @@ def _charts(comparison: Comparison) -> dict[str, Any]:
         "weights": _distribution(statistics.rows, None if other is None else other.rows, symmetric=True),
         "norms": _distribution(statistics.norms, None if other is None else other.norms),
         "angles": angles,
+        "uniformity": None if orientation is None else [_uniformity(orientation, period) for period in (1, 2)],
         "frequencies": frequencies,
         "singular": _singular(statistics.spectrum, None if other is None else other.spectrum),
     }
+
+
+def _uniformity(orientation: Orientation, period: int) -> tuple[float, float]:
+    test = orientation.uniformity(period)
+    return finite(test.resultant) or 0.0, 1.0 if finite(test.p) is None else test.p
 
 
 def failed_weight_row(name: str, label: str, problem: str) -> shapes.WeightRow:
@@ -100,6 +107,7 @@ def failed_weight_row(name: str, label: str, problem: str) -> shapes.WeightRow:
         "weights": None,
         "norms": None,
         "angles": None,
+        "uniformity": None,
         "frequencies": None,
         "singular": None,
         "tail": None,
@@ -139,11 +147,9 @@ def _distribution(
 def _singular(spectrum: Spectrum, reference: Spectrum | None) -> shapes.SingularValues:
     count = len(spectrum.values)
     ranks = np.unique(np.linspace(0, count - 1, min(count, _RANKS)).round().astype(int))
-    small, large = sorted(spectrum.shape)
-    quantiles = marchenko_pastur_quantiles(small / large, 1 - (ranks + 0.5) / count)
     return {
         "values": spectrum.values[ranks].tolist(),
-        "random": (spectrum.rms * large**0.5 * np.sqrt(quantiles)).tolist(),
+        "random": spectrum.random[ranks].tolist(),
         "reference": None if reference is None or len(reference.values) != count else reference.values[ranks].tolist(),
         "threshold": spectrum.threshold,
         "count": count,

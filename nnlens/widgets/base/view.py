@@ -110,7 +110,7 @@ class View(SavedView):
             for name, trait in self.traits(sync=True, request=None).items()
             if not name.startswith("_") and name not in OUTSIDE and not isinstance(trait, (t.Dict, t.Bytes))
         )
-        return [*PUBLIC, *settable]
+        return [*PUBLIC, *(["figure"] if hasattr(type(self), "figure") else []), *settable]
 
     def prepared_options(self, options: dict[str, Any]) -> dict[str, Any]:
         """The options as the parts take them."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from nnlens.kernels.weights import FilterStatistics
+from nnlens.render.weights import filters_figure
 from nnlens.session.session import Session
 from nnlens.widgets.activations.layers import LayersPart, LayersTraits
 from nnlens.widgets.base.options import FiltersOptions
@@ -42,6 +43,10 @@ class FiltersWidget(View, WeightTraits, BankTraits, ResponsesTraits, LayersTrait
         """The numbers of the chosen weight's filters."""
         self.update(full=True)
         return self.part(BankPart).statistics
+
+    def figure(self) -> Any:
+        """The distributions of the chosen weight as a plotly figure."""
+        return filters_figure(self.result)
 
     def baking_order(self) -> Sequence[Part]:
         """A weight changes with its layer and unit: the responses are those of the bank."""

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from nnlens.kernels.weights import Sweep
 from nnlens.render import Panel
+from nnlens.render.weights import sweep_figure
 from nnlens.session.session import Session
 from nnlens.widgets.base.options import ReplacementsOptions
 from nnlens.widgets.base.view import View
@@ -42,6 +43,10 @@ class ReplacementsWidget(View, WeightTraits, SweepTraits):
         """All replacements; what is missing of them is tried now."""
         self.update(full=True)
         return self.part(SweepPart).finish()
+
+    def figure(self) -> Any:
+        """Accuracy against cost as a plotly figure."""
+        return sweep_figure(self.result)
 
     def title(self) -> str:
         """A short title."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from nnlens.kernels.weights import Comparison, measures
 from nnlens.kernels.weights.comparison import limits_of_what_it_shows, shown
+from nnlens.render.weights import weights_figure
 from nnlens.utils.language import _
 
 
@@ -56,35 +57,8 @@ class WeightsTable:
         return result
 
     def figure(self) -> Any:
-        """A plotly figure: each number over the layers, with the range of the references as a band."""
-        import plotly.graph_objects as go
-        from plotly.subplots import make_subplots
-
-        known = measures()
-        names = [name for name in known if any(name in comparison.numbers for comparison in self.comparisons)]
-        figure = make_subplots(rows=-(-len(names) // 2), cols=2, subplot_titles=[known[name].title for name in names])
-        for place, name in enumerate(names):
-            at = {"row": place // 2 + 1, "col": place % 2 + 1}
-            having = [comparison for comparison in self.comparisons if name in comparison.numbers]
-            layers = [comparison.statistics.weight.name for comparison in having]
-            items = [comparison.numbers[name] for comparison in having]
-            if any(item.references for item in items):
-                middle = [item.mean for item in items]
-                errors = {
-                    "array": [item.high - item.mean for item in items],
-                    "arrayminus": [item.mean - item.low for item in items],
-                }
-                dots = {"color": "#8a8f98"}
-                reference = go.Scatter(
-                    x=layers, y=middle, error_y=errors, mode="markers", marker=dots, showlegend=False
-                )
-                figure.add_trace(reference, **at)
-            line = {"color": "#c2410c"}
-            values = go.Scatter(x=layers, y=[item.value for item in items], line=line, showlegend=False)
-            figure.add_trace(values, **at)
-        against = self.comparisons[0].against if self.comparisons else ""
-        title = _("orange: the layers; grey: {against}", against=against)
-        return figure.update_layout(height=260 * -(-len(names) // 2), title=title, template="plotly_white")
+        """A plotly figure: each number over the layers, with the range of the references."""
+        return weights_figure(self.comparisons)
 
     def _repr_html_(self) -> str:
         known = measures()

@@ -43,6 +43,10 @@ class WeightsWidget(View, WeightTraits, RowsTraits):
         rows.finish()
         return WeightsTable(tuple(rows.comparisons.values()))
 
+    def figure(self) -> Any:
+        """The numbers of all layers as a plotly figure."""
+        return self.result.figure()
+
     def title(self) -> str:
         """A short title."""
         return f"weights of {type(self.session.model).__name__}"

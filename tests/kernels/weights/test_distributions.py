@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.resources
+import os
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -148,7 +149,7 @@ def test_rayleighs_test_is_calibrated_and_finds_a_direction():
 def _alexnets_first_layer() -> np.ndarray:
     import safetensors.numpy
 
-    folder = importlib.resources.files("nnlens").parents[0].parent / "shared" / "data" / "models"
+    folder = Path(os.environ.get("NNLENS_DATA", Path(__file__).parents[4] / "shared" / "data")) / "models"
     path = folder / "alexnet_features_imagenet.safetensors"
     if not path.is_file():
         pytest.skip("AlexNet's weights are not here")

@@ -4,11 +4,17 @@ import { base, distribution, type Frame, line, rose, ticks } from "../../draw/ch
 import type { Context } from "../../model/context.ts";
 import type { WeightRow } from "../../model/traits.ts";
 import { h, say, sized } from "../../ui/dom.ts";
-import { short } from "../../ui/format.ts";
+import { fixed, short } from "../../ui/format.ts";
 import { heading } from "../../ui/pane.ts";
 import { plural, t } from "../../ui/text.ts";
 
 const [WIDTH, HEIGHT] = [170, 100];
+
+/** How strongly the filters prefer one direction, and two at right angles, with Rayleigh's p. */
+function directionWords(row: WeightRow): string {
+  const [one, two] = (row.uniformity ?? []).map(([length, p]) => `${fixed(length, 2)} (p ${short(p, 1)})`);
+  return one ? t("0° right, 90° top; one: {one}, two axes: {two}", { one, two }) : t("0° at the right, 90° at the top");
+}
 
 export function chosenRow(context: Context): WeightRow | undefined {
   return context.get("weight_rows").find((row) => row.name === context.get("weight"));
@@ -48,9 +54,7 @@ export function chartsPane(context: Context): HTMLElement {
     spread(t("norms of the filters"), plural("{count} filter", "{count} filters", row.filters), norms);
     if (angles)
       pictures.push(
-        chart(t("directions of the filters"), t("0° at the right, 90° at the top"), (frame) =>
-          rose(context, frame, angles),
-        ),
+        chart(t("directions of the filters"), directionWords(row), (frame) => rose(context, frame, angles)),
       );
     spread(t("frequencies of the filters"), t("cycles per pixel"), frequencies);
     if (singular) {
