@@ -11,12 +11,11 @@ export function texture(planes: number, values: number[], side = 2): Texture {
 
 export function row(name: string, more: Partial<WeightRow> = {}): WeightRow {
   const distribution = { low: -1, high: 1, shares: [0.25, 0.5, 0.25], reference: [0.4, 0.3, 0.3] };
-  const beside = { value: 4.8, mean: -1.2, low: -1.21, high: -1.19, score: 800, differs: true };
+  const beside = { value: 4.8, low: -1.21, high: -1.19, score: 800, differs: true };
   return {
     name,
     label: "Conv2d",
     filters: 2,
-    reads: 12,
     same_as: [],
     problem: "",
     weights: distribution,
@@ -52,19 +51,17 @@ export function weighed() {
     weight: "conv",
     filter: 1,
     weight_names: [
-      { name: "conv", label: "Conv2d", filters: 2, problem: "" },
-      { name: "head", label: "Conv2d", filters: 2, problem: "truncated" },
+      { name: "conv", label: "Conv2d", problem: "" },
+      { name: "head", label: "Conv2d", problem: "truncated" },
     ],
     linked: true,
     bank: {
       name: "conv",
       label: "Conv2d",
-      kind: "convolution",
       same_as: [],
       words: "several scores, with no softmax or sigmoid after them",
       filters: 2,
       reads: 3,
-      groups: 1,
       channel: null,
       planes: 1,
       rows: 2,
@@ -73,8 +70,6 @@ export function weighed() {
       data: view(Int8Array.of(127, 0, 0, -127, 64, 64, 64, 64)),
       peak: view(Float32Array.of(2, 1)),
       norm: view(Float32Array.of(1, 3)),
-      skewness: view(Float32Array.of(0, 1)),
-      kurtosis: view(Float32Array.of(0, 1)),
       angle: view(Float32Array.of(90, 30)),
       frequency: view(Float32Array.of(0.1, 0.3)),
       similar: view(Int32Array.of(1, 0)),
@@ -155,7 +150,6 @@ export function weighed() {
       parameters: 100,
       flops: 1000,
       smallest: 0,
-      error: "",
     },
     loss: 0.01,
     resume: 0,

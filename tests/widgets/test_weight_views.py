@@ -221,11 +221,12 @@ def test_the_table_compares_with_other_models(network):
     assert view.wait(60)
     assert (view.against, view.references) == ("untrained", ["untrained", "the same"])
     item = view.weight_rows[0]["numbers"]["std"]
-    assert item["mean"] == pytest.approx(float(other.features[0].weight.detach().std(correction=0)), rel=1e-5)
+    there = float(other.features[0].weight.detach().std(correction=0))
+    assert (item["low"], item["high"]) == pytest.approx((there, there), rel=1e-5)
     view.against = "the same"
     assert view.wait(60)
     row = view.weight_rows[0]
-    assert row["numbers"]["std"]["value"] == row["numbers"]["std"]["mean"]
+    assert row["numbers"]["std"]["value"] == row["numbers"]["std"]["low"]
     assert not any(item["differs"] for row in view.weight_rows for item in row["numbers"].values())
     assert lens.weights(against=nnlens.Lens(other)).references == ["the other model"]
     with pytest.raises(ValueError, match="against must be one of"):

@@ -219,12 +219,10 @@ export interface Failed {
 export interface FilterBank {
   name: string;
   label: string;
-  kind: string;
   same_as: string[];
   words: string;
   filters: number;
   reads: number;
-  groups: number;
   channel: number | null;
   planes: number;
   rows: number;
@@ -233,8 +231,6 @@ export interface FilterBank {
   data: DataView;
   peak: DataView;
   norm: DataView;
-  skewness: DataView;
-  kurtosis: DataView;
   angle: DataView | null;
   frequency: DataView | null;
   similar: DataView;
@@ -412,7 +408,6 @@ export interface NoMap {
 /** A number of a layer, and the same of its references. */
 export interface NumberBeside {
   value: number;
-  mean: number | null;
   low: number | null;
   high: number | null;
   score: number | null;
@@ -674,7 +669,6 @@ export interface SweepPayload {
   parameters: number;
   flops: number;
   smallest: number | null;
-  error: string;
 }
 
 /** The scores with some superpixels switched off. */
@@ -767,7 +761,6 @@ export interface Upload {
 export interface WeightEntry {
   name: string;
   label: string;
-  filters: number;
   problem: string;
 }
 
@@ -776,7 +769,6 @@ export interface WeightRow {
   name: string;
   label: string;
   filters: number;
-  reads: number;
   same_as: string[];
   problem: string;
   weights: Distribution | null;

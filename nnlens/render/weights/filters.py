@@ -33,7 +33,6 @@ def weight_entries(found: Found) -> list[shapes.WeightEntry]:
         {
             "name": weight.name,
             "label": weight.label,
-            "filters": len(weight),
             "problem": _("has {count} values that are NaN or infinite", count=weight.not_finite)
             if weight.not_finite
             else "",
@@ -60,12 +59,10 @@ def bank_payload(
     return {
         "name": weight.name,
         "label": weight.label,
-        "kind": weight.kind,
         "same_as": list(weight.same_as),
         "words": words,
         "filters": filters,
         "reads": int(weight.values.shape[1]),
-        "groups": weight.groups,
         "channel": channel,
         "planes": planes,
         "rows": rows,
@@ -74,8 +71,6 @@ def bank_payload(
         "data": codes.tobytes(),
         "peak": _f32(peak),
         "norm": _f32(statistics.norms),
-        "skewness": _f32(statistics.skewness),
-        "kurtosis": _f32(statistics.kurtosis),
         "angle": None if orientation is None else _f32(orientation.angle),
         "frequency": None if orientation is None else _f32(orientation.frequency),
         "similar": statistics.order("similarity").astype(np.int32).tobytes(),

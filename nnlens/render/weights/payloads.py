@@ -16,7 +16,6 @@ class WeightEntry(TypedDict):
 
     name: str
     label: str
-    filters: int
     problem: str  # why it cannot be analysed; else empty
 
 
@@ -25,12 +24,10 @@ class FilterBank(TypedDict):
 
     name: str
     label: str
-    kind: str
     same_as: list[str]
     words: str  # what the tiles show
     filters: int
     reads: int
-    groups: int
     channel: int | None  # which of the channels that a filter reads is shown
     planes: int  # of a tile: three colours, or one
     rows: int
@@ -39,8 +36,6 @@ class FilterBank(TypedDict):
     data: bytes  # int8, filters × planes × rows × columns; 127 stands for the filter's `peak`
     peak: bytes  # float32, one for each filter
     norm: bytes  # float32
-    skewness: bytes  # float32
-    kurtosis: bytes  # float32
     angle: bytes | None  # float32, degrees; None where the filters have no direction
     frequency: bytes | None  # float32, cycles per pixel
     similar: bytes  # int32, the filters in the order of similarity
@@ -151,10 +146,9 @@ class NumberBeside(TypedDict):
     """A number of a layer, and the same of its references."""
 
     value: float
-    mean: float | None
     low: float | None
     high: float | None
-    score: float | None
+    score: float | None  # in standard deviations of the draws
     differs: bool
 
 
@@ -176,7 +170,6 @@ class WeightRow(TypedDict):
     name: str
     label: str
     filters: int
-    reads: int
     same_as: list[str]
     problem: str
     weights: Distribution | None
@@ -235,4 +228,3 @@ class SweepPayload(TypedDict):
     parameters: int  # of the layer itself
     flops: int  # of the network itself
     smallest: int | None  # the place of the smallest result within the loss
-    error: str

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -35,7 +34,6 @@ def weight_row(comparison: Comparison, before: shapes.WeightRow | None = None) -
         "name": weight.name,
         "label": weight.label,
         "filters": len(weight),
-        "reads": math.prod(weight.values.shape[1:]),
         "same_as": list(weight.same_as),
         "problem": "",
         "weights": charts["weights"],
@@ -58,7 +56,6 @@ def weight_row(comparison: Comparison, before: shapes.WeightRow | None = None) -
         "numbers": {
             name: {
                 "value": item.value,
-                "mean": finite(float(item.mean)),
                 "low": finite(float(item.low)),
                 "high": finite(float(item.high)),
                 "score": finite(float(item.score)),
@@ -101,7 +98,6 @@ def failed_weight_row(name: str, label: str, problem: str) -> shapes.WeightRow:
         "name": name,
         "label": label,
         "filters": 0,
-        "reads": 0,
         "same_as": [],
         "problem": problem,
         "weights": None,
@@ -192,7 +188,6 @@ def sweep_payload(
         "parameters": parameters,
         "flops": 0 if flops is None else flops[0],
         "smallest": None if smallest is None else sweep.results.index(smallest),
-        "error": "",
     }
 
 

@@ -59,6 +59,17 @@ export function filterPane(context: Context, scene: Scene): HTMLElement {
             share: percent(detail.share),
           });
     say(fitName, t("fitted Gabor"));
+    fitName.title = detail.gabor
+      ? t(
+          "{angle}°, {frequency} / px, envelope {along} × {across} px (standard deviations along and across the wave)",
+          {
+            angle: fixed(detail.gabor.angle ?? 0, 0),
+            frequency: short(detail.gabor.frequency ?? 0, 2),
+            along: short(detail.gabor.sigma[0], 2),
+            across: short(detail.gabor.sigma[1], 2),
+          },
+        )
+      : "";
     const number = (value: number | null) => (value === null ? "–" : short(value));
     const rows: [string, string, string?][] = [
       [t("norm"), short(detail.norm)],

@@ -58,13 +58,14 @@ export function chartsPane(context: Context): HTMLElement {
       );
     spread(t("frequencies of the filters"), t("cycles per pixel"), frequencies);
     if (singular) {
-      const top = Math.max(singular.values[0], singular.random[0], ...(singular.reference ?? []));
+      const top = Math.max(singular.values[0], singular.threshold, ...(singular.reference ?? []));
       pictures.push(
-        chart(t("singular values"), t("dashed: random; grey: reference"), (frame) => {
+        chart(t("singular values"), t("dashed: random, dotted: its limit; grey: reference"), (frame) => {
           base(context, frame);
           line(context, frame, singular.random, top, "--nn-ink", [4, 3]);
           if (singular.reference) line(context, frame, singular.reference, top, "--nn-dim");
           line(context, frame, singular.values, top, "--nn-bar");
+          line(context, frame, [singular.threshold, singular.threshold], top, "--nn-accent", [1, 3]);
           ticks(context, frame, 1, singular.count);
           frame.pen.textAlign = "right";
           frame.pen.textBaseline = "top";

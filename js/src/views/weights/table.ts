@@ -35,7 +35,12 @@ export function tablePane(context: Context): HTMLElement {
   let rows: { name: string; element: HTMLTableRowElement }[] = [];
 
   const chart = (words: string, draw: (frame: Frame) => void): HTMLCanvasElement => {
-    const canvas = h("canvas", { class: "nn-spark", role: "img", "aria-label": words, title: words });
+    const canvas = h("canvas", {
+      class: "nn-spark",
+      role: "img",
+      "aria-label": words,
+      title: words,
+    });
     const pen = sized(canvas, WIDTH, HEIGHT);
     draw({ pen, width: WIDTH, height: HEIGHT, foot: 1, left: 0 });
     return canvas;
@@ -49,10 +54,15 @@ export function tablePane(context: Context): HTMLElement {
         : item.low === item.high
           ? short(item.low, 2)
           : `${short(item.low, 2)} … ${short(item.high, 2)}`;
-    const words = beside ? t("{meaning}; reference {beside}", { meaning, beside }) : meaning;
+    const parts = [
+      beside ? t("{meaning}; reference {beside}", { meaning, beside }) : meaning,
+      item.score === null
+        ? ""
+        : t("{score} standard deviations of the draws from their mean", { score: short(item.score, 2) }),
+    ];
     return h(
       "td",
-      { class: `nn-figure${item.differs ? " nn-differs" : ""}`, title: words },
+      { class: `nn-figure${item.differs ? " nn-differs" : ""}`, title: parts.filter(Boolean).join("; ") },
       // A digit more where a number and the range that it lies outside of would look the same.
       h("span", {}, short(item.value, item.differs && alike(item) ? 3 : 2)),
       h("span", { class: "nn-soft" }, beside),
