@@ -1,7 +1,8 @@
 """The weights of trained networks against their initialisation: `python benchmarks/weight_tables.py [FOLDER]`
 
 What FOLDER may hold is said in `trained.py`; without it the networks of the package are shown. Ten draws of each
-layer's initialisation; a star says that the number lies outside their range.
+layer's initialisation, whose mean stands in brackets; a star says that the number is far from all of them, as
+`kernels.weights.Compared.differs` says. The output is `docs/guide/weight-tables.md`.
 """
 
 from __future__ import annotations
