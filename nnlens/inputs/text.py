@@ -1,0 +1,218 @@
+"""Texts as the input of a model: tokenizers of every kind, and which characters each token stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Protocol
+
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True, repr=False)
+class Encoded:
+    """A text as a model reads it.
+
+    Attributes
+    ----------
+    text : str
+    ids : tuple of int
+    spans : tuple of (int, int)
+        The characters of the text that each token stands for: start and end. A special token has an empty span. Tokens
+        that are parts of one character (bytes of an emoji) have the same span.
+    unknown : tuple of int
+        The places of tokens that stand for characters that the tokenizer does not know.
+    """
+
+    text: str
+    ids: tuple[int, ...]
+    spans: tuple[Span, ...]
+    unknown: tuple[int, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __repr__(self) -> str:
+        unknown = f", {len(self.unknown)} unknown" if self.unknown else ""
+        return f"Encoded({len(self.text)} characters, {len(self)} tokens{unknown})"
+
+    def pieces(self) -> list[str]:
+        """The part of the text that each token stands for; empty for special tokens."""
+        return [self.text[start:end] for start, end in self.spans]
+
+    def joined(self) -> list[tuple[range, Span]]:
+        """Tokens that stand for the same characters as one: their places, and the characters.
+
+        Special tokens stay single.
+        """
+        result = []
+        for span, group in groupby(range(len(self)), key=lambda place: (self.spans[place], self._single(place))):
+            places = list(group)
+            result.append((range(places[0], places[-1] + 1), span[0]))
+        return result
+
+    def _single(self, place: int) -> int:
+        start, end = self.spans[place]
+        return place if start == end else -1
+
+
+class Codec(Protocol):
+    """From a text to tokens, and back to what a token is called."""
+
+    def encode(self, text: str) -> Encoded:
+        """The text as tokens; ValueError for an empty one."""
+
+    def piece(self, token: int) -> str:
+        """What a token is called."""
+
+
+class AlphabetCodec:
+    """Characters as tokens, by their place in an alphabet.
+
+    Parameters
+    ----------
+    alphabet : str
+        Each character once.
+    unknown : str, optional
+        The character of the alphabet that stands for all others; a space if there is one, else the first.
+    """
+
+    def __init__(self, alphabet: str, unknown: str | None = None):
+        if not isinstance(alphabet, str) or not alphabet:
+            raise ValueError(f"alphabet must be a text with at least one character, got {alphabet!r}")
+        twice = next((character for character in alphabet if alphabet.count(character) > 1), None)
+        if twice is not None:
+            raise ValueError(f"alphabet must have each character once, got {twice!r} several times")
+        if unknown is not None and unknown not in alphabet:
+            raise ValueError(f"unknown must be a character of the alphabet, got {unknown!r}")
+        self.alphabet = alphabet
+        self._places = {character: place for place, character in enumerate(alphabet)}
+        self._fallback = self._places[unknown] if unknown is not None else self._places.get(" ", 0)
+
+    def encode(self, text: str) -> Encoded:
+        """A token for each character."""
+        _check(text)
+        ids = tuple(self._places.get(character, self._fallback) for character in text)
+        unknown = tuple(place for place, character in enumerate(text) if character not in self._places)
+        return Encoded(text, ids, tuple((place, place + 1) for place in range(len(text))), unknown)
+
+    def piece(self, token: int) -> str:
+        """The character."""
+        return self.alphabet[token]
+
+
+class OffsetCodec:
+    """A tokenizer that says which characters its tokens stand for: Hugging Face's fast ones, and `tokenizers`' own."""
+
+    def __init__(self, tokenizer: Any):
+        self._tokenizer = tokenizer
+        self._wrapped = hasattr(tokenizer, "convert_ids_to_tokens")
+
+    def encode(self, text: str) -> Encoded:
+        """The tokens with those that the tokenizer adds."""
+        _check(text)
+        if self._wrapped:
+            made = self._tokenizer(text, return_offsets_mapping=True)
+            ids, offsets = made["input_ids"], made["offset_mapping"]
+        else:
+            made = self._tokenizer.encode(text)
+            ids, offsets = made.ids, made.offsets
+        unknown_id = getattr(self._tokenizer, "unk_token_id", None)
+        unknown = tuple(place for place, token in enumerate(ids) if unknown_id is not None and token == unknown_id)
+        return Encoded(text, tuple(map(int, ids)), tuple((int(start), int(end)) for start, end in offsets), unknown)
+
+    def piece(self, token: int) -> str:
+        """The token as the tokenizer decodes it."""
+        return str(self._tokenizer.decode([token]))
+
+
+class PairCodec:
+    """A function from a text to ids, and one back.
+
+    Where the decoded tokens do not make up the text one by one (bytes of one character), the characters of a token are
+    found by decoding all tokens up to it.
+    """
+
+    def __init__(self, encode: Callable[[str], Sequence[int]], decode: Callable[[list[int]], str]):
+        self._encode, self._decode = encode, decode
+
+    def encode(self, text: str) -> Encoded:
+        """The tokens that the function gives."""
+        _check(text)
+        ids = [int(token) for token in self._encode(text)]
+        if not ids:
+            raise ValueError(f"tokenizer must give at least one token, got none for {text[:40]!r}")
+        ends = self._ends(text, ids)
+        starts = [0, *ends[:-1]]
+        spans = list(zip(starts, ends, strict=True))
+        # A token that completes no character shares the next character with those after it.
+        for place in range(len(spans) - 2, -1, -1):
+            if spans[place][0] == spans[place][1] and self._decode([ids[place]]) not in ("", text[: spans[place][0]]):
+                spans[place] = spans[place + 1]
+        return Encoded(text, tuple(ids), tuple(spans))
+
+    def _ends(self, text: str, ids: list[int]) -> list[int]:
+        """Where the part of the text ends that is known after each token."""
+        ends, done = [], ""
+        for token in ids:
+            done += self._decode([token])
+            ends.append(len(done))
+        if done == text:
+            return ends
+        ends = []
+        for count in range(1, len(ids) + 1):
+            known = self._decode(ids[:count]).rstrip("\ufffd")
+            if not text.startswith(known):
+                raise ValueError(
+                    "tokenizer must decode to the text that it was given, got "
+                    f"{known[:40]!r} for {text[: len(known)][:40]!r}"
+                )
+            ends.append(len(known))
+        return ends
+
+    def piece(self, token: int) -> str:
+        """The token as it is decoded."""
+        return self._decode([token])
+
+
+def as_codec(tokenizer: Any = None, *, alphabet: str | None = None) -> Codec:
+    """A tokenizer of any kind as a codec.
+
+    Parameters
+    ----------
+    tokenizer : optional
+        A tokenizer of Hugging Face, one of the package `tokenizers`, or a pair of callables (encode, decode).
+    alphabet : str, optional
+        Instead of a tokenizer: each character is a token, by its place.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For anything else, saying what is accepted.
+    """
+    if alphabet is not None:
+        if tokenizer is not None:
+            raise TypeError("tokenizer and alphabet must not both be given")
+        return AlphabetCodec(alphabet)
+    if isinstance(tokenizer, (tuple, list)) and len(tokenizer) == 2 and all(map(callable, tokenizer)):
+        return PairCodec(*tokenizer)
+    if hasattr(tokenizer, "convert_ids_to_tokens"):
+        if getattr(tokenizer, "is_fast", False):
+            return OffsetCodec(tokenizer)
+        return PairCodec(
+            lambda text: tokenizer.encode(text, add_special_tokens=False), lambda ids: str(tokenizer.decode(ids))
+        )
+    if hasattr(tokenizer, "encode") and hasattr(tokenizer, "token_to_id"):
+        return OffsetCodec(tokenizer)
+    raise TypeError(
+        "tokenizer must be one of Hugging Face or of the package tokenizers, or a pair of callables (encode, decode); "
+        f"or give alphabet=…; got {type(tokenizer).__name__}"
+    )
+
+
+def _check(text: Any) -> None:
+    if not isinstance(text, str):
+        raise TypeError(f"text must be a str, got {type(text).__name__}")
+    if not text:
+        raise ValueError("text must hold at least one character, got an empty one")

@@ -1,0 +1,39 @@
+"""Networks that read: which cells follow a property of the text.
+
+>>> import numpy as np
+>>> from nnlens.kernels import text
+>>> words = "f(a) + g(b, c) * h(d) " * 100
+>>> cells = np.random.default_rng(0).normal(size=(len(words), 8))
+>>> cells[:, 3] += 4 * text.inside_brackets(words)
+>>> int(text.rank_cells(cells, text.inside_brackets(words)).order[0])
+3
+"""
+
+from .properties import (
+    PROPERTIES,
+    indentation,
+    inside_brackets,
+    inside_quotes,
+    inside_url,
+    matches,
+    nesting_depth,
+    of_tokens,
+    position_in_line,
+    position_in_word,
+)
+from .ranking import CellRanking, rank_cells
+
+__all__ = [
+    "PROPERTIES",
+    "CellRanking",
+    "indentation",
+    "inside_brackets",
+    "inside_quotes",
+    "inside_url",
+    "matches",
+    "nesting_depth",
+    "of_tokens",
+    "position_in_line",
+    "position_in_word",
+    "rank_cells",
+]
