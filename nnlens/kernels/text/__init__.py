@@ -9,6 +9,7 @@
 3
 """
 
+from .cells import Cells, cell_layers, cells
 from .properties import (
     PROPERTIES,
     indentation,
@@ -26,6 +27,9 @@ from .ranking import CellRanking, rank_cells
 __all__ = [
     "PROPERTIES",
     "CellRanking",
+    "Cells",
+    "cell_layers",
+    "cells",
     "indentation",
     "inside_brackets",
     "inside_quotes",

@@ -13,6 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
+from torch import nn
 
 import nnlens
 from nnlens.inputs.text import as_codec
@@ -105,6 +106,50 @@ def test_what_cannot_be_ranked_is_said():
             texts.rank_cells(wrong, wanted)
 
 
+class Reader(nn.Module):
+    """A character LSTM that gives the scores of the next character."""
+
+    def __init__(self, batch_first: bool):
+        super().__init__()
+        self.embedding, self.rnn = nn.Embedding(30, 6), nn.LSTM(6, 8, 2, batch_first=batch_first)
+        self.head = nn.Linear(8, 30)
+
+    def forward(self, ids):
+        return self.head(self.rnn(self.embedding(ids))[0])
+
+
+@pytest.mark.parametrize("batch_first", [True, False])
+def test_the_cells_of_a_layer_are_those_of_a_loop_over_single_steps(batch_first):
+    torch.manual_seed(0)
+    model = Reader(batch_first).eval()
+    encoded = as_codec(alphabet=string.ascii_lowercase + " .").encode("the cat sat on the hat.")
+    ids = torch.tensor(encoded.ids)[None] if batch_first else torch.tensor(encoded.ids)[:, None]
+    recording = nnlens.record(model, ids)
+    assert {"rnn.cell_l1", "rnn.forget_gate_l0", "embedding", "head"} <= set(texts.cell_layers(recording, encoded))
+    first, second = nn.LSTMCell(6, 8), nn.LSTMCell(8, 8)
+    for cell, layer in ((first, 0), (second, 1)):
+        for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
+            setattr(cell, name, getattr(model.rnn, f"{name}_l{layer}"))
+    states, expected = [(torch.zeros(1, 8), torch.zeros(1, 8))] * 2, []
+    with torch.no_grad():
+        for token in encoded.ids:
+            states[0] = first(model.embedding.weight[token][None], states[0])
+            states[1] = second(states[0][0], states[1])
+            expected.append(states[1][1][0].numpy())
+    cells = texts.cells(recording, encoded, "rnn.cell_l1")
+    np.testing.assert_allclose(cells.values, expected, atol=1e-5)
+    assert "token" in cells.describe(3)
+    gate = texts.cells(recording, encoded, "rnn.forget_gate_l0")
+    closed, opened = gate.saturation()
+    np.testing.assert_allclose(closed, (gate.values < 0.1).mean(0))
+    np.testing.assert_allclose(opened, (gate.values > 0.9).mean(0))
+    assert len(cells.following(texts.position_in_word(encoded.text))) == 8
+    with pytest.raises(ValueError, match="must be a gate"):
+        cells.saturation()
+    with pytest.raises(ValueError, match="each of the 2 tokens"):
+        texts.cells(recording, as_codec(alphabet="ab").encode("ab"), "rnn.cell_l1")
+
+
 @pytest.mark.skipif(not (DATA / "networks.py").is_file(), reason="no trained networks beside the checkout")
 def test_the_known_cells_of_a_trained_network_rank_first():
     spec = importlib.util.spec_from_file_location("networks", DATA / "networks.py")
@@ -114,7 +159,6 @@ def test_the_known_cells_of_a_trained_network_rank_first():
     text = (DATA / "text" / "tinyshakespeare.txt").read_text()[-12_000:]
     encoded = as_codec(alphabet=string.printable).encode(text)
     recording = nnlens.record(model, torch.tensor(encoded.ids)[:, None])
-    states = {name: recording[name][:, 0].numpy() for name in ("rnn.cell_l0", "rnn.cell_l1")}
     names = texts.matches(r"(?m)(?:^|(?<=\n))[A-Z][A-Za-z ]+(?=:\n)")(text)
     word = texts.position_in_word(text)
     # Many cells follow the names of speakers; the known one is among the first dozen.
@@ -123,7 +167,7 @@ def test_the_known_cells_of_a_trained_network_rank_first():
         ("rnn.cell_l1", names, 5, 0.9, 12),
         ("rnn.cell_l0", word, 17, 0.6, 0),
     ):
-        ranking = texts.rank_cells(states[layer], texts.of_tokens(encoded, property_))
+        ranking = texts.cells(recording, encoded, layer).following(property_)
         assert ranking.order.tolist().index(cell) <= place
         assert ranking.held_out[cell] > least
         assert ranking.beats_chance(cell)
