@@ -1,9 +1,9 @@
 """Would something simpler do? `python benchmarks/replacements.py [FOLDER]`
 
 For each convolution of trained networks the smallest replacement that loses at most 1 % accuracy, alone, without any
-training after it. The package's digits are always tried, its objects and SqueezeNet where FOLDER has their images (see
-`trained.py`). Then Gabor functions in place of SqueezeNet's first layer. The digits take two minutes on two cores, the
-others half an hour.
+training after it. The package's digits are always tried, its objects, SqueezeNet and EfficientNet-Lite0 where FOLDER
+has images (see `trained.py`). Then Gabor functions in place of SqueezeNet's first layer. The digits take two minutes
+on two cores, the others half an hour.
 """
 
 from __future__ import annotations
@@ -20,9 +20,11 @@ import nnlens
 from nnlens.kernels import weights
 
 SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 3 / 4)
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+LITE = ((127 / 255,) * 3, (128 / 255,) * 3)
 
 
-def layers(title: str, model: nn.Module, images: Tensor, labels: list[int]) -> None:
+def layers(title: str, model: nn.Module, images: Tensor, labels: list[int], shares: tuple[float, ...] = SHARES) -> None:
     print(f"\n### {title}, {len(images)} images\n")
     print("| layer | smallest within 1 % | numbers | FLOPs of the network | accuracy | pruned within 1 % |")
     print("| --- | --- | --- | --- | --- | --- |")
@@ -35,7 +37,7 @@ def layers(title: str, model: nn.Module, images: Tensor, labels: list[int]) -> N
             settings = None
             if method not in ("prune", "gabor"):
                 most = weights.full_rank(weight, method)
-                settings = list(dict.fromkeys(max(1, round(share * most)) for share in SHARES))
+                settings = list(dict.fromkeys(max(1, round(share * most)) for share in shares))
             elif method == "prune":
                 settings = [0.95, 0.9, 0.8, 0.7, 0.5]
             result = weights.sweep(model, weight.name, images, labels=labels, methods=[method], settings=settings)
@@ -67,10 +69,13 @@ def main() -> None:
         return
     layers("objects", nnlens.zoo.objects().model, *objects(folder))
     model = filled(squeezenet(), folder / "models" / "squeezenet1_0_imagenet.safetensors")
-    images, labels = photographs(folder)
+    images, labels = photographs(folder, *IMAGENET)
     gabor = weights.sweep(model, "0", images, labels=labels, methods=["gabor"]).results[0]
     print(f"\nSqueezeNet's first layer: {gabor.describe()}", flush=True)
     layers("SqueezeNet", model, images, labels)
+    images, labels = photographs(folder, *LITE)
+    # 49 convolutions: without the mirror images, and with fewer ranks.
+    layers("EfficientNet-Lite0", nnlens.zoo.efficientnet_lite0().model, images[::2], labels[::2], (1 / 4, 1 / 2))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ A folder may have safetensors files of published weights, in half precision: `sq
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -94,9 +94,9 @@ def objects(folder: Path) -> tuple[Tensor, list[int]]:
     return (torch.from_numpy(stored["x"]).permute(0, 3, 1, 2).float() / 255 - 0.5) / 0.25, stored["y"].tolist()
 
 
-def photographs(folder: Path) -> tuple[Tensor, list[int]]:
-    """Photographs and their mirror images as inputs of SqueezeNet, and their classes."""
-    mean, std = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1), torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
+def photographs(folder: Path, mean: Sequence[float], std: Sequence[float]) -> tuple[Tensor, list[int]]:
+    """Photographs as normalised inputs of 224 × 224 pixels, each followed by its mirror image, and their classes."""
+    middle, spread = (torch.tensor(values).view(3, 1, 1) for values in (mean, std))
     images, labels = [], []
     for item in json.loads((folder / "photos" / "labels.json").read_text()):
         if item.get("index") is None:
@@ -106,7 +106,7 @@ def photographs(folder: Path) -> tuple[Tensor, list[int]]:
         picture = picture.resize([max(224, round(side * scale)) for side in picture.size], Image.Resampling.BILINEAR)
         left, top = [(side - 224) // 2 for side in picture.size]
         pixels = np.asarray(picture.crop((left, top, left + 224, top + 224))).copy()
-        x = (torch.from_numpy(pixels).permute(2, 0, 1).float() / 255 - mean) / std
+        x = (torch.from_numpy(pixels).permute(2, 0, 1).float() / 255 - middle) / spread
         images += [x, x.flip(2)]
         labels += [int(item["index"])] * 2
     return torch.stack(images), labels
