@@ -143,6 +143,18 @@ describe("the table of weights", () => {
     expect(names()).toEqual(["conv", "block"]);
   });
 
+  it("keeps the focus while the rows fill", async () => {
+    const model = made();
+    weights.render({ model, el });
+    await settled();
+    for (const key of ["block", "by kurtosis"]) {
+      paneOf("table").querySelector<HTMLElement>(`[data-key="${key}"]`)!.focus();
+      model.set("weight_rows", [...model.values.weight_rows!]);
+      await settled();
+      expect((document.activeElement as HTMLElement).dataset.key).toBe(key);
+    }
+  });
+
   it("shows the findings of the chosen layer, follows the keys, stops and compares with others", async () => {
     const model = made();
     weights.render({ model, el });

@@ -60,7 +60,7 @@ export function gratingsPane(context: Context, scene: Scene): HTMLElement {
     enlarge(canvas, textured(pixels, down, across), SIDE);
     scale.show(limits, table, t("largest value over the phases"));
     const [low, high] = [tuning.frequencies[0], tuning.frequencies[down - 1]];
-    const upwards = t("{low} to {high} / px upwards", { low: short(low, 1), high: short(high, 2) });
+    const upwards = t("↑ {low} … {high} / px", { low: short(low, 1), high: short(high, 2) });
     ticks.replaceChildren(h("span", {}, "0°"), h("span", {}, upwards), h("span", {}, "180°"));
     if (tuning.best) {
       const [angle, frequency, value] = tuning.best;

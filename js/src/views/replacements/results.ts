@@ -16,7 +16,7 @@ const percents = ([loss, low, high]: [number, number, number]) => ({
 
 export function resultsPane(context: Context, _scene: Scene): HTMLElement {
   const loss = h("input", { type: "number", class: "nn-short", min: 0, max: 100, step: 0.5 });
-  const losing = h("label", { class: "nn-control" }, h("span", { class: "nn-label" }, t("may lose (%)")), loss);
+  const losing = h("label", { class: "nn-control" }, h("span", {}, t("may lose (%)")), loss);
   losing.title = t("the share of the images that a replacement may lose");
   loss.disabled = !context.live;
   context.listen(loss, "change", () => {

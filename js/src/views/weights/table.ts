@@ -33,6 +33,7 @@ export function tablePane(context: Context): HTMLElement {
     () => context.request("resume"),
   );
   let rows: { name: string; element: HTMLTableRowElement }[] = [];
+  let revealed = false;
 
   const chart = (words: string, draw: (frame: Frame) => void): HTMLCanvasElement => {
     const canvas = h("canvas", {
@@ -94,6 +95,8 @@ export function tablePane(context: Context): HTMLElement {
   };
 
   const render = () => {
+    const active = (table.getRootNode() as Document | ShadowRoot).activeElement;
+    const focused = table.contains(active) ? (active as HTMLElement).dataset.key : undefined;
     const measures = context.get("measures").filter(({ name }) => COLUMNS.includes(name));
     const by = context.get("ordered_by");
     const head = (name: string, words: string, meaning: string) => {
@@ -102,6 +105,7 @@ export function tablePane(context: Context): HTMLElement {
         {
           type: "button",
           class: "nn-link",
+          "data-key": `by ${name}`,
           title: meaning,
           onclick: () => context.set({ ordered_by: by === name ? "" : name }),
         },
@@ -119,6 +123,7 @@ export function tablePane(context: Context): HTMLElement {
         {
           type: "button",
           class: "nn-link nn-name",
+          "data-key": row.name,
           title: [row.label, ...row.same_as].join(" = "),
           onclick: () => choose(row.name),
         },
@@ -180,6 +185,13 @@ export function tablePane(context: Context): HTMLElement {
       body,
     );
     mark();
+    // The rows are made anew while they fill: the focus stays where it was.
+    if (focused)
+      table.querySelector<HTMLElement>(`[data-key="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+    if (!revealed && rows.some(({ name }) => name === context.get("weight"))) {
+      revealed = true;
+      requestAnimationFrame(reveal);
+    }
     say(title, plural("weights of {count} layer", "weights of {count} layers", all.length));
   };
   const choose = (weight: string) => {
@@ -187,6 +199,15 @@ export function tablePane(context: Context): HTMLElement {
   };
   const mark = () => {
     for (const { name, element } of rows) element.classList.toggle("nn-chosen", name === context.get("weight"));
+  };
+  /** Scroll to the chosen row within the table: scrollIntoView would move the whole notebook. */
+  const reveal = () => {
+    const element = rows.find(({ name }) => name === context.get("weight"))?.element;
+    if (!element) return;
+    const head = table.tHead?.offsetHeight ?? 0;
+    const [top, bottom] = [element.offsetTop, element.offsetTop + element.offsetHeight];
+    if (top < scroll.scrollTop + head) scroll.scrollTop = top - head;
+    else if (bottom > scroll.scrollTop + scroll.clientHeight) scroll.scrollTop = bottom - scroll.clientHeight;
   };
   const tell = () => {
     const names = context.get("references");
@@ -206,7 +227,10 @@ export function tablePane(context: Context): HTMLElement {
     });
   };
   context.watch(["weight_rows", "measures", "ordered_by"], render);
-  context.watch(["weight"], mark);
+  context.watch(["weight"], () => {
+    mark();
+    reveal();
+  });
   context.watch(["against", "references", "weights_progress"], tell);
   context.onTheme(render);
   context.listen(scroll, "keydown", (event: KeyboardEvent) => {
@@ -217,9 +241,6 @@ export function tablePane(context: Context): HTMLElement {
     const next = rows[Math.min(rows.length - 1, Math.max(0, here + step))];
     if (!next) return;
     choose(next.name);
-    const [top, bottom] = [next.element.offsetTop, next.element.offsetTop + next.element.offsetHeight];
-    if (top < scroll.scrollTop + 32) scroll.scrollTop = top - 32;
-    else if (bottom > scroll.scrollTop + scroll.clientHeight) scroll.scrollTop = bottom - scroll.clientHeight;
   });
   return h(
     "div",
