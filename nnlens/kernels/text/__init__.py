@@ -1,4 +1,4 @@
-"""Networks that read: which cells follow a property of the text.
+"""Networks that read: which cells follow a property of the text, and what each depth would predict.
 
 >>> import numpy as np
 >>> from nnlens.kernels import text
@@ -10,6 +10,7 @@
 """
 
 from .cells import Cells, cell_layers, cells
+from .logit_lens import LogitLens, logit_lens
 from .properties import (
     PROPERTIES,
     indentation,
@@ -28,12 +29,14 @@ __all__ = [
     "PROPERTIES",
     "CellRanking",
     "Cells",
+    "LogitLens",
     "cell_layers",
     "cells",
     "indentation",
     "inside_brackets",
     "inside_quotes",
     "inside_url",
+    "logit_lens",
     "matches",
     "nesting_depth",
     "of_tokens",

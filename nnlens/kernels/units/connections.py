@@ -6,16 +6,14 @@ import math
 import re
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Shaped
-from torch import Tensor, nn
+from torch import Tensor
 
 from nnlens.geometry.axes import places_of, unit_places
-from nnlens.recording import Operation, Recording, Source
-from nnlens.recording.operations import function_of
+from nnlens.recording import Operation, Recording, Source, from_input, recorded_value, replay
 from nnlens.utils.language import _, number
 
 # Activation functions that look at more than one number.
@@ -165,7 +163,7 @@ def _is_linear(recording: Recording, operation: Operation) -> bool:
         return True
     if re.match(r"(adaptive_)?(max|avg)_pool", op):
         return True
-    seeing = _from_input(recording)
+    seeing = from_input(recording)
     read = sum(source.name in seeing for source in operation.sources)
     return read == 1 and (op.startswith("conv") or op in ("matmul", "mm", "bmm", "linear", "addmm", "einsum"))
 
@@ -199,52 +197,18 @@ def _chain(recording: Recording, operation: Operation) -> list[Operation]:
     return chain
 
 
-def _value(recording: Recording, x: Tensor, source: Source) -> Tensor:
-    if source.name is None:
-        assert source.value is not None
-        return source.value
-    return x if source.name == "input" else recording[source.name]
-
-
-def _again(operation: Operation, recording: Recording, x: Tensor, instead: dict[str, Tensor]) -> Tensor:
-    """The operation once more, on the recorded values or on those given instead."""
-    if operation.function is None:
-        raise TypeError("its parts are not recorded")
-
-    def filled(item: Any) -> Any:
-        if isinstance(item, Source):
-            value = instead.get(item.name or "")
-            if value is None:
-                value = _value(recording, x, item).detach()
-                # Tensors that are not weights may be written into: running statistics belong to the model.
-                value = value if isinstance(item.value, nn.Parameter) else value.clone()
-            return value
-        return tuple(map(filled, item)) if isinstance(item, tuple) else item
-
-    args, keywords = filled(operation.arguments), {name: filled(item) for name, item in operation.keywords.items()}
-    if function_of(operation.function).overwritten(args, keywords):
-        args = (args[0] * 1, *args[1:]) if args else args
-    devices = [x.device] if x.device.type == "cuda" else []
-    with torch.random.fork_rng(devices):
-        result = operation.function(*args, **keywords)
-    if isinstance(result, (tuple, list)):
-        position = int(operation.name.rpartition("[")[2][:-1]) if operation.name.endswith("]") else 0
-        result = result[position]
-    return result if isinstance(result, Tensor) else args[0]
-
-
 def _inputs(recording: Recording, x: Tensor, chain: list[Operation], flat: int) -> tuple[float, list[Contribution]]:
     """One value after the chain, and what each unit that its first operation reads contributes to it."""
-    seeing = _from_input(recording)
+    seeing = from_input(recording)
     sources = {item.name: item for item in chain[0].sources if item.name in seeing and not item.shared}
     if chain[0].op in ("mul", "div"):  # one factor is read, the other scales it
         sources = dict(list(sources.items())[:1])
-    argument = {name: _value(recording, x, source).detach().clone() for name, source in sources.items()}
+    argument = {name: recorded_value(recording, x, source).detach().clone() for name, source in sources.items()}
     argument = {name: value.requires_grad_() for name, value in argument.items() if value.is_floating_point()}
     with torch.enable_grad():
-        value = _again(chain[0], recording, x, argument)
+        value = replay(chain[0], recording, x, argument)
         for before, after in pairwise(chain):
-            value = _again(after, recording, x, {before.name: value})
+            value = replay(after, recording, x, {before.name: value})
         number = value.reshape(-1)[flat]
         slopes = torch.autograd.grad(number, list(argument.values()), allow_unused=True)
     parts = []
@@ -253,15 +217,6 @@ def _inputs(recording: Recording, x: Tensor, chain: list[Operation], flat: int) 
             # Without a slope there is no contribution, even of an infinite value (a masked place of attention).
             parts += _by_unit(recording, name, torch.where(slope == 0, 0, slope * entry).detach())
     return float(number.detach()), parts
-
-
-def _from_input(recording: Recording) -> set[str]:
-    """The values that come from the model's input, and not from its weights alone."""
-    seeing = {"input"}
-    for operation in recording:
-        if any(name in seeing or name.startswith("input[") for name in operation.inputs):
-            seeing.add(operation.name)
-    return seeing
 
 
 def _by_unit(recording: Recording, name: str, amounts: Tensor) -> list[Contribution]:
@@ -318,7 +273,7 @@ def _kernels(recording: Recording, x: Tensor, operation: Operation, flat: int) -
     if operation.op not in ("conv1d", "conv2d") or not isinstance(weight, Source):
         return None, 0
     channel = flat // int(np.prod(operation.shape[2:])) % operation.shape[1]
-    kernels = _value(recording, x, weight)[channel].detach().float().cpu().numpy()
+    kernels = recorded_value(recording, x, weight)[channel].detach().float().cpu().numpy()
     per_group = operation.shape[1] // (operation.argument(6, "groups", 1) or 1)
     return kernels.reshape(len(kernels), -1, kernels.shape[-1]), channel // per_group * len(kernels)
 
@@ -334,13 +289,13 @@ def _outputs(recording: Recording, x: Tensor, operation: Operation, unit: int) -
         without[torch.from_numpy(own).to(argument.device)] = 0
         try:
             with torch.no_grad():
-                clean = _again(reader, recording, x, {name: argument})
-                brought = clean - _again(reader, recording, x, {name: without.view(argument.shape)})
+                clean = replay(reader, recording, x, {name: argument})
+                brought = clean - replay(reader, recording, x, {name: without.view(argument.shape)})
                 last = reader
                 for after in _behind(recording, reader):
                     if _normalises(after):
-                        scaled = _again(after, recording, x, {last.name: brought})
-                        brought = scaled - _again(after, recording, x, {last.name: torch.zeros_like(brought)})
+                        scaled = replay(after, recording, x, {last.name: brought})
+                        brought = scaled - replay(after, recording, x, {last.name: torch.zeros_like(brought)})
                     last = after
             maps = torch.from_numpy(places_of(recording, reader)).to(brought.device)
         except (RuntimeError, TypeError, KeyError, IndexError):
