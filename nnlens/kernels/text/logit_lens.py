@@ -111,17 +111,19 @@ def logit_lens(recording: Recording, x: Shaped[Tensor, "1 ..."], *, k: int = 10)
     Raises
     ------
     ValueError
-        For a model whose output is no logits or that has no residual stream, such as a recurrent network.
+        For a model whose output is no logits or holds NaN, or that has no residual stream, such as a recurrent network.
     """
     if not isinstance(recording, Recording):
         raise TypeError(f"recording must be a Recording (of record(model, x)), got {type(recording).__name__}")
-    if not isinstance(k, int) or k < 1:
+    if isinstance(k, bool) or not isinstance(k, int) or k < 1:
         raise ValueError(f"k must be a whole number of 1 or more, got {k!r}")
     output = _output(recording)
     before = _Before(recording)
     head, last = _head(recording, before, output)
     states = _stream(recording, before, last)
     own = _logits(recording[output.name], output)
+    if bool(own.isnan().any()):
+        raise ValueError("recording must be of a pass whose logits are numbers, got NaN (see `first_not_finite`)")
     k = min(k, own.shape[1])
     predicted = own.argmax(1)
     top, probabilities, ranks, divergences, chance = [], [], [], [], []
@@ -137,7 +139,8 @@ def logit_lens(recording: Recording, x: Shaped[Tensor, "1 ..."], *, k: int = 10)
         top.append(highest.indices.cpu().numpy())
         probabilities.append(highest.values.exp().cpu().numpy())
         ranks.append(1 + (logits > logits.gather(1, predicted[:, None])).sum(1).cpu().numpy())
-        away = torch.nn.functional.kl_div(logs, own.log_softmax(1), reduction="none", log_target=True).sum(1)
+        away = torch.nn.functional.kl_div(logs, own.log_softmax(1), reduction="none", log_target=True)
+        away = away.masked_fill(own.isneginf(), 0).sum(1)  # tokens that the model rules out add nothing
         divergences.append(away.clamp(min=0).cpu().numpy() / math.log(2))
         others = highest.indices[:, 0] == predicted.roll(-1)
         chance.append(float(others.float().mean()) if len(others) > 1 else math.nan)

@@ -148,6 +148,8 @@ def test_what_has_no_residual_stream_is_refused():
     recording = record(model, ids)
     with pytest.raises(ValueError, match="k must be a whole number"):
         texts.logit_lens(recording, ids, k=0)
+    with pytest.raises(ValueError, match="k must be a whole number"):
+        texts.logit_lens(recording, ids, k=True)
     with pytest.raises(ValueError, match="layer must be one of"):
         texts.logit_lens(recording, ids).describe("embedding")
     two = torch.cat([ids, ids])
@@ -155,3 +157,14 @@ def test_what_has_no_residual_stream_is_refused():
         texts.logit_lens(record(model, two), two)
     with pytest.raises(TypeError, match="must be a Recording"):
         texts.logit_lens(model, ids)
+
+
+def test_logits_that_are_no_numbers():
+    model, ids = Blocks().eval(), torch.randint(0, 12, (1, 4))
+    with torch.no_grad():
+        model.head.bias[3] = -math.inf  # a token that is ruled out
+    assert np.isfinite(texts.logit_lens(record(model, ids), ids).divergences).all()
+    with torch.no_grad():
+        model.head.bias[3] = math.nan
+    with pytest.raises(ValueError, match="NaN"):
+        texts.logit_lens(record(model, ids), ids)
