@@ -3,7 +3,6 @@
 from .borrow import Mode, borrow, device_of, draw_alike, draws, dtypes_of
 from .record import ForwardError, Recorder, record
 from .recording import Operation, Recording
-from .replay import from_input, recorded_value, replay
 from .state import changed_by_a_pass, expect_changes, version_of
 from .substitute import OtherPathError, Reached, Replacement, observed, substituting
 from .tape import Source
@@ -25,11 +24,8 @@ __all__ = [
     "draws",
     "dtypes_of",
     "expect_changes",
-    "from_input",
     "observed",
     "record",
-    "recorded_value",
-    "replay",
     "substituting",
     "version_of",
 ]

@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
-from nnlens.recording import Operation, Recording, from_input, replay
+from nnlens.passes.replay import from_input, replay
+from nnlens.recording import Operation, Recording
 from nnlens.utils.language import _, number
 from nnlens.utils.nests import tensors_in
 

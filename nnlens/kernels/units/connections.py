@@ -13,7 +13,8 @@ from jaxtyping import Shaped
 from torch import Tensor
 
 from nnlens.geometry.axes import places_of, unit_places
-from nnlens.recording import Operation, Recording, Source, from_input, recorded_value, replay
+from nnlens.passes.replay import from_input, recorded_value, replay
+from nnlens.recording import Operation, Recording, Source
 from nnlens.utils.language import _, number
 
 # Activation functions that look at more than one number.

@@ -7,9 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .operations import function_of
-from .recording import Operation, Recording
-from .tape import Source
+from nnlens.recording import Operation, Recording, Source
+from nnlens.recording.operations import function_of
 
 
 def replay(operation: Operation, recording: Recording, x: Tensor, instead: dict[str, Tensor]) -> Tensor:
