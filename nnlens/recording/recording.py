@@ -8,7 +8,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -214,7 +214,10 @@ class Recording:
 def assemble(tape: Tape, output: Any) -> Recording:
     """Name the events of a tape, and drop what was only needed during the pass."""
     stems, labels = _stems(tape.events)
-    inside = list(map(_inside, tape.events))
+    # An operation's outputs are recorded one after the other.
+    inside = [
+        _inside(event, tape.events[number - (event.output or 0)].held) for number, event in enumerate(tape.events)
+    ]
     inner = _numbered(
         [_within(event, part[0]) for event, parts in zip(tape.events, inside, strict=True) for part in parts]
     )
@@ -314,11 +317,16 @@ def _numbered(stems: list[str]) -> list[str]:
     return names
 
 
-def _inside(event: Event) -> list[Inner]:
-    """What a recurrent or attention operation computes inside, each with the way to compute it again."""
+def _inside(event: Event, output: Held | None) -> list[Inner]:
+    """What a recurrent or attention operation computes inside, each with the way to compute it again.
+
+    `output` is the operation's first one.
+    """
     if event.inside is None:
         return []
-    derive = recurrent_states if event.kind == "recurrent" else attention_weights
+    derive: Any = attention_weights
+    if event.kind == "recurrent":
+        derive = partial(recurrent_states, output=output)
     try:
         return list(derive(event.op, *event.inside))
     except (IndexError, KeyError, TypeError, ValueError):

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
@@ -21,8 +23,10 @@ _PARTS = {
 _STATES = ("cell", "hidden")
 
 
-def recurrent_states(op: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> Iterator[Inner]:
+def recurrent_states(op: str, args: tuple[Any, ...], keywords: dict[str, Any], output: Any = None) -> Iterator[Inner]:
     """Hidden states, cell states and gates of an LSTM, GRU or RNN, for each layer and direction.
+
+    `output` is what the layer returned, which need not be computed again.
 
     Parts are named like torch's weights: "forget_gate_l0", "hidden_l1_reverse"; their shape is that of the layer's
     output, (steps, batch, units) or batch first. For packed sequences, sorted as they were packed, steps after a
@@ -50,7 +54,8 @@ def recurrent_states(op: str, args: tuple[Any, ...], keywords: dict[str, Any]) -
     if training and dropout:
         layers = 1
     names = [f"_l{layer}{way}" for layer in range(layers) for way in ("", "_reverse")[: 2 if both else 1]]
-    run = unchanged(partial(_all_steps, kind, data, sizes, state, weights, biased, names, batch_first), args)
+    returned = None if packed or (training and dropout) else output
+    run = unchanged(partial(_all_steps, kind, data, sizes, state, weights, biased, names, batch_first, returned), args)
     if packed:
         steps, batch = len(given(sizes)), int(given(sizes)[0])
     else:
@@ -103,7 +108,15 @@ def _step(
 
 @torch.no_grad()
 def _all_steps(
-    kind: str, data: Any, sizes: Any, state: Any, weights: Any, biased: bool, names: list[str], batch_first: bool
+    kind: str,
+    data: Any,
+    sizes: Any,
+    state: Any,
+    weights: Any,
+    biased: bool,
+    names: list[str],
+    batch_first: bool,
+    output: Any,
 ) -> dict[str, Tensor]:
     data, state, weights = given(data), given(state), given(weights)
     lengths = None
@@ -115,30 +128,100 @@ def _all_steps(
     ways = 2 if any(name.endswith("_reverse") for name in names) else 1
     each = 2 + 2 * biased
     each += state[0].shape[-1] != weights[1].shape[0] // {"lstm": 4, "gru": 3}.get(kind, 1)  # a projection, weight_hr
+    last: tuple[Tensor, ...] = ()
+    if output is not None:
+        last = (given(output).transpose(0, 1) if batch_first else given(output)).chunk(ways, -1)
     parts: dict[str, Tensor] = {}
     for index, name in enumerate(names):
         if index % ways == 0:
             layer_input, outputs = data, []
-        weight_ih, weight_hh, *rest = weights[index * each : (index + 1) * each]
-        bias_ih, bias_hh = rest[:2] if biased else (None, None)
-        weight_hr = rest[-1] if each % 2 else None
-        projected = layer_input @ weight_ih.T
-        projected = projected if bias_ih is None else projected + bias_ih
+        own_weights = weights[index * each : (index + 1) * each]
         now: tuple[Tensor, ...] = tuple(item[index] for item in state)
-        written: list[dict[str, Tensor]] = [{}] * len(data)
-        order = range(len(data))
-        for step in reversed(order) if name.endswith("_reverse") else order:
-            result = _step(kind, projected[step], now, weight_hh, bias_hh, weight_hr)
-            after: tuple[Tensor, ...] = (result["hidden"], *([result["cell"]] if kind == "lstm" else []))
-            if lengths is not None:
-                alive = (step < lengths)[:, None]
-                after = tuple(torch.where(alive, new, old) for new, old in zip(after, now, strict=True))
-                result = {part: torch.where(alive, value, torch.nan) for part, value in result.items()}
-            now, written[step] = after, result
-        for part in _PARTS[kind]:
-            values = torch.stack([step[part] for step in written])
+        backwards = name.endswith("_reverse")
+        if lengths is None:
+            hidden = last[index % ways] if last and index >= len(names) - ways else None
+            own = _side_by_side(kind, layer_input, now, own_weights, biased, backwards, hidden)
+        else:
+            own = _step_by_step(kind, layer_input, now, own_weights, biased, backwards, lengths)
+        for part, values in own.items():
             parts[part + name] = values.transpose(0, 1) if batch_first else values
-        outputs.append(torch.stack([step["hidden"] for step in written]).nan_to_num(0.0))
+        outputs.append(own["hidden"].nan_to_num(0.0))
         if index % ways == ways - 1:
             data = torch.cat(outputs, -1)
     return parts
+
+
+def _step_by_step(
+    kind: str,
+    layer_input: Tensor,
+    now: tuple[Tensor, ...],
+    weights: tuple[Tensor, ...],
+    biased: bool,
+    backwards: bool,
+    lengths: Tensor,
+) -> dict[str, Tensor]:
+    """One layer and direction over sequences of different lengths."""
+    weight_ih, weight_hh, *rest = weights
+    bias_ih, bias_hh = rest[:2] if biased else (None, None)
+    weight_hr = rest[-1] if len(rest) % 2 else None
+    projected = F.linear(layer_input, weight_ih, bias_ih)
+    written: list[dict[str, Tensor]] = [{}] * len(projected)
+    order = range(len(projected))
+    for step in reversed(order) if backwards else order:
+        result = _step(kind, projected[step], now, weight_hh, bias_hh, weight_hr)
+        after: tuple[Tensor, ...] = (result["hidden"], *([result["cell"]] if kind == "lstm" else []))
+        alive = (step < lengths)[:, None]
+        now = tuple(torch.where(alive, new, old) for new, old in zip(after, now, strict=True))
+        written[step] = {part: torch.where(alive, value, torch.nan) for part, value in result.items()}
+    return {part: torch.stack([step[part] for step in written]) for part in _PARTS[kind]}
+
+
+def _side_by_side(
+    kind: str,
+    layer_input: Tensor,
+    now: tuple[Tensor, ...],
+    weights: tuple[Tensor, ...],
+    biased: bool,
+    backwards: bool,
+    hidden: Tensor | None,
+) -> dict[str, Tensor]:
+    """One layer and direction: torch's own layer gives the hidden states, from which the gates of all steps follow."""
+    if backwards:
+        layer_input = layer_input.flip(0)
+        hidden = None if hidden is None else hidden.flip(0)
+    if hidden is None:
+        run: Any = {"lstm": torch.lstm, "gru": torch.gru, "rnn_tanh": torch.rnn_tanh, "rnn_relu": torch.rnn_relu}[kind]
+        first = tuple(item[None].contiguous() for item in now)
+        before = first if kind == "lstm" else first[0]
+        hidden = run(layer_input, before, list(weights), biased, 1, 0.0, False, False, False)[0]
+    parts = {"hidden": hidden}
+    if kind in ("lstm", "gru"):
+        weight_ih, weight_hh, *rest = weights
+        bias_ih, bias_hh = rest[:2] if biased else (None, None)
+        projected = F.linear(layer_input, weight_ih, bias_ih)
+        recurrent = F.linear(torch.cat([now[0][None], hidden[:-1]]), weight_hh, bias_hh)
+    if kind == "lstm":
+        i, f, g, o = projected.add_(recurrent).chunk(4, -1)
+        i, f, g, o = i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()
+        parts = dict(zip(_PARTS[kind], (i, f, g, o, _cells(f, i * g, now[1]), hidden), strict=True))
+    elif kind == "gru":
+        (r_in, z_in, n_in), (r_rec, z_rec, n_rec) = projected.chunk(3, -1), recurrent.chunk(3, -1)
+        r, z = (r_in + r_rec).sigmoid(), (z_in + z_rec).sigmoid()
+        parts = dict(zip(_PARTS[kind], (r, z, (n_in + r * n_rec).tanh(), hidden), strict=True))
+    return {part: value.flip(0) for part, value in parts.items()} if backwards else parts
+
+
+def _cells(forget: Tensor, brought: Tensor, before: Tensor) -> Tensor:
+    """The states c = forget · c + brought, from the state before the first step."""
+    result = torch.empty_like(brought)
+    if result.device.type == "cpu" and result.dtype in (torch.float32, torch.float64):
+        # Of the many small operations each costs less in NumPy than in torch.
+        kept, added, out = forget.numpy(), brought.numpy(), result.numpy()
+        cell = before.contiguous().numpy()
+        for step in range(len(out)):
+            cell = np.multiply(kept[step], cell, out=out[step])
+            cell += added[step]
+        return result
+    for step in range(len(result)):
+        before = torch.addcmul(brought[step], forget[step], before, out=result[step])
+    return result
