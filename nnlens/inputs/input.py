@@ -19,6 +19,7 @@ from nnlens.utils.language import _, number
 
 from .opening import Opened, as_pil, open_image, ready_input, scaled, to_rgb
 from .preprocessing import Normalisation, Preprocess, Resize, probe_normalisation
+from .text import Encoded
 
 BACKGROUND = 0.4  # an image's most frequent colour counts as its background from this share on
 
@@ -46,6 +47,8 @@ class Input:
         Remarks on how the image was converted to the input.
     given : (tuple, dict) or None
         What the model is called with, where that is not just `x`.
+    text : Encoded or None
+        The text that `x` are the tokens of.
     """
 
     name: str
@@ -57,6 +60,7 @@ class Input:
     scale: Normalisation
     notes: tuple[str, ...] = ()
     given: tuple[tuple[Any, ...], dict[str, Any]] | None = None
+    text: Encoded | None = None
 
     def __repr__(self) -> str:
         return f"Input({self.name!r}, {' × '.join(map(str, self.x.shape))}, {self.shown_as})"

@@ -75,7 +75,8 @@ class AlphabetCodec:
     alphabet : str
         Each character once.
     unknown : str, optional
-        The character of the alphabet that stands for all others; a space if there is one, else the first.
+        The character of the alphabet that stands for all others; by default the replacement character (U+FFFD) if the
+        alphabet has it, else a space, else the first.
     """
 
     def __init__(self, alphabet: str, unknown: str | None = None):
@@ -88,7 +89,7 @@ class AlphabetCodec:
             raise ValueError(f"unknown must be a character of the alphabet, got {unknown!r}")
         self.alphabet = alphabet
         self._places = {character: place for place, character in enumerate(alphabet)}
-        self._fallback = self._places[unknown] if unknown is not None else self._places.get(" ", 0)
+        self._fallback = self._places[unknown] if unknown else self._places.get("\ufffd", self._places.get(" ", 0))
 
     def encode(self, text: str) -> Encoded:
         """A token for each character."""
@@ -195,6 +196,8 @@ def as_codec(tokenizer: Any = None, *, alphabet: str | None = None) -> Codec:
         if tokenizer is not None:
             raise TypeError("tokenizer and alphabet must not both be given")
         return AlphabetCodec(alphabet)
+    if isinstance(tokenizer, (AlphabetCodec, OffsetCodec, PairCodec)):
+        return tokenizer
     if isinstance(tokenizer, (tuple, list)) and len(tokenizer) == 2 and all(map(callable, tokenizer)):
         return PairCodec(*tokenizer)
     if hasattr(tokenizer, "convert_ids_to_tokens"):

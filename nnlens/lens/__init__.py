@@ -1,5 +1,6 @@
 """The entry point of nnlens: a model with its preprocessing and labels."""
 
-from .lens import Lens, compare
+from .compare import compare
+from .lens import Lens
 
 __all__ = ["Lens", "compare"]

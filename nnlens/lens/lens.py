@@ -31,6 +31,7 @@ from nnlens.widgets.base.options import (
     documented,
 )
 
+from .text import TextViews
 from .weights import WeightViews
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     )
 
 
-class Lens(WeightViews):
+class Lens(TextViews, WeightViews):
     """A model with its preprocessing and its labels; its methods open views of it.
 
     Parameters
@@ -69,6 +70,11 @@ class Lens(WeightViews):
         The unit of what a regression predicts: "years".
     bands : three int, optional
         Which of more than three channels are shown as red, green and blue.
+    tokenizer : optional
+        For a model that reads text: a tokenizer of Hugging Face or of the package `tokenizers`, or a pair of callables
+        (encode, decode).
+    alphabet : str, optional
+        Instead of a tokenizer, for a model of characters: each character is a token, by its place.
 
     Examples
     --------
@@ -88,6 +94,8 @@ class Lens(WeightViews):
         logits: bool | None = None,
         unit: str = "",
         bands: Sequence[int] | None = None,
+        tokenizer: Any = None,
+        alphabet: str | None = None,
     ):
         self._session = Session(
             ModelSetup(
@@ -99,6 +107,8 @@ class Lens(WeightViews):
                 logits=logits,
                 unit=unit,
                 bands=bands,
+                tokenizer=tokenizer,
+                alphabet=alphabet,
             )
         )
 
@@ -368,25 +378,3 @@ class Lens(WeightViews):
             if options.get("layer") is None and (selections.is_empty or selections.latest.layer not in search):
                 options["layer"] = search.layers[-1]
             return ExamplesWidget(session, sample.input, **options)
-
-
-@documented(CompareOptions)
-def compare(first: Lens, second: Lens, image: Any, **options: Unpack[CompareOptions]) -> CompareWidget:
-    """Two models, or two checkpoints of one, side by side on one image, with the differences.
-
-    Parameters
-    ----------
-    first, second : Lens
-        Two models with the same classes; layers are compared that have the same name in both.
-    image : path, bytes, PIL image, uint8 array or ready tensor
-        It must become an input of the same size for both.
-    **options
-        See below.
-    """
-    from nnlens.widgets import CompareWidget
-
-    for name, lens in (("first", first), ("second", second)):
-        if not isinstance(lens, Lens):
-            raise TypeError(f"{name} must be a Lens, got a {type(lens).__name__}")
-    with first.session.selections.unchanged_on_error():
-        return CompareWidget(first.session, image, second.session, image, **options)

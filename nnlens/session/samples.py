@@ -15,7 +15,7 @@ from nnlens.inputs import Input, any_input
 from nnlens.inputs.labels import names_of
 from nnlens.kernels import Prepared, prepare_passes
 from nnlens.recording import ForwardError, Recording, changed_by_a_pass, record, version_of
-from nnlens.scores.meaning import Position
+from nnlens.scores.meaning import Position, pick_output
 from nnlens.utils.cache import Cache
 from nnlens.utils.language import _
 
@@ -136,6 +136,8 @@ class Samples:
         asked = self._setup.asked
         try:
             meaning = self._setup.meaning_of(recording).at(position)
+            if value.text is not None and pick_output(recording.output, meaning.output).ndim == 3:
+                raise ValueError(_("the model gives scores for each token, not for the whole text"))
             scores = meaning.read(recording.output, 1).detach()
             if scores.shape[0] != 1:
                 raise ValueError(

@@ -12,7 +12,10 @@ from torch import Tensor, nn
 from nnlens.inputs import Input, Preprocess, any_input, as_preprocess, prepare
 from nnlens.inputs.datasets import ImageDataset
 from nnlens.inputs.labels import class_names, how_many
+from nnlens.inputs.text import Codec, as_codec
+from nnlens.inputs.text_input import text_input
 from nnlens.kernels import ScoreMeaning, detect_meaning
+from nnlens.kernels.text import takes_steps_first
 from nnlens.recording import Recording, device_of, dtypes_of
 from nnlens.scores.meaning import Pick, Task
 from nnlens.utils.cache import Cache
@@ -35,6 +38,8 @@ class ModelSetup:
         logits: bool | None,
         unit: str,
         bands: Sequence[int] | None,
+        tokenizer: Any = None,
+        alphabet: str | None = None,
     ):
         if not isinstance(model, nn.Module):
             named = "model" in getattr(model, "_fields", ())
@@ -46,9 +51,12 @@ class ModelSetup:
         self.model = model
         self.preprocess: Preprocess | None = as_preprocess(preprocess)
         self.labels = class_names(labels)
+        given = tokenizer is not None or alphabet is not None
+        self.codec: Codec | None = as_codec(tokenizer, alphabet=alphabet) if given else None
         self.pick, self.task, self.logits, self.unit, self.bands = output, task, logits, unit, bands
         self.meaning: ScoreMeaning | None = None  # of the latest image
         self._meanings = Cache()
+        self._steps_first: bool | None = None  # whether a text is (tokens, 1); unknown before the first
 
     @property
     def asked(self) -> Asked:
@@ -80,6 +88,17 @@ class ModelSetup:
             convert=convert,
             check=True,
         )
+
+    def text_input(self, text: Any, name: str | None = None) -> Input:
+        """A text as the model's input."""
+        if self.codec is None:
+            raise ValueError(
+                "text needs the model's tokenizer: give Lens(…, tokenizer=…), or alphabet=… for a model of characters"
+            )
+        encoded, device = self.codec.encode(text), device_of(self.model)
+        if self._steps_first is None and encoded.ids:
+            self._steps_first = takes_steps_first(self.model, encoded.ids[0], self.pick)
+        return text_input(encoded, self.model, device, steps_first=bool(self._steps_first), name=name)
 
     def dataset(self, data: Any) -> ImageDataset:
         """A folder, torch Dataset, tensor (n, c, h, w) or sequence of images as this model sees it."""

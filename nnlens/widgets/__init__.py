@@ -2,6 +2,7 @@
 
 from .activations.view import ActivationsWidget
 from .attribution.view import AttributionWidget
+from .cells.view import CellsWidget
 from .compare.view import CompareWidget
 from .examples.view import ExamplesWidget
 from .explorer.view import Explorer
@@ -14,6 +15,7 @@ from .weights.view import WeightsWidget
 __all__ = [
     "ActivationsWidget",
     "AttributionWidget",
+    "CellsWidget",
     "CompareWidget",
     "ExamplesWidget",
     "Explorer",

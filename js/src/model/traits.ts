@@ -75,6 +75,39 @@ export interface BackProjectionPayload {
   leaning?: [number, number][];
 }
 
+/** The values of one cell. */
+export interface CellTrace {
+  layer: string;
+  unit: number;
+  data: DataView;
+  words: string;
+}
+
+/** All cells of a layer over the tokens, as codes from each cell's lowest to its highest value. */
+export interface CellValues {
+  layer: string;
+  label: string;
+  kind: string;
+  cells: number;
+  tokens: number;
+  step: number;
+  columns: number;
+  low: DataView;
+  high: DataView;
+  data: DataView;
+}
+
+/** The cells that follow a property best. */
+export interface CellsFound {
+  wanted: string;
+  measure: "AUC" | "correlation";
+  rows: RankedCell[];
+  chance: number | null;
+  done: number;
+  words: string;
+  problem: string;
+}
+
 /** A check that the user asked for. */
 export interface CheckRequest {
   method: string;
@@ -281,6 +314,14 @@ export interface GaborFit {
   frequency: number | null;
   sigma: [number, number];
   texture: Texture;
+}
+
+/** How often each cell's gate is closed and open. */
+export interface Gate {
+  name: string;
+  layer: string;
+  closed: DataView;
+  open: DataView;
 }
 
 /** One head of an attention module. */
@@ -507,6 +548,16 @@ export interface Randomised {
   independent: ((number | null)[])[];
 }
 
+/** A cell with how well it follows a property. */
+export interface RankedCell {
+  layer: string;
+  unit: number;
+  chosen: number;
+  held_out: number;
+  sign: number;
+  beats_chance: boolean;
+}
+
 /** The user's choice of how the scores are read; a missing key keeps the present choice. */
 export interface ReadAs {
   task?: "multiclass" | "multilabel" | "binary" | "regression" | null;
@@ -717,6 +768,17 @@ export interface TailPayload {
   of: number;
 }
 
+/** A text and its tokens. */
+export interface TextPayload {
+  text: string;
+  tokens: number;
+  starts: DataView;
+  ends: DataView;
+  unknown: DataView;
+  names: Record<string, string>;
+  notes: string[];
+}
+
 /** Planes of signed numbers in 8 bits: 127 stands for `largest`. */
 export interface Texture {
   planes: number;
@@ -726,6 +788,22 @@ export interface Texture {
   step: number;
   largest: number;
   data: DataView;
+}
+
+/** What the model predicts at each token. */
+export interface TokenPredictions {
+  words: string[];
+  index: DataView;
+  k: number;
+  probability: DataView;
+  own: DataView;
+  next: boolean;
+  about: string;
+}
+
+/** A text that was typed or pasted in the browser. */
+export interface Typed {
+  text: string;
 }
 
 /** The map of one unit, reduced by `step`. */
@@ -822,6 +900,10 @@ export interface Traits {
   card: boolean;
   /** The card's JavaScript, once it is open. */
   card_module: string;
+  /** The order of the cells. */
+  cell_order: "index" | "variation" | "similarity" | "found";
+  /** All cells of the layer. */
+  cells: CellValues | null;
   /** Which of the channels that the filters read is shown; null for the pattern. */
   channel: number | null;
   /** A request for a check. */
@@ -852,6 +934,8 @@ export interface Traits {
   difference_unit_map: ShownUnitMap | null;
   /** What went wrong. */
   error: ErrorPayload | null;
+  /** Whether all layers are looked at, or the selected one. */
+  everywhere: boolean;
   /** The evidence of attention rollout. */
   evidence_attention_rollout: Record<string, EvidencePayload>;
   /** The evidence of deconvnet. */
@@ -902,6 +986,10 @@ export interface Traits {
   filter_order: "index" | "norm" | "orientation" | "frequency" | "similarity";
   /** Which values set the range of the colours. */
   filter_scale: "filter" | "layer";
+  /** The cells that follow the property. */
+  found: CellsFound | null;
+  /** The gates of the recurrent layer that the cells belong to. */
+  gates: Gate[];
   /** What is maximised: the map's mean, one position, the target. */
   goal: "channel" | "position" | "class";
   /** How tokens are shown: [rows, columns], "strip", or null to detect it. */
@@ -962,6 +1050,8 @@ export interface Traits {
   map_smoothgrad: Record<string, AttributionPayload | NoMap>;
   /** Which maps share a scale. */
   maps_scale: "each" | "method" | "all";
+  /** Parts of the text that were marked, each [first token, end]. */
+  marked: [number, number][];
   /** Painted pixels, a bit each, row by row. */
   mask: DataView | null;
   /** The scores with these pixels hidden. */
@@ -1006,8 +1096,14 @@ export interface Traits {
   pinned: boolean;
   /** [row, column] on the unit's map. */
   position: [number, number] | null;
+  /** What the model predicts at each token. */
+  predictions: TokenPredictions | null;
+  /** Why there are no predictions. */
+  predictions_problem: string;
   /** What is being computed, and how far it is. */
   progress: JobProgress | null;
+  /** The names of the properties. */
+  properties: string[];
   /** A request to read the scores in another way. */
   read_as: ReadAs | null;
   /** The pixels that the rows and columns of the maps see. */
@@ -1068,6 +1164,8 @@ export interface Traits {
   segments: number;
   /** Which pixels of its window the occluder covers. */
   shape: "rectangle" | "circle";
+  /** Whether predictions are shown below the tokens. */
+  show_predictions: boolean;
   /** Then the names of the classes that are shown, by index. */
   shown_labels: Record<string, string>;
   /** With signs, as magnitude, or as suits each method. */
@@ -1112,18 +1210,26 @@ export interface Traits {
   synthesis_stop: number;
   /** Class index. */
   target: number;
+  /** The text and its tokens. */
+  text: TextPayload | null;
   /** The browser's texts in that language, by the English. */
   texts: Record<string, string | string[]>;
+  /** The chosen cell. */
+  trace: CellTrace | null;
   /** The operations of the pass; modules that never ran. */
   tree: LayerEntry[];
   /** How the filter's unit responds to gratings. */
   tuning: FilterTuning | null;
+  /** A request to read another text. */
+  typed: Typed | null;
   /** Channel of the layer. */
   unit: number;
   /** The selected unit's map. */
   unit_map: ShownUnitMap;
   /** A picture from the browser. */
   upload: Upload | null;
+  /** A property of the text by its name, "re:" with a regular expression, or "marked". */
+  wanted: string;
   /** The weight that is shown. */
   weight: string;
   /** The weights that can be chosen. */

@@ -9,8 +9,10 @@
 3
 """
 
-from .cells import Cells, cell_layers, cells
+from .cells import Cells, cell_layers, cells, usual_cell_layer
+from .direction import reads_forward, takes_steps_first
 from .logit_lens import LogitLens, logit_lens
+from .predictions import Predictions, predictions, predicts_tokens, token_logits
 from .properties import (
     PROPERTIES,
     indentation,
@@ -23,13 +25,15 @@ from .properties import (
     position_in_line,
     position_in_word,
 )
-from .ranking import CellRanking, rank_cells
+from .ranking import CellRanking, best_by_chance, rank_cells
 
 __all__ = [
     "PROPERTIES",
     "CellRanking",
     "Cells",
     "LogitLens",
+    "Predictions",
+    "best_by_chance",
     "cell_layers",
     "cells",
     "indentation",
@@ -42,5 +46,11 @@ __all__ = [
     "of_tokens",
     "position_in_line",
     "position_in_word",
+    "predictions",
+    "predicts_tokens",
     "rank_cells",
+    "reads_forward",
+    "takes_steps_first",
+    "token_logits",
+    "usual_cell_layer",
 ]

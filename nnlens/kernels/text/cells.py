@@ -83,6 +83,16 @@ def cell_layers(recording: Recording, encoded: Encoded) -> tuple[str, ...]:
     return tuple(found)
 
 
+def usual_cell_layer(recording: Recording, encoded: Encoded) -> str | None:
+    """The layer to look at first: the last cell state, else hidden state, else activation; None without any."""
+    found = [recording.operation(name) for name in cell_layers(recording, encoded)]
+    states = [op for op in found if op.kind == "state"]
+    for chosen in ([op for op in states if "cell" in op.name], states, [op for op in found if op.kind == "activation"]):
+        if chosen:
+            return chosen[-1].name
+    return found[-1].name if found else None
+
+
 def cells(recording: Recording, encoded: Encoded, layer: str) -> Cells:
     """The cells of a layer over a text.
 

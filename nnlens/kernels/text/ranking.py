@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,9 +27,9 @@ class CellRanking:
         The measure on the half that orders the cells, and on the other half, with the same sign.
     sign : int array (cells,)
         1 where a cell is high where the property holds, −1 where it is low.
-    chance : float array (shifts,)
-        The measure on the other half of the best cell for shuffled properties: the property moved along the text
-        by a random distance, which keeps its own structure but not its place.
+    chance_chosen, chance : float array (shifts,)
+        The same of the best cell for shuffled properties: the property moved along the text by a random distance, which
+        keeps its own structure but not its place.
     """
 
     measure: str
@@ -36,6 +37,7 @@ class CellRanking:
     chosen: Float[np.ndarray, " cells"]
     held_out: Float[np.ndarray, " cells"]
     sign: Integer[np.ndarray, " cells"]
+    chance_chosen: Float[np.ndarray, " shifts"]
     chance: Float[np.ndarray, " shifts"]
 
     def __len__(self) -> int:
@@ -51,7 +53,7 @@ class CellRanking:
     @property
     def best_by_chance(self) -> float:
         """The largest of `chance`; NaN where none was computed."""
-        return float(self.chance.max()) if len(self.chance) else float("nan")
+        return best_by_chance([self])
 
     def beats_chance(self, cell: int) -> bool:
         """Whether a cell follows the property better than the best cell did for any shuffled one."""
@@ -99,47 +101,62 @@ def rank_cells(
     for half, name in ((first, "first"), (~first, "held-out")):
         if wanted[half].min() == wanted[half].max():
             raise ValueError(f"the property must differ within the {name} half of the text: choose a longer text")
-    measure = _aucs if binary else _correlations
-    middle = 0.5 if binary else 0.0
-
-    def halves(property_: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        one, other = measure(values[first], property_[first]), measure(values[~first], property_[~first])
-        sign = np.where(one < middle, -1, 1)
-        return middle + sign * (one - middle), middle + sign * (other - middle), sign
-
-    chosen, held_out, sign = halves(wanted)
-    rng, chance = np.random.default_rng(seed), []
+    rng, properties = np.random.default_rng(seed), [wanted]
     for _shift in range(shifts):
         # Far enough that the property does not meet its own place again.
         moved = np.roll(wanted, int(rng.integers(count // 4, count - count // 4 + 1)))
-        if any(moved[half].min() == moved[half].max() for half in (first, ~first)):
-            continue
-        by_one, by_other, _sign = halves(moved)
-        chance.append(by_other[by_one.argmax()])
+        if all(moved[half].min() < moved[half].max() for half in (first, ~first)):
+            properties.append(moved)
+    measure, middle = (_aucs, 0.5) if binary else (_correlations, 0.0)
+    columns = np.stack(properties, 1)
+    one, other = measure(values[first], columns[first]), measure(values[~first], columns[~first])
+    sign = np.where(one < middle, -1, 1)
+    one, other = middle + sign * (one - middle), middle + sign * (other - middle)
+    chosen, held_out = one[:, 0], other[:, 0]
+    best = one[:, 1:].argmax(0) if len(one) else np.zeros(0, int)
+    across = np.arange(1, len(properties))
     return CellRanking(
         measure="AUC" if binary else "correlation",
         order=np.argsort(-chosen, kind="stable"),
         chosen=chosen,
         held_out=held_out,
-        sign=sign,
-        chance=np.array(chance),
+        sign=sign[:, 0],
+        chance_chosen=one[best, across],
+        chance=other[best, across],
     )
 
 
+def best_by_chance(rankings: Sequence[CellRanking]) -> float:
+    """What the best cell of several layers, chosen on the one half, reaches on the other for shuffled properties.
+
+    The largest over the shuffled properties; NaN where there are none. The rankings are of one text and property.
+    """
+    chosen = np.stack([ranking.chance_chosen for ranking in rankings])
+    held_out = np.stack([ranking.chance for ranking in rankings])
+    if not held_out.size:
+        return float("nan")
+    return float(np.take_along_axis(held_out, chosen.argmax(0)[None], 0).max())
+
+
 def _aucs(values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """The probability that a cell is higher where the property holds; ties count half (Mann & Whitney)."""
-    yes, no = values[wanted == 1], np.sort(values[wanted == 0], axis=0)
-    result = np.empty(values.shape[1])
+    """The probability that a cell is higher where a property holds, (cells, properties); ties count half.
+
+    From the sums of ranks (Mann & Whitney 1947), so that the values are sorted once for all properties.
+    """
+    ranks = np.empty_like(values)
     for cell in range(values.shape[1]):
-        below = np.searchsorted(no[:, cell], yes[:, cell], "left")
-        up_to = np.searchsorted(no[:, cell], yes[:, cell], "right")
-        result[cell] = (below + up_to).mean() / 2 / len(no)
-    return result
+        column = values[:, cell]
+        ordered = np.sort(column)
+        ranks[:, cell] = np.searchsorted(ordered, column, "left") + np.searchsorted(ordered, column, "right")
+    yes = wanted.sum(0)
+    sums: np.ndarray = (ranks + 1).T @ wanted / 2 - yes * (yes + 1) / 2
+    sums /= yes * (len(wanted) - yes)
+    return sums
 
 
 def _correlations(values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Pearson's correlation of each cell with the property; 0 for a cell that does not vary."""
-    centred, target = values - values.mean(0), wanted - wanted.mean()
-    spread = np.sqrt((centred**2).sum(0) * (target**2).sum())
-    result: np.ndarray = np.where(spread > 0, target @ centred / np.where(spread > 0, spread, 1), 0)
+    """Pearson's correlation of each cell with each property; 0 for a cell that does not vary."""
+    centred, target = values - values.mean(0), wanted - wanted.mean(0)
+    spread = np.sqrt((centred**2).sum(0)[:, None] * (target**2).sum(0))
+    result: np.ndarray = np.where(spread > 0, centred.T @ target / np.where(spread > 0, spread, 1), 0)
     return result

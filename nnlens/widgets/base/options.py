@@ -116,6 +116,21 @@ class ReplacementsOptions(ViewOptions, total=False):
     loss: Annotated[float, "the share of the images that a replacement may lose; 0.01 by default"]
 
 
+class CellsOptions(ViewOptions, total=False):
+    """Of `Lens.cells`."""
+
+    layer: Annotated[str | nn.Module, "an operation or a module: its name, or the module itself"]
+    unit: Annotated[int, "the cell: a unit of the layer; by default one that varies much"]
+    scale: Annotated[Literal["unit", "layer", "locked"], 'which values set the colour range; "unit" by default']
+    order: Annotated[Literal["index", "variation", "similarity", "found"], "the order of the cells"]
+    find: Annotated[
+        str,
+        "a property of the text that cells are ranked by: a name of `kernels.text.PROPERTIES`, or a regular expression "
+        'as "re:…"',
+    ]
+    predictions: Annotated[bool, "whether what the model predicts is shown below each token"]
+
+
 class CompareOptions(SelectionOptions, OccluderOptions, ViewOptions, total=False):
     """Of `Lens.compare`."""
 

@@ -20,6 +20,7 @@ class Owner(Protocol):
     """What a part uses of the view that owns it."""
 
     busy: Any
+    error: Any
     note: Any
     card_is_open: bool
 

@@ -21,7 +21,7 @@ export function unitPane(context: Context, scene: Scene, more: HTMLElement[] = [
   const of = h("span", { class: "nn-name" });
   const title = heading(
     context.side ? `${context.side} ·` : "",
-    context.hides("number") ? "" : unitNumber(context, scene),
+    context.hides("number") ? "" : unitNumber(context, () => scene.layer.mosaic?.units ?? 1, "mosaic"),
     of,
   );
   const words = h("span", { class: "nn-sr", "aria-live": "polite" });

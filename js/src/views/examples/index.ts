@@ -13,7 +13,12 @@ export default view({
       pane(
         "examples",
         () => t("examples of the unit"),
-        (context, scene) => examplesPane(context, scene, context.hides("number") ? null : unitNumber(context, scene)),
+        (context, scene) =>
+          examplesPane(
+            context,
+            scene,
+            context.hides("number") ? null : unitNumber(context, () => scene.layer.mosaic?.units ?? 1, "mosaic"),
+          ),
       ),
     ],
   ],

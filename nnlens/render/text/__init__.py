@@ -1,0 +1,16 @@
+"""The results of the kernels for texts as payloads and pictures."""
+
+from .cells import cells_payload, found_payload, gates_payload, trace_payload
+from .pictures import cells_picture, text_picture
+from .tokens import predictions_payload, text_payload
+
+__all__ = [
+    "cells_payload",
+    "cells_picture",
+    "found_payload",
+    "gates_payload",
+    "predictions_payload",
+    "text_payload",
+    "text_picture",
+    "trace_payload",
+]

@@ -1,0 +1,91 @@
+"""The types of the payloads of views that show a text."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from typing_extensions import TypedDict
+
+from nnlens.render.payloads import OfUnit
+
+
+class TextPayload(TypedDict):
+    """A text and its tokens."""
+
+    text: str
+    tokens: int
+    starts: bytes  # int32: where a token's characters begin, in UTF-16 units as JavaScript counts
+    ends: bytes  # int32
+    unknown: bytes  # int32: places of tokens that stand for what the tokenizer does not know
+    names: dict[str, str]  # by place: of tokens that stand for no character, or for a part of one
+    notes: list[str]
+
+
+class Typed(TypedDict):
+    """A text that was typed or pasted in the browser."""
+
+    text: str
+
+
+class TokenPredictions(TypedDict):
+    """What the model predicts at each token."""
+
+    words: list[str]  # different predictions
+    index: bytes  # int32 (tokens, k): which of the words
+    k: int
+    probability: bytes  # float32 (tokens, k)
+    own: bytes  # float32 (tokens): the probability of the token that the text has there; NaN where unknown
+    next: bool
+    about: str
+
+
+class CellValues(TypedDict):
+    """All cells of a layer over the tokens, as codes from each cell's lowest to its highest value."""
+
+    layer: str
+    label: str
+    kind: str
+    cells: int
+    tokens: int
+    step: int  # so many tokens are one column, which has their value of largest magnitude
+    columns: int
+    low: bytes  # float32 (cells)
+    high: bytes
+    data: bytes  # uint8 (cells, columns)
+
+
+class CellTrace(OfUnit):
+    """The values of one cell."""
+
+    data: bytes  # float32 (tokens)
+    words: str
+
+
+class Gate(TypedDict):
+    """How often each cell's gate is closed and open."""
+
+    name: str
+    layer: str
+    closed: bytes  # float32 (cells): the share of the tokens at which it is below 0.1
+    open: bytes  # float32 (cells): above 0.9
+
+
+class RankedCell(OfUnit):
+    """A cell with how well it follows a property."""
+
+    chosen: float
+    held_out: float
+    sign: int
+    beats_chance: bool
+
+
+class CellsFound(TypedDict):
+    """The cells that follow a property best."""
+
+    wanted: str
+    measure: Literal["AUC", "correlation"]
+    rows: list[RankedCell]
+    chance: float | None
+    done: float  # the share of the layers that have been looked at
+    words: str
+    problem: str

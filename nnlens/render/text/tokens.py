@@ -1,0 +1,47 @@
+"""A text with its tokens, and the predictions at each, as payloads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from nnlens.inputs.text import Codec, Encoded
+from nnlens.kernels.text import Predictions
+
+from . import payloads
+
+
+def text_payload(encoded: Encoded, codec: Codec, notes: tuple[str, ...] = ()) -> payloads.TextPayload:
+    """The text and where its tokens are."""
+    # JavaScript counts a character beyond U+FFFF as two.
+    places = np.cumsum([0, *(1 + (ord(character) > 0xFFFF) for character in encoded.text)]).astype(np.int32)
+    spans = np.array(encoded.spans, np.int64).reshape(-1, 2)
+    names = {}
+    for place, (start, end) in enumerate(encoded.spans):
+        shared = place and encoded.spans[place - 1] == (start, end)
+        if start == end or shared:
+            names[str(place)] = codec.piece(encoded.ids[place])
+    return {
+        "text": encoded.text,
+        "tokens": len(encoded),
+        "starts": places[spans[:, 0]].tobytes(),
+        "ends": places[spans[:, 1]].tobytes(),
+        "unknown": np.array(encoded.unknown, np.int32).tobytes(),
+        "names": names,
+        "notes": list(notes),
+    }
+
+
+def predictions_payload(result: Predictions, name: Callable[[int], str]) -> payloads.TokenPredictions:
+    """The predictions, with each different one named once."""
+    different, index = np.unique(result.top, return_inverse=True)
+    return {
+        "words": [name(int(token)) for token in different],
+        "index": index.astype(np.int32).tobytes(),
+        "k": result.top.shape[1],
+        "probability": result.probabilities.astype(np.float32).tobytes(),
+        "own": result.own.astype(np.float32).tobytes(),
+        "next": result.next,
+        "about": result.describe(),
+    }
