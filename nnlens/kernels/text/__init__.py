@@ -9,8 +9,10 @@
 3
 """
 
+from .attention import Attention, attention, attention_layers, induction_ids, induction_scores, rollout
 from .cells import Cells, cell_layers, cells, usual_cell_layer
 from .direction import reads_forward, takes_steps_first
+from .heads import head_effects, head_outputs, logits_without
 from .logit_lens import LogitLens, logit_lens
 from .predictions import Predictions, predictions, predicts_tokens, token_logits
 from .properties import (
@@ -29,18 +31,26 @@ from .ranking import CellRanking, best_by_chance, rank_cells
 
 __all__ = [
     "PROPERTIES",
+    "Attention",
     "CellRanking",
     "Cells",
     "LogitLens",
     "Predictions",
+    "attention",
+    "attention_layers",
     "best_by_chance",
     "cell_layers",
     "cells",
+    "head_effects",
+    "head_outputs",
     "indentation",
+    "induction_ids",
+    "induction_scores",
     "inside_brackets",
     "inside_quotes",
     "inside_url",
     "logit_lens",
+    "logits_without",
     "matches",
     "nesting_depth",
     "of_tokens",
@@ -50,6 +60,7 @@ __all__ = [
     "predicts_tokens",
     "rank_cells",
     "reads_forward",
+    "rollout",
     "takes_steps_first",
     "token_logits",
     "usual_cell_layer",
