@@ -128,11 +128,15 @@ class OffsetCodec:
         return str(self._tokenizer.decode([token]))
 
 
+_SEARCH = 20  # characters that a token may stand for that the tokenizer does not know
+
+
 class PairCodec:
     """A function from a text to ids, and one back.
 
     Where the decoded tokens do not make up the text one by one (bytes of one character), the characters of a token are
-    found by decoding all tokens up to it.
+    found by decoding all tokens up to it. A token that does not decode to what the text has there stands for what the
+    tokenizer does not know, up to where the next known token begins.
     """
 
     def __init__(self, encode: Callable[[str], Sequence[int]], decode: Callable[[list[int]], str]):
@@ -145,6 +149,8 @@ class PairCodec:
         if not ids:
             raise ValueError(f"tokenizer must give at least one token, got none for {text[:40]!r}")
         ends = self._ends(text, ids)
+        if ends is None:
+            return self._around_unknown(text, ids)
         starts = [0, *ends[:-1]]
         spans = list(zip(starts, ends, strict=True))
         # A token that completes no character shares the next character with those after it.
@@ -153,8 +159,8 @@ class PairCodec:
                 spans[place] = spans[place + 1]
         return Encoded(text, tuple(ids), tuple(spans))
 
-    def _ends(self, text: str, ids: list[int]) -> list[int]:
-        """Where the part of the text ends that is known after each token."""
+    def _ends(self, text: str, ids: list[int]) -> list[int] | None:
+        """Where the part of the text ends that is known after each token; None where the tokens decode to another."""
         ends, done = [], ""
         for token in ids:
             done += self._decode([token])
@@ -165,12 +171,32 @@ class PairCodec:
         for count in range(1, len(ids) + 1):
             known = self._decode(ids[:count]).rstrip("\ufffd")
             if not text.startswith(known):
-                raise ValueError(
-                    "tokenizer must decode to the text that it was given, got "
-                    f"{known[:40]!r} for {text[: len(known)][:40]!r}"
-                )
+                return None
             ends.append(len(known))
         return ends
+
+    def _around_unknown(self, text: str, ids: list[int]) -> Encoded:
+        """The tokens of a text of which some do not decode to their characters."""
+        pieces = [self._decode([token]) for token in ids]
+        spans: list[Span] = []
+        unknown, at = [], 0
+        for place, piece in enumerate(pieces):
+            if piece and text[at : at + len(piece)].casefold() == piece.casefold():
+                end = at + len(piece)
+            else:
+                unknown.append(place)
+                # One character, or of several such tokens in a row the last up to the next token that is known.
+                rest = pieces[place + 1 :]
+                found = text.find(rest[0], at + 1, at + 1 + _SEARCH) if rest and rest[0] else -1
+                end = len(text) if not rest else found if found > 0 else min(at + 1, len(text))
+            spans.append((at, end))
+            at = end
+        if len(unknown) == len(ids) and len(set(pieces)) > 1:
+            decoded = self._decode(ids)
+            raise ValueError(
+                f"tokenizer must decode to the text that it was given, got {decoded[:40]!r} for {text[:40]!r}"
+            )
+        return Encoded(text, tuple(ids), tuple(spans), tuple(unknown))
 
     def piece(self, token: int) -> str:
         """The token as it is decoded."""

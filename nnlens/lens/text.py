@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from typing_extensions import Unpack
 
 from nnlens.session.session import Session
-from nnlens.widgets.base.options import CellsOptions, documented
+from nnlens.widgets.base.options import AttentionOptions, CellsOptions, documented
 
 if TYPE_CHECKING:
-    from nnlens.widgets import CellsWidget
+    from nnlens.widgets import AttentionWidget, CellsWidget
 
 
 class TextViews:
@@ -41,3 +41,25 @@ class TextViews:
 
         with self._session.selections.unchanged_on_error():
             return CellsWidget(self._session, text, **options)
+
+    @documented(AttentionOptions)
+    def attention(self, text: Any = None, **options: Unpack[AttentionOptions]) -> AttentionWidget:
+        """Which tokens each head reads from: all heads, one over the text, known patterns, what is lost without it.
+
+        Parameters
+        ----------
+        text : optional
+            A text for a lens with a tokenizer, else an image as for `explore`, whose patches are the tokens; the latest
+            one if left out.
+        **options
+            See below.
+
+        Raises
+        ------
+        ValueError
+            For a model without attention, and a text that is empty or too long for it.
+        """
+        from nnlens.widgets import AttentionWidget
+
+        with self._session.selections.unchanged_on_error():
+            return AttentionWidget(self._session, text, **options)

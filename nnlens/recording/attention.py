@@ -20,13 +20,13 @@ def attention_weights(op: str, args: tuple[Any, ...], keywords: dict[str, Any]) 
     Vaswani et al. 2017 (arXiv:1706.03762), equation 1.
     """
     if op == "scaled_dot_product_attention":
-        call = _bound(_sdpa, args, keywords)
+        call = _bound(sdpa_weights, args, keywords)
         query, key = given(call["query"]), given(call["key"])
         yield (
             "attention_weights",
             "attention",
             (*query.shape[:-1], key.shape[-2]),
-            unchanged(lambda: _sdpa(**call), call),
+            unchanged(lambda: sdpa_weights(**call), call),
         )
     elif op == "multi_head_attention_forward":
         call = _bound(F.multi_head_attention_forward, args, keywords)
@@ -43,7 +43,7 @@ def _bound(function: Callable[..., Any], args: tuple[Any, ...], keywords: dict[s
 
 
 @torch.no_grad()
-def _sdpa(
+def sdpa_weights(
     query: Any,
     key: Any,
     value: Any,
@@ -53,6 +53,7 @@ def _sdpa(
     scale: float | None = None,
     enable_gqa: bool = False,
 ) -> Tensor:
+    """The weights of `torch.nn.functional.scaled_dot_product_attention`, before its dropout."""
     query, key = given(query), given(key)
     if enable_gqa:
         key = key.repeat_interleave(query.shape[-3] // key.shape[-3], -3)

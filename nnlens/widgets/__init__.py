@@ -1,6 +1,7 @@
 """The views: each is a folder, named as the method of `Lens` that opens it."""
 
 from .activations.view import ActivationsWidget
+from .attention.view import AttentionWidget
 from .attribution.view import AttributionWidget
 from .cells.view import CellsWidget
 from .compare.view import CompareWidget
@@ -14,6 +15,7 @@ from .weights.view import WeightsWidget
 
 __all__ = [
     "ActivationsWidget",
+    "AttentionWidget",
     "AttributionWidget",
     "CellsWidget",
     "CompareWidget",

@@ -34,6 +34,36 @@ export interface Agreement {
   values: ((number | null)[])[];
 }
 
+/** A layer with attention, to choose from. */
+export interface AttentionLayer {
+  layer: string;
+  module: string;
+  heads: number;
+  queries: number;
+  keys: number;
+  cross: boolean;
+}
+
+/** The weights of all heads of a layer: all of them, or the largest of each row. */
+export interface AttentionWeights {
+  layer: string;
+  module: string;
+  heads: number;
+  queries: number;
+  keys: number;
+  cross: boolean;
+  causal: boolean;
+  k: number;
+  index: DataView | null;
+  data: DataView;
+  patterns: Pattern[];
+  entropy: number[];
+  query_names: string[] | null;
+  key_names: string[] | null;
+  grid: [number, number] | null;
+  extra: number;
+}
+
 /** See `render.attribution_texture`. */
 export interface AttributionPayload {
   planes: number;
@@ -324,6 +354,17 @@ export interface Gate {
   open: DataView;
 }
 
+/** How much the loss grows without each head of a layer. */
+export interface HeadEffects {
+  layer: string;
+  removal: "zero" | "mean";
+  values: (number | null)[];
+  clean: number;
+  words: string;
+  done: number;
+  problem: string;
+}
+
 /** One head of an attention module. */
 export interface HeadEntry {
   query_key: Texture;
@@ -339,6 +380,12 @@ export interface HeadsPayload {
   name: string;
   width: number;
   heads: HeadEntry[];
+}
+
+/** How much the heads of each layer look for what followed a token before, on tokens that are written twice. */
+export interface Induction {
+  values: Record<string, number[]>;
+  even: number;
 }
 
 /** What is being computed, and how far it is. */
@@ -517,6 +564,13 @@ export interface Origin {
   unit: number;
 }
 
+/** How much each head follows a known pattern. */
+export interface Pattern {
+  name: string;
+  values: number[];
+  even: number;
+}
+
 /** The image as it is shown, and how it was converted. */
 export interface Photo {
   data: DataView;
@@ -591,6 +645,13 @@ export interface Restored {
   image: number;
   mask: DataView | null;
   reading: ReadAs | null;
+}
+
+/** Attention through all layers up to the chosen one. */
+export interface Rollout {
+  layer: string;
+  tokens: number;
+  data: DataView;
 }
 
 /** One row of the grid: an image and a class. */
@@ -880,6 +941,12 @@ export interface Traits {
   against: string;
   /** How the maps of each row agree. */
   agreement: Record<string, Agreement>;
+  /** The weights of all heads of the layer. */
+  attention: AttentionWeights | null;
+  /** The layer that is shown. */
+  attention_layer: string;
+  /** The layers with attention. */
+  attention_layers: AttentionLayer[];
   /** The pixels, or the selected layer. */
   back_projection: BackProjectionPayload | Failed | null;
   /** How the pixels are shown. */
@@ -910,6 +977,8 @@ export interface Traits {
   check_request: CheckRequest | null;
   /** 768 bytes each. */
   color_tables: Record<string, DataView>;
+  /** One head, the mean of the heads, or rollout over the layers. */
+  combine: "head" | "mean" | "rollout";
   /** The unit's inputs and outputs. */
   connections: ConnectionsPayload | Failed | null;
   /** How many images, 1…4. */
@@ -932,6 +1001,10 @@ export interface Traits {
   difference_problem: string;
   /** The selected unit: the second side minus the first. */
   difference_unit_map: ShownUnitMap | null;
+  /** What a token reads, or what reads it. */
+  direction: "reads" | "is read by";
+  /** What is lost without each head of the layer. */
+  effects: HeadEffects | null;
   /** What went wrong. */
   error: ErrorPayload | null;
   /** Whether all layers are looked at, or the selected one. */
@@ -994,12 +1067,16 @@ export interface Traits {
   goal: "channel" | "position" | "class";
   /** How tokens are shown: [rows, columns], "strip", or null to detect it. */
   grid: [number, number] | "strip" | null;
+  /** The head that is shown. */
+  head: number;
   /** The heads of the attention module that the weight belongs to. */
   heads: HeadsPayload | null;
   /** Panes and controls that are left out. */
   hide: string[];
   /** Which of the images opened in this view is shown, in the order of opening. */
   image_number: number;
+  /** Which heads look for repetitions. */
+  induction: Induction | null;
   /** Which images: those with the largest, the middle or the smallest maxima. */
   kind: "top" | "median" | "bottom";
   /** All methods and what they cost. */
@@ -1114,12 +1191,16 @@ export interface Traits {
   references: string[];
   /** A request to compute the view again for the model as it is now. */
   refresh: number;
+  /** What replaces a head's output. */
+  removal: "zero" | "mean";
   /** What replaces the unit's map. */
   replacement: "zero" | "mean";
   /** A request to show an earlier state. */
   restore: Restored | null;
-  /** A request to continue a stopped computation. */
+  /** A request to compute what is lost without each head. */
   resume: number;
+  /** Attention through the layers up to this one. */
+  rollout: Rollout | null;
   /** The selected row. */
   row: number;
   /** The rows: an image and a class each. */
@@ -1214,6 +1295,8 @@ export interface Traits {
   text: TextPayload | null;
   /** The browser's texts in that language, by the English. */
   texts: Record<string, string | string[]>;
+  /** The token that is looked at. */
+  token: number | null;
   /** The chosen cell. */
   trace: CellTrace | null;
   /** The operations of the pass; modules that never ran. */

@@ -9,7 +9,7 @@
 3
 """
 
-from .attention import Attention, attention, attention_layers, induction_ids, induction_scores, rollout
+from .attention import Attention, attention, attention_layers, induction_ids, induction_scores, rollout, strongest
 from .cells import Cells, cell_layers, cells, usual_cell_layer
 from .direction import reads_forward, takes_steps_first
 from .heads import head_effects, head_outputs, logits_without
@@ -61,6 +61,7 @@ __all__ = [
     "rank_cells",
     "reads_forward",
     "rollout",
+    "strongest",
     "takes_steps_first",
     "token_logits",
     "usual_cell_layer",

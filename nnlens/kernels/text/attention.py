@@ -8,12 +8,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
+from torch import Tensor
 
-from nnlens.recording import Operation, Recording
+from nnlens.recording import Operation, Recording, Source
+from nnlens.recording.attention import sdpa_weights
 from nnlens.utils.language import _, number
 
 _FUSED = ("scaled_dot_product_attention", "multi_head_attention_forward")
+_ROWS = 256  # of the weights that are computed at once
 _PRODUCTS = ("matmul", "bmm", "einsum", "baddbmm")
 
 
@@ -132,6 +135,57 @@ def attention(recording: Recording, layer: str) -> Attention:
         weights=weights,
         cross=_is_cross(recording, operation),
     )
+
+
+def strongest(
+    recording: Recording, layer: str, k: int = 16
+) -> tuple[Int[np.ndarray, "heads queries k"], Float[np.ndarray, "heads queries k"]]:
+    """The k largest weights of each row, with their keys, without holding all rows at once.
+
+    For long texts, whose whole weights would take heads × tokens² numbers.
+
+    Returns
+    -------
+    keys : int array (heads, queries, k)
+        The largest weight first.
+    weights : float32 array (heads, queries, k)
+    """
+    operation = recording.operation(layer)
+    queries, keys = operation.shape[-2:]
+    k = min(k, keys)
+    found, values = [], []
+    for start in range(0, queries, _ROWS):
+        rows = _rows(recording, operation, start, min(queries, start + _ROWS))
+        best = rows.topk(k, -1)
+        found.append(best.indices.cpu().numpy().astype(np.int32))
+        values.append(best.values.float().cpu().numpy())
+    return np.concatenate(found, 1), np.concatenate(values, 1)
+
+
+def _rows(recording: Recording, operation: Operation, start: int, stop: int) -> Tensor:
+    """Some rows of the weights, (heads, rows, keys)."""
+    fused = head_operation(recording, operation.name)[0]
+    if fused.op != "scaled_dot_product_attention":
+        whole = recording[operation.name].detach()
+        return whole.reshape(-1, *whole.shape[-2:])[:, start:stop]
+    given = {
+        name: fused.argument(place, name)
+        for place, name in enumerate(("query", "key", "value", "attn_mask", "dropout_p", "is_causal"))
+    }
+    query, key = (_value(recording, given[name]) for name in ("query", "key"))
+    mask = None if given["attn_mask"] is None else _value(recording, given["attn_mask"])
+    if mask is not None and mask.shape[-2] > 1:
+        mask = mask[..., start:stop, :]
+    if given["is_causal"]:
+        places = torch.arange(key.shape[-2], device=key.device)
+        mask = places[start:stop, None] >= places
+    scale, shared = fused.keywords.get("scale"), bool(fused.keywords.get("enable_gqa", False))
+    rows = sdpa_weights(query[..., start:stop, :], key, None, mask, scale=scale, enable_gqa=shared)
+    return rows.reshape(-1, *rows.shape[-2:])
+
+
+def _value(recording: Recording, source: Source) -> Tensor:
+    return (source.value if source.name is None else recording[source.name]).detach()  # type: ignore[union-attr]
 
 
 def rollout(layers: Sequence[Attention]) -> Float[np.ndarray, "tokens tokens"]:

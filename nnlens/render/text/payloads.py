@@ -89,3 +89,70 @@ class CellsFound(TypedDict):
     done: float  # the share of the layers that have been looked at
     words: str
     problem: str
+
+
+class AttentionLayer(TypedDict):
+    """A layer with attention, to choose from."""
+
+    layer: str
+    module: str
+    heads: int
+    queries: int
+    keys: int
+    cross: bool
+
+
+class Pattern(TypedDict):
+    """How much each head follows a known pattern."""
+
+    name: str
+    values: list[float]  # by head
+    even: float  # what attention that is even over the keys would have
+
+
+class AttentionWeights(TypedDict):
+    """The weights of all heads of a layer: all of them, or the largest of each row."""
+
+    layer: str
+    module: str
+    heads: int
+    queries: int
+    keys: int
+    cross: bool
+    causal: bool
+    k: int  # numbers in a row: `keys`, or fewer where only the largest are here
+    index: bytes | None  # uint16 (heads, queries, k): which keys; null where all are here
+    data: bytes  # uint8 (heads, queries, k): 255 × the square root of the weight
+    patterns: list[Pattern]
+    entropy: list[float]  # by head, in bits
+    query_names: list[str] | None  # null: the tokens of the text
+    key_names: list[str] | None
+    grid: tuple[int, int] | None  # rows and columns of an image's patches
+    extra: int  # tokens before the patches
+
+
+class Rollout(TypedDict):
+    """Attention through all layers up to the chosen one."""
+
+    layer: str
+    tokens: int
+    data: bytes  # uint8 (tokens, tokens): 255 × the square root of the weight
+
+
+class Induction(TypedDict):
+    """How much the heads of each layer look for what followed a token before, on tokens that are written twice."""
+
+    values: dict[str, list[float]]  # by layer, by head
+    even: float
+
+
+class HeadEffects(TypedDict):
+    """How much the loss grows without each head of a layer."""
+
+    layer: str
+    removal: Literal["zero", "mean"]
+    values: list[float | None]  # by head; null where not yet computed
+    clean: float
+    words: str
+    done: float
+    problem: str

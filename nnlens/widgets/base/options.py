@@ -131,6 +131,14 @@ class CellsOptions(ViewOptions, total=False):
     predictions: Annotated[bool, "whether what the model predicts is shown below each token"]
 
 
+class AttentionOptions(ViewOptions, total=False):
+    """Of `Lens.attention`."""
+
+    layer: Annotated[int | str | nn.Module, "a layer with attention: its number, its name or that of its module"]
+    head: Annotated[int, "the head that is shown first"]
+    target: Annotated[int | str, "the class whose probability heads are judged by, in a model that gives classes"]
+
+
 class CompareOptions(SelectionOptions, OccluderOptions, ViewOptions, total=False):
     """Of `Lens.compare`."""
 

@@ -75,6 +75,8 @@ class TextPart(Part):
 
     def updates(self) -> dict[str, Any]:
         made: dict[str, Any] = {}
+        if self.sample.input.text is None:
+            return {"text": None, "predictions": None} if self.view.is_outdated("text", self.sample) else made
         if self.view.is_outdated("text", self.sample):
             made["text"] = text_payload(self.encoded, self.codec, self.sample.input.notes)
         if self.traits.show_predictions and self.view.is_outdated("predictions", self.sample):
@@ -82,12 +84,18 @@ class TextPart(Part):
         return made
 
     def complete(self) -> None:
-        if self.traits.predictions is None and not self.traits.predictions_problem:
+        if (
+            self.sample.input.text is not None
+            and self.traits.predictions is None
+            and not self.traits.predictions_problem
+        ):
             for name, value in self._predictions().items():
                 setattr(self.view, name, value)
 
     def describe(self) -> str:
         words = self.sample.input.shown_as
+        if self.sample.input.text is None:
+            return ""
         try:
             return f"{words}; {self.result().describe()}." if self.traits.show_predictions else f"{words}."
         except ValueError:

@@ -44,6 +44,9 @@ export function editor(context: Context): { field: HTMLTextAreaElement; button: 
     },
     PenLine,
   );
+  context.watch(["text"], () => {
+    button.hidden = !context.get("text");
+  });
   button.disabled = !context.live;
   if (!context.live) button.title = needsKernel();
   return { field, button };
