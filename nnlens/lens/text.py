@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import Unpack
 
 from nnlens.session.session import Session
-from nnlens.widgets.base.options import AttentionOptions, CellsOptions, documented
+from nnlens.widgets.base.options import AttentionOptions, CellsOptions, LogitLensOptions, documented
 
 if TYPE_CHECKING:
-    from nnlens.widgets import AttentionWidget, CellsWidget
+    from nnlens.widgets import AttentionWidget, CellsWidget, LogitLensWidget
 
 
 class TextViews:
@@ -63,3 +63,24 @@ class TextViews:
 
         with self._session.selections.unchanged_on_error():
             return AttentionWidget(self._session, text, **options)
+
+    @documented(LogitLensOptions)
+    def logit_lens(self, text: Any = None, **options: Unpack[LogitLensOptions]) -> LogitLensWidget:
+        """What the output head would predict from the state after each block, at each token.
+
+        Parameters
+        ----------
+        text : optional
+            As for `attention`.
+        **options
+            See below.
+
+        Raises
+        ------
+        ValueError
+            For a model that gives no logits, or has no residual stream.
+        """
+        from nnlens.widgets import LogitLensWidget
+
+        with self._session.selections.unchanged_on_error():
+            return LogitLensWidget(self._session, text, **options)

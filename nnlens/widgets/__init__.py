@@ -8,6 +8,7 @@ from .compare.view import CompareWidget
 from .examples.view import ExamplesWidget
 from .explorer.view import Explorer
 from .filters.view import FiltersWidget
+from .logit_lens.view import LogitLensWidget
 from .occlusion.view import OcclusionWidget
 from .replacements.view import ReplacementsWidget
 from .unit.view import UnitWidget
@@ -22,6 +23,7 @@ __all__ = [
     "ExamplesWidget",
     "Explorer",
     "FiltersWidget",
+    "LogitLensWidget",
     "OcclusionWidget",
     "ReplacementsWidget",
     "UnitWidget",

@@ -418,6 +418,26 @@ export interface LayerEntry {
   not_run?: boolean;
 }
 
+/** The predictions read from each state of the residual stream, at each position. */
+export interface LogitLensPayload {
+  layers: string[];
+  head: string[];
+  positions: number;
+  k: number;
+  words: string[];
+  top: DataView;
+  probability: DataView;
+  rank: DataView;
+  bits: DataView;
+  m: number;
+  followed: DataView;
+  followed_rank: DataView;
+  agreement: number[];
+  chance: (number | null)[];
+  about: string[];
+  error: number;
+}
+
 /** The scores under a painted mask. */
 export interface MaskedScores {
   classes: number[];
@@ -975,6 +995,8 @@ export interface Traits {
   channel: number | null;
   /** A request for a check. */
   check_request: CheckRequest | null;
+  /** What colours the predictions. */
+  color_by: "probability" | "rank" | "bits";
   /** 768 bytes each. */
   color_tables: Record<string, DataView>;
   /** One head, the mean of the heads, or rollout over the layers. */
@@ -1093,6 +1115,8 @@ export interface Traits {
   limits: [number, number] | null;
   /** Whether the filter is the unit that other views show. */
   linked: boolean;
+  /** What each state would predict at each token. */
+  logit_lens: LogitLensPayload | null;
   /** The share of the images that a replacement may lose. */
   loss: number;
   /** The maps of attention rollout. */

@@ -15,6 +15,8 @@ from nnlens.recording import Operation, Recording
 from nnlens.utils.language import _, number
 from nnlens.utils.nests import tensors_in
 
+_FOLLOWED = 5  # tokens at each position
+
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class LogitLens:
@@ -33,6 +35,8 @@ class LogitLens:
         same shape) their probabilities.
     ranks : int array (states, positions)
         The rank of the model's own prediction at each state; 1 is the first.
+    followed, followed_ranks : int arrays (positions, m) and (states, positions, m)
+        The model's own m best tokens at each position, and their ranks at each state.
     divergences : float32 array (states, positions)
         The Kullback-Leibler divergence of each state's prediction from the model's own, in bits: how much is still to
         come.
@@ -49,6 +53,8 @@ class LogitLens:
     top: Int[np.ndarray, "states positions k"]
     probabilities: Float[np.ndarray, "states positions k"]
     ranks: Int[np.ndarray, "states positions"]
+    followed: Int[np.ndarray, "positions m"]
+    followed_ranks: Int[np.ndarray, "states positions m"]
     divergences: Float[np.ndarray, "states positions"]
     chance: Float[np.ndarray, " states"]
     error: float
@@ -126,7 +132,7 @@ def logit_lens(recording: Recording, x: Shaped[Tensor, "1 ..."], *, k: int = 10)
     if bool(own.isnan().any()):
         raise ValueError("recording must be of a pass whose logits are numbers, got NaN (see `first_not_finite`)")
     k = min(k, own.shape[1])
-    predicted = own.argmax(1)
+    predicted, followed = own.argmax(1), own.topk(min(_FOLLOWED, own.shape[1]), 1).indices
     top, probabilities, ranks, divergences, chance = [], [], [], [], []
     logits = own
     for state in states:
@@ -139,7 +145,7 @@ def logit_lens(recording: Recording, x: Shaped[Tensor, "1 ..."], *, k: int = 10)
         highest = logs.topk(k, 1)
         top.append(highest.indices.cpu().numpy())
         probabilities.append(highest.values.exp().cpu().numpy())
-        ranks.append(1 + (logits > logits.gather(1, predicted[:, None])).sum(1).cpu().numpy())
+        ranks.append(torch.stack([1 + (logits > logits.gather(1, one[:, None])).sum(1) for one in followed.T], 1).cpu())
         away = torch.nn.functional.kl_div(logs, own.log_softmax(1), reduction="none", log_target=True)
         away = away.masked_fill(own.isneginf(), 0).sum(1)  # tokens that the model rules out add nothing
         divergences.append(away.clamp(min=0).cpu().numpy() / math.log(2))
@@ -150,7 +156,9 @@ def logit_lens(recording: Recording, x: Shaped[Tensor, "1 ..."], *, k: int = 10)
         head=tuple(operation.name for operation in head),
         top=np.stack(top),
         probabilities=np.stack(probabilities).astype(np.float32),
-        ranks=np.stack(ranks),
+        ranks=np.stack(ranks)[..., 0],
+        followed=followed.cpu().numpy(),
+        followed_ranks=np.stack(ranks),
         divergences=np.stack(divergences).astype(np.float32),
         chance=np.array(chance, np.float32),
         error=float((logits - own).abs().max()),

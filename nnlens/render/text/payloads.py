@@ -156,3 +156,24 @@ class HeadEffects(TypedDict):
     words: str
     done: float
     problem: str
+
+
+class LogitLensPayload(TypedDict):
+    """The predictions read from each state of the residual stream, at each position."""
+
+    layers: list[str]
+    head: list[str]  # the operations by which states are read
+    positions: int
+    k: int
+    words: list[str]  # different predictions
+    top: bytes  # int32 (states, positions, k): which of the words
+    probability: bytes  # float32 (states, positions, k)
+    rank: bytes  # int32 (states, positions): of the model's own prediction
+    bits: bytes  # float32 (states, positions): how far from the model's own prediction
+    m: int
+    followed: bytes  # int32 (positions, m): which of the words are the model's own best
+    followed_rank: bytes  # int32 (states, positions, m)
+    agreement: list[float]  # by state
+    chance: list[float | None]
+    about: list[str]  # each state in words
+    error: float

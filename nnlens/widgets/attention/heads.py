@@ -25,12 +25,13 @@ from nnlens.utils.language import _
 from nnlens.utils.suggestions import nearest
 from nnlens.widgets.base.part import Part
 from nnlens.widgets.base.traits import payload, synced
+from nnlens.widgets.text.text import TokenTraits
 
 _PAGE = 500_000  # weights of a layer in a page
 _MOST_ROLLOUT = 700  # tokens
 
 
-class HeadsTraits(t.HasTraits):
+class HeadsTraits(TokenTraits):
     """The traits of `HeadsPart`."""
 
     attention_layers = synced(t.List(help="the layers with attention"), list[payloads.AttentionLayer])
@@ -43,7 +44,6 @@ class HeadsTraits(t.HasTraits):
     direction = synced(
         t.Enum(("reads", "is read by"), "reads", help="what a token reads, or what reads it"), state=True
     )
-    token = synced(t.Int(None, allow_none=True, help="the token that is looked at"), int | None, state=True)
     attention = payload(payloads.AttentionWeights, "the weights of all heads of the layer")
     rollout = payload(payloads.Rollout, "attention through the layers up to this one")
 

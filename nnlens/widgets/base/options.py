@@ -139,6 +139,12 @@ class AttentionOptions(ViewOptions, total=False):
     target: Annotated[int | str, "the class whose probability heads are judged by, in a model that gives classes"]
 
 
+class LogitLensOptions(ViewOptions, total=False):
+    """Of `Lens.logit_lens`."""
+
+    token: Annotated[int, "the token whose predictions are followed through the layers; the last one by default"]
+
+
 class CompareOptions(SelectionOptions, OccluderOptions, ViewOptions, total=False):
     """Of `Lens.compare`."""
 

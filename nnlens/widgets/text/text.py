@@ -27,6 +27,12 @@ class TextTraits(t.HasTraits):
     predictions_problem = synced(t.Unicode("", help="why there are no predictions"))
 
 
+class TokenTraits(t.HasTraits):
+    """The trait of views in which a token is looked at."""
+
+    token = synced(t.Int(None, allow_none=True, help="the token that is looked at"), int | None, state=True)
+
+
 class TextPart(Part):
     """Another text can be typed at any time; it is read as soon as the one before has been."""
 
@@ -112,12 +118,13 @@ class TextPart(Part):
 
     def _predictions(self) -> dict[str, Any]:
         try:
-            made = predictions_payload(self.result(), self._name)
+            made = predictions_payload(self.result(), self.name)
         except (TypeError, ValueError) as error:
             return {"predictions": None, "predictions_problem": str(error)}
         return {"predictions": made, "predictions_problem": ""}
 
-    def _name(self, token: int) -> str:
+    def name(self, token: int) -> str:
+        """What a token, or a class, that the model predicts is called."""
         labels = self.session.setup.labels
         if labels is not None and token in (labels if isinstance(labels, dict) else range(len(labels))):
             return labels[token]

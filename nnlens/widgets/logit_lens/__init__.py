@@ -1,0 +1,1 @@
+"""What the output head would predict at every depth."""
