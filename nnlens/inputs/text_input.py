@@ -61,13 +61,18 @@ def text_input(
     return replace(made, name=name or title or _("text"), shown_as=words, notes=notes, text=encoded)
 
 
-def most_tokens(model: nn.Module) -> int | None:
-    """How many tokens a model has positions for, where its configuration says so and it looks them up in a table."""
+def positions(model: nn.Module) -> int | None:
+    """How many tokens a model was made for, where its configuration says so."""
     config = getattr(model, "config", None)
     for name in ("max_position_embeddings", "n_positions"):
         most = getattr(config, name, None)
-        if isinstance(most, int) and any(
-            isinstance(module, nn.Embedding) and most <= module.num_embeddings <= most + 8 for module in model.modules()
-        ):
+        if isinstance(most, int) and not isinstance(most, bool) and most > 0:
             return most
     return None
+
+
+def most_tokens(model: nn.Module) -> int | None:
+    """How many tokens a model can take: the `positions` that it looks up in a table. Others may be exceeded."""
+    most = positions(model)
+    tables = [module.num_embeddings for module in model.modules() if isinstance(module, nn.Embedding)]
+    return most if most is not None and any(most <= count <= most + 8 for count in tables) else None

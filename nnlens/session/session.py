@@ -20,6 +20,7 @@ from nnlens.scores.meaning import Pick, Position, Task
 from nnlens.utils.cache import Cache
 
 from .attribution_jobs import AttributionJobs
+from .context_search import ContextSearch
 from .dataset_search import DatasetSearch, store_folder
 from .mode import chosen_mode, is_static
 from .sample import Sample
@@ -48,6 +49,8 @@ class Session:
         Runs the jobs of all views, the most urgent first.
     search : DatasetSearch
         The examples of the units that `Lens.examples` looks for.
+    contexts : ContextSearch
+        The contexts of cells in the long text that `Lens.cells` was given.
     attributions : AttributionJobs
     """
 
@@ -58,6 +61,7 @@ class Session:
         self.selections = Selections(self.samples)
         self.worker = Worker(LANES)
         self.search = DatasetSearch(setup.model, self.worker)
+        self.contexts = ContextSearch(setup)
         self.attributions = AttributionJobs(setup.model, self.samples.prepared)
         self._weights = Cache(found=1, statistics=8)
         self._after_cell: set[WeakMethod[Any]] = set()  # methods of open views

@@ -13,9 +13,9 @@ from nnlens.inputs import Input, Preprocess, any_input, as_preprocess, prepare
 from nnlens.inputs.datasets import ImageDataset
 from nnlens.inputs.labels import class_names, how_many
 from nnlens.inputs.text import Codec, as_codec
-from nnlens.inputs.text_input import text_input
+from nnlens.inputs.text_input import positions, text_input
 from nnlens.kernels import ScoreMeaning, detect_meaning
-from nnlens.kernels.text import takes_steps_first
+from nnlens.kernels.text import PART, takes_steps_first
 from nnlens.recording import Recording, device_of, dtypes_of
 from nnlens.scores.meaning import Pick, Task
 from nnlens.utils.cache import Cache
@@ -98,7 +98,17 @@ class ModelSetup:
         encoded, device = self.codec.encode(text), device_of(self.model)
         if self._steps_first is None and encoded.ids:
             self._steps_first = takes_steps_first(self.model, encoded.ids[0], self.pick)
-        return text_input(encoded, self.model, device, steps_first=bool(self._steps_first), name=name)
+        return text_input(encoded, self.model, device, steps_first=self.steps_first, name=name)
+
+    @property
+    def steps_first(self) -> bool:
+        """Whether the model takes a text as (tokens, 1) rather than (1, tokens)."""
+        return bool(self._steps_first)
+
+    @property
+    def part_tokens(self) -> int:
+        """How many tokens of a long text the model is given at once."""
+        return min(PART, positions(self.model) or PART)
 
     def dataset(self, data: Any) -> ImageDataset:
         """A folder, torch Dataset, tensor (n, c, h, w) or sequence of images as this model sees it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from importlib.resources import as_file, files
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
@@ -107,7 +108,7 @@ class GlassLM(nn.Module):
         eps: float,
     ):
         super().__init__()
-        self.positions = positions
+        self.config = SimpleNamespace(max_position_embeddings=positions)  # where nnlens and others look it up
         self.embedding = nn.Embedding(vocabulary, width)
         self.blocks = nn.ModuleList(Block(width, heads, shared, positions, base, eps) for _ in range(layers))
         self.norm = nn.RMSNorm(width, eps)
@@ -116,8 +117,9 @@ class GlassLM(nn.Module):
 
     def forward(self, ids: Tensor) -> Tensor:
         """From token ids (n, length) to the logits of the next token (n, length, vocabulary)."""
-        if ids.shape[1] > self.positions:
-            raise ValueError(f"ids must have at most {self.positions} tokens, got {ids.shape[1]}")
+        most = self.config.max_position_embeddings
+        if ids.shape[1] > most:
+            raise ValueError(f"ids must have at most {most} tokens, got {ids.shape[1]}")
         x = self.embedding(ids)
         for block in self.blocks:
             x = block(x)

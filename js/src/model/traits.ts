@@ -105,6 +105,18 @@ export interface BackProjectionPayload {
   leaning?: [number, number][];
 }
 
+/** Where in a long text a cell is highest, in the middle, lowest, and above a threshold. */
+export interface CellContexts {
+  layer: string;
+  unit: number;
+  rows: Context[];
+  done: number;
+  words: string;
+  problem: string;
+  count: number;
+  windows: number;
+}
+
 /** The values of one cell. */
 export interface CellTrace {
   layer: string;
@@ -163,6 +175,17 @@ export interface ConnectionsPayload {
   outputs: UnitValue[];
   kernels: Kernels | null;
   words: string;
+}
+
+/** A place of a long text, with the values of a cell around it. */
+export interface Context {
+  group: "top" | "middle" | "least" | "above";
+  text: string;
+  starts: DataView;
+  ends: DataView;
+  data: DataView;
+  value: number;
+  place: number;
 }
 
 /** A deletion or insertion curve, the range of the random orders, and the curve of the edges' order. */
@@ -1003,6 +1026,8 @@ export interface Traits {
   combine: "head" | "mean" | "rollout";
   /** The unit's inputs and outputs. */
   connections: ConnectionsPayload | Failed | null;
+  /** Where in the long text the cell is highest and lowest. */
+  contexts: CellContexts | null;
   /** How many images, 1…4. */
   count: number;
   /** What of them is shown. */
@@ -1089,6 +1114,8 @@ export interface Traits {
   goal: "channel" | "position" | "class";
   /** How tokens are shown: [rows, columns], "strip", or null to detect it. */
   grid: [number, number] | "strip" | null;
+  /** Whether there is a long text to look in. */
+  has_corpus: boolean;
   /** The head that is shown. */
   head: number;
   /** The heads of the attention module that the weight belongs to. */
@@ -1319,6 +1346,8 @@ export interface Traits {
   text: TextPayload | null;
   /** The browser's texts in that language, by the English. */
   texts: Record<string, string | string[]>;
+  /** The value that the cell must reach. */
+  threshold: number | null;
   /** The token that is looked at. */
   token: number | null;
   /** The chosen cell. */

@@ -11,6 +11,7 @@
 
 from .attention import Attention, attention, attention_layers, induction_ids, induction_scores, rollout, strongest
 from .cells import Cells, cell_layers, cells, usual_cell_layer
+from .contexts import PART, Contexts, contexts_steps
 from .direction import reads_forward, takes_steps_first
 from .heads import head_effects, head_outputs, logits_without
 from .logit_lens import LogitLens, logit_lens
@@ -30,10 +31,12 @@ from .properties import (
 from .ranking import CellRanking, best_by_chance, rank_cells
 
 __all__ = [
+    "PART",
     "PROPERTIES",
     "Attention",
     "CellRanking",
     "Cells",
+    "Contexts",
     "LogitLens",
     "Predictions",
     "attention",
@@ -41,6 +44,7 @@ __all__ = [
     "best_by_chance",
     "cell_layers",
     "cells",
+    "contexts_steps",
     "head_effects",
     "head_outputs",
     "indentation",

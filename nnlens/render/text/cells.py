@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from nnlens.render.textures import quantise
 from nnlens.utils.language import _, number
 
 from . import payloads
+from .tokens import utf16_places
 
 
 def cells_payload(layer: Activations, *, most_values: int = 6_000_000) -> payloads.CellValues:
@@ -42,6 +43,23 @@ def trace_payload(layer: Activations, unit: int, words: str = "") -> payloads.Ce
     """The values of one cell."""
     values = np.ascontiguousarray(layer.values[unit, 0], np.float32)
     return {"layer": layer.layer, "unit": unit, "data": values.tobytes(), "words": words}
+
+
+def context_payload(
+    text: str, spans: Sequence[tuple[int, int]], values: np.ndarray, value: float, place: int
+) -> payloads.Context:
+    """A part of a long text from its first span to the last, with the values of a cell."""
+    first, end = (spans[0][0], spans[-1][1]) if spans else (0, 0)
+    places = utf16_places(text[first:end])
+    return {
+        "group": "top",
+        "text": text[first:end],
+        "starts": places[[start - first for start, _end in spans]].tobytes(),
+        "ends": places[[stop - first for _start, stop in spans]].tobytes(),
+        "data": values.tobytes(),
+        "value": value,
+        "place": place,
+    }
 
 
 def gates_payload(gates: Mapping[str, Cells]) -> list[payloads.Gate]:

@@ -177,3 +177,26 @@ class LogitLensPayload(TypedDict):
     chance: list[float | None]
     about: list[str]  # each state in words
     error: float
+
+
+class Context(TypedDict):
+    """A place of a long text, with the values of a cell around it."""
+
+    group: Literal["top", "middle", "least", "above"]
+    text: str
+    starts: bytes  # int32, as in TextPayload
+    ends: bytes
+    data: bytes  # float32: the cell's value at each of these tokens
+    value: float
+    place: int
+
+
+class CellContexts(OfUnit):
+    """Where in a long text a cell is highest, in the middle, lowest, and above a threshold."""
+
+    rows: list[Context]
+    done: float
+    words: str
+    problem: str
+    count: int  # windows in which the cell reaches the threshold
+    windows: int

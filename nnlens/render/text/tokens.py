@@ -14,8 +14,7 @@ from . import payloads
 
 def text_payload(encoded: Encoded, codec: Codec, notes: tuple[str, ...] = ()) -> payloads.TextPayload:
     """The text and where its tokens are."""
-    # JavaScript counts a character beyond U+FFFF as two.
-    places = np.cumsum([0, *(1 + (ord(character) > 0xFFFF) for character in encoded.text)]).astype(np.int32)
+    places = utf16_places(encoded.text)
     spans = np.array(encoded.spans, np.int64).reshape(-1, 2)
     names = {}
     for place, (start, end) in enumerate(encoded.spans):
@@ -31,6 +30,12 @@ def text_payload(encoded: Encoded, codec: Codec, notes: tuple[str, ...] = ()) ->
         "names": names,
         "notes": list(notes),
     }
+
+
+def utf16_places(text: str) -> np.ndarray:
+    """Where each character begins, and the last one ends, as JavaScript counts: those beyond U+FFFF are two."""
+    places: np.ndarray = np.cumsum([0, *(1 + (ord(character) > 0xFFFF) for character in text)]).astype(np.int32)
+    return places
 
 
 def predictions_payload(result: Predictions, name: Callable[[int], str]) -> payloads.TokenPredictions:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 from torch import nn
@@ -127,6 +128,10 @@ class CellsOptions(ViewOptions, total=False):
         str,
         "a property of the text that cells are ranked by: a name of `kernels.text.PROPERTIES`, or a regular expression "
         'as "re:…"',
+    ]
+    corpus: Annotated[
+        str | Path | Sequence[str | Path],
+        "a long text in which the contexts of cells are found: the text itself, a Path of a file, or several files",
     ]
     predictions: Annotated[bool, "whether what the model predicts is shown below each token"]
 

@@ -10,15 +10,16 @@ from nnlens.widgets.text.text import TextPart
 from nnlens.widgets.text.view import TextView
 
 from .cells import CellsPart, CellsTraits
+from .contexts import ContextsPart, ContextsTraits
 from .find import FindPart, FindTraits
 
 
-class CellsWidget(TextView, CellsTraits, FindTraits):
+class CellsWidget(TextView, CellsTraits, FindTraits, ContextsTraits):
     """The text coloured by a cell. `.result` is the layer's `Cells`; `.found` the cells that follow a property."""
 
     module: ClassVar = "cells"
-    part_types: ClassVar = (TextPart, CellsPart, FindPart)
-    panes: ClassVar = ("layers", "text", "find", "mosaic", "gates", "code")
+    part_types: ClassVar = (TextPart, CellsPart, FindPart, ContextsPart)
+    panes: ClassVar = ("layers", "text", "find", "trace", "mosaic", "gates", "contexts", "code")
     controls: ClassVar = (*TextView.controls, "filter", "scale", "order", "number", "property")
     option_type: ClassVar = CellsOptions
 

@@ -2,10 +2,12 @@ import { layerOptions, quoted } from "../../shell/code.ts";
 import { pane, stack, view } from "../../shell/frame.ts";
 import { t } from "../../ui/text.ts";
 import { layersPane } from "../activations/layers.ts";
+import { contextsPane } from "./contexts.ts";
 import { findPane } from "./find.ts";
 import { gatesPane } from "./gates.ts";
 import { cellsPane } from "./mosaic.ts";
 import { textPane } from "./text.ts";
+import { tracePane } from "./trace.ts";
 
 export default view({
   name: "cells",
@@ -17,8 +19,10 @@ export default view({
       ),
       stack(
         pane("text", () => t("coloured text"), textPane),
+        pane("trace", () => t("the cell over the text"), tracePane),
         pane("mosaic", () => t("cells over the text"), cellsPane),
         pane("gates", () => t("gate saturation"), gatesPane),
+        pane("contexts", () => t("contexts in the long text"), contextsPane),
       ),
     ],
   ],
@@ -26,6 +30,7 @@ export default view({
     [t("layers: ↑ ↓"), t("choose an operation")],
     [t("text: arrows"), t("choose a token")],
     [t("cells: ↑ ↓"), t("choose a cell")],
+    [t("line: ↑ ↓, Escape"), t("move the threshold, remove it")],
   ],
   code: (context) => {
     const options = [...layerOptions(context), `scale=${quoted(context.get("scale"))}`];
