@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -21,6 +21,15 @@ _PARTS = {
     "rnn_relu": ("hidden",),
 }
 _STATES = ("cell", "hidden")
+
+
+class Hold(NamedTuple):
+    """A unit of a part that is held at a value: the "cell", "hidden" or a gate of the layer "_l0", "_l1_reverse"."""
+
+    part: str
+    place: str
+    unit: int
+    value: float
 
 
 def recurrent_states(op: str, args: tuple[Any, ...], keywords: dict[str, Any], output: Any = None) -> Iterator[Inner]:
@@ -85,25 +94,82 @@ def _one_step(kind: str, data: Any, state: Any, weights: Any) -> dict[str, Tenso
 
 
 def _step(
-    kind: str, projected: Tensor, state: tuple[Tensor, ...], weight_hh: Tensor, bias_hh: Tensor | None, weight_hr: Any
+    kind: str,
+    projected: Tensor,
+    state: tuple[Tensor, ...],
+    weight_hh: Tensor,
+    bias_hh: Tensor | None,
+    weight_hr: Any,
+    hold: Hold | None = None,
 ) -> dict[str, Tensor]:
-    """One step from `projected`, W_ih x + b_ih; the parts of it by name."""
+    """One step from `projected`, W_ih x + b_ih; the parts of it by name, one unit of one part held at a value."""
+
+    def kept(part: str, value: Tensor) -> Tensor:
+        if hold is None or hold.part != part:
+            return value
+        value = value.clone()
+        value[..., hold.unit] = hold.value
+        return value
+
     recurrent = state[0] @ weight_hh.T
     if bias_hh is not None:
         recurrent = recurrent + bias_hh
+    names = _PARTS[kind]
     if kind == "lstm":
         i, f, g, o = (projected + recurrent).chunk(4, -1)
-        i, f, g, o = i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()
-        cell = f * state[1] + i * g
+        i, f, g, o = map(kept, names, (i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()))
+        cell = kept("cell", f * state[1] + i * g)
         hidden = o * cell.tanh()
-        hidden = hidden if weight_hr is None else hidden @ weight_hr.T
-        return dict(zip(_PARTS[kind], (i, f, g, o, cell, hidden), strict=True))
+        hidden = kept("hidden", hidden if weight_hr is None else hidden @ weight_hr.T)
+        return dict(zip(names, (i, f, g, o, cell, hidden), strict=True))
     if kind == "gru":
         (r_in, z_in, n_in), (r_rec, z_rec, n_rec) = projected.chunk(3, -1), recurrent.chunk(3, -1)
-        r, z = (r_in + r_rec).sigmoid(), (z_in + z_rec).sigmoid()
-        n = (n_in + r * n_rec).tanh()
-        return dict(zip(_PARTS[kind], (r, z, n, (1 - z) * n + z * state[0]), strict=True))
-    return {"hidden": (projected + recurrent).tanh() if kind == "rnn_tanh" else (projected + recurrent).relu()}
+        r, z = kept("reset_gate", (r_in + r_rec).sigmoid()), kept("update_gate", (z_in + z_rec).sigmoid())
+        n = kept("new_gate", (n_in + r * n_rec).tanh())
+        return dict(zip(names, (r, z, n, kept("hidden", (1 - z) * n + z * state[0])), strict=True))
+    new = projected + recurrent
+    return {"hidden": kept("hidden", new.tanh() if kind == "rnn_tanh" else new.relu())}
+
+
+def run_holding(op: str, args: tuple[Any, ...], hold: Hold) -> tuple[Tensor, ...]:
+    """What a call of `torch.lstm`, `gru`, `rnn_tanh` or `rnn_relu` returns with one unit held at a value at every step.
+
+    Raises
+    ------
+    ValueError
+        For packed sequences, dropout between layers, and a part that the call has not.
+    """
+    if op not in _PARTS or isinstance(args[3], (tuple, list)):
+        raise ValueError(f"a cell can be held in a whole recurrent layer over sequences of one length, not in {op}")
+    data, state, weights, biased, layers, dropout, training, both, batch_first = args[:9]
+    state = state if isinstance(state, (tuple, list)) else (state,)
+    if training and dropout:
+        raise ValueError("a cell cannot be held in a layer with active dropout")
+    ways = 2 if both else 1
+    names = [f"_l{layer}{way}" for layer in range(layers) for way in ("", "_reverse")[:ways]]
+    if hold.place not in names:
+        raise ValueError(f"place must be one of {', '.join(names)}, got {hold.place!r}")
+    layer_input = data.transpose(0, 1) if batch_first else data
+    each = len(weights) // len(names)
+    last: list[list[Tensor]] = []
+    for index, name in enumerate(names):
+        if index % ways == 0:
+            below, outputs = layer_input, list[Tensor]()
+        own = tuple(weights[index * each : (index + 1) * each])
+        now = tuple(item[index] for item in state)
+        backwards = name.endswith("_reverse")
+        if name == hold.place:
+            lengths = torch.full((below.shape[1],), len(below), device=below.device)
+            parts = _step_by_step(op, below, now, own, biased, backwards, lengths, hold)
+        else:
+            parts = _side_by_side(op, below, now, own, biased, backwards, None)
+        end = 0 if backwards else -1
+        last.append([parts["hidden"][end], *([parts["cell"][end]] if op == "lstm" else [])])
+        outputs.append(parts["hidden"])
+        if index % ways == ways - 1:
+            layer_input = torch.cat(outputs, -1)
+    output = layer_input.transpose(0, 1) if batch_first else layer_input
+    return (output, *(torch.stack(items) for items in zip(*last, strict=True)))
 
 
 @torch.no_grad()
@@ -159,8 +225,9 @@ def _step_by_step(
     biased: bool,
     backwards: bool,
     lengths: Tensor,
+    hold: Hold | None = None,
 ) -> dict[str, Tensor]:
-    """One layer and direction over sequences of different lengths."""
+    """One layer and direction, one step after the other, over sequences of different lengths."""
     weight_ih, weight_hh, *rest = weights
     bias_ih, bias_hh = rest[:2] if biased else (None, None)
     weight_hr = rest[-1] if len(rest) % 2 else None
@@ -168,7 +235,7 @@ def _step_by_step(
     written: list[dict[str, Tensor]] = [{}] * len(projected)
     order = range(len(projected))
     for step in reversed(order) if backwards else order:
-        result = _step(kind, projected[step], now, weight_hh, bias_hh, weight_hr)
+        result = _step(kind, projected[step], now, weight_hh, bias_hh, weight_hr, hold)
         after: tuple[Tensor, ...] = (result["hidden"], *([result["cell"]] if kind == "lstm" else []))
         alive = (step < lengths)[:, None]
         now = tuple(torch.where(alive, new, old) for new, old in zip(after, now, strict=True))

@@ -133,7 +133,15 @@ export class Context {
 
   /** Make a request: the kernel sees the counter change. */
   request(
-    counter: "refresh" | "cancel" | "resume" | "ablation_run" | "ablation_stop" | "synthesis_run" | "synthesis_stop",
+    counter:
+      | "refresh"
+      | "cancel"
+      | "resume"
+      | "ablation_run"
+      | "ablation_stop"
+      | "synthesis_run"
+      | "synthesis_stop"
+      | "write",
   ): void {
     this.set({ [counter]: this.get(counter) + 1 });
   }

@@ -405,6 +405,21 @@ export interface HeadsPayload {
   heads: HeadEntry[];
 }
 
+/** The predictions with a cell held at a value. */
+export interface HeldCell {
+  layer: string;
+  unit: number;
+  value: number;
+  words: string;
+  clean: number;
+  loss: number;
+  changed: number;
+  bits: number;
+  samples: Sampled[];
+  done: number;
+  problem: string;
+}
+
 /** How much the heads of each layer look for what followed a token before, on tokens that are written twice. */
 export interface Induction {
   values: Record<string, number[]>;
@@ -712,6 +727,12 @@ export interface RowPhoto {
   data: DataView;
   width: number;
   height: number;
+}
+
+/** What the model wrote. */
+export interface Sampled {
+  held: boolean;
+  text: string;
 }
 
 /** The scores of some classes, as probabilities and as logits. */
@@ -1120,8 +1141,12 @@ export interface Traits {
   head: number;
   /** The heads of the attention module that the weight belongs to. */
   heads: HeadsPayload | null;
+  /** What changes with the cell held. */
+  held_cell: HeldCell | null;
   /** Panes and controls that are left out. */
   hide: string[];
+  /** The value at which the cell is held. */
+  hold_at: number | null;
   /** Which of the images opened in this view is shown, in the order of opening. */
   image_number: number;
   /** Which heads look for repetitions. */
@@ -1376,4 +1401,6 @@ export interface Traits {
   weights_progress: WeightsProgress | null;
   /** Of LIME's kernel. */
   width: number;
+  /** A request to let the model write, as it is and with the cell held. */
+  write: number;
 }

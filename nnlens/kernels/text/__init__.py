@@ -14,6 +14,7 @@ from .cells import Cells, cell_layers, cells, usual_cell_layer
 from .contexts import PART, Contexts, contexts_steps
 from .direction import reads_forward, takes_steps_first
 from .heads import head_effects, head_outputs, logits_without
+from .holding import Holding, holding, output_holding, written_steps
 from .logit_lens import LogitLens, logit_lens
 from .predictions import Predictions, predictions, predicts_tokens, token_logits
 from .properties import (
@@ -37,6 +38,7 @@ __all__ = [
     "CellRanking",
     "Cells",
     "Contexts",
+    "Holding",
     "LogitLens",
     "Predictions",
     "attention",
@@ -47,6 +49,7 @@ __all__ = [
     "contexts_steps",
     "head_effects",
     "head_outputs",
+    "holding",
     "indentation",
     "induction_ids",
     "induction_scores",
@@ -58,6 +61,7 @@ __all__ = [
     "matches",
     "nesting_depth",
     "of_tokens",
+    "output_holding",
     "position_in_line",
     "position_in_word",
     "predictions",
@@ -69,4 +73,5 @@ __all__ = [
     "takes_steps_first",
     "token_logits",
     "usual_cell_layer",
+    "written_steps",
 ]

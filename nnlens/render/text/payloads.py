@@ -200,3 +200,24 @@ class CellContexts(OfUnit):
     problem: str
     count: int  # windows in which the cell reaches the threshold
     windows: int
+
+
+class Sampled(TypedDict):
+    """What the model wrote."""
+
+    held: bool
+    text: str
+
+
+class HeldCell(OfUnit):
+    """The predictions with a cell held at a value."""
+
+    value: float
+    words: str
+    clean: float  # loss, in nats per token
+    loss: float
+    changed: float  # share of tokens with another best prediction
+    bits: float  # the mean divergence
+    samples: list[Sampled]
+    done: float
+    problem: str

@@ -12,14 +12,15 @@ from nnlens.widgets.text.view import TextView
 from .cells import CellsPart, CellsTraits
 from .contexts import ContextsPart, ContextsTraits
 from .find import FindPart, FindTraits
+from .hold import HoldPart, HoldTraits
 
 
-class CellsWidget(TextView, CellsTraits, FindTraits, ContextsTraits):
+class CellsWidget(TextView, CellsTraits, FindTraits, ContextsTraits, HoldTraits):
     """The text coloured by a cell. `.result` is the layer's `Cells`; `.found` the cells that follow a property."""
 
     module: ClassVar = "cells"
-    part_types: ClassVar = (TextPart, CellsPart, FindPart, ContextsPart)
-    panes: ClassVar = ("layers", "text", "find", "trace", "mosaic", "gates", "contexts", "code")
+    part_types: ClassVar = (TextPart, CellsPart, FindPart, ContextsPart, HoldPart)
+    panes: ClassVar = ("layers", "text", "find", "trace", "mosaic", "gates", "hold", "contexts", "code")
     controls: ClassVar = (*TextView.controls, "filter", "scale", "order", "number", "property")
     option_type: ClassVar = CellsOptions
 

@@ -5,6 +5,7 @@ import { layersPane } from "../activations/layers.ts";
 import { contextsPane } from "./contexts.ts";
 import { findPane } from "./find.ts";
 import { gatesPane } from "./gates.ts";
+import { holdPane } from "./hold.ts";
 import { cellsPane } from "./mosaic.ts";
 import { textPane } from "./text.ts";
 import { tracePane } from "./trace.ts";
@@ -21,9 +22,12 @@ export default view({
         pane("text", () => t("coloured text"), textPane),
         pane("trace", () => t("the cell over the text"), tracePane),
         pane("mosaic", () => t("cells over the text"), cellsPane),
-        pane("gates", () => t("gate saturation"), gatesPane),
-        pane("contexts", () => t("contexts in the long text"), contextsPane),
       ),
+    ],
+    [
+      pane("gates", () => t("gate saturation"), gatesPane),
+      pane("hold", () => t("does the cell matter?"), holdPane),
+      pane("contexts", () => t("contexts in the long text"), contextsPane),
     ],
   ],
   keys: () => [
