@@ -71,6 +71,11 @@ class Input:
         return self.given is None
 
     @property
+    def is_tokens(self) -> bool:
+        """Whether the model is given the tokens of a text."""
+        return self.text is not None and not self.is_image
+
+    @property
     def call(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments and keywords of the model's forward."""
         return ((self.x,), {}) if self.given is None else self.given

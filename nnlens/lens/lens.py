@@ -20,6 +20,7 @@ from nnlens.session.sample import Sample
 from nnlens.session.selection import Selection
 from nnlens.session.session import Session
 from nnlens.session.setup import ModelSetup
+from nnlens.session.text.explained import explained
 from nnlens.widgets.base.options import (
     ActivationsOptions,
     AttributionOptions,
@@ -316,13 +317,17 @@ class Lens(TextViews, WeightViews):
         Parameters
         ----------
         image : optional, or a list
-            As for `explore`. A list of up to six images gives a row to each.
+            As for `explore`. A list of up to six images gives a row to each. For a lens with a tokenizer, a text: its
+            tokens are shown as cells of a picture, and words take the place of superpixels.
         **options
             See below.
         """
         from nnlens.widgets import AttributionWidget
 
         with self._session.selections.unchanged_on_error():
+            if isinstance(image, str) and self._session.setup.codec is not None:
+                session, value = explained(self._session, image, options.get("token"))
+                return AttributionWidget(session, value, **options)
             return AttributionWidget(self._session, image, **options)
 
     @documented(CompareOptions)

@@ -29,8 +29,10 @@ from nnlens.kernels import (
 )
 from nnlens.kernels.attribution.evidence.evidence import Check
 from nnlens.kernels.occlusion.occluder import Fill, named
+from nnlens.kernels.text import word_labels
 from nnlens.recording import version_of
 from nnlens.scores.meaning import ScoreKind
+from nnlens.utils.language import _
 
 from .sample import Sample
 
@@ -165,6 +167,8 @@ class AttributionJobs:
         how, count = _segmentation(settings)
 
         def make() -> tuple[np.ndarray, str]:
+            if sample.input.text is not None:
+                return word_labels(sample.input.text), ""
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
                 labels = superpixels(sample.input.x, how, count)
@@ -219,8 +223,14 @@ class AttributionJobs:
             yield evidence
 
     def fill(self, sample: Sample) -> Fill:
-        """The fill for hidden pixels, with its name."""
+        """The fill for hidden pixels, with its name; of a text that for hidden tokens."""
+        if sample.input.text is not None:
+            return named(sample.input.grey, _("mean embedding"))
         return named(sample.input.fill(sample.input.usual_fill), sample.input.usual_fill)
+
+    def switch_fill(self, sample: Sample) -> Fill:
+        """The fill for superpixels that are off: their own mean, but for words that of hidden tokens."""
+        return "own mean" if sample.input.text is None else self.fill(sample)
 
     def cost(self, sample: Sample, method: str, settings: Settings) -> int:
         """About how many forward passes a map takes."""
@@ -239,8 +249,12 @@ class AttributionJobs:
         options = settings.options(method)
         if method in ("rise", "occlusion"):
             options["fill"] = self.fill(sample)
+        if method in ("lime", "kernel_shap"):
+            options["fill"] = self.switch_fill(sample)
+        if method == "integrated_gradients" and sample.input.text is not None:
+            options["baseline"] = self.fill(sample)
         if method == "occlusion":
-            short = min(sample.input.x.shape[2:])
+            short = 1 if sample.input.text is not None else min(sample.input.x.shape[2:])
             options |= {"size": max(1, short // 4), "stride": max(1, round(short / 14))}
         return options
 

@@ -83,7 +83,7 @@ class Sample:
     def activations(self, layer: str, grid: Grid = None) -> Activations:
         """The maps of `layer`; `grid` is how tokens are shown, see `kernels.activations`."""
         name = self.recording.resolve(layer)
-        if grid is None and self.input.text is not None and len(self.recording.operation(name).shape) == 3:
+        if grid is None and self.input.is_tokens and len(self.recording.operation(name).shape) == 3:
             grid = "strip"  # tokens of a text are no image, however many there are
         make = partial(activations, self.recording, name, grid=grid)
         result: Activations = self.cache.once("activations", name, grid, make=make)
@@ -122,8 +122,10 @@ class Sample:
 
         It lies on a path from the input to the scores if there is such a layer.
         """
-        if self.input.text is not None and (usual := usual_cell_layer(self.recording, self.input.text)):
-            return usual
+        if self.input.is_tokens and self.input.text is not None:
+            usual = usual_cell_layer(self.recording, self.input.text)
+            if usual is not None:
+                return usual
         x = self.input.x
         height, tokens = x.shape[2] if x.ndim == 4 else 1, token_grids(self.recording)
         shown = [op for op in self.recording if op.kind not in ("reshape", "attention", "gate", "state", "dropout")]

@@ -136,7 +136,7 @@ class Samples:
         asked = self._setup.asked
         try:
             meaning = self._setup.meaning_of(recording).at(position)
-            if value.text is not None and pick_output(recording.output, meaning.output).ndim == 3:
+            if value.is_tokens and pick_output(recording.output, meaning.output).ndim == 3:
                 raise ValueError(_("the model gives scores for each token, not for the whole text"))
             scores = meaning.read(recording.output, 1).detach()
             if scores.shape[0] != 1:

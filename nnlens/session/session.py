@@ -20,13 +20,13 @@ from nnlens.scores.meaning import Pick, Position, Task
 from nnlens.utils.cache import Cache
 
 from .attribution_jobs import AttributionJobs
-from .context_search import ContextSearch
 from .dataset_search import DatasetSearch, store_folder
 from .mode import chosen_mode, is_static
 from .sample import Sample
 from .samples import Samples
 from .selections import Selections
 from .setup import ModelSetup, check_meaning
+from .text.context_search import ContextSearch
 from .user_code import hold_during_user_code
 from .worker import Worker
 

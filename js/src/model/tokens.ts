@@ -1,6 +1,7 @@
 // A text with its tokens, what is predicted at each, and the cells of a layer over them.
 
 import { decode, type Limits, limitsOf } from "../draw/colors.ts";
+import { t } from "../ui/text.ts";
 import { f32, i32, once, u8 } from "./arrays.ts";
 import type { Context } from "./context.ts";
 import type { CellTrace, CellValues, TextPayload, TokenPredictions } from "./traits.ts";
@@ -31,6 +32,15 @@ export const tokensOf = once((payload: TextPayload | null | undefined): Tokens |
     isMark: (token) => token in names,
   };
 });
+
+/** A token in words: its place and what it is. */
+export function tokenWords(context: Context, token: number): string {
+  const tokens = tokensOf(context.find("text"));
+  if (!tokens || token >= tokens.count) return "";
+  const piece = JSON.stringify(tokens.piece(token)).slice(1, -1);
+  const unknown = tokens.unknown.has(token) ? ` ${t("(unknown to the tokenizer)")}` : "";
+  return t("token {token} “{piece}”", { token, piece }) + unknown;
+}
 
 export interface Predicted {
   k: number;

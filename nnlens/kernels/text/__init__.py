@@ -13,6 +13,7 @@ from .attention import Attention, attention, attention_layers, induction_ids, in
 from .cells import Cells, cell_layers, cells, usual_cell_layer
 from .contexts import PART, Contexts, contexts_steps
 from .direction import reads_forward, takes_steps_first
+from .embedded import EmbeddedText, embedded, grid_of, token_table, word_labels
 from .heads import head_effects, head_outputs, logits_without
 from .holding import Holding, holding, output_holding, written_steps
 from .logit_lens import LogitLens, logit_lens
@@ -38,6 +39,7 @@ __all__ = [
     "CellRanking",
     "Cells",
     "Contexts",
+    "EmbeddedText",
     "Holding",
     "LogitLens",
     "Predictions",
@@ -47,6 +49,8 @@ __all__ = [
     "cell_layers",
     "cells",
     "contexts_steps",
+    "embedded",
+    "grid_of",
     "head_effects",
     "head_outputs",
     "holding",
@@ -72,6 +76,8 @@ __all__ = [
     "strongest",
     "takes_steps_first",
     "token_logits",
+    "token_table",
     "usual_cell_layer",
+    "word_labels",
     "written_steps",
 ]

@@ -11,6 +11,7 @@ from nnlens.kernels import CHECKS, METHODS
 from nnlens.kernels.attribution.evidence.evidence import Check
 from nnlens.kernels.attribution.methods.class_maps import map_layers
 from nnlens.kernels.names import method_words
+from nnlens.render.text import text_payload
 from nnlens.scores.meaning import check_kind
 from nnlens.session.attribution_jobs import Settings, default_segmentation
 from nnlens.session.sample import Sample
@@ -65,8 +66,16 @@ class SettingsPart(Part):
 
     def _usual_methods(self) -> list[str]:
         """The default methods: of different kinds, one of which is known not to explain the class."""
+        if self.sample.input.text is not None:
+            return ["input_x_gradient", "integrated_gradients", "occlusion", "lime", "kernel_shap"]
         attends = any(op.op in ("attention_weights", "multi_head_attention_forward") for op in self.sample.recording)
         return ["grad_cam", "gradient", "attention_rollout" if attends else "guided_backprop", "occlusion", "lime"]
+
+    def updates(self) -> dict[str, Any]:
+        if not self.view.is_outdated("text", self.sample):
+            return {}
+        encoded, codec = self.sample.input.text, self.session.setup.codec
+        return {"text": None if encoded is None or codec is None else text_payload(encoded, codec)}
 
     @property
     def settings(self) -> Settings:

@@ -83,7 +83,7 @@ class SuperpixelsPart(Part):
         jobs, settings = self.session.attributions, self._settings.settings
         subject = jobs.subject(sample, sample.top_class())
         labels = jobs.superpixels(sample, settings)
-        switches = Switches(subject, segments=labels, segmentation="grid", fill="own mean", seed=0)
+        switches = Switches(subject, segments=labels, segmentation="grid", fill=jobs.switch_fill(sample), seed=0)
         on = np.ones((len(sets), switches.parts), bool)
         for states, off in zip(on, sets, strict=True):
             states[list(off)] = False

@@ -11,6 +11,7 @@ from nnlens.kernels import METHODS
 from nnlens.kernels.attribution.registry import MethodName, method_named
 from nnlens.kernels.attribution.superpixels import Segmentation
 from nnlens.render import attribution_payloads as payloads
+from nnlens.render.text import payloads as text_payloads
 from nnlens.session.sample import Sample
 from nnlens.session.targets import resolve_target
 from nnlens.widgets.base.traits import SelectionTraits, counter, payload, synced
@@ -49,6 +50,7 @@ class AttributionTraits(SelectionTraits, MapTraits):  # type: ignore[misc]  # ma
     further_images: Sequence[Sample] = ()
     targets: Sequence[Any] = (None,)
 
+    text = payload(text_payloads.TextPayload, "the text, where it is one that is explained")
     methods = synced(t.List(t.Unicode(), help="the columns"), list[MethodName], state=True, always=True)
     other_targets = synced(t.List(t.Int(), help="classes that are compared with the target"), list[int], state=True)
     known_methods = synced(t.List(t.Dict(), help="all methods and what they cost"), list[payloads.MethodPayload])

@@ -158,6 +158,9 @@ class AttributionOptions(ViewOptions, total=False):
     """Of `Lens.attribution`."""
 
     target: Annotated[Any, "the class that is explained, or a list of up to six classes that are compared, a row each"]
+    token: Annotated[
+        int, "of a model that gives scores for each token of a text: whose are explained; the last one by default"
+    ]
     methods: Annotated[
         str | Sequence[str], "the columns: names of `kernels.METHODS`; five of different kinds by default"
     ]

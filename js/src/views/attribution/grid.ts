@@ -1,13 +1,15 @@
 // Maps side by side: one column per method, one row per class or image; under each what the checks say.
 
 import { failureOf, limitsFor, reachOf, shownValues } from "../../draw/attribution_map.ts";
-import type { Limits } from "../../draw/colors.ts";
+import { colorOf, type Limits } from "../../draw/colors.ts";
 import { type Legend, legend } from "../../draw/legend.ts";
 import { tabled } from "../../draw/signed.ts";
+import { drawTokens, type TokenDrawing, tokenAt } from "../../draw/token_canvas.ts";
 import { u8 } from "../../model/arrays.ts";
 import type { Context } from "../../model/context.ts";
 import { amount } from "../../model/meaning.ts";
 import type { Scene } from "../../model/scene.ts";
+import { type Tokens, tokensOf, tokenWords } from "../../model/tokens.ts";
 import type { AttributionPayload, MethodName, Row } from "../../model/traits.ts";
 import { h, onResize, pictured, say, sized, textured } from "../../ui/dom.ts";
 import { reducedWords, short } from "../../ui/format.ts";
@@ -29,6 +31,8 @@ interface Cell {
   values: Float32Array | null;
   reach: number;
   clipped: number;
+  /** Of a text: where its tokens were drawn. */
+  drawn: TokenDrawing | null;
 }
 
 /** The map of a cell as it was sent; null where there is none. */
@@ -45,6 +49,7 @@ export function gridPane(context: Context, scene: Scene): HTMLElement {
   const of = h("div", { class: "nn-map-line nn-soft" });
   let photos: (HTMLImageElement | null)[] = [];
   let point: [number, number] | null = null;
+  let pointed: Cell | null = null;
 
   const titleOf = (method: MethodName) =>
     context.get("known_methods").find(({ name }) => name === method)?.title ?? method;
@@ -102,6 +107,7 @@ export function gridPane(context: Context, scene: Scene): HTMLElement {
           values: null,
           reach: 0,
           clipped: 0,
+          drawn: null,
         };
         listen(cell);
         cells.push(cell);
@@ -137,6 +143,7 @@ export function gridPane(context: Context, scene: Scene): HTMLElement {
     context.listen(canvas, "pointermove", (event: PointerEvent) => {
       const box = canvas.getBoundingClientRect();
       point = [(event.clientY - box.top) / box.height, (event.clientX - box.left) / box.width];
+      pointed = cell;
       read();
     });
     context.listen(canvas, "pointerleave", () => {
@@ -151,14 +158,21 @@ export function gridPane(context: Context, scene: Scene): HTMLElement {
       return;
     }
     const row = context.get("row");
-    const parts = cells
-      .filter((cell) => cell.row === row && cell.values)
-      .map((cell) => {
-        const map = sent(context, cell.row, cell.method)!;
-        const inside = (part: number, count: number) => Math.min(count - 1, Math.max(0, Math.floor(part * count)));
-        const at = inside(point![0], map.rows) * map.columns + inside(point![1], map.columns);
-        return `${titleOf(cell.method)} ${short(cell.values![at], 2)}`;
-      });
+    const shown = cells.filter((cell) => cell.row === row && cell.values);
+    const tokens = tokensOf(context.find("text"));
+    if (tokens) {
+      const cell = pointed && shown.includes(pointed) ? pointed : shown[0];
+      const token = cell?.drawn ? tokenAt(cell.drawn, cell.canvas.clientWidth, point[0], point[1]) : null;
+      const values = shown.map((other) => `${titleOf(other.method)} ${short(other.values![token ?? 0], 2)}`);
+      say(reading, token === null ? "" : `${tokenWords(context, token)}: ${values.join(" · ")}`);
+      return;
+    }
+    const parts = shown.map((cell) => {
+      const map = sent(context, cell.row, cell.method)!;
+      const inside = (part: number, count: number) => Math.min(count - 1, Math.max(0, Math.floor(part * count)));
+      const at = inside(point![0], map.rows) * map.columns + inside(point![1], map.columns);
+      return `${titleOf(cell.method)} ${short(cell.values![at], 2)}`;
+    });
     const { width, height } = context.get("rows")[row]?.photo ?? context.get("photo");
     say(reading, `(${Math.floor(point[0] * height)}, ${Math.floor(point[1] * width)}): ${parts.join(" · ")}`);
   };
@@ -175,7 +189,11 @@ export function gridPane(context: Context, scene: Scene): HTMLElement {
     for (const cell of cells) {
       const map = sent(context, cell.row, cell.method);
       cell.values = map?.data ? shownValues(map, signs) : null;
-      if (cell.values) ({ reach: cell.reach, clipped: cell.clipped } = reachOf(cell.values));
+      if (!cell.values) continue;
+      ({ reach: cell.reach, clipped: cell.clipped } = reachOf(cell.values));
+      // Of a few tokens none is an outlier.
+      if (context.find("text"))
+        cell.reach = cell.values.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1;
     }
     for (const cell of cells) paint(cell);
     read();
@@ -193,17 +211,9 @@ export function gridPane(context: Context, scene: Scene): HTMLElement {
     cell.empty.hidden = Boolean(map && !error);
     cell.canvas.hidden = Boolean(error);
     cell.scale.element.hidden = !cell.values || map!.zero;
-    const photo = photos[cell.row] ?? scene.photo.image;
-    const { width, height } = context.get("rows")[cell.row]?.photo ?? context.get("photo");
-    const ratio = height / width;
-    const [across, down] = ratio > 1 ? [SIDE / ratio, SIDE] : [SIDE, SIDE * ratio];
-    const pen = sized(cell.canvas, across, down);
-    const opacity = context.get("opacity");
-    if (photo?.complete && photo.naturalWidth) {
-      pen.filter = opacity > 0 ? "grayscale(1)" : "none";
-      pen.drawImage(photo, 0, 0, across, down);
-      pen.filter = "none";
-    }
+    const tokens = tokensOf(context.find("text"));
+    if (tokens) paintTokens(cell, tokens);
+    else paintMap(cell);
     const label = context.get("rows")[cell.row]?.label ?? "";
     const says = error || map?.words || t("not computed yet");
     cell.canvas.setAttribute(
@@ -215,25 +225,12 @@ export function gridPane(context: Context, scene: Scene): HTMLElement {
       return;
     }
     cell.canvas.title = map.words;
-    const same = family(cell);
-    const limits: Limits = limitsFor(
-      same.map((cell) => cell.values!),
-      Math.max(...same.map((cell) => cell.reach)),
-    );
-    const table = scene.table(limits);
-    pen.globalAlpha = opacity;
-    pen.imageSmoothingEnabled = false;
-    pen.drawImage(textured(tabled(cell.values, limits, table), map.rows, map.columns), 0, 0, across, down);
-    const rows = context.get("rows");
-    const sameImage = !rows[cell.row]?.photo && !rows[context.get("row")]?.photo;
-    const superpixels = map.surrogate && (sameImage || cell.row === context.get("row")) ? partsOf(context) : null;
-    pen.globalAlpha = 0.5;
-    if (superpixels) pen.drawImage(superpixels.lines, 0, 0, across, down);
-    pen.globalAlpha = 1;
     cell.canvas.classList.toggle("nn-growing", map.done < 1);
-    cell.scale.show(limits, table);
+    const same = family(cell);
+    const limits = limitsIn(cell);
+    cell.scale.show(limits, scene.table(limits));
     const clipped =
-      cell.clipped && same.length === 1
+      cell.clipped && same.length === 1 && !tokens
         ? plural(
             "colours end at {limit}: {count} pixel is beyond",
             "colours end at {limit}: {count} pixels are beyond",
@@ -249,6 +246,58 @@ export function gridPane(context: Context, scene: Scene): HTMLElement {
       reduced,
     ];
     say(cell.words, parts.filter(Boolean).join(" · "));
+  };
+
+  /** The limits of the colours of a cell that has values. */
+  const limitsIn = (cell: Cell): Limits => {
+    const same = family(cell);
+    return limitsFor(
+      same.map((other) => other.values!),
+      Math.max(...same.map((other) => other.reach)),
+    );
+  };
+
+  /** The text, each token on the colour of its contribution. */
+  const paintTokens = (cell: Cell, tokens: Tokens) => {
+    const limits = cell.values && limitsIn(cell);
+    const table = limits && scene.table(limits);
+    const pieces = Array.from({ length: tokens.count }, (_, token) => tokens.piece(token));
+    cell.drawn = drawTokens(
+      cell.canvas,
+      pieces,
+      cell.canvas.clientWidth || SIDE,
+      context.color("--nn-ink"),
+      context.color("--nn-accent"),
+      (token) => ({ color: limits && table ? colorOf(cell.values![token], limits, table) : null }),
+    );
+  };
+
+  /** The map over the greyed photograph. */
+  const paintMap = (cell: Cell) => {
+    const map = sent(context, cell.row, cell.method);
+    const photo = photos[cell.row] ?? scene.photo.image;
+    const { width, height } = context.get("rows")[cell.row]?.photo ?? context.get("photo");
+    const ratio = height / width;
+    const [across, down] = ratio > 1 ? [SIDE / ratio, SIDE] : [SIDE, SIDE * ratio];
+    const pen = sized(cell.canvas, across, down);
+    const opacity = context.get("opacity");
+    if (photo?.complete && photo.naturalWidth) {
+      pen.filter = opacity > 0 ? "grayscale(1)" : "none";
+      pen.drawImage(photo, 0, 0, across, down);
+      pen.filter = "none";
+    }
+    if (!map || !cell.values) return;
+    const limits = limitsIn(cell);
+    const table = scene.table(limits);
+    pen.globalAlpha = opacity;
+    pen.imageSmoothingEnabled = false;
+    pen.drawImage(textured(tabled(cell.values, limits, table), map.rows, map.columns), 0, 0, across, down);
+    const rows = context.get("rows");
+    const sameImage = !rows[cell.row]?.photo && !rows[context.get("row")]?.photo;
+    const superpixels = map.surrogate && (sameImage || cell.row === context.get("row")) ? partsOf(context) : null;
+    pen.globalAlpha = 0.5;
+    if (superpixels) pen.drawImage(superpixels.lines, 0, 0, across, down);
+    pen.globalAlpha = 1;
   };
 
   const tell = () => {
@@ -305,7 +354,10 @@ export function gridPane(context: Context, scene: Scene): HTMLElement {
     draw();
     tell();
   });
-  onResize(context, grid, () => tell());
+  onResize(context, grid, () => {
+    tell();
+    if (context.find("text")) draw();
+  });
   context.watch(["rows", "methods"], build);
   context.watch([...maps(), "signs", "maps_scale", "opacity", "row", "method", "photo", "superpixels"], draw);
   context.watch([...maps(), ...evidence(), "row", "method", "known_methods"], tell);

@@ -2,14 +2,16 @@
 
 import { borders, strongest } from "../../draw/attribution_map.ts";
 import { packedHex } from "../../draw/colors.ts";
+import { drawTokens, type TokenDrawing, tokenAt } from "../../draw/token_canvas.ts";
 import { u8, u16 } from "../../model/arrays.ts";
 import type { Context } from "../../model/context.ts";
 import { amount } from "../../model/meaning.ts";
 import type { Scene } from "../../model/scene.ts";
+import { type Tokens, tokensOf } from "../../model/tokens.ts";
 import type { RowPhoto } from "../../model/traits.ts";
 import { openButton, webcamButton } from "../../shell/images.ts";
 import { toolbar } from "../../ui/controls.ts";
-import { h, pictured, say, sized, textured } from "../../ui/dom.ts";
+import { h, onResize, pictured, say, sized, textured } from "../../ui/dom.ts";
 import { fixed, short, signed } from "../../ui/format.ts";
 import { heading, picturePane } from "../../ui/pane.ts";
 import { plural, t, whole } from "../../ui/text.ts";
@@ -53,6 +55,19 @@ export function partsOf(context: Context): Parts | null {
     decoded.set(raw, parts);
   }
   return parts;
+}
+
+/** The tokens of a part of a text, as one word; null where the parts are those of an image. */
+function wordOf(context: Context, part: number): string | null {
+  const [tokens, parts] = [tokensOf(context.find("text")), partsOf(context)];
+  if (!tokens || !parts) return null;
+  const own = Array.from({ length: tokens.count }, (_, token) => token).filter((token) => parts.labels[token] === part);
+  return (
+    own
+      .map((token) => tokens.piece(token))
+      .join("")
+      .trim() || own.map((token) => JSON.stringify(tokens.piece(token))).join("")
+  );
 }
 
 /** Each superpixel's own mean colour, which replaces it when it is off. */
@@ -108,6 +123,11 @@ export function switchesPane(context: Context, scene: Scene): HTMLElement {
     const parts = partsOf(context);
     if (!parts) return null;
     const box = canvas.getBoundingClientRect();
+    const [down, across] = [(event.clientY - box.top) / box.height, (event.clientX - box.left) / box.width];
+    if (drawn) {
+      const token = tokenAt(drawn, canvas.clientWidth, down, across);
+      return token === null ? null : parts.labels[token];
+    }
     const inside = (value: number, count: number) => Math.min(count - 1, Math.max(0, Math.floor(value * count)));
     const row = inside((event.clientY - box.top) / box.height, parts.rows);
     return parts.labels[row * parts.columns + inside((event.clientX - box.left) / box.width, parts.columns)];
@@ -135,7 +155,27 @@ export function switchesPane(context: Context, scene: Scene): HTMLElement {
     event.preventDefault();
   });
 
+  let drawn: TokenDrawing | null = null;
+  const drawText = (tokens: Tokens) => {
+    const parts = partsOf(context);
+    const off = new Set(context.get("switched_off"));
+    const pieces = Array.from({ length: tokens.count }, (_, token) => tokens.piece(token));
+    const [ink, accent] = [context.color("--nn-ink"), context.color("--nn-accent")];
+    drawn = drawTokens(canvas, pieces, canvas.clientWidth || 220, ink, accent, (token) => {
+      const part = parts?.labels[token];
+      return {
+        color: null,
+        crossed: part !== undefined && off.has(part),
+        framed: part !== undefined && part === hover.part,
+      };
+    });
+  };
   const draw = () => {
+    const tokens = tokensOf(context.find("text"));
+    if (tokens) {
+      drawText(tokens);
+      return;
+    }
     const { width, height } = chosen()?.photo ?? context.get("photo");
     const zoom = Math.max(1, 448 / Math.max(width, height));
     const pen = sized(canvas, width * zoom, height * zoom);
@@ -185,7 +225,10 @@ export function switchesPane(context: Context, scene: Scene): HTMLElement {
   };
   /** How many superpixels there are, how many are off, and how to switch them. */
   const switchWords = (count: number, off: number, held: string[] | null): string => {
-    const superpixels = context.get("superpixels")?.words || plural("{count} superpixel", "{count} superpixels", count);
+    const counted = context.find("text")
+      ? plural("{count} word or mark", "{count} words and marks", count)
+      : plural("{count} superpixel", "{count} superpixels", count);
+    const superpixels = context.get("superpixels")?.words || counted;
     if (held && !held.length)
       return plural(
         "{count} superpixel; switching it off needs a running kernel: this is a saved page",
@@ -199,9 +242,17 @@ export function switchesPane(context: Context, scene: Scene): HTMLElement {
   };
   hover.react.push(draw);
   scene.photo.onLoad(draw);
+  context.onTheme(draw);
+  onResize(context, canvas, () => drawn && draw());
   context.watch(["photo", "superpixels", "switched_off", "row", "rows"], draw);
   context.watch(["photo", "superpixels", "switched_off", "switched_scores", "row", "rows"], tell);
-  return picturePane(title, canvas, [reading], [words], toolbar([all, openButton(context)], [webcamButton(context)]));
+  return picturePane(
+    title,
+    canvas,
+    [reading],
+    [words],
+    context.find("text") ? toolbar([all]) : toolbar([all, openButton(context)], [webcamButton(context)]),
+  );
 }
 
 /** The superpixels with the largest effects, with the intervals of their coefficients. */
@@ -222,7 +273,11 @@ export function surrogatePane(context: Context, scene: Scene): HTMLElement {
     const about = context.get("rows")[row];
     pane.hidden = !method;
     const name = method === "lime" ? "LIME" : "KernelSHAP";
-    say(title, method ? t("superpixels · {method} of {label}", { method: name, label: about?.label ?? "" }) : "");
+    const values = { method: name, label: about?.label ?? "" };
+    const parts = context.find("text")
+      ? t("words · {method} of {label}", values)
+      : t("superpixels · {method} of {label}", values);
+    say(title, method ? parts : "");
     if (!surrogate) {
       list.replaceChildren();
       say(words, !method ? "" : context.live ? t("computing…") : t("not stored in this page"));
@@ -241,9 +296,11 @@ export function surrogatePane(context: Context, scene: Scene): HTMLElement {
       line.style.cssText = `left:${50 + (50 * surrogate.low[part]) / reach}%;right:${50 - (50 * surrogate.high[part]) / reach}%`;
       const unsure = surrogate.low[part] < 0 && surrogate.high[part] > 0;
       const off = context.get("switched_off").includes(part);
-      const name = off ? t("off: superpixel {part}", { part }) : t("superpixel {part}", { part });
+      const word = wordOf(context, part);
+      const named = word === null ? t("superpixel {part}", { part }) : `“${word}”`;
+      const name = off ? t("off: {name}", { name: named }) : named;
       const [low, high] = [signedShort(surrogate.low[part]), signedShort(surrogate.high[part])];
-      const numbers = { part, value: signedShort(value), low, high };
+      const numbers = { name: named, value: signedShort(value), low, high };
       const button = h(
         "button",
         {
@@ -252,10 +309,10 @@ export function surrogatePane(context: Context, scene: Scene): HTMLElement {
           "aria-pressed": String(off),
           title: unsure
             ? t(
-                "superpixel {part}: {value}, 95 % interval {low} … {high}: it may have either sign; click to switch it off",
+                "{name}: {value}, 95 % interval {low} … {high}: it may have either sign; click to switch it off",
                 numbers,
               )
-            : t("superpixel {part}: {value}, 95 % interval {low} … {high}; click to switch it off", numbers),
+            : t("{name}: {value}, 95 % interval {low} … {high}; click to switch it off", numbers),
         },
         h("span", { class: "nn-name" }, `${name}${unsure ? " ?" : ""}`),
         h("span", { class: "nn-balance" }, bar, line),

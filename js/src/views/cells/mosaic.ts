@@ -3,13 +3,12 @@
 import { codeColors, type Limits } from "../../draw/colors.ts";
 import type { Context } from "../../model/context.ts";
 import type { Scene } from "../../model/scene.ts";
-import { type Cells, cellLimits, cellOrder, cellsOf } from "../../model/tokens.ts";
+import { type Cells, cellLimits, cellOrder, cellsOf, tokenWords } from "../../model/tokens.ts";
 import { choice, toolbar } from "../../ui/controls.ts";
 import { h, onResize, say, sized, textured } from "../../ui/dom.ts";
 import { short } from "../../ui/format.ts";
 import { heading } from "../../ui/pane.ts";
 import { plural, t } from "../../ui/text.ts";
-import { tokenWords } from "./text.ts";
 
 export function cellsPane(context: Context, scene: Scene): HTMLElement {
   const title = heading();

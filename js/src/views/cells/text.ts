@@ -5,7 +5,7 @@ import { colorOf } from "../../draw/colors.ts";
 import { legend } from "../../draw/legend.ts";
 import { type Context, needsKernel } from "../../model/context.ts";
 import type { Scene } from "../../model/scene.ts";
-import { cellLimits, cellsOf, chosenTrace, predictedOf, tokensOf } from "../../model/tokens.ts";
+import { cellLimits, cellsOf, chosenTrace, predictedOf, tokensOf, tokenWords } from "../../model/tokens.ts";
 import { choice, toggle, toolbar } from "../../ui/controls.ts";
 import { h, say } from "../../ui/dom.ts";
 import { share, short } from "../../ui/format.ts";
@@ -50,15 +50,6 @@ export function editor(context: Context): { field: HTMLTextAreaElement; button: 
   button.disabled = !context.live;
   if (!context.live) button.title = needsKernel();
   return { field, button };
-}
-
-/** A token in words: its place and what it is. */
-export function tokenWords(context: Context, token: number): string {
-  const tokens = tokensOf(context.get("text"));
-  if (!tokens || token >= tokens.count) return "";
-  const piece = JSON.stringify(tokens.piece(token)).slice(1, -1);
-  const unknown = tokens.unknown.has(token) ? ` ${t("(unknown to the tokenizer)")}` : "";
-  return t("token {token} “{piece}”", { token, piece }) + unknown;
 }
 
 export function textPane(context: Context, scene: Scene): HTMLElement {

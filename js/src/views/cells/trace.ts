@@ -2,12 +2,11 @@
 
 import type { Context } from "../../model/context.ts";
 import type { Scene } from "../../model/scene.ts";
-import { cellsOf, chosenTrace } from "../../model/tokens.ts";
+import { cellsOf, chosenTrace, tokenWords } from "../../model/tokens.ts";
 import { h, onResize, say, sized } from "../../ui/dom.ts";
 import { short } from "../../ui/format.ts";
 import { heading } from "../../ui/pane.ts";
 import { t } from "../../ui/text.ts";
-import { tokenWords } from "./text.ts";
 
 const HEIGHT = 84;
 const LEFT = 40;

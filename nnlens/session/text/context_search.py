@@ -14,11 +14,10 @@ import torch
 from nnlens.inputs.corpus import corpus_text
 from nnlens.kernels.text import Contexts, contexts_steps
 from nnlens.recording import version_of
+from nnlens.session.dataset_search import store_folder
+from nnlens.session.setup import ModelSetup
 from nnlens.utils.files import remove_parts, replacing
 from nnlens.utils.language import _
-
-from .dataset_search import store_folder
-from .setup import ModelSetup
 
 
 class ContextSearch:

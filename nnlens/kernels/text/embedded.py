@@ -1,0 +1,122 @@
+"""A model of text as a function of its tokens' embeddings, so that methods for images apply to texts."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from nnlens.inputs.text import Encoded
+from nnlens.recording import Recording
+from nnlens.scores.meaning import Pick, pick_output
+
+from .properties import position_in_word
+
+
+class EmbeddedText(nn.Module):
+    """A model that is given embeddings in place of token ids, laid out as an image: (n, width, rows, columns).
+
+    The tokens lie row by row; places of the last row that no token takes are not read. What it returns are scores
+    (n, classes): the model's own, or those of one token where it gives scores for each.
+
+    Parameters
+    ----------
+    ids : int tensor (1, tokens) or (tokens, 1)
+        The text, as the model takes it.
+    table : str
+        The path of the embedding that reads them; see `token_table`.
+    token : int, optional
+        Whose scores are returned of a model that gives some for each token; the last one by default.
+    """
+
+    ids: Tensor
+
+    def __init__(
+        self, model: nn.Module, ids: Tensor, table: str, *, token: int = -1, output: Pick = None, **keywords: Tensor
+    ):
+        super().__init__()
+        self.model, self.token, self.output = model, token, output
+        self.register_buffer("ids", ids, persistent=False)
+        self._table = model.get_submodule(table)
+        self._keywords = keywords
+
+    def forward(self, x: Float[Tensor, "n width rows columns"]) -> Float[Tensor, "n classes"]:
+        """The scores of each of several variations of the text."""
+        count, tokens = len(x), self.ids.numel()
+        steps_first = self.ids.shape[1] == 1 and tokens > 1
+        given = x.flatten(2)[:, :, :tokens].transpose(1, 2)
+        given = given.transpose(0, 1) if steps_first else given
+        ids = self.ids.expand(tokens, count) if steps_first else self.ids.expand(count, tokens)
+
+        def instead(_module: nn.Module, _given: tuple[Tensor, ...], output: Tensor) -> Tensor:
+            return given.to(output.dtype)
+
+        hook = self._table.register_forward_hook(instead)
+        try:
+            keywords = {name: value.expand(count, *value.shape[1:]) for name, value in self._keywords.items()}
+            scores = pick_output(self.model(ids, **keywords), self.output)
+        finally:
+            hook.remove()
+        if scores.ndim == 3:
+            scores = scores[self.token] if steps_first else scores[:, self.token]
+        return scores.reshape(count, -1)
+
+
+def token_table(model: nn.Module, recording: Recording) -> str:
+    """The path of the embedding that reads the tokens of a recorded pass.
+
+    Raises
+    ------
+    ValueError
+        For a model without one.
+    """
+    for operation in recording:
+        reads = "embedding" in operation.op and "input" in operation.inputs
+        if reads and isinstance(dict(model.named_modules()).get(operation.module), nn.Embedding):
+            return operation.module
+    raise ValueError("the model must read its tokens by an nn.Embedding, found none that does")
+
+
+def grid_of(tokens: int) -> tuple[int, int]:
+    """Rows and columns for so many tokens: up to 8 in one row, else the 6…10 columns that leave the fewest places."""
+    if tokens <= 8:
+        return 1, tokens
+    columns = min(range(10, 5, -1), key=lambda across: -tokens % across)
+    return -(-tokens // columns), columns
+
+
+def embedded(
+    model: nn.Module, recording: Recording, ids: Tensor, table: str
+) -> tuple[Float[Tensor, "1 width rows columns"], Float[Tensor, "width 1 1"]]:
+    """The embeddings of a text as an image, and the mean embedding of the vocabulary, which stands for no token."""
+    module = model.get_submodule(table)
+    assert isinstance(module, nn.Embedding)  # `token_table` gave it
+    operation = next(op for op in recording if op.module == table and "input" in op.inputs)
+    rows, columns = grid_of(ids.numel())
+    value = recording[operation.name].detach().reshape(ids.numel(), -1)
+    neutral = module.weight.detach().float().mean(0).to(value.dtype)
+    if module.weight.shape[1] != value.shape[1]:
+        neutral = torch.zeros_like(value[0])
+    padded = torch.cat([value, neutral.expand(rows * columns - len(value), -1)])
+    return padded.T.reshape(1, -1, rows, columns).contiguous(), neutral.view(-1, 1, 1)
+
+
+def word_labels(encoded: Encoded) -> Int[np.ndarray, "rows columns"]:
+    """Which word each token belongs to, (rows, columns) in the layout of `embedded`; numbered from 0.
+
+    Tokens that are no part of a word stand alone; places that no token takes belong to the last word.
+    """
+    inside = position_in_word(encoded.text)
+    labels, word, before = [], -1, False
+    for start, end in encoded.spans:
+        part = end > start and inside[end - 1] > 0
+        # A piece goes on with a word where its first letter is not the word's first.
+        first = next((at for at in range(start, end) if inside[at] > 0), None)
+        goes_on = part and before and first is not None and inside[first] > 1 and first == start
+        word += not goes_on
+        labels.append(word)
+        before = bool(part)
+    rows, columns = grid_of(len(labels))
+    labels += [labels[-1]] * (rows * columns - len(labels))
+    return np.array(labels).reshape(rows, columns)
