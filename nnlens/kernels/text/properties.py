@@ -63,6 +63,15 @@ def indentation(text: str) -> Float[np.ndarray, " characters"]:
     return result
 
 
+def inside_indentation(text: str) -> Bool[np.ndarray, " characters"]:
+    """The spaces that begin a line."""
+    inside, leading = np.zeros(len(text), bool), True
+    for place, character in enumerate(text):
+        leading = character == "\n" or (leading and character in " \t")
+        inside[place] = leading and character != "\n"
+    return inside
+
+
 def position_in_line(text: str) -> Float[np.ndarray, " characters"]:
     """How many characters the line had before this one; 0 for a line break."""
     result, count = np.zeros(len(text)), 0
@@ -103,6 +112,7 @@ PROPERTIES: dict[str, Callable[[str], np.ndarray]] = {
     "nesting depth": nesting_depth,
     "inside a URL": inside_url,
     "indentation": indentation,
+    "inside the indentation": inside_indentation,
     "position in the line": position_in_line,
     "position in the word": position_in_word,
 }

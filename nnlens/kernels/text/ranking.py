@@ -143,13 +143,14 @@ def _aucs(values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
 
     From the sums of ranks (Mann & Whitney 1947), so that the values are sorted once for all properties.
     """
-    ranks = np.empty_like(values)
-    for cell in range(values.shape[1]):
-        column = values[:, cell]
-        ordered = np.sort(column)
-        ranks[:, cell] = np.searchsorted(ordered, column, "left") + np.searchsorted(ordered, column, "right")
+    ranks = np.empty(values.shape[::-1])
+    for cell, column in enumerate(np.ascontiguousarray(values.T, np.float32)):
+        order = np.argsort(column, kind="stable")
+        first = np.flatnonzero(np.diff(column[order], prepend=-np.inf))
+        last = np.append(first[1:], len(column))
+        ranks[cell, order] = np.repeat((first + last + 1) / 2, last - first)
     yes = wanted.sum(0)
-    sums: np.ndarray = (ranks + 1).T @ wanted / 2 - yes * (yes + 1) / 2
+    sums: np.ndarray = ranks @ wanted - yes * (yes + 1) / 2
     sums /= yes * (len(wanted) - yes)
     return sums
 

@@ -323,7 +323,7 @@ class View(SavedView):
                 self._read_again(asked.get("reading"))
                 number = int(asked["image"])
                 if number != self.image_number:
-                    self._selection.show(self._session.samples.of(self._images[number]))
+                    self._selection.show(self._session.samples.of(self._images[number], scores=self.needs_scores))
                 self.state = asked["state"]
                 if self.has_trait("mask"):
                     self.mask = None if asked["mask"] is None else bytes(asked["mask"])  # it arrives as a memoryview

@@ -255,6 +255,26 @@ export function switchesPane(context: Context, scene: Scene): HTMLElement {
   );
 }
 
+/** A superpixel, or a word, by its name. */
+function partName(part: number, word: string | null, off: boolean): string {
+  if (word !== null) return off ? t("off: “{word}”", { word }) : `“${word}”`;
+  return off ? t("off: superpixel {part}", { part }) : t("superpixel {part}", { part });
+}
+
+/** What a part contributes, with its interval. */
+function tip(numbers: Record<string, string | number>, unsure: boolean, isWord: boolean): string {
+  if (isWord)
+    return unsure
+      ? t("“{word}”: {value}, 95 % interval {low} … {high}: it may have either sign; click to switch it off", numbers)
+      : t("“{word}”: {value}, 95 % interval {low} … {high}; click to switch it off", numbers);
+  return unsure
+    ? t(
+        "superpixel {part}: {value}, 95 % interval {low} … {high}: it may have either sign; click to switch it off",
+        numbers,
+      )
+    : t("superpixel {part}: {value}, 95 % interval {low} … {high}; click to switch it off", numbers);
+}
+
 /** The superpixels with the largest effects, with the intervals of their coefficients. */
 export function surrogatePane(context: Context, scene: Scene): HTMLElement {
   const title = heading();
@@ -297,24 +317,12 @@ export function surrogatePane(context: Context, scene: Scene): HTMLElement {
       const unsure = surrogate.low[part] < 0 && surrogate.high[part] > 0;
       const off = context.get("switched_off").includes(part);
       const word = wordOf(context, part);
-      const named = word === null ? t("superpixel {part}", { part }) : `“${word}”`;
-      const name = off ? t("off: {name}", { name: named }) : named;
       const [low, high] = [signedShort(surrogate.low[part]), signedShort(surrogate.high[part])];
-      const numbers = { name: named, value: signedShort(value), low, high };
+      const numbers = { part, word: word ?? "", value: signedShort(value), low, high };
       const button = h(
         "button",
-        {
-          type: "button",
-          class: "nn-link",
-          "aria-pressed": String(off),
-          title: unsure
-            ? t(
-                "{name}: {value}, 95 % interval {low} … {high}: it may have either sign; click to switch it off",
-                numbers,
-              )
-            : t("{name}: {value}, 95 % interval {low} … {high}; click to switch it off", numbers),
-        },
-        h("span", { class: "nn-name" }, `${name}${unsure ? " ?" : ""}`),
+        { type: "button", class: "nn-link", "aria-pressed": String(off), title: tip(numbers, unsure, word !== null) },
+        h("span", { class: "nn-name" }, `${partName(part, word, off)}${unsure ? " ?" : ""}`),
         h("span", { class: "nn-balance" }, bar, line),
         h("span", { class: "nn-number" }, signedShort(value)),
       );

@@ -16,6 +16,7 @@ function propertyName(name: string): string {
     "nesting depth": t("nesting depth"),
     "inside a URL": t("inside a URL"),
     indentation: t("indentation"),
+    "inside the indentation": t("inside the indentation"),
     "position in the line": t("position in the line"),
     "position in the word": t("position in the word"),
   };
