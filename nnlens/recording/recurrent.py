@@ -262,20 +262,30 @@ def _side_by_side(
         before = first if kind == "lstm" else first[0]
         hidden = run(layer_input, before, list(weights), biased, 1, 0.0, False, False, False)[0]
     parts = {"hidden": hidden}
-    if kind in ("lstm", "gru"):
-        weight_ih, weight_hh, *rest = weights
-        bias_ih, bias_hh = rest[:2] if biased else (None, None)
-        projected = F.linear(layer_input, weight_ih, bias_ih)
-        recurrent = F.linear(torch.cat([now[0][None], hidden[:-1]]), weight_hh, bias_hh)
+    weight_ih, weight_hh, *rest = weights
+    bias_ih, bias_hh = rest[:2] if biased else (None, None)
     if kind == "lstm":
-        i, f, g, o = projected.add_(recurrent).chunk(4, -1)
-        i, f, g, o = i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()
+        # One sum in place: the numbers of a long text take more time to move than to compute.
+        gates = layer_input @ weight_ih.T
+        flat = gates.view(-1, gates.shape[-1])
+        flat.addmm_(_shifted(now[0], hidden).reshape(len(flat), -1), weight_hh.T)
+        if bias_ih is not None and bias_hh is not None:
+            flat += bias_ih + bias_hh
+        i, f, g, o = gates.chunk(4, -1)
+        i, f, g, o = i.sigmoid_(), f.sigmoid_(), g.tanh_(), o.sigmoid_()
         parts = dict(zip(_PARTS[kind], (i, f, g, o, _cells(f, i * g, now[1]), hidden), strict=True))
     elif kind == "gru":
+        projected = F.linear(layer_input, weight_ih, bias_ih)
+        recurrent = F.linear(_shifted(now[0], hidden), weight_hh, bias_hh)
         (r_in, z_in, n_in), (r_rec, z_rec, n_rec) = projected.chunk(3, -1), recurrent.chunk(3, -1)
         r, z = (r_in + r_rec).sigmoid(), (z_in + z_rec).sigmoid()
         parts = dict(zip(_PARTS[kind], (r, z, (n_in + r * n_rec).tanh(), hidden), strict=True))
     return {part: value.flip(0) for part, value in parts.items()} if backwards else parts
+
+
+def _shifted(first: Tensor, hidden: Tensor) -> Tensor:
+    """The hidden states before each step."""
+    return torch.cat([first[None], hidden[:-1]])
 
 
 def _cells(forget: Tensor, brought: Tensor, before: Tensor) -> Tensor:

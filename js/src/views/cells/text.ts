@@ -15,7 +15,7 @@ import { tokenText } from "../../ui/tokens.ts";
 import { unitNumber } from "../../ui/unit_number.ts";
 
 /** Milliseconds after the last key until the text is read. */
-const PAUSE = 60;
+const PAUSE = 10;
 
 /** A field in which the text is typed or pasted, and the button that shows it. */
 export function editor(context: Context): { field: HTMLTextAreaElement; button: HTMLElement | null } {
