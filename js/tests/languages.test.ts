@@ -8,16 +8,20 @@ import { Scene } from "../src/model/scene.ts";
 import type { Traits } from "../src/model/traits.ts";
 import { useTexts } from "../src/ui/text.ts";
 import activations from "../src/views/activations/index.ts";
+import attention from "../src/views/attention/index.ts";
 import attribution from "../src/views/attribution/index.ts";
+import cells from "../src/views/cells/index.ts";
 import compare from "../src/views/compare/index.ts";
 import examples from "../src/views/examples/index.ts";
 import explorer from "../src/views/explorer/index.ts";
 import filters from "../src/views/filters/index.ts";
+import logitLens from "../src/views/logit_lens/index.ts";
 import occlusion from "../src/views/occlusion/index.ts";
 import replacements from "../src/views/replacements/index.ts";
 import unit from "../src/views/unit/index.ts";
 import weights from "../src/views/weights/index.ts";
 import { attributions, compared, liveModel, mosaic, occlusionMap, state } from "./model.ts";
+import { read } from "./text.ts";
 import { weighed } from "./weights.ts";
 
 /** Words of the test's model, and of Python: labels, names, what was computed. Longer ones first. */
@@ -251,11 +255,18 @@ const VIEWS = {
   filters,
   weights,
   replacements,
+  cells,
+  attention,
+  logit_lens: logitLens,
 };
 
-describe.each(Object.entries(VIEWS))("%s", (_, view) => {
+/** Views that are given a text. */
+const READING = new Set(["cells", "attention", "logit_lens"]);
+
+describe.each(Object.entries(VIEWS))("%s", (name, view) => {
+  const own = () => (READING.has(name) ? { ...base(), ...read() } : base());
   it.each(Object.entries(SITUATIONS))("%s: says nothing that is not in the catalogue", async (_, more) => {
-    const model = liveModel({ ...base(), ...more, texts: bracketed });
+    const model = liveModel({ ...own(), ...more, texts: bracketed });
     view.render({ model, el });
     await settled();
     expect(left(el)).toEqual([]);
@@ -263,7 +274,7 @@ describe.each(Object.entries(VIEWS))("%s", (_, view) => {
   });
 
   it("nor where it is used", async () => {
-    const model = liveModel({ ...base(), texts: bracketed });
+    const model = liveModel({ ...own(), texts: bracketed });
     view.render({ model, el });
     for (const canvas of el.querySelectorAll("canvas")) {
       canvas.getBoundingClientRect = () => ({ left: 0, top: 0, width: 80, height: 80 }) as DOMRect;
@@ -283,7 +294,7 @@ describe.each(Object.entries(VIEWS))("%s", (_, view) => {
   });
 
   it.each([[[]], [["conv"]]])("nor on a saved page with the answers %j", async (held: string[]) => {
-    const model = liveModel({ ...base(), texts: bracketed });
+    const model = liveModel({ ...own(), texts: bracketed });
     model.choices = () => held;
     model.answers = () => [];
     view.render({ model, el });
@@ -296,7 +307,7 @@ describe.each(Object.entries(VIEWS))("%s", (_, view) => {
   });
 
   it("fills every place in the German texts", async () => {
-    view.render({ model: liveModel({ ...base(), texts: german }), el });
+    view.render({ model: liveModel({ ...own(), texts: german }), el });
     await settled();
     expect(words(el).filter((text) => /[{}]/.test(text))).toEqual([]);
   });

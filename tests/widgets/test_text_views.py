@@ -12,9 +12,7 @@ from torch import nn
 
 import nnlens
 from nnlens.export.bundle import BUDGET
-from nnlens.inputs.text import as_codec
 from nnlens.kernels import text
-from nnlens.recording import record
 
 ALPHABET = "abcdefgh ()\n"
 WORDS = "abc (def) gh\n(ab) cd (efgh) a\n" * 8
@@ -203,22 +201,6 @@ def test_contexts_of_a_long_text_are_found_and_kept(lens, model, tmp_path):
     first = next(again.session.contexts.steps("rnn.cell_l0"))
     assert first.read == len(long)
     np.testing.assert_array_equal(first.highest, found.highest)
-
-
-def test_contexts_are_the_extremes_of_each_window(model):
-    codec, words = as_codec(alphabet=ALPHABET), "abc (de) f\n" * 100
-    *_, found = text.contexts_steps(model, words, codec, "rnn.cell_l1", part=500)
-    ids = torch.tensor([codec.encode(words).ids])[:, :500]
-    own = record(model, ids)["rnn.cell_l1"][0].detach().numpy()
-    np.testing.assert_allclose(found.highest[0], own[:200].max(0), atol=1e-5)
-    np.testing.assert_allclose(own[found.high_places[0] - 1, range(10)], own[:200].max(0), atol=1e-5)
-    np.testing.assert_allclose(found.lowest[1], own[200:400].min(0), atol=1e-5)
-    assert found.top(3, 1)[0][1] == found.highest[:, 3].max()
-    assert [value for _place, value in found.top(3)] == sorted((v for _p, v in found.top(3)), reverse=True)
-    restored = text.Contexts.restored(found.state())
-    assert restored.above(0, -9) == found.above(0, -9)
-    with pytest.raises(ValueError, match="at least 20"):
-        next(text.contexts_steps(model, words, codec, "rnn.cell_l1", part=3))
 
 
 def test_a_cell_is_held_and_the_model_writes(lens):

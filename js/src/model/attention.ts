@@ -48,7 +48,7 @@ export interface Shown {
   name: "head" | "mean" | "rollout";
   /** The weights of a row, or of a column: what a token reads, or what reads it. */
   reads(query: number): Float32Array;
-  readBy(key: number): Float32Array;
+  readers(key: number): Float32Array;
   row(query: number, see: (key: number, weight: number) => void): void;
 }
 
@@ -75,7 +75,7 @@ export function shownHead(context: Context): Shown | null {
       if (query < heads.queries) row(query, (key, weight) => (found[key] += weight));
       return found;
     },
-    readBy(wanted) {
+    readers(wanted) {
       const found = new Float32Array(heads.queries);
       for (let query = 0; query < heads.queries; query++)
         row(query, (key, weight) => {
@@ -88,5 +88,5 @@ export function shownHead(context: Context): Shown | null {
 
 /** The weights between the chosen token and all others, in the chosen direction. */
 export function weightsOf(context: Context, shown: Shown, token: number): Float32Array {
-  return context.get("direction") === "reads" ? shown.reads(token) : shown.readBy(token);
+  return context.get("direction") === "reads" ? shown.reads(token) : shown.readers(token);
 }

@@ -38,8 +38,9 @@ export function tokenWords(context: Context, token: number): string {
   const tokens = tokensOf(context.find("text"));
   if (!tokens || token >= tokens.count) return "";
   const piece = JSON.stringify(tokens.piece(token)).slice(1, -1);
-  const unknown = tokens.unknown.has(token) ? ` ${t("(unknown to the tokenizer)")}` : "";
-  return t("token {token} “{piece}”", { token, piece }) + unknown;
+  return tokens.unknown.has(token)
+    ? t("token {token} “{piece}”, unknown to the tokenizer", { token, piece })
+    : t("token {token} “{piece}”", { token, piece });
 }
 
 export interface Predicted {

@@ -91,7 +91,8 @@ export function textPane(context: Context, scene: Scene): HTMLElement {
         const word = JSON.stringify(found.word(token, rank)).slice(1, -1);
         return `“${word}” ${share(found.probability(token, rank))}`;
       });
-      parts.push(`${found.next ? t("next") : t("here")}: ${best.join(", ")}`);
+      const list = best.join(", ");
+      parts.push(found.next ? t("next: {list}", { list }) : t("here: {list}", { list }));
     }
     return parts.filter(Boolean).join(" · ");
   };
