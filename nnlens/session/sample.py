@@ -143,4 +143,7 @@ class Sample:
     def default_unit(self, layer: str) -> int:
         """The unit of `layer` whose map has the most contrast; the highest one where units are single numbers."""
         maps = np.nan_to_num(self.activations(layer).values)
+        if self.input.is_tokens:
+            # States of recurrent layers may drift far off: what varies within its own range tells more.
+            return int((maps.std((1, 2)) / (np.abs(maps).max((1, 2)) + 1e-6)).argmax())
         return int((maps.std((1, 2)) if maps[0].size > 1 else maps[:, 0, 0]).argmax())

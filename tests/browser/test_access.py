@@ -16,6 +16,7 @@ AXE = Path(__file__).parents[2] / "js" / "node_modules" / "axe-core" / "axe.min.
 VIEWS = (
     *("explorer", "card", "unit", "attribution", "compare", "occlusion", "activations", "examples"),
     *("filters", "weights", "replacements"),
+    *("cells", "attention", "logit_lens", "token_attribution"),
 )
 
 WALK = """() => {
@@ -52,9 +53,26 @@ def pages(tmp_path_factory):
         "filters": lens.filters("features.3", image),
         "weights": lens.weights(draws=2),
         "replacements": lens.replacements("features.3", digits, count=40, methods=["low-rank"]),
+        **text_views(),
     }
     assert set(views) == set(VIEWS)
     return {name: view.save(folder / f"{name}.html") for name, view in views.items()}
+
+
+def text_views():
+    """The views of a text."""
+    reader, writer = nnlens.zoo.code_lstm(), nnlens.zoo.glass_lm()
+    words = nnlens.zoo.code_text(1200)
+    cells = nnlens.Lens(reader.model, alphabet=reader.alphabet).cells(words, find="inside quotes", corpus=words * 3)
+    cells.hold_at = 1.0
+    lens = nnlens.Lens(writer.model, tokenizer=writer.tokenizer)
+    sentence = "Alice was beginning to get very tired of sitting by her sister"
+    return {
+        "cells": cells,
+        "attention": lens.attention(sentence),
+        "logit_lens": lens.logit_lens(sentence),
+        "token_attribution": lens.attribution(sentence, samples=60),
+    }
 
 
 def violations(page: Page, within: str = "document") -> list[str]:

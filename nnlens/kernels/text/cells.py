@@ -50,7 +50,7 @@ class Cells:
         return _(
             "cell {cell}: highest {high} at “{most}” (token {first}), lowest {low} at “{least}” (token {second})",
             cell=cell,
-            high=number(f"{values[high]:.3g}"),
+            high=number(f"{values[high]:.3g}").replace("-", "−"),
             most=pieces[high],
             first=high,
             low=number(f"{values[low]:.3g}").replace("-", "−"),

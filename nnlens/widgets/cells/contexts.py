@@ -150,5 +150,7 @@ class ContextsPart(Part):
         place, value = found.top(self.selection.unit, 1)[0]
         around = " ".join(self.session.contexts.text[max(0, place - 20) : place].split())
         return _(
-            "in the long text it is highest, {value}, after “{around}”", value=number(f"{value:.3g}"), around=around
+            "in the long text it is highest, {value}, after “{around}”",
+            value=number(f"{value:.3g}").replace("-", "−"),
+            around=around,
         )

@@ -46,14 +46,19 @@ class HoldPart(Part):
         self.followed(None)
 
     def followed(self, change: Any) -> None:
-        about = self._about()
-        if self.traits.hold_at is None or self.view.is_static or not self.view.is_outdated("held_cell", about):
-            if self.traits.hold_at is None and self.traits.held_cell is not None:
+        if self.traits.hold_at is None:
+            if self.traits.held_cell is not None:
                 self.view.cancel_job("map")
                 self.traits.held_cell = None
                 self.view.is_outdated("held_cell", None)
             return
-        self.view.submit("map", lambda: self.view.reported(_("holding the cell"), self._steps()))
+        if not self.view.is_outdated("held_cell", self._about()):
+            return
+        if self.view.is_static:
+            for _step in self._steps():
+                pass
+        else:
+            self.view.submit("map", lambda: self.view.reported(_("holding the cell"), self._steps()))
 
     def _about(self) -> tuple[Any, ...]:
         layer = self.view.part(CellsPart).layer.layer
