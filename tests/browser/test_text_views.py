@@ -105,7 +105,8 @@ words = "Alice was beginning to get very tired of sitting by her sister"
     view = page.locator(".nn-attention")
     expect(pane(view, "patterns").locator("tbody tr")).to_have_count(5, timeout=60_000)
     pane(view, "heads").locator("select").first.select_option(index=1)
-    expect(pane(view, "patterns")).to_contain_text("0.50", timeout=30_000)  # head 0 looks at the previous token
+    expect(pane(view, "heads").locator("h2")).to_have_attribute("title", re.compile(r"blocks\.1\."), timeout=30_000)
+    assert notebook.python("print(heads.result.module)") == "blocks.1.attn"
     pane(view, "patterns").get_by_role("button", name="head 3").click()
     assert notebook.python("print(heads.head)") == "3"
     pane(view, "patterns").get_by_role("button", name="remove each head").click()
@@ -151,7 +152,7 @@ def test_ten_thousand_characters_scroll_with_few_of_them_in_the_page(page, tmp_p
 def test_a_page_keeps_layers_cells_and_what_was_found(page, tmp_path, errors):
     reader = nnlens.zoo.code_lstm()
     lens = nnlens.Lens(reader.model, alphabet=reader.alphabet)
-    view = lens.cells(nnlens.zoo.code_text(1500), find="inside quotes", predictions=True)
+    view = lens.cells(nnlens.zoo.code_text(600), find="inside quotes", predictions=True)
     view.wait()
     root = open_page(page, tmp_path, view)
     expect(pane(root, "find").locator(".nn-link").first).to_be_visible(timeout=30_000)

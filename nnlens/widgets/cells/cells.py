@@ -120,6 +120,7 @@ class CellsPart(Part):
     def bake(self, budget: int, *, whole: bool) -> list[Response]:
         kinds = ("state", "gate") if any(self._kind(name) == "state" for name in self.names) else ("activation",)
         others = [name for name in self.names if self._kind(name) in kinds or self._kind(name) == "arithmetic"]
+        others.sort(key=lambda name: self._kind(name) != "state")  # what fits first: states, then gates
         names = dict.fromkeys([self.selection.layer, *(others if whole else others[:2])])
         return [Response(("layer",), within_budget(self._layers(list(names)), budget))]
 
