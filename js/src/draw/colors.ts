@@ -48,6 +48,13 @@ export function decode(code: number, low: number, high: number): number {
   return low + (code / LEVELS) * (high - low);
 }
 
+/** Black or white, whichever is read better on a colour: by the relative luminance of WCAG 2. */
+export function inkOn(packed: number): string {
+  const linear = (value: number) => (value <= 10 ? value / 3294.6 : ((value / 255 + 0.055) / 1.055) ** 2.4);
+  const [red, green, blue] = [packed & 255, (packed >> 8) & 255, (packed >> 16) & 255].map(linear);
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179 ? "#000" : "#fff";
+}
+
 export function css(packed: number): string {
   return `rgb(${packed & 255} ${(packed >> 8) & 255} ${(packed >> 16) & 255})`;
 }

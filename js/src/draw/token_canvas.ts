@@ -1,7 +1,7 @@
 // A text drawn on a canvas, each token on a colour of its own, in lines as wide as the canvas.
 
 import { sized } from "../ui/dom.ts";
-import { css } from "./colors.ts";
+import { css, inkOn } from "./colors.ts";
 
 const LINE = 20;
 const FONT = "12px ui-monospace, monospace";
@@ -52,8 +52,7 @@ export function drawTokens(
     if (color !== null) {
       pen.fillStyle = css(color);
       pen.fillRect(box.left, box.top + 1, box.width, LINE - 2);
-      const light = 0.299 * (color & 255) + 0.587 * ((color >> 8) & 255) + 0.114 * ((color >> 16) & 255);
-      text = light > 140 ? "#111" : "#fff";
+      text = inkOn(color);
     }
     pen.fillStyle = text;
     pen.globalAlpha = crossed ? 0.45 : 1;

@@ -1,6 +1,6 @@
 // A text as its tokens, each on a colour of its own. Only the lines that are seen are in the page.
 
-import { css } from "../draw/colors.ts";
+import { css, inkOn } from "../draw/colors.ts";
 import type { Context } from "../model/context.ts";
 import type { Tokens } from "../model/tokens.ts";
 import { h, onResize } from "./dom.ts";
@@ -112,8 +112,7 @@ export function tokenText(context: Context, look: TokenLook): TokenText {
     const piece = h("span", { class: classes.join(" "), "data-token": token }, glyphs(tokens.piece(token)));
     if (color !== null) {
       piece.style.background = css(color);
-      const light = 0.299 * (color & 255) + 0.587 * ((color >> 8) & 255) + 0.114 * ((color >> 16) & 255);
-      piece.style.color = light > 140 ? "#111" : "#fff";
+      piece.style.color = inkOn(color);
     }
     dress(piece, token);
     const below = look.under?.(token);

@@ -126,7 +126,7 @@ export function patternsPane(context: Context, _scene: Scene): HTMLElement {
       h(
         "thead",
         {},
-        h("tr", {}, h("th", {}), ...shown.map((column) => h("th", { scope: "col", title: column.tip }, column.name))),
+        h("tr", {}, h("td", {}), ...shown.map((column) => h("th", { scope: "col", title: column.tip }, column.name))),
       ),
       h("tbody", {}, ...body, ...even),
     );

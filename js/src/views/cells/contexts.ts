@@ -1,6 +1,6 @@
 // Find the text: where in a long text the chosen cell is highest and lowest, and where it reaches the threshold.
 
-import { colorOf, css } from "../../draw/colors.ts";
+import { colorOf, css, inkOn } from "../../draw/colors.ts";
 import { f32, i32 } from "../../model/arrays.ts";
 import { type Context, needsKernel } from "../../model/context.ts";
 import type { Scene } from "../../model/scene.ts";
@@ -24,7 +24,12 @@ function groupName(group: string, context: Context): string {
 
 export function contextsPane(context: Context, scene: Scene): HTMLElement {
   const title = heading(t("in the long text"));
-  const list = h("div", { class: "nn-contexts" });
+  const list = h("div", {
+    class: "nn-contexts nn-scroll",
+    tabindex: 0,
+    role: "group",
+    "aria-label": t("contexts in the long text"),
+  });
   const words = h("div", { class: "nn-soft" });
   const progress = h("progress", { max: 1 });
   const body = h("div", { class: "nn-grows" }, h("div", { class: "nn-head" }, title, progress), words, list);
@@ -43,8 +48,7 @@ export function contextsPane(context: Context, scene: Scene): HTMLElement {
     for (let at = 0; at < values.length; at++) {
       const piece = place.text.slice(starts[at], ends[at]).replaceAll("\n", "↵").replaceAll("\t", "⇥");
       const color = colorOf(values[at], limits, table);
-      const light = 0.299 * (color & 255) + 0.587 * ((color >> 8) & 255) + 0.114 * ((color >> 16) & 255);
-      const style = `background:${css(color)};color:${light > 140 ? "#111" : "#fff"}`;
+      const style = `background:${css(color)};color:${inkOn(color)}`;
       line.append(h("span", { style }, piece));
     }
     return line;

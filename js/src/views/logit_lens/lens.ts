@@ -1,6 +1,6 @@
 // The best prediction at each state and token: states upwards, tokens to the right; only what is seen is drawn.
 
-import { colorOf, css, type Limits } from "../../draw/colors.ts";
+import { colorOf, css, inkOn, type Limits } from "../../draw/colors.ts";
 import { legend } from "../../draw/legend.ts";
 import type { Context } from "../../model/context.ts";
 import { type Depths, depthsOf, visible } from "../../model/lens.ts";
@@ -93,8 +93,7 @@ export function lensPane(context: Context, scene: Scene): HTMLElement {
         const color = colorOf(measure(depths, state, position), range, table);
         pen.fillStyle = css(color);
         pen.fillRect(x(position), top, COLUMN - 1, ROW - 1);
-        const light = 0.299 * (color & 255) + 0.587 * ((color >> 8) & 255) + 0.114 * ((color >> 16) & 255);
-        clipped(visible(depths.word(state, position, 0)), x(position), top, light > 140 ? "#111" : "#fff");
+        clipped(visible(depths.word(state, position, 0)), x(position), top, inkOn(color));
       }
       const name = tokens ? tokens.piece(position) : "";
       clipped(visible(name), x(position), depths.states * ROW, context.color("--nn-ink"));
