@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 Span = tuple[int, int]
 
@@ -57,6 +57,7 @@ class Encoded:
         return place if start == end else -1
 
 
+@runtime_checkable
 class Codec(Protocol):
     """From a text to tokens, and back to what a token is called."""
 
@@ -191,7 +192,8 @@ class PairCodec:
                 end = len(text) if not rest else found if found > 0 else min(at + 1, len(text))
             spans.append((at, end))
             at = end
-        if len(unknown) == len(ids) and len(set(pieces)) > 1:
+        # A sign for unknown tokens is no word: what is one was decoded wrongly.
+        if len(unknown) == len(ids) and (len(set(pieces)) > 1 or pieces[0].isalnum()):
             decoded = self._decode(ids)
             raise ValueError(
                 f"tokenizer must decode to the text that it was given, got {decoded[:40]!r} for {text[:40]!r}"

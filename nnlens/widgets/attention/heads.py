@@ -24,8 +24,8 @@ from nnlens.render.text.attention import (
 from nnlens.utils.language import _
 from nnlens.utils.suggestions import nearest
 from nnlens.widgets.base.part import Part
+from nnlens.widgets.base.text import TokenTraits
 from nnlens.widgets.base.traits import payload, synced
-from nnlens.widgets.text.text import TokenTraits
 
 _PAGE = 500_000  # weights of a layer in a page
 _MOST_ROLLOUT = 700  # tokens

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 from nnlens.kernels.text import Attention
 from nnlens.session.session import Session
 from nnlens.widgets.base.options import AttentionOptions
-from nnlens.widgets.text.text import TextPart
-from nnlens.widgets.text.view import TextView
+from nnlens.widgets.base.text import TextPart
+from nnlens.widgets.base.text_view import TextView
 
 from .effects import EffectsPart, EffectsTraits
 from .heads import HeadsPart, HeadsTraits

@@ -24,8 +24,8 @@ from nnlens.render.text import (
 from nnlens.utils.language import _
 from nnlens.widgets.base.options import one_of
 from nnlens.widgets.base.part import Part
+from nnlens.widgets.base.text import TextPart
 from nnlens.widgets.base.traits import payload, synced
-from nnlens.widgets.text.text import TextPart
 
 ORDERS = ("index", "variation", "similarity", "found")
 _PAGE = 400_000  # values of a layer in a page

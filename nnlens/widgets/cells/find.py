@@ -14,8 +14,8 @@ from nnlens.render.text.cells import not_found
 from nnlens.utils.language import _
 from nnlens.utils.suggestions import nearest
 from nnlens.widgets.base.part import Part
+from nnlens.widgets.base.text import TextPart
 from nnlens.widgets.base.traits import payload, synced
-from nnlens.widgets.text.text import TextPart
 
 from .cells import CellsPart
 

@@ -13,8 +13,8 @@ from nnlens.kernels.text import holding, predicts_tokens, reads_forward, token_l
 from nnlens.render.text import payloads
 from nnlens.utils.language import _
 from nnlens.widgets.base.part import Part
+from nnlens.widgets.base.text import TextPart
 from nnlens.widgets.base.traits import counter, payload, synced
-from nnlens.widgets.text.text import TextPart
 
 from .cells import CellsPart
 

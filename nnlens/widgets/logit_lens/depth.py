@@ -12,8 +12,8 @@ from nnlens.render import Panel
 from nnlens.render.text import logit_lens_payload, logit_lens_picture, payloads
 from nnlens.utils.language import _
 from nnlens.widgets.base.part import Part
+from nnlens.widgets.base.text import TextPart, TokenTraits
 from nnlens.widgets.base.traits import payload, synced
-from nnlens.widgets.text.text import TextPart, TokenTraits
 
 
 class DepthTraits(TokenTraits):

@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from nnlens.kernels.text import LogitLens
 from nnlens.widgets.base.options import LogitLensOptions
-from nnlens.widgets.text.text import TextPart
-from nnlens.widgets.text.view import TextView
+from nnlens.widgets.base.text import TextPart
+from nnlens.widgets.base.text_view import TextView
 
 from .depth import DepthPart, DepthTraits
 

@@ -11,8 +11,9 @@ from nnlens.inputs.text import Codec, Encoded
 from nnlens.kernels.text import Predictions, predictions, predicts_tokens, reads_forward, token_logits
 from nnlens.render.text import payloads, predictions_payload, text_payload
 from nnlens.utils.language import _
-from nnlens.widgets.base.part import Part
-from nnlens.widgets.base.traits import payload, synced
+
+from .part import Part
+from .traits import payload, synced
 
 _SHOWN = 3  # predictions below each token
 

@@ -10,9 +10,9 @@ from nnlens.inputs import Input
 from nnlens.render import Panel
 from nnlens.session.session import Session
 from nnlens.utils.language import _
-from nnlens.widgets.base.view import View
 
 from .text import TextTraits
+from .view import View
 
 
 class TextView(View, TextTraits):
