@@ -4,10 +4,12 @@ from .code import Reader, code_files, code_lstm, code_text
 from .imagenet import Network, efficientnet_lite0, imagenet_labels
 from .photos import photo
 from .small import DigitImages, digits, objects
+from .smollm2 import LanguageModel, smollm2
 from .transformer import Writer, glass_lm
 
 __all__ = [
     "DigitImages",
+    "LanguageModel",
     "Network",
     "Reader",
     "Writer",
@@ -20,4 +22,5 @@ __all__ = [
     "imagenet_labels",
     "objects",
     "photo",
+    "smollm2",
 ]
