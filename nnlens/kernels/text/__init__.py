@@ -11,6 +11,7 @@
 
 from .attention import Attention, attention, attention_layers, induction_ids, induction_scores, rollout, strongest
 from .cells import Cells, cell_layers, cells, usual_cell_layer
+from .changed import cell_gradients
 from .contexts import PART, Contexts, contexts_steps
 from .direction import reads_forward, takes_steps_first
 from .embedded import EmbeddedText, embedded, grid_of, token_table, word_labels
@@ -47,6 +48,7 @@ __all__ = [
     "attention",
     "attention_layers",
     "best_by_chance",
+    "cell_gradients",
     "cell_layers",
     "cells",
     "contexts_steps",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +12,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from nnlens.inputs.text import Codec, Encoded
-from nnlens.recording import Operation, OtherPathError, Recording, borrow, device_of, observed, record, substituting
+from nnlens.recording import OtherPathError, Recording, borrow, device_of, record, substituting
 from nnlens.recording.record import unwrapped
-from nnlens.recording.recurrent import Hold, run_holding
 from nnlens.scores.meaning import Pick, pick_output
 from nnlens.utils.language import _, number
 
+from .changed import changed_call
 from .predictions import predictions
 
 Call = tuple[tuple[Any, ...], Mapping[str, Any]]
@@ -118,41 +118,17 @@ def output_holding(model: nn.Module, recording: Recording, call: Call, layer: st
     cells = operation.shape[-1]
     if isinstance(cell, bool) or not 0 <= cell < cells:
         raise ValueError(f"cell must be 0…{cells - 1} in {layer!r}, got {cell!r}")
-    number_, change = _change(recording, operation, cell, value)
+
+    def held(_step: int, made: Tensor) -> Tensor:
+        made = made.clone()
+        made[..., cell] = value
+        return made
+
     args, keywords = call
     model, result = unwrapped(model), object()
-    with borrow(model), torch.no_grad(), substituting(model, recording.calls, {number_: change}):
+    with borrow(model), torch.no_grad(), substituting(model, recording.calls, changed_call(recording, operation, held)):
         result = model(*args, **keywords)
     return result
-
-
-def _change(
-    recording: Recording, operation: Operation, cell: int, value: float
-) -> tuple[int, Callable[[Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]]:
-    """The number of the call of torch that is changed, and what runs in its place."""
-    if operation.number is not None and operation.kind not in ("gate", "state"):
-
-        def kept(made: Tensor) -> Tensor:
-            made = made.clone()
-            made[..., cell] = value
-            return made
-
-        return operation.number, observed(operation, kept)
-    before = [
-        op for op in recording if op.kind == "recurrent" and op.module == operation.module and op.number is not None
-    ]
-    last = operation.name.rpartition(".")[2]
-    part, mark, place = last.rpartition("_l")
-    if not before or not mark:
-        raise ValueError(f"layer must be an operation, or a part of a whole recurrent layer, got {operation.name!r}")
-    hold = Hold(part, f"_l{place}", cell, value)
-    parent = before[-1]
-
-    def run(function: Callable[..., Any], args: tuple[Any, ...], keywords: dict[str, Any]) -> object:
-        return run_holding(parent.op, args, hold)
-
-    assert parent.number is not None
-    return parent.number, run
 
 
 def written_steps(

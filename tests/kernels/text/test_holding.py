@@ -107,6 +107,45 @@ def test_a_unit_of_any_layer_is_held_as_by_a_hook():
     hook.remove()
 
 
+@pytest.mark.parametrize("batch_first", [True, False])
+def test_gradients_of_states_and_gates_are_those_of_a_loop_over_steps(batch_first):
+    torch.manual_seed(0)
+    model = Reader(nn.LSTM, batch_first=batch_first).eval()
+    ids = torch.tensor([as_codec(alphabet=ALPHABET).encode(WORDS).ids])
+    ids = ids if batch_first else ids.T
+    recording = record(model, ids)
+    # By hand: the first layer step by step, with every state and gate kept for its gradient.
+    rnn = model.rnn
+    hidden, cell = torch.zeros(1, 6), torch.zeros(1, 6)
+    kept: dict[str, list[torch.Tensor]] = {"forget_gate": [], "cell": [], "hidden": []}
+    for step in range(ids.numel()):
+        x = model.embedding(ids.reshape(-1)[step : step + 1])
+        gates = x @ rnn.weight_ih_l0.T + rnn.bias_ih_l0 + hidden @ rnn.weight_hh_l0.T + rnn.bias_hh_l0
+        i, f, g, o = gates.chunk(4, 1)
+        f = f.sigmoid()
+        cell = f * cell + i.sigmoid() * g.tanh()
+        hidden = o.sigmoid() * cell.tanh()
+        for name, value in (("forget_gate", f), ("cell", cell), ("hidden", hidden)):
+            value.retain_grad()
+            kept[name].append(value)
+    above = nn.LSTM(6, 6, batch_first=True)
+    for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
+        getattr(above, f"{name}_l0").data = getattr(rnn, f"{name}_l1").data
+    logits = model.head(above(torch.stack(kept["hidden"], 1))[0])
+    logits[0, -1, 3].backward()
+
+    def score(output):
+        return output[0, -1, 3] if batch_first else output[-1, 0, 3]
+
+    for name, values in kept.items():
+        found = text.cell_gradients(model, recording, ((ids,), {}), f"rnn.{name}_l0", score)
+        expected = torch.cat([value.grad for value in values])
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+        assert np.abs(found).max() > 0
+    plain = text.cell_gradients(model, recording, ((ids,), {}), "embedding", score)
+    assert plain.shape == (ids.numel(), 5)
+
+
 def test_writing_is_the_same_with_a_cell_held_at_what_it_is_and_follows_the_seed():
     torch.manual_seed(0)
     model, codec = Reader(nn.LSTM).eval(), as_codec(alphabet=ALPHABET)
