@@ -112,7 +112,7 @@ describe("cells", () => {
     await settled();
     paneOf("contexts").querySelector<HTMLButtonElement>(".nn-context-line")!.click();
     expect(model.values.typed).toEqual({ text: "cat" });
-    const [release, write] = paneOf("hold").querySelectorAll("button");
+    const [release, write] = paneOf("hold").querySelectorAll<HTMLButtonElement>(".nn-toolbar button");
     write.click();
     expect(model.values.write).toBe(1);
     release.click();
@@ -138,7 +138,8 @@ describe("cells", () => {
     cells.render({ model, el });
     await settled();
     for (const select of paneOf("find").querySelectorAll("select")) expect(select.disabled).toBe(true);
-    for (const button of paneOf("hold").querySelectorAll("button")) expect(button.disabled).toBe(true);
+    for (const button of paneOf("hold").querySelectorAll<HTMLButtonElement>(".nn-toolbar button"))
+      expect(button.disabled).toBe(true);
   });
 });
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -49,6 +49,8 @@ class Input:
         What the model is called with, where that is not just `x`.
     text : Encoded or None
         The text that `x` are the tokens of.
+    renewed : callable or None
+        Makes the input again after the model has changed, where it depends on the model.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Input:
     notes: tuple[str, ...] = ()
     given: tuple[tuple[Any, ...], dict[str, Any]] | None = None
     text: Encoded | None = None
+    renewed: Callable[[Input], Input] | None = None
 
     def __repr__(self) -> str:
         return f"Input({self.name!r}, {' × '.join(map(str, self.x.shape))}, {self.shown_as})"

@@ -67,6 +67,9 @@ class Codec(Protocol):
     def piece(self, token: int) -> str:
         """What a token is called."""
 
+    def decode(self, ids: Sequence[int]) -> str:
+        """Tokens as text."""
+
 
 class AlphabetCodec:
     """Characters as tokens, by their place in an alphabet.
@@ -103,13 +106,22 @@ class AlphabetCodec:
         """The character."""
         return self.alphabet[token]
 
+    def decode(self, ids: Sequence[int]) -> str:
+        """The characters."""
+        return "".join(self.alphabet[token] for token in ids)
+
 
 class OffsetCodec:
     """A tokenizer that says which characters its tokens stand for: Hugging Face's fast ones, and `tokenizers`' own."""
 
     def __init__(self, tokenizer: Any):
-        self._tokenizer = tokenizer
         self._wrapped = hasattr(tokenizer, "convert_ids_to_tokens")
+        if not self._wrapped and hasattr(tokenizer, "to_str"):
+            # A tokenizer may be set to cut texts, and to fill them up: a copy does neither.
+            tokenizer = type(tokenizer).from_str(tokenizer.to_str())
+            tokenizer.no_truncation()
+            tokenizer.no_padding()
+        self._tokenizer = tokenizer
 
     def encode(self, text: str) -> Encoded:
         """The tokens with those that the tokenizer adds."""
@@ -121,12 +133,25 @@ class OffsetCodec:
             made = self._tokenizer.encode(text)
             ids, offsets = made.ids, made.offsets
         unknown_id = getattr(self._tokenizer, "unk_token_id", None)
+        if not self._wrapped:
+            name = getattr(getattr(self._tokenizer, "model", None), "unk_token", None)
+            unknown_id = self._tokenizer.token_to_id(name) if name else None
         unknown = tuple(place for place, token in enumerate(ids) if unknown_id is not None and token == unknown_id)
-        return Encoded(text, tuple(map(int, ids)), tuple((int(start), int(end)) for start, end in offsets), unknown)
+        spans: list[Span] = []
+        for start, end in offsets:
+            before = spans[-1] if spans else (0, 0)
+            # A further part of a character that came with the space before it stands for the same characters.
+            inside = before[0] <= start < end <= before[1]
+            spans.append(before if inside else (int(start), int(end)))
+        return Encoded(text, tuple(map(int, ids)), tuple(spans), unknown)
 
     def piece(self, token: int) -> str:
         """The token as the tokenizer decodes it."""
-        return str(self._tokenizer.decode([token]))
+        return self.decode([token])
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text as the tokenizer decodes it, special tokens by their names."""
+        return str(self._tokenizer.decode(list(ids), skip_special_tokens=False))
 
 
 _SEARCH = 20  # characters that a token may stand for that the tokenizer does not know
@@ -203,6 +228,10 @@ class PairCodec:
     def piece(self, token: int) -> str:
         """The token as it is decoded."""
         return self._decode([token])
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text as it is decoded."""
+        return self._decode(list(ids))
 
 
 def as_codec(tokenizer: Any = None, *, alphabet: str | None = None) -> Codec:

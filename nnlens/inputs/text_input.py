@@ -67,12 +67,19 @@ def positions(model: nn.Module) -> int | None:
     for name in ("max_position_embeddings", "n_positions"):
         most = getattr(config, name, None)
         if isinstance(most, int) and not isinstance(most, bool) and most > 0:
-            return most
+            table = _table(model, most)
+            # The first places of some tables are for padding.
+            return most if table is None or table.padding_idx is None else most - table.padding_idx - 1
     return None
 
 
 def most_tokens(model: nn.Module) -> int | None:
     """How many tokens a model can take: the `positions` that it looks up in a table. Others may be exceeded."""
     most = positions(model)
-    tables = [module.num_embeddings for module in model.modules() if isinstance(module, nn.Embedding)]
-    return most if most is not None and any(most <= count <= most + 8 for count in tables) else None
+    return most if most is not None and _table(model, most) is not None else None
+
+
+def _table(model: nn.Module, most: int) -> nn.Embedding | None:
+    """The table of positions, which has as many rows, or a few more."""
+    tables = (module for module in model.modules() if isinstance(module, nn.Embedding))
+    return next((table for table in tables if most <= table.num_embeddings <= most + 8), None)

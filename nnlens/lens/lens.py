@@ -325,6 +325,10 @@ class Lens(TextViews, WeightViews):
         from nnlens.widgets import AttributionWidget
 
         with self._session.selections.unchanged_on_error():
+            selections = self._session.selections
+            latest = None if image is not None or selections.is_empty else selections.latest.sample.input
+            if latest is not None and latest.is_tokens and latest.text is not None:
+                image = latest.text.text
             if isinstance(image, str) and self._session.setup.codec is not None:
                 session, value = explained(self._session, image, options.get("token"))
                 return AttributionWidget(session, value, **options)

@@ -96,7 +96,10 @@ class Samples:
         if sample.is_blank:
             return self.blank()
         position = None if sample.meaning is None else sample.meaning.position
-        return self._recorded(sample.input, version, position, like=sample if version == sample.version else None)
+        if version == sample.version:
+            return self._recorded(sample.input, version, position, like=sample)
+        value = sample.input if sample.input.renewed is None else sample.input.renewed(sample.input)
+        return self._recorded(value, version, position)
 
     def prepared(self, sample: Sample) -> Prepared | None:
         """The model prepared for many passes on variations of an image, once for each; see `kernels.Prepared`."""
@@ -118,7 +121,9 @@ class Samples:
         model = self._setup.model
         pick = self._setup.pick if like is None else ""
         where = (position.shape, position.tobytes()) if isinstance(position, np.ndarray) else position
-        key = _digest(value), str([value.name, value.shown_as, version, hash(self._setup.asked), pick, where])
+        text = None if value.text is None else value.text.text
+        about = [value.name, value.shown_as, text, version, hash(self._setup.asked), pick, where]
+        key = _digest(value), str(about)
         sample: Sample | None = self._cache.get("sample", *key)
         if sample is None:
             args, keywords = value.call

@@ -14,11 +14,11 @@ from .cells import Cells, cell_layers, cells, usual_cell_layer
 from .changed import cell_gradients
 from .contexts import PART, Contexts, contexts_steps
 from .direction import reads_forward, takes_steps_first
-from .embedded import EmbeddedText, embedded, grid_of, token_table, word_labels
+from .embedded import TEXT_METHODS, EmbeddedText, embedded, predicts_tokens, token_table, word_labels
 from .heads import head_effects, head_outputs, logits_without
 from .holding import Holding, holding, output_holding, written_steps
 from .logit_lens import LogitLens, logit_lens
-from .predictions import Predictions, predictions, predicts_tokens, token_logits
+from .predictions import Predictions, predictions, token_logits
 from .properties import (
     PROPERTIES,
     indentation,
@@ -32,11 +32,13 @@ from .properties import (
     position_in_line,
     position_in_word,
 )
-from .ranking import CellRanking, best_by_chance, rank_cells
+from .ranking import BLOCK, CellRanking, best_by_chance, rank_cells
 
 __all__ = [
+    "BLOCK",
     "PART",
     "PROPERTIES",
+    "TEXT_METHODS",
     "Attention",
     "CellRanking",
     "Cells",
@@ -53,7 +55,6 @@ __all__ = [
     "cells",
     "contexts_steps",
     "embedded",
-    "grid_of",
     "head_effects",
     "head_outputs",
     "holding",

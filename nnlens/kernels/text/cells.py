@@ -13,7 +13,7 @@ from nnlens.recording import Recording
 from nnlens.utils.language import _, number
 
 from .properties import of_tokens
-from .ranking import SHIFTS, CellRanking, rank_cells
+from .ranking import BLOCK, SHIFTS, CellRanking, rank_cells
 
 # A gate counts as closed below the one, and as open above the other (Karpathy et al. 2015, section 4.2).
 CLOSED, OPEN = 0.1, 0.9
@@ -68,17 +68,19 @@ class Cells:
         return (self.values < CLOSED).mean(0), (self.values > OPEN).mean(0)
 
     def following(
-        self, property_: Float[np.ndarray, " characters"], *, shifts: int = SHIFTS, seed: int = 0
+        self, property_: Float[np.ndarray, " characters"], *, shifts: int = SHIFTS, seed: int = 0, block: int = BLOCK
     ) -> CellRanking:
         """The cells by how well they follow a property of the text's characters; see `rank_cells`."""
-        return rank_cells(self.values, of_tokens(self.encoded, property_), shifts=shifts, seed=seed)
+        return rank_cells(self.values, of_tokens(self.encoded, property_), shifts=shifts, seed=seed, block=block)
 
 
 def cell_layers(recording: Recording, encoded: Encoded) -> tuple[str, ...]:
     """The layers of a pass on a text that have a value of each unit for each token."""
     found = []
     for operation in recording:
-        if len(operation.shape) == 3 and 1 in operation.shape[:2] and len(encoded) in operation.shape[:2]:
+        last_states = operation.kind == "recurrent" and operation.name.endswith(("[1]", "[2]"))
+        fits = len(operation.shape) == 3 and {1, len(encoded)} == set(operation.shape[:2])
+        if fits and not last_states:
             found.append(operation.name)
     return tuple(found)
 

@@ -83,7 +83,8 @@ def cell_gradients(
         added = torch.zeros(shape, dtype=value.dtype, device=value.device, requires_grad=True)
         change = changed_call(recording, operation, lambda step, made: made + (added[step] if inside else added))
         returned: Any = None
-        with substituting(model, recording.calls, change):
+        # cuDNN has no gradient of recurrent layers in eval mode.
+        with torch.backends.cudnn.flags(enabled=False), substituting(model, recording.calls, change):
             returned = model(*args, **keywords)
         (found,) = torch.autograd.grad(score(returned), added, allow_unused=True)
     if found is None:

@@ -148,6 +148,7 @@ def _of_block(
 ) -> Iterator[tuple[list[np.ndarray], bool]]:
     """The windows of a block's tokens, and whether these were its last."""
     ids, ends = torch.tensor(encoded.ids), np.array([end for _start, end in encoded.spans])
+    real = np.array([end > start for start, end in encoded.spans])  # special tokens stand for no place of the text
     warm = part // 10
     starts = list(range(0, max(1, len(ids) - warm), part - warm))
     whole = [start for start in starts if start + part <= len(ids)]
@@ -161,11 +162,16 @@ def _of_block(
         for row, start in enumerate(group):
             first = warm if start else 0
             for low in range(first, length, WINDOW):
-                window = values[row, low : min(low + WINDOW, length)]
+                places = np.arange(low, min(low + WINDOW, length))
+                places = places[real[start + places]]
+                if not len(places):
+                    continue
+                window = values[row, places]
                 for into, own, place in ((0, window.max(0), window.argmax(0)), (2, window.min(0), window.argmin(0))):
                     made[into].append(own)
-                    made[into + 1].append(ends[start + low + place])
-        yield [np.stack(rows) for rows in made], number == len(groups)
+                    made[into + 1].append(ends[start + places[place]])
+        if made[0]:
+            yield [np.stack(rows) for rows in made], number == len(groups)
 
 
 def _values(model: nn.Module, batch: Tensor, layer: str, steps_first: bool) -> np.ndarray:

@@ -31,14 +31,16 @@ def reads_forward(model: nn.Module, ids: Int[Tensor, "..."], output: Pick = None
     one, two = (_along(_outputs(model, item, output, keywords), ids.numel()) for item in (ids, other))
     if one is None or two is None:
         return False
-    return bool(torch.allclose(one[:-1], two[:-1], rtol=1e-4, atol=1e-4 * float(one.std())))
+    known = one[torch.isfinite(one)]
+    spread = float(known.std()) if known.numel() > 1 else 1.0
+    return bool(torch.allclose(one[:-1], two[:-1], rtol=1e-4, atol=1e-4 * spread, equal_nan=True))
 
 
 def takes_steps_first(model: nn.Module, token: int, output: Pick = None, **keywords: Tensor) -> bool:
     """Whether a model takes (tokens, 1), as recurrent layers without `batch_first` do, rather than (1, tokens).
 
     It does where what it gives for the last token depends on the first one only if the text is given so. Models that
-    refuse it, or give nothing for each token, take (1, tokens).
+    refuse both, or give scores of the whole text as one row, take (1, tokens).
     """
     device = next((weight.device for weight in model.parameters()), torch.device("cpu"))
     ids = torch.full((_PROBE,), token, dtype=torch.long, device=device)
@@ -52,8 +54,15 @@ def takes_steps_first(model: nn.Module, token: int, output: Pick = None, **keywo
             ]
         except Exception:
             return False  # the pass on the text itself says what is wrong
-        return found[0] is None or found[1] is None or not torch.equal(found[0][-1], found[1][-1])
+        return found[0] is not None and found[1] is not None and not torch.equal(found[0][-1], found[1][-1])
 
+    try:
+        whole = _outputs(model, ids.unsqueeze(0), output, keywords)
+    except Exception:
+        return connects(1)
+    if whole.ndim == 2:
+        # Scores of the whole text: one row, unless each token was taken for a text of its own.
+        return whole.shape[0] == _PROBE
     return not connects(0) and connects(1)
 
 

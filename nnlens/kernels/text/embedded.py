@@ -16,10 +16,9 @@ from .properties import position_in_word
 
 
 class EmbeddedText(nn.Module):
-    """A model that is given embeddings in place of token ids, laid out as an image: (n, width, rows, columns).
+    """A model that is given embeddings in place of token ids, laid out as an image of one row: (n, width, 1, tokens).
 
-    The tokens lie row by row; places of the last row that no token takes are not read. What it returns are scores
-    (n, classes): the model's own, or those of one token where it gives scores for each.
+    What it returns are scores (n, classes): the model's own, or those of one token where it gives scores for each.
 
     Parameters
     ----------
@@ -42,11 +41,11 @@ class EmbeddedText(nn.Module):
         self._table = model.get_submodule(table)
         self._keywords = keywords
 
-    def forward(self, x: Float[Tensor, "n width rows columns"]) -> Float[Tensor, "n classes"]:
+    def forward(self, x: Float[Tensor, "n width 1 tokens"]) -> Float[Tensor, "n classes"]:
         """The scores of each of several variations of the text."""
         count, tokens = len(x), self.ids.numel()
         steps_first = self.ids.shape[1] == 1 and tokens > 1
-        given = x.flatten(2)[:, :, :tokens].transpose(1, 2)
+        given = x[:, :, 0].transpose(1, 2)
         given = given.transpose(0, 1) if steps_first else given
         ids = self.ids.expand(tokens, count) if steps_first else self.ids.expand(count, tokens)
 
@@ -64,6 +63,19 @@ class EmbeddedText(nn.Module):
         return scores.reshape(count, -1)
 
 
+TEXT_METHODS = (
+    "gradient",
+    "input_x_gradient",
+    "smoothgrad",
+    "integrated_gradients",
+    "deconvnet",
+    "guided_backprop",
+    "occlusion",
+    "lime",
+    "kernel_shap",
+)  # attribution methods that need no rows and columns
+
+
 def token_table(model: nn.Module, recording: Recording) -> str:
     """The path of the embedding that reads the tokens of a recorded pass.
 
@@ -78,6 +90,15 @@ def token_table(model: nn.Module, recording: Recording) -> str:
     return operation.module
 
 
+def predicts_tokens(model: nn.Module, recording: Recording, width: int) -> bool:
+    """Whether `width` scores for each token are those of a vocabulary: as many as the tokens' embedding has rows."""
+    operation = _reading(model, recording)
+    if operation is None:
+        return any(isinstance(module, nn.Embedding) and module.num_embeddings == width for module in model.modules())
+    table = dict(model.named_modules())[operation.module]
+    return isinstance(table, nn.Embedding) and table.num_embeddings == width
+
+
 def _reading(model: nn.Module, recording: Recording) -> Operation | None:
     """The operation that looks the tokens up: positions are looked up too, but do not come from the input."""
     modules, seeing = dict(model.named_modules()), from_input(recording)
@@ -88,46 +109,35 @@ def _reading(model: nn.Module, recording: Recording) -> Operation | None:
     return None
 
 
-def grid_of(tokens: int) -> tuple[int, int]:
-    """Rows and columns for so many tokens: up to 8 in one row, else the 6…10 columns that leave the fewest places."""
-    if tokens <= 8:
-        return 1, tokens
-    columns = min(range(10, 5, -1), key=lambda across: -tokens % across)
-    return -(-tokens // columns), columns
-
-
 def embedded(
     model: nn.Module, recording: Recording, ids: Tensor, table: str
-) -> tuple[Float[Tensor, "1 width rows columns"], Float[Tensor, "width 1 1"]]:
+) -> tuple[Float[Tensor, "1 width 1 tokens"], Float[Tensor, "width 1 1"]]:
     """The embeddings of a text as an image, and the mean embedding of the vocabulary, which stands for no token."""
     module = model.get_submodule(table)
     assert isinstance(module, nn.Embedding)  # `token_table` gave it
     operation = _reading(model, recording)
     assert operation is not None  # whose module is the table
-    rows, columns = grid_of(ids.numel())
     value = recording[operation.name].detach().reshape(ids.numel(), -1)
     neutral = module.weight.detach().float().mean(0).to(value.dtype)
     if module.weight.shape[1] != value.shape[1]:
         neutral = torch.zeros_like(value[0])
-    padded = torch.cat([value, neutral.expand(rows * columns - len(value), -1)])
-    return padded.T.reshape(1, -1, rows, columns).contiguous(), neutral.view(-1, 1, 1)
+    return value.T[None, :, None].contiguous(), neutral.view(-1, 1, 1)
 
 
-def word_labels(encoded: Encoded) -> Int[np.ndarray, "rows columns"]:
-    """Which word each token belongs to, (rows, columns) in the layout of `embedded`; numbered from 0.
+def word_labels(encoded: Encoded) -> Int[np.ndarray, "1 tokens"]:
+    """Which word each token belongs to, numbered from 0.
 
-    Tokens that are no part of a word stand alone; places that no token takes belong to the last word.
+    Tokens that are no part of a word stand alone; those that are parts of one character stand together.
     """
     inside = position_in_word(encoded.text)
     labels, word, before = [], -1, False
-    for start, end in encoded.spans:
+    for place, (start, end) in enumerate(encoded.spans):
+        shared = place > 0 and end > start and encoded.spans[place - 1] == (start, end)
         part = end > start and inside[end - 1] > 0
         # A piece goes on with a word where its first letter is not the word's first.
         first = next((at for at in range(start, end) if inside[at] > 0), None)
         goes_on = part and before and first is not None and inside[first] > 1 and first == start
-        word += not goes_on
+        word += not (goes_on or shared)
         labels.append(word)
         before = bool(part)
-    rows, columns = grid_of(len(labels))
-    labels += [labels[-1]] * (rows * columns - len(labels))
-    return np.array(labels).reshape(rows, columns)
+    return np.array(labels)[None]

@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -142,20 +141,18 @@ def head_effects(
     recording: Recording,
     call: tuple[tuple[Any, ...], Mapping[str, Any]],
     layer: str,
-    logits: Callable[[Any], Tensor],
-    targets: Tensor,
+    loss: Callable[[Any], float],
     *,
     removal: Removal = "zero",
 ) -> Iterator[tuple[int, float]]:
-    """Each head of a layer with how much the loss grows without it, in nats per token: one pass for each.
+    """Each head of a layer with how much a loss grows without it: one pass for each.
 
     Parameters
     ----------
-    logits : callable
-        From what the model returns to logits (predictions, vocabulary), one row for each of `targets`.
-    targets : int tensor (predictions,)
+    loss : callable
+        From what the model returns to a number.
     """
-    clean = float(F.cross_entropy(logits(recording.output).float(), targets))
+    clean = loss(recording.output)
     for head in range(recording.operation(layer).shape[-3]):
         returned = logits_without(model, recording, call, layer, head, removal=removal)
-        yield head, float(F.cross_entropy(logits(returned).float(), targets)) - clean
+        yield head, loss(returned) - clean

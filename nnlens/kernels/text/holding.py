@@ -99,7 +99,8 @@ def holding(
     ]
     logs = [row.log_softmax(1) for row in rows]
     both = [predictions(row, encoded, k=1, next_token=next_token) for row in rows]
-    away = torch.nn.functional.kl_div(logs[1], logs[0], reduction="none", log_target=True).sum(1).clamp(min=0)
+    away = torch.nn.functional.kl_div(logs[1], logs[0], reduction="none", log_target=True)
+    away = away.masked_fill(logs[0].isneginf(), 0).sum(1).clamp(min=0)  # tokens that are ruled out add nothing
     clean, held = (-np.log(np.maximum(item.own, 1e-30)) for item in both)
     return Holding(
         layer=layer,
@@ -159,8 +160,11 @@ def written_steps(
     """
     if temperature < 0:
         raise ValueError(f"temperature must be 0 or more, got {temperature}")
-    ids = list(codec.encode(text).ids)
-    written: list[str] = []
+    encoded = codec.encode(text)
+    ids = list(encoded.ids)
+    while len(ids) > 1 and encoded.spans[len(ids) - 1][0] == encoded.spans[len(ids) - 1][1]:
+        ids.pop()  # a special token at the end says that the text ends
+    begun = len(ids)
     rng, device, recording = np.random.default_rng(seed), device_of(model), None
     for _number in range(count):
         x = torch.tensor(ids[-context:], device=device).unsqueeze(1 if steps_first else 0)
@@ -181,5 +185,4 @@ def written_steps(
         else:
             token = int(logits.argmax())
         ids.append(token)
-        written.append(codec.piece(token))
-        yield "".join(written)
+        yield codec.decode(ids[begun:])

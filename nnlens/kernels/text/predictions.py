@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from nnlens.inputs.text import Encoded
 from nnlens.recording import Recording
@@ -109,8 +109,3 @@ def token_logits(recording: Recording, encoded: Encoded, output: Pick = None) ->
     raise ValueError(
         f"the model must give scores for each of the {len(encoded)} tokens, got the shape {tuple(scores.shape)}"
     )
-
-
-def predicts_tokens(model: nn.Module, width: int) -> bool:
-    """Whether `width` scores for each token are those of a vocabulary: as many as some embedding of the model has."""
-    return any(isinstance(module, nn.Embedding) and module.num_embeddings == width for module in model.modules())

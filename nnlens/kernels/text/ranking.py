@@ -66,10 +66,12 @@ def rank_cells(
     *,
     shifts: int = SHIFTS,
     seed: int = 0,
+    block: int = BLOCK,
 ) -> CellRanking:
     """Rank cells by how well they follow a property.
 
     The text is cut into blocks of 200 tokens, of which every other one chooses the cells and the rest tests them.
+    A text that is shorter than four blocks is cut into four.
 
     Parameters
     ----------
@@ -78,11 +80,13 @@ def rank_cells(
         The property: true or false (0 and 1 only), or a number.
     shifts : int
         How many shuffled properties are ranked to see what chance reaches.
+    block : int
+        How many tokens a block has: fewer than a part of the text in which a property holds that it has once only.
 
     Raises
     ------
     ValueError
-        For arrays of other shapes, values that are not finite, a text shorter than two blocks, and a property that is
+        For arrays of other shapes, values that are not finite, a text of fewer than 4 tokens, and a property that is
         the same everywhere in one of the halves.
     """
     values, wanted = np.asarray(values, np.float64), np.asarray(wanted, np.float64)
@@ -96,11 +100,11 @@ def rank_cells(
     if count < 4:
         raise ValueError(f"the text must have at least 4 tokens, got {count}")
     # Of a short text the blocks are shorter: there are at least four.
-    first = np.arange(count) // min(BLOCK, -(-count // 4)) % 2 == 0
+    first = np.arange(count) // min(block, -(-count // 4)) % 2 == 0
     binary = bool(np.isin(wanted, (0, 1)).all())
-    for half, name in ((first, "first"), (~first, "held-out")):
+    for half, name in ((first, "that chooses"), (~first, "that is held out")):
         if wanted[half].min() == wanted[half].max():
-            raise ValueError(f"the property must differ within the {name} half of the text: choose a longer text")
+            raise ValueError(f"the property must hold somewhere, and not everywhere, in the half of the text {name}")
     rng, properties = np.random.default_rng(seed), [wanted]
     for _shift in range(shifts):
         # Far enough that the property does not meet its own place again.

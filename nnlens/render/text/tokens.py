@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 
@@ -16,6 +17,12 @@ def text_payload(encoded: Encoded, codec: Codec, notes: tuple[str, ...] = ()) ->
     """The text and where its tokens are."""
     places = utf16_places(encoded.text)
     spans = np.array(encoded.spans, np.int64).reshape(-1, 2)
+    # Characters between tokens, which some tokenizers leave out, are shown with the token before them.
+    real = [place for place, (start, end) in enumerate(encoded.spans) if end > start]
+    for place, later in pairwise(real):
+        spans[place, 1] = max(spans[place, 1], spans[later, 0])
+    if real:
+        spans[real[0], 0], spans[real[-1], 1] = 0, len(encoded.text)
     names = {}
     for place, (start, end) in enumerate(encoded.spans):
         shared = place and encoded.spans[place - 1] == (start, end)

@@ -56,8 +56,12 @@ class ContextSearch:
         if setup.codec is None or not self.text:
             return
         key = version_of(setup.model), layer
+        known = self._found.get(key)
+        if known is not None and known.read == len(self.text):
+            yield known
+            return
         path = self._path(layer)
-        known = self._found.get(key) or self._load(path, layer)
+        known = known or self._load(path, layer)
         stored = 0 if known is None else known.read
         if known is not None:
             # What was found within a block that was not read to its end is found again.
@@ -76,6 +80,7 @@ class ContextSearch:
         ):
             if result.read > stored:
                 stored = result.read
+                self._found = {known: own for known, own in self._found.items() if known[0] == key[0]}  # of this model
                 self._found[key] = result
                 self._save(path, result)
             yield result
@@ -86,7 +91,10 @@ class ContextSearch:
         digest = hashlib.blake2b(digest_size=16)
         for tensor in (*self._setup.model.parameters(), *self._setup.model.buffers()):
             digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-        digest.update(f"{layer} {self._setup.part_tokens} {len(self.text)}".encode())
+        setup = self._setup
+        digest.update(f"{layer} {setup.part_tokens} {setup.steps_first} {len(self.text)}".encode())
+        if setup.codec is not None:
+            digest.update(str(setup.codec.encode(self.text[:2000]).ids).encode())
         digest.update(self.text.encode("utf-8", errors="surrogatepass"))
         return self._folder / f"{digest.hexdigest()}.npz"
 

@@ -5,19 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from PIL import Image, ImageDraw, ImageFont
-
 from nnlens.inputs import Input
 from nnlens.inputs.input import any_input
-from nnlens.inputs.text import Encoded
-from nnlens.kernels.text import EmbeddedText, embedded, grid_of, predicts_tokens, token_table
+from nnlens.inputs.text import Codec
+from nnlens.kernels.text import EmbeddedText, embedded, predicts_tokens, token_table
 from nnlens.recording import device_of
+from nnlens.recording.record import unwrapped
 from nnlens.scores.meaning import pick_output
 from nnlens.session.session import Session
 from nnlens.session.setup import ModelSetup
 from nnlens.utils.language import _
-
-_CELL = (76, 26)  # pixels of a token in the picture
 
 
 def explained(session: Session, text: Any, token: int | None = None) -> tuple[Session, Input]:
@@ -39,16 +36,17 @@ def explained(session: Session, text: Any, token: int | None = None) -> tuple[Se
     encoded = value.text
     assert encoded is not None  # it is a text
     assert setup.codec is not None  # which encoded it
-    if token is not None and (isinstance(token, bool) or not isinstance(token, int) or not 0 <= token < len(encoded)):
-        raise ValueError(f"token must be 0…{len(encoded) - 1}, got {token!r}")
-    chosen = len(encoded) - 1 if token is None else token
-    model, table = setup.model, token_table(setup.model, sample.recording)
-    own = EmbeddedText(model, value.x, table, token=chosen, output=setup.pick, **value.call[1]).eval()
-    own.train(model.training)
-    width = pick_output(sample.recording.output, setup.pick).shape[-1]
+    scores = pick_output(sample.recording.output, setup.pick)
+    positions = scores.shape[0 if setup.steps_first else 1] if scores.ndim == 3 else len(encoded)
+    if token is not None and (isinstance(token, bool) or not isinstance(token, int) or not 0 <= token < positions):
+        raise ValueError(f"token must be 0…{positions - 1}, got {token!r}")
+    model = unwrapped(setup.model)
+    table = token_table(model, sample.recording)
+    own = EmbeddedText(model, value.x, table, token=-1 if token is None else token, output=setup.pick, **value.call[1])
+    own.training = model.training  # of the wrapper alone: the model's own flags stay as they are
     labels: Any = setup.labels
-    if labels is None and predicts_tokens(model, width):
-        labels = [_visible(setup.codec.piece(place)) for place in range(width)]
+    if labels is None and predicts_tokens(model, sample.recording, scores.shape[-1]):
+        labels = [_name(setup.codec, place) for place in range(scores.shape[-1])]
     made = ModelSetup(
         own,
         preprocess=None,
@@ -60,31 +58,31 @@ def explained(session: Session, text: Any, token: int | None = None) -> tuple[Se
         bands=None,
         tokenizer=setup.codec,
     )
+
+    def renewed(before: Input) -> Input:
+        """The same text with the embeddings that the model has now."""
+        recording = session.samples.of(value, scores=False).recording
+        x, neutral = embedded(model, recording, value.x, table)
+        return replace(before, x=x, grey=neutral)
+
     x, neutral = embedded(model, sample.recording, value.x, table)
-    shown = _picture(encoded, chosen if sample.meaning is None else None)
-    base = any_input((x,), {}, device_of(model))
     what = _("the text as tokens; hidden ones have the mean embedding of the vocabulary")
-    image = replace(base, name=value.name, shown=shown, shown_as=what, grey=neutral, given=None, text=encoded)
+    image = replace(
+        any_input((x,), {}, device_of(model)),
+        name=value.name,
+        shown_as=what,
+        grey=neutral,
+        given=None,
+        text=encoded,
+        renewed=renewed,
+    )
     return Session(made), image
 
 
-def _visible(piece: str) -> str:
+def _name(codec: Codec, token: int) -> str:
+    """What a token that the model may predict is called."""
+    try:
+        piece = codec.piece(token)
+    except Exception:
+        return str(token)  # a place of the output that stands for no token
     return piece.replace("\n", "↵").replace("\t", "⇥").replace(" ", "·") or "∅"
-
-
-def _picture(encoded: Encoded, chosen: int | None) -> Image.Image:
-    """The tokens as cells of a grid; the chosen one is underlined."""
-    rows, columns = grid_of(len(encoded))
-    wide, high = _CELL
-    picture = Image.new("RGB", (columns * wide, rows * high), (255, 255, 255))
-    painter, font = ImageDraw.Draw(picture), ImageFont.load_default(14)
-    for place, piece in enumerate(encoded.pieces()):
-        left, top = place % columns * wide, place // columns * high
-        painter.rectangle((left, top, left + wide - 1, top + high - 1), outline=(222, 222, 226))
-        words = _visible(piece)
-        while painter.textlength(words, font) > wide - 6 and len(words) > 1:
-            words = words[:-1]
-        painter.text((left + (wide - painter.textlength(words, font)) / 2, top + 4), words, (20, 20, 24), font)
-        if place == chosen:
-            painter.line((left + 4, top + high - 4, left + wide - 5, top + high - 4), (20, 20, 24), 2)
-    return picture

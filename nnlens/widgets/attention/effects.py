@@ -10,7 +10,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 import traitlets as t
-from torch import Tensor
 
 from nnlens.kernels.text import (
     attention,
@@ -19,7 +18,6 @@ from nnlens.kernels.text import (
     induction_ids,
     induction_scores,
     predicts_tokens,
-    reads_forward,
     token_logits,
 )
 from nnlens.recording import record
@@ -27,6 +25,7 @@ from nnlens.render.text import payloads
 from nnlens.scores.meaning import pick_output
 from nnlens.utils.language import _, number
 from nnlens.widgets.base.part import Part
+from nnlens.widgets.base.text import TextPart
 from nnlens.widgets.base.traits import counter, payload, synced
 
 from .heads import HeadsPart
@@ -56,6 +55,7 @@ class EffectsPart(Part):
             self.view.submit("map", self._induction)
 
     def new_image(self) -> dict[str, Any]:
+        self.view.cancel_job("card")
         return {"effects": None}
 
     def model_changed(self) -> None:
@@ -68,20 +68,17 @@ class EffectsPart(Part):
             pass
 
     def _forget(self, change: Any) -> None:
-        if self.traits.effects is not None and self.view.is_outdated(
-            "effects", (self.view.part(HeadsPart).traits.attention_layer, self.traits.removal)
-        ):
-            self.view.cancel_job("card")
-            self.traits.effects = None
+        self.view.cancel_job("card")
+        self.traits.effects = None
 
     def _job(self) -> Generator[float | None, None, None]:
         return self.view.reported(_("removing one head after the other"), self._steps())
 
+    def _chosen(self) -> tuple[Any, ...]:
+        return self.sample, self.view.part(HeadsPart).traits.attention_layer, self.traits.removal
+
     def _steps(self) -> Generator[None, None, None]:
-        layer = self.view.part(HeadsPart).traits.attention_layer
-        removal = self.traits.removal
-        self.view.is_outdated("effects", (layer, removal))
-        sample = self.sample
+        chosen = sample, layer, removal = self._chosen()
         values: list[float | None] = [None] * sample.recording.operation(layer).shape[-3]
         made: payloads.HeadEffects = {
             "layer": layer,
@@ -93,55 +90,57 @@ class EffectsPart(Part):
             "problem": "",
         }
         try:
-            logits, targets, what = self._question()
-            made["clean"] = float(F.cross_entropy(logits(sample.recording.output), targets))
-            made["words"] = what
+            loss, made["words"] = self._question()
+            made["clean"] = loss(sample.recording.output)
             effects = head_effects(
-                self.session.model, sample.recording, sample.input.call, layer, logits, targets, removal=removal
+                self.session.model, sample.recording, sample.input.call, layer, loss, removal=removal
             )
             for head, effect in effects:
+                if self._chosen() != chosen:
+                    return  # something else is asked by now
                 values[head] = effect if math.isfinite(effect) else None
                 self.traits.effects = {**made, "values": list(values), "done": (head + 1) / len(values)}
                 yield
         except ValueError as error:
             self.traits.effects = {**made, "done": 1.0, "problem": str(error)}
 
-    def _question(self) -> tuple[Callable[[Any], Tensor], Tensor, str]:
-        """From what the model returns to logits, the targets, and what the loss is."""
+    def _question(self) -> tuple[Callable[[Any], float], str]:
+        """From what the model returns to its loss, and what that is in words."""
         sample, setup = self.sample, self.session.setup
         encoded = sample.input.text
-        if sample.meaning is None and encoded is not None and not sample.input.call[1]:
+        if sample.meaning is None and sample.input.call[1]:
+            first = pick_output(sample.recording.output, setup.pick).float()[:, -1].argmax(1)
+
+            def of_first(out: Any) -> float:
+                return float(F.cross_entropy(pick_output(out, setup.pick).float()[:, -1], first))
+
+            return of_first, _("−ln of the probability of the token that the model would write first")
+        if sample.meaning is None and encoded is not None:
             own = token_logits(sample.recording, encoded, setup.pick)
-            if not predicts_tokens(self.session.model, own.shape[1]):
+            if not predicts_tokens(self.session.model, sample.recording, own.shape[1]):
                 raise ValueError(_("the model has no language head and no scores: nothing says what is lost"))
             if len(encoded) > _MOST_TOKENS:
                 raise ValueError(_("the text must have at most {most} tokens for this", most=_MOST_TOKENS))
-            forward = reads_forward(self.session.model, sample.input.x, setup.pick, **sample.input.call[1])
+            forward = self.view.part(TextPart).reads_forward()
             rows = slice(0, -1) if forward else slice(None)
             ids = torch.tensor(encoded.ids, device=own.device)[1 if forward else 0 :]
             if not len(ids):
                 raise ValueError(_("the text must have at least two tokens"))
-            return (
-                lambda out: pick_output(out, setup.pick).float().reshape(len(encoded), -1)[rows],
-                ids,
-                _("loss per token"),
-            )
-        if sample.meaning is None and sample.input.call[1]:
 
-            def of_first(out: Any) -> Tensor:
-                return pick_output(out, setup.pick).float()[:, -1]
+            def of_tokens(out: Any) -> float:
+                logits = pick_output(out, setup.pick).float().reshape(len(encoded), -1)
+                return float(F.cross_entropy(logits[rows], ids))
 
-            first = of_first(sample.recording.output).argmax(1)
-            return of_first, first, _("−ln of the probability of the token that the model would write first")
-        meaning = sample.scored()
-        target = self.selection.target
-        label = sample.names[target]
+            return of_tokens, _("loss per token")
+        meaning, target = sample.scored(), self.selection.target
+        if meaning.noun != "probability":
+            raise ValueError(_("the model predicts quantities: nothing says what is lost"))
 
-        def shares(out: Any) -> Tensor:
-            return meaning.probabilities(meaning.read(out, 1)).clamp_min(1e-12).log()
+        def of_class(out: Any) -> float:
+            share = meaning.probabilities(meaning.read(out, 1))[0, target]
+            return -math.log(max(float(share), 1e-12))
 
-        device = pick_output(sample.recording.output, meaning.output).device
-        return shares, torch.tensor([target], device=device), _("−ln of the probability of {label}", label=label)
+        return of_class, _("−ln of the probability of {label}", label=sample.names[target])
 
     def _induction(self) -> Generator[None, None, None]:
         """On random tokens that are written twice; only for models that predict the next token."""
@@ -153,10 +152,10 @@ class EffectsPart(Part):
             return
         try:
             vocabulary = token_logits(sample.recording, encoded, setup.pick).shape[1]
-            if not predicts_tokens(self.session.model, vocabulary):
+            if not predicts_tokens(self.session.model, sample.recording, vocabulary):
                 return
             ids = induction_ids(vocabulary).to(sample.input.x.device)
-            recording = record(self.session.model, ids if sample.input.x.shape[0] == 1 else ids.T)
+            recording = record(self.session.model, ids.T if setup.steps_first else ids)
         except Exception:
             return  # a model that takes no random tokens has no such scores
         yield

@@ -103,6 +103,9 @@ class HeadsPart(Part):
         """The weights of the chosen layer."""
         return attention(self.recording, self.traits.attention_layer)
 
+    def new_image(self) -> dict[str, Any]:
+        return {"rollout": None}
+
     def updates(self) -> dict[str, Any]:
         made: dict[str, Any] = {}
         if self.view.is_outdated("attention_layers", self.sample):
@@ -148,7 +151,8 @@ class HeadsPart(Part):
         """Of all layers up to `name` that attend to the same tokens."""
         tokens = self.recording.operation(name).shape[-1]
         if tokens > _MOST_ROLLOUT:
-            self.view.note = _("rollout is computed for at most {most} tokens", most=_MOST_ROLLOUT)
+            if self.traits.combine == "rollout":
+                self.view.note = _("rollout is computed for at most {most} tokens", most=_MOST_ROLLOUT)
             return None
         before = self.names[: self.names.index(name) + 1]
         layers = [
@@ -179,7 +183,7 @@ class HeadsPart(Part):
         return [Panel(title=title, image=heads_picture(self.result()))]
 
     def complete(self) -> None:
-        if self.traits.rollout is None:
+        if self.traits.rollout is None or self.traits.rollout["layer"] != self.traits.attention_layer:
             self.traits.rollout = self._rollout(self.traits.attention_layer)
 
     def bake(self, budget: int, *, whole: bool) -> list[Response]:

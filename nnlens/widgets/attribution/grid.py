@@ -6,6 +6,8 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from nnlens.kernels import METHODS, Attribution, Evidence
 from nnlens.kernels.attribution.evidence.evidence import Check
 from nnlens.kernels.names import method_words
@@ -19,6 +21,7 @@ from nnlens.render import (
     evidence_payload,
     smaller_texture,
 )
+from nnlens.render.text import text_picture
 from nnlens.session.attribution_jobs import Settings
 from nnlens.session.sample import Sample
 from nnlens.utils.language import _
@@ -236,7 +239,13 @@ class GridPart(Part):
                         )
                     )
                     continue
-                picture, limits = attribution_over(row.sample.input.shown, attribution)
+                encoded_text = row.sample.input.text
+                if encoded_text is None:
+                    picture, limits = attribution_over(row.sample.input.shown, attribution)
+                else:
+                    values = attribution.importance().ravel()
+                    largest = float(np.abs(values).max()) or 1.0
+                    picture, limits = text_picture(encoded_text, values, largest), (-largest, largest)
                 title = _("{title} (all zero)", title=title) if attribution.all_zero else title
                 panels.append(Panel(title=title, image=picture, legend=limits))
         return panels

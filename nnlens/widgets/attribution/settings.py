@@ -11,6 +11,7 @@ from nnlens.kernels import CHECKS, METHODS
 from nnlens.kernels.attribution.evidence.evidence import Check
 from nnlens.kernels.attribution.methods.class_maps import map_layers
 from nnlens.kernels.names import method_words
+from nnlens.kernels.text import TEXT_METHODS
 from nnlens.render.text import text_payload
 from nnlens.scores.meaning import check_kind
 from nnlens.session.attribution_jobs import Settings, default_segmentation
@@ -60,6 +61,9 @@ class SettingsPart(Part):
         asked = options.get("methods")
         if isinstance(asked, str):
             asked = [asked]
+        for name in asked or () if sample.input.text is not None else ():
+            if name not in TEXT_METHODS and name in METHODS:
+                raise ValueError(f"methods for a text must be of {', '.join(TEXT_METHODS)}, got {name!r}")
         traits.methods = self._usual_methods() if asked is None else list(asked)
         if not traits.methods:
             raise ValueError("methods must name at least one method, got none")
@@ -111,4 +115,5 @@ class SettingsPart(Part):
                 "gradient": method.gradient,
             }
             for method in METHODS.values()
+            if sample.input.text is None or method.name in TEXT_METHODS
         ]

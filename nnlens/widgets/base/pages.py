@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import anywidget
+import numpy as np
 from PIL import Image
 
 from nnlens.export.bundle import BUDGET, Response, mime_bundle, packed_size
 from nnlens.export.saving import save
 from nnlens.inputs.labels import short
 from nnlens.render import Panel, draw
+from nnlens.render.text import text_picture
 from nnlens.session.selection import Selection
 from nnlens.utils.language import _
 
@@ -76,7 +78,9 @@ class SavedView(anywidget.AnyWidget, ViewTraits):
         title = sample.input.name
         if rows:
             title += f" · {short(self._selection.label)} {sample.words_of(self._selection.target)}"
-        return Panel(title=title, image=sample.input.shown, bars=rows)
+        encoded = sample.input.text
+        picture = sample.input.shown if encoded is None else text_picture(encoded, np.zeros(len(encoded)), 1.0)
+        return Panel(title=title, image=picture, bars=rows)
 
     def describe(self) -> str:
         """The view in words: the text alternative of its picture."""

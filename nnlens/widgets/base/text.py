@@ -69,9 +69,11 @@ class TextPart(Part):
             pick = self.session.setup.pick
             logits = token_logits(sample.recording, self.encoded, pick)
             forward: bool | None = None
-            if predicts_tokens(model, logits.shape[1]):
-                forward = reads_forward(model, sample.input.x, pick, **sample.input.call[1])
-            elif self.session.setup.labels is None:
+            labels = self.session.setup.labels
+            classes = labels is not None and len(labels) == logits.shape[1]
+            if not classes and predicts_tokens(model, sample.recording, logits.shape[1]):
+                forward = self.reads_forward()
+            elif not classes:
                 raise ValueError(
                     _("the model has no language head: its output has {width} numbers per token", width=logits.shape[1])
                 )
@@ -79,6 +81,19 @@ class TextPart(Part):
 
         made: Predictions = self.sample.cache.once("predictions", make=make)
         return made
+
+    def reads_forward(self) -> bool:
+        """Whether the model predicts the next token; see `kernels.text.reads_forward`."""
+
+        def make() -> bool:
+            value = self.sample.input
+            return reads_forward(self.session.model, value.x, self.session.setup.pick, **value.call[1])
+
+        found: bool = self.sample.cache.once("reads forward", make=make)
+        return found
+
+    def new_image(self) -> dict[str, Any]:
+        return {"predictions": None, "predictions_problem": ""}
 
     def updates(self) -> dict[str, Any]:
         made: dict[str, Any] = {}
@@ -120,7 +135,7 @@ class TextPart(Part):
     def _predictions(self) -> dict[str, Any]:
         try:
             made = predictions_payload(self.result(), self.name)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RuntimeError) as error:
             return {"predictions": None, "predictions_problem": str(error)}
         return {"predictions": made, "predictions_problem": ""}
 

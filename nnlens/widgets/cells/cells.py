@@ -48,7 +48,11 @@ class CellsPart(Part):
 
     def prepare(self, options: Mapping[str, Any]) -> None:
         self.traits.cell_order = one_of(options.get("order"), "order", ORDERS, "index")
-        self._check()
+        self._last = ""
+        if options.get("layer") is not None:
+            self._check()
+        elif not self.names:
+            raise ValueError("the model must have a layer with a value for each token of the text, found none")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -60,18 +64,22 @@ class CellsPart(Part):
         return found
 
     def _check(self) -> None:
-        if not self.names:
-            raise ValueError("the model must have a layer with a value for each token of the text, found none")
         if self.selection.layer not in self.names:
             layers = ", ".join(self.names[:8])
             raise ValueError(f"layer must have a value for each token, got {self.selection.layer!r}; {layers} have")
 
     @property
     def layer(self) -> Activations:
-        """The selected layer's values."""
-        if self.selection.layer not in self.names:
-            self.selection.layer = self.names[-1]
-        return self.selection.activations
+        """The selected layer's values; those of the layer before where other views have chosen one without tokens."""
+        if self.selection.layer in self.names:
+            self._last = self.selection.layer
+        return self.sample.activations(self._last if self._last in self.names else self.names[-1])
+
+    @property
+    def unit(self) -> int:
+        """The chosen cell."""
+        here = self.selection.layer in self.names
+        return self.selection.unit if here else self.sample.default_unit(self.layer.layer)
 
     def result(self) -> Cells:
         """The cells of the selected layer."""
@@ -79,7 +87,7 @@ class CellsPart(Part):
 
     def updates(self) -> dict[str, Any]:
         made: dict[str, Any] = {}
-        layer, unit = self.layer, self.selection.unit
+        layer, unit = self.layer, self.unit
         if self.view.is_outdated("tree", self.sample):
             names = set(self.names)
             made["tree"] = [entry for entry in layer_entries(self.sample.recording) if entry["name"] in names]
@@ -102,10 +110,10 @@ class CellsPart(Part):
         return gates_payload(found)
 
     def describe(self) -> str:
-        return _("layer {layer}, {cell}", layer=self.layer.layer, cell=self.result().describe(self.selection.unit))
+        return _("layer {layer}, {cell}", layer=self.layer.layer, cell=self.result().describe(self.unit))
 
     def panels(self) -> list[Panel]:
-        layer, unit = self.layer, self.selection.unit
+        layer, unit = self.layer, self.unit
         largest = float(np.abs(layer.values[unit]).max()) or 1.0
         text = self.view.part(TextPart).encoded
         return [
@@ -121,7 +129,7 @@ class CellsPart(Part):
         kinds = ("state", "gate") if any(self._kind(name) == "state" for name in self.names) else ("activation",)
         others = [name for name in self.names if self._kind(name) in kinds or self._kind(name) == "arithmetic"]
         others.sort(key=lambda name: self._kind(name) != "state")  # what fits first: states, then gates
-        names = dict.fromkeys([self.selection.layer, *(others if whole else others[:2])])
+        names = dict.fromkeys([self.layer.layer, *(others if whole else others[:2])])
         return [Response(("layer",), within_budget(self._layers(list(names)), budget))]
 
     def _kind(self, name: str) -> str:
@@ -130,7 +138,7 @@ class CellsPart(Part):
     def _layers(self, names: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
         for name in names:
             layer = self.sample.activations(name)
-            unit = self.selection.unit if name == self.selection.layer else self.sample.default_unit(name)
+            unit = self.unit if name == self.layer.layer else self.sample.default_unit(name)
             words = cells(self.sample.recording, self.view.part(TextPart).encoded, name).describe(unit)
             yield (
                 name,

@@ -42,6 +42,8 @@ class ContextsPart(Part):
     traits: ContextsTraits
 
     def prepare(self, options: Mapping[str, Any]) -> None:
+        if options.get("corpus") is not None and self.sample.input.call[1]:
+            raise ValueError("corpus must be left out for a model with a decoder")
         if options.get("corpus") is not None:
             self.session.contexts.begin(options["corpus"])
         self.traits.has_corpus = bool(self.session.contexts.text)
@@ -55,7 +57,7 @@ class ContextsPart(Part):
     def followed(self, change: Any) -> None:
         if not self.traits.has_corpus or self.view.is_static:
             return
-        layer, unit = self.view.part(CellsPart).layer.layer, self.selection.unit
+        layer, unit = self.view.part(CellsPart).layer.layer, self.view.part(CellsPart).unit
         asked = (self.sample.version, layer, unit, self.traits.threshold, self.traits.resume)
         if self.view.is_outdated("contexts", asked):
             self.view.submit("data", lambda: self.view.reported(_("reading the long text"), self._steps()))
@@ -68,7 +70,7 @@ class ContextsPart(Part):
         return self.session.contexts.found(self.view.part(CellsPart).layer.layer)
 
     def _steps(self) -> Generator[float | None, None, None]:
-        layer, unit = self.view.part(CellsPart).layer.layer, self.selection.unit
+        layer, unit = self.view.part(CellsPart).layer.layer, self.view.part(CellsPart).unit
         made: payloads.CellContexts = {
             "layer": layer,
             "unit": unit,
@@ -147,7 +149,7 @@ class ContextsPart(Part):
         found = self.result()
         if found is None or not len(found):
             return ""
-        place, value = found.top(self.selection.unit, 1)[0]
+        place, value = found.top(self.view.part(CellsPart).unit, 1)[0]
         around = " ".join(self.session.contexts.text[max(0, place - 20) : place].split())
         return _(
             "in the long text it is highest, {value}, after “{around}”",

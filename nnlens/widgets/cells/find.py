@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import traitlets as t
 
-from nnlens.kernels.text import PROPERTIES, CellRanking, cells, matches
+from nnlens.kernels.text import BLOCK, PROPERTIES, CellRanking, cells, matches
 from nnlens.render.text import found_payload, payloads
 from nnlens.render.text.cells import not_found
 from nnlens.utils.language import _
@@ -60,6 +60,9 @@ class FindPart(Part):
         self.observe("cancel", lambda change: self.view.cancel_job("card"))
         self.followed(None)
 
+    def new_image(self) -> dict[str, Any]:
+        return {"marked": []}
+
     def followed(self, change: Any) -> None:
         layer = "" if self.traits.everywhere else self.selection.layer
         marked = str(self.traits.marked) if self.traits.wanted == MARKED else ""
@@ -97,11 +100,17 @@ class FindPart(Part):
             names = self._names()
             for number, name in enumerate(names, 1):
                 layer = cells(self.sample.recording, self.view.part(TextPart).encoded, name)
-                rankings[name] = layer.following(values)
+                rankings[name] = layer.following(values, block=self._block())
                 self.traits.found = found_payload(wanted, rankings, done=number / len(names))
                 yield
         except ValueError as error:
             self.traits.found = not_found(wanted, str(error))
+
+    def _block(self) -> int:
+        """The blocks that the text is cut into: of a marked part, some choose the cells and some judge them."""
+        if self.traits.wanted != MARKED:
+            return BLOCK
+        return max(2, min((end - first for first, end in self.traits.marked), default=BLOCK) // 4)
 
     def _names(self) -> list[str]:
         """The layers whose cells are ranked: the states of recurrent layers, else what activation functions give."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import traitlets as t
 
-from nnlens.kernels.text import holding, predicts_tokens, reads_forward, token_logits, written_steps
+from nnlens.kernels.text import holding, predicts_tokens, token_logits, written_steps
 from nnlens.render.text import payloads
 from nnlens.utils.language import _
 from nnlens.widgets.base.part import Part
@@ -62,13 +62,13 @@ class HoldPart(Part):
 
     def _about(self) -> tuple[Any, ...]:
         layer = self.view.part(CellsPart).layer.layer
-        return self.sample, layer, self.selection.unit, self.traits.hold_at, self.traits.write
+        return self.sample, layer, self.view.part(CellsPart).unit, self.traits.hold_at, self.traits.write
 
     def _steps(self) -> Generator[None, None, None]:
         value = self.traits.hold_at
         if value is None:
             return
-        layer, unit = self.view.part(CellsPart).layer.layer, self.selection.unit
+        layer, unit = self.view.part(CellsPart).layer.layer, self.view.part(CellsPart).unit
         made: payloads.HeldCell = {
             "layer": layer,
             "unit": unit,
@@ -99,9 +99,9 @@ class HoldPart(Part):
         if len(encoded) > _MOST_TOKENS:
             raise ValueError(_("the text must have at most {most} tokens for this", most=_MOST_TOKENS))
         logits = token_logits(sample.recording, encoded, setup.pick)
-        if not predicts_tokens(self.session.model, logits.shape[1]):
+        if not predicts_tokens(self.session.model, sample.recording, logits.shape[1]):
             raise ValueError(_("the model has no language head: nothing says what changes"))
-        forward = reads_forward(self.session.model, sample.input.x, setup.pick, **sample.input.call[1])
+        forward = self.view.part(TextPart).reads_forward()
         if forward and len(encoded) < 2:
             raise ValueError(_("the text must have at least two tokens"))
         result = holding(
@@ -127,6 +127,8 @@ class HoldPart(Part):
         """What the model writes after the text, as it is and with the cell held, with the same random numbers."""
         setup = self.session.setup
         assert setup.codec is not None  # it made the text
+        if not self.view.part(TextPart).reads_forward():
+            raise ValueError(_("the model does not predict the next token, so it cannot write"))
         samples: list[payloads.Sampled] = []
         for held in (False, True):
             samples.append({"held": held, "text": ""})

@@ -152,11 +152,14 @@ def test_without_a_head_is_as_with_its_part_of_the_projection_at_zero(implementa
         changed.transformer.h[0].attn.c_proj.weight[16:24] = 0
         expected = changed(*args).logits
     np.testing.assert_allclose(found, expected, atol=1e-5)
-    rows = lambda output: output.logits[0, :-1]  # noqa: E731
-    effects = dict(text.head_effects(model, recording, (args, {}), layer, rows, IDS[0, 1:]))
-    with torch.no_grad():
-        losses = [nn.functional.cross_entropy(rows(out), IDS[0, 1:]) for out in (changed(*args), model(*args))]
-    assert effects[2] == pytest.approx(float(losses[0] - losses[1]), abs=1e-5)
+
+    def loss(output):
+        with torch.no_grad():
+            return float(nn.functional.cross_entropy(output.logits[0, :-1], IDS[0, 1:]))
+
+    effects = dict(text.head_effects(model, recording, (args, {}), layer, loss))
+    losses = [loss(changed(*args)), loss(model(*args))]
+    assert effects[2] == pytest.approx(losses[0] - losses[1], abs=1e-5)
     assert len(effects) == 4
 
 

@@ -72,7 +72,7 @@ export function patternsPane(context: Context, _scene: Scene): HTMLElement {
         write: (value) => fixed(value, 1),
       });
     const effects = context.get("effects");
-    if (effects?.layer === payload.layer && !effects.problem)
+    if (effects?.layer === payload.layer && effects.removal === context.get("removal") && !effects.problem)
       found.push({
         name: t("loss without it"),
         tip: t("how much it grows: {loss}, {clean} with all heads", {

@@ -10,6 +10,7 @@ import { h, say } from "../../ui/dom.ts";
 import { percent, short } from "../../ui/format.ts";
 import { heading } from "../../ui/pane.ts";
 import { plural, t } from "../../ui/text.ts";
+import { workLine } from "../../ui/work.ts";
 
 function groupName(group: string, context: Context): string {
   const threshold = context.get("threshold");
@@ -31,8 +32,12 @@ export function contextsPane(context: Context, scene: Scene): HTMLElement {
     "aria-label": t("contexts in the long text"),
   });
   const words = h("div", { class: "nn-soft" });
-  const progress = h("progress", { max: 1 });
-  const body = h("div", { class: "nn-grows" }, h("div", { class: "nn-head" }, title, progress), words, list);
+  const work = workLine(
+    () => context.request("cancel"),
+    () => context.request("resume"),
+  );
+  const line = h("div", { class: "nn-now-line" }, ...work.parts);
+  const body = h("div", { class: "nn-grows" }, h("div", { class: "nn-head" }, title), line, words, list);
 
   const snippet = (place: Place): HTMLElement => {
     const [starts, ends, values] = [i32(place.starts), i32(place.ends), f32(place.data)];
@@ -58,14 +63,20 @@ export function contextsPane(context: Context, scene: Scene): HTMLElement {
     const found = context.get("contexts");
     const current = found?.layer === context.get("layer") && found?.unit === context.get("unit");
     list.classList.toggle("nn-stale", !current);
-    progress.hidden = !found || found.done >= 1 || !context.live;
+    const share = found?.done ?? 0;
+    const running = context.live && share < 1 && context.get("busy") !== "";
+    line.hidden = !context.live || share >= 1;
+    work.show({
+      words: t("{share} read", { share: percent(share) }),
+      share,
+      running,
+      canContinue: context.live && share < 1,
+    });
     if (!found) {
       say(words, context.live ? t("reading…") : needsKernel());
       return;
     }
-    progress.value = found.done;
     const parts = [found.problem || found.words];
-    if (found.done < 1) parts.push(t("{share} read", { share: percent(found.done) }));
     if (context.get("threshold") !== null)
       parts.push(
         plural(
@@ -99,7 +110,7 @@ export function contextsPane(context: Context, scene: Scene): HTMLElement {
     }
     list.replaceChildren(...made);
   };
-  context.watch(["contexts", "has_corpus", "layer", "unit", "threshold", "cells", "scale"], draw);
+  context.watch(["contexts", "has_corpus", "busy", "layer", "unit", "threshold", "cells", "scale"], draw);
   context.onTheme(draw);
   return body;
 }

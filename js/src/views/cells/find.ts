@@ -113,7 +113,11 @@ export function findPane(context: Context, _scene: Scene): HTMLElement {
             type: "button",
             class: `nn-link${row.beats_chance ? "" : " nn-slim"}`,
             title: `${name}: ${row.beats_chance ? "" : `${t("not better than chance")}; `}${tip}`,
-            onclick: () => context.set({ layer: row.layer, unit: row.unit }),
+            // Two steps: another layer brings a cell of its own.
+            onclick: () => {
+              if (row.layer !== context.get("layer")) context.set({ layer: row.layer });
+              context.set({ unit: row.unit });
+            },
           },
           h(
             "span",

@@ -53,14 +53,14 @@ export function gatesPane(context: Context, _scene: Scene): HTMLElement {
           for (let cell = 1; cell < gate.closed.length; cell++) if (distance(cell) < distance(best)) best = cell;
           return best;
         };
-        context.listen(canvas, "pointermove", (event) => {
+        canvas.addEventListener("pointermove", (event) => {
           const gate = decoded(context.get("gates"))[at];
           const cell = nearest(event);
           const words = { cell, closed: percent(gate.closed[cell]), open: percent(gate.open[cell]) };
           say(reading, t("cell {cell}: closed at {closed} of the tokens, open at {open}", words));
         });
-        context.listen(canvas, "pointerleave", () => say(reading, ""));
-        context.listen(canvas, "click", (event) => context.set({ unit: nearest(event) }));
+        canvas.addEventListener("pointerleave", () => say(reading, ""));
+        canvas.addEventListener("click", (event) => context.set({ unit: nearest(event) }));
         return canvas;
       });
       list.replaceChildren(

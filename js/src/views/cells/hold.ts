@@ -1,9 +1,10 @@
 // Does the cell matter? The loss, and what the model writes, with the cell held at a value.
 
+import { Square } from "lucide";
 import { type Context, needsKernel } from "../../model/context.ts";
 import type { Scene } from "../../model/scene.ts";
 import { cellsOf } from "../../model/tokens.ts";
-import { toolbar } from "../../ui/controls.ts";
+import { iconButton, toolbar } from "../../ui/controls.ts";
 import { h, say } from "../../ui/dom.ts";
 import { fixed, percent, short } from "../../ui/format.ts";
 import { heading } from "../../ui/pane.ts";
@@ -18,6 +19,7 @@ export function holdPane(context: Context, _scene: Scene): HTMLElement {
   const write = h("button", { type: "button", onclick: () => context.request("write") }, t("let the model write"));
   const words = h("div", { class: "nn-soft" });
   const progress = h("progress", { max: 1, hidden: true });
+  const stop = iconButton(Square, t("stop"), () => context.request("cancel"));
   const samples = h("div", { class: "nn-samples" });
   for (const control of [slider, release, write]) {
     control.disabled = !context.live;
@@ -46,6 +48,7 @@ export function holdPane(context: Context, _scene: Scene): HTMLElement {
     const current = found?.layer === context.get("layer") && found.unit === context.get("unit");
     progress.hidden = !found || found.done >= 1 || !found.samples.length;
     progress.value = found?.done ?? 0;
+    stop.hidden = progress.hidden || !context.live;
     samples.replaceChildren();
     if (!found || held === null) {
       say(words, context.live ? t("hold the cell at a value: the loss, and what the model writes, may change") : "");
@@ -77,7 +80,7 @@ export function holdPane(context: Context, _scene: Scene): HTMLElement {
   return h(
     "div",
     {},
-    h("div", { class: "nn-head" }, heading(t("does the cell matter?")), progress),
+    h("div", { class: "nn-head" }, heading(t("does the cell matter?")), progress, stop),
     tools,
     words,
     samples,

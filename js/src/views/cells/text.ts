@@ -123,7 +123,10 @@ export function textPane(context: Context, scene: Scene): HTMLElement {
     },
     picked: (token) => context.set({ position: [0, token] }),
     dragged: (first, end) => {
-      if (context.live && !context.hides("property")) context.set({ wanted: "marked", marked: [[first, end]] });
+      if (context.live && !context.hides("property")) {
+        const before = context.get("wanted") === "marked" ? context.get("marked") : [];
+        context.set({ wanted: "marked", marked: [...before, [first, end]] });
+      }
     },
     label: () => {
       const token = selected();

@@ -90,7 +90,8 @@ export function ranksPane(context: Context, scene: Scene): HTMLElement {
       pen.fillStyle = context.color(place === 0 ? "--nn-accent" : "--nn-dim");
       pen.fillText(visible(depths.followed(token, place)).slice(0, 12), width - RIGHT + 4, below);
     }
-    const piece = tokensOf(context.get("text"))?.piece(token);
+    const tokens = tokensOf(context.get("text"));
+    const piece = tokens?.count === depths.positions ? tokens.piece(token) : undefined;
     say(
       title,
       piece === undefined

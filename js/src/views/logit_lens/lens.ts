@@ -95,7 +95,7 @@ export function lensPane(context: Context, scene: Scene): HTMLElement {
         pen.fillRect(x(position), top, COLUMN - 1, ROW - 1);
         clipped(visible(depths.word(state, position, 0)), x(position), top, inkOn(color));
       }
-      const name = tokens ? tokens.piece(position) : "";
+      const name = tokens?.count === depths.positions ? tokens.piece(position) : String(position);
       clipped(visible(name), x(position), depths.states * ROW, context.color("--nn-ink"));
     }
     const chosen = lookedAt(context, scene, depths);
