@@ -51,6 +51,8 @@ def test_typing_recolours_and_finding_leads_to_a_cell(lab, page, errors):
     pane(view, "find").locator("select").first.select_option("inside brackets")
     first = pane(view, "find").locator(".nn-link").first
     expect(first).to_be_visible(timeout=60_000)
+    notebook.python("view.wait()")  # ranked layer by layer, the first one may change
+    page.wait_for_timeout(500)
     first.click()
     assert notebook.python("print(view.unit)") == first.locator(".nn-unit-name span").first.inner_text().rstrip(" −")
     expect(pane(view, "find")).to_contain_text("one half of the text chose")
