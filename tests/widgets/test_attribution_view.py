@@ -134,7 +134,7 @@ def test_an_all_zero_map_is_told(photo):
     assert view.wait(60)
     assert view.map_gradient["0"]["zero"]
     assert view.evidence_gradient["0"]["findings"] == [
-        ["map", "bad", "The map is all zero: it says nothing about this image."]
+        ["map", "bad", "The map is all zero: it says nothing about this input."]
     ]
     assert view.error is None
     view.picture()

@@ -241,7 +241,7 @@ def test_what_the_other_checks_say():
         ]
     zero = replace(found, values=np.zeros_like(found.values), expected=None)
     assert [one.words for one in Evidence(attribution=zero, edges=0.0).findings()] == [
-        "The map is all zero: it says nothing about this image."
+        "The map is all zero: it says nothing about this input."
     ]
     x = torch.randn(1, 3, 12, 16)
     rollout = kernels.attention_rollout(Transformer().eval(), x)

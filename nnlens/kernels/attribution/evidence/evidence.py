@@ -100,7 +100,7 @@ class Evidence:
     def _of_itself(self) -> Iterator[Finding]:
         result = self.attribution
         if result.all_zero:
-            yield Finding("map", "bad", _("The map is all zero: it says nothing about this image."))
+            yield Finding("map", "bad", _("The map is all zero: it says nothing about this input."))
             return
         if not method_named(result.method).class_specific:
             words = _("The map is the same for every class: it cannot say why this one.")
@@ -125,7 +125,7 @@ class Evidence:
         if result.surrogate is not None and not np.isnan(result.surrogate.r2):
             r2 = result.surrogate.r2
             share_words = f"{r2:.0%}".replace("%", " %")
-            words = _("The effect of switching superpixels is {share} linear (R²)", share=share_words)
+            words = _("The effect of switching parts off is {share} linear (R²)", share=share_words)
             if r2 >= thresholds.LINEAR:
                 yield Finding("linearity", "good", _("{finding}: the coefficients sum it up well.", finding=words))
             elif r2 >= thresholds.PARTLY_LINEAR:
@@ -201,13 +201,13 @@ class Evidence:
                 "randomisation",
                 "bad",
                 _(
-                    "It hardly changes ({finding}): it shows the image's own structure, not the reasons for this "
+                    "It hardly changes ({finding}): it shows the input's own structure, not the reasons for this "
                     "class.",
                     finding=words,
                 ),
             )
         elif remaining >= thresholds.PARTLY_UNCHANGED:
-            words = _("Much of it stays ({finding}): that part is the image's own pattern.", finding=words)
+            words = _("Much of it stays ({finding}): that part is the input's own pattern.", finding=words)
             yield Finding("randomisation", "doubtful", words)
         else:
             words = _("It depends on what the last layers learned ({finding}).", finding=words)
@@ -343,6 +343,8 @@ def evidence_steps(
 
 
 def _edges(subject: Subject, result: Attribution) -> float:
+    if subject.x.ndim == 4 and subject.x.shape[2] == 1:
+        return float("nan")  # tokens, or a signal: what lies beside each other makes no edge
     correlation = spearman(result.magnitude(), edges(subject.x))
     return 0.0 if np.isnan(correlation) else correlation
 
