@@ -12,5 +12,6 @@ True
 from .border import Border, border
 from .local_map import LocalMap, local_map
 from .pieces import Kind, kind_of
+from .regions import Region, Regions, regions
 
-__all__ = ["Border", "Kind", "LocalMap", "border", "kind_of", "local_map"]
+__all__ = ["Border", "Kind", "LocalMap", "Region", "Regions", "border", "kind_of", "local_map", "regions"]

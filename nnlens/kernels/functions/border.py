@@ -118,6 +118,16 @@ def _to_kinks(value: Tensor, change: Tensor, ends: tuple[float, ...]) -> Tensor:
 
 def _of_maxima(operation: Operation, value: Tensor, change: Tensor) -> Tensor:
     """For each window how far it is until another of its values becomes the largest."""
+    values, changes = maxima_of(operation, value, change)
+    largest, at = values.max(2, keepdim=True)
+    faster = changes - changes.gather(2, at)
+    ways = (largest - values) / faster
+    # Values that are equal are a border too: the window switches at once where another one grows faster.
+    return torch.where((faster > 0) & (ways >= 0) & ways.isfinite(), ways, torch.inf).min(2).values.flatten()
+
+
+def maxima_of(operation: Operation, value: Tensor, change: Tensor) -> tuple[Tensor, Tensor]:
+    """The values in each window of a maximum, and their changes: (n, channels, values of a window, windows)."""
     flat = operation.op == "max_pool1d"
 
     def pair(place: int, name: str, default: object) -> list[int]:
@@ -142,9 +152,4 @@ def _of_maxima(operation: Operation, value: Tensor, change: Tensor) -> Tensor:
         padded = padded.clamp_min(torch.finfo(padded.dtype).min)
         made = F.unfold(padded, tuple(size), dilation=tuple(dilation), stride=tuple(stride))
         columns.append(made.view(len(value), channels, size[0] * size[1], -1))
-    values, changes = columns
-    largest, at = values.max(2, keepdim=True)
-    faster = changes - changes.gather(2, at)
-    ways = (largest - values) / faster
-    # Values that are equal are a border too: the window switches at once where another one grows faster.
-    return torch.where((faster > 0) & (ways >= 0) & ways.isfinite(), ways, torch.inf).min(2).values.flatten()
+    return columns[0], columns[1]
