@@ -134,6 +134,57 @@ def _changed(change: Change | None, step: int, part: str, value: Tensor) -> Tens
     return value if change is None or change.part != part else change.at(step, value)
 
 
+class Driven(NamedTuple):
+    """A recurrent layer as a system that its inputs drive.
+
+    Attributes
+    ----------
+    start : float64 tensor (n,)
+        The states of all layers before the first step, one after the other: hidden, and the cells of an LSTM.
+    steps : int
+    step : callable (state, number of the step) → the next state
+    """
+
+    start: Tensor
+    steps: int
+    step: Callable[[Tensor, int], Tensor]
+
+
+def driven(op: str, args: tuple[Any, ...]) -> Driven:
+    """A call of `torch.lstm`, `gru`, `rnn_tanh` or `rnn_relu` on one sequence, step by step, in double precision.
+
+    Raises
+    ------
+    ValueError
+        For packed sequences, several sequences, and layers that read in both directions.
+    """
+    if op not in _PARTS or isinstance(args[3], (tuple, list)):
+        raise ValueError(f"a whole recurrent layer over a sequence is needed, got {op}")
+    data, state, weights, biased, layers, _dropout, _training, both, batch_first = args[:9]
+    data = (data.transpose(0, 1) if batch_first else data).detach().double()
+    if both or data.shape[1] != 1:
+        raise ValueError("the recurrent layer must read one sequence in one direction")
+    state = [item.detach().double() for item in (state if isinstance(state, (tuple, list)) else (state,))]
+    weights = [item.detach().double() for item in weights]
+    each = len(weights) // layers
+    sizes = [item.shape[-1] for item in state] * layers
+
+    def step(flat: Tensor, place: int) -> Tensor:
+        parts, value, made = flat.split(sizes), data[place, 0], list[Tensor]()
+        for layer in range(layers):
+            weight_ih, weight_hh, *rest = weights[layer * each : (layer + 1) * each]
+            bias_ih, bias_hh = rest[:2] if biased else (None, None)
+            own = parts[layer * len(state) : (layer + 1) * len(state)]
+            projected = F.linear(value, weight_ih, bias_ih)
+            result = _step(op, projected, own, weight_hh, bias_hh, rest[-1] if len(rest) % 2 else None)
+            value = result["hidden"]
+            made += [value, result["cell"]] if op == "lstm" else [value]
+        return torch.cat(made)
+
+    start = torch.cat([item[layer, 0] for layer in range(layers) for item in state])
+    return Driven(start, len(data), step)
+
+
 def run_changed(op: str, args: tuple[Any, ...], change: Change) -> tuple[Tensor, ...]:
     """What a call of `torch.lstm`, `gru`, `rnn_tanh` or `rnn_relu` returns with one part changed at every step.
 

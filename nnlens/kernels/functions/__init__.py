@@ -12,6 +12,17 @@ True
 from .border import Border, border
 from .local_map import LocalMap, local_map
 from .pieces import Kind, kind_of
-from .regions import Region, Regions, regions
+from .regions import Region, Regions, TooManyRegionsError, regions
 
-__all__ = ["Border", "Kind", "LocalMap", "Region", "Regions", "border", "kind_of", "local_map", "regions"]
+__all__ = [
+    "Border",
+    "Kind",
+    "LocalMap",
+    "Region",
+    "Regions",
+    "TooManyRegionsError",
+    "border",
+    "kind_of",
+    "local_map",
+    "regions",
+]

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from math import comb, prod
 
 import numpy as np
-import torch
-import torch.autograd.forward_ad as forward
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from nnlens.recording import Operation, Recording, Replacement, borrow, record, substituting
-from nnlens.scores.meaning import Pick, pick_output
-from nnlens.utils.language import _
+from nnlens.recording import record
+from nnlens.scores.meaning import Pick
+from nnlens.utils.language import _, number
 
-from .border import maxima_of
 from .local_map import doubled
 from .pieces import is_maximum, kind_of, kinks
+from .polygons import Polygon, at_maxima, at_zeros
+from .probe import Probe
 
 MOST = 5000  # regions
-_STEP = 1e-9  # of the box: how far beyond an edge the next region is looked for
-_BATCH = 256  # points at once
+
+
+class TooManyRegionsError(ValueError):
+    """The box has more linear pieces than were asked for."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -33,11 +33,15 @@ class Region:
     ----------
     corners : float64 array (corners, 2)
         Of the polygon, in the plane's coordinates, around it.
+    edges : tuple of int
+        For the edge from each corner to the next one the operation whose unit switches there, as its place in
+        `Regions.operations`; -1 where it is the border of the box.
     weights, bias : float64 arrays (outputs, 2) and (outputs,)
         The outputs there are weights · (u, v) + bias.
     """
 
     corners: Float[np.ndarray, "corners 2"]
+    edges: tuple[int, ...]
     weights: Float[np.ndarray, "outputs 2"]
     bias: Float[np.ndarray, " outputs"]
 
@@ -56,13 +60,16 @@ class Regions:
     ----------
     regions : tuple of Region
     box : (low, high) of both coordinates
-    whole : bool
-        Whether all regions of the box were found, rather than the first so many.
+    operations : tuple of str
+        The operations whose units switch, in the order of the network.
+    units : tuple of int
+        How many values each of them has that can switch.
     """
 
     regions: tuple[Region, ...]
     box: tuple[tuple[float, float], tuple[float, float]]
-    whole: bool
+    operations: tuple[str, ...]
+    units: tuple[int, ...]
 
     def __len__(self) -> int:
         return len(self.regions)
@@ -70,11 +77,32 @@ class Regions:
     def __repr__(self) -> str:
         return f"Regions({self.describe()})"
 
+    @property
+    def largest(self) -> int:
+        """The most pieces that a network with these layers can have in a plane.
+
+        The product over the layers of 1 + n + n (n - 1) / 2, the number of cells of n lines in general position
+        (Raghu et al. 2017, arXiv:1606.05336, theorem 1, for two inputs).
+        """
+        return prod(sum(comb(count, dimension) for dimension in range(3)) for count in self.units)
+
+    @property
+    def at_initialisation(self) -> float:
+        """About how many pieces a network with as many units has at initialisation: N² / 2.
+
+        Hanin & Rolnick 2019, arXiv:1906.00904: N units and an input of d numbers, Nᵈ / d! pieces.
+        """
+        return sum(self.units) ** 2 / 2
+
     def describe(self) -> str:
-        """In words: "37 linear pieces in the box"."""
-        if self.whole:
-            return _("{count} linear pieces in the box", count=len(self))
-        return _("the first {count} linear pieces in the box", count=len(self))
+        """In words: "37 linear pieces; about 32 at initialisation, at most 37"."""
+        most = f"{float(self.largest):.1e}" if self.largest >= 1e9 else str(self.largest)
+        return _(
+            "{count} linear pieces; in the whole plane about {expected} at initialisation, at most {largest}",
+            count=len(self),
+            expected=round(self.at_initialisation),
+            largest=number(most),
+        )
 
 
 def regions(
@@ -89,10 +117,10 @@ def regions(
 ) -> Regions:
     """All linear pieces of a piecewise linear network in a box of the plane origin + u · across + v · down.
 
-    Within a piece every value inside the network is linear in u and v, so that two passes with tangents at one of its
-    points give the lines at which units switch; the piece is what these lines leave of the box. The pieces beyond its
-    edges are looked for next, until there are none: the pieces are exact, not sampled. Points of many pieces are one
-    batch, so that the model must take one. In double precision.
+    The operations with kinks are taken in their order. On a piece that those before leave whole, the values that an
+    operation reads are linear in u and v, so that one pass with tangents at one of its points gives the lines at which
+    its units switch; they cut the piece. Nothing is sampled: the pieces are exact up to rounding. The points of all
+    pieces are one batch, so that the model must take one. In double precision.
 
     Parameters
     ----------
@@ -101,10 +129,12 @@ def regions(
     box : ((low, high), (low, high))
         Of u and of v.
     most : int
-        How many pieces are looked for.
+        How many pieces there may be.
 
     Raises
     ------
+    TooManyRegionsError
+        A `ValueError`: the box has more than `most` pieces.
     ValueError
         For a network that is not piecewise linear, tensors of other shapes, and an empty box.
     """
@@ -119,137 +149,32 @@ def regions(
     kind = kind_of(recording)
     if not kind.exact:
         raise ValueError(f"the model must be piecewise linear, but these operations are not: {kind.why}")
-    probe = _Probe(exact, recording, base, ways[0], ways[1], output)
+    probe = Probe(exact, recording, base, (ways[0], ways[1]), output)
+    cutting = [each for each in recording if kinks(each) is not None or is_maximum(each)]
     (left, right), (top, bottom) = box
-    start = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
-    size = max(right - left, bottom - top)
-    rng = np.random.default_rng(0)
-    waiting = [start.mean(0) + size * 1e-3 * rng.standard_normal(2)]
-    found: dict[bytes, Region] = {}
-    while waiting and len(found) < most:
-        points, waiting = np.array(waiting[:_BATCH]), waiting[_BATCH:]
-        lines, sides, weights, values = probe(points)
-        for number, point in enumerate(points):
-            key = sides[number].tobytes()
-            if key in found or len(found) >= most:
-                continue
-            signed = lines[number] * np.where(sides[number], 1.0, -1.0)[:, None]
-            corners = _clipped(start, signed, size)
-            if len(corners) < 3:
-                continue
-            found[key] = Region(corners=corners, weights=weights[number], bias=values[number] - weights[number] @ point)
-            waiting += _beyond(corners, box, size)
-    return Regions(regions=tuple(found.values()), box=box, whole=not waiting)
-
-
-class _Probe:
-    """Two passes with tangents at some points: the lines of all units, their sides, the outputs and their slopes."""
-
-    def __init__(
-        self, model: nn.Module, recording: Recording, base: Tensor, across: Tensor, down: Tensor, output: Pick
-    ):
-        self.model, self.recording, self.output = model, recording, output
-        self.base, self.ways = base, (across, down)
-
-    def __call__(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        places = torch.from_numpy(points).to(self.base)
-        shape = (-1, *([1] * (self.base.ndim - 1)))
-        x = self.base + sum(places[:, axis].view(shape) * way for axis, way in enumerate(self.ways))
-        passes = [self._pass(x, way.expand_as(x)) for way in self.ways]
-        heights, slopes = passes[0][0], [slope for _height, slope, _scores, _change in passes]
-        line = torch.stack(slopes, -1)
-        offset = heights - (line * places[:, None]).sum(-1)
-        lines = torch.cat([line, offset[..., None]], -1)
-        weights = torch.stack([change for *_rest, change in passes], -1)
-        return (
-            lines.cpu().numpy(),
-            (heights > 0).cpu().numpy(),
-            weights.cpu().numpy(),
-            passes[0][2].cpu().numpy(),
-        )
-
-    def _pass(self, x: Tensor, along: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """How far each unit is above its kink, how that changes along the way, the outputs, and how they change."""
-        heights: list[Tensor] = []
-        slopes: list[Tensor] = []
-        with torch.inference_mode(False), torch.no_grad(), borrow(self.model), forward.dual_level():
-            given = forward.make_dual(x.clone(), along.clone())
-            returned: Any = None
-            with substituting(self.model, self.recording.calls, _watching(self.recording, heights, slopes)):
-                returned = self.model(given)
-            scores, change = forward.unpack_dual(pick_output(returned, self.output))
-            scores = scores.reshape(len(x), -1)
-            change = torch.zeros_like(scores) if change is None else change.reshape(len(x), -1)
-        return torch.cat(heights, 1), torch.cat(slopes, 1), scores, change
-
-
-def _watching(recording: Recording, heights: list[Tensor], slopes: list[Tensor]) -> dict[int, Replacement]:
-    watched: dict[int, Replacement] = {}
-    for operation in recording:
-        ends = kinks(operation)
-        if operation.number is not None and (ends is not None or is_maximum(operation)):
-            watched[operation.number] = _noting(operation, ends, heights, slopes)
-    return watched
-
-
-def _noting(
-    operation: Operation, ends: tuple[float, ...] | None, heights: list[Tensor], slopes: list[Tensor]
-) -> Replacement:
-    def run(function: Callable[..., Any], args: tuple[Any, ...], keywords: dict[str, Any]) -> object:
-        primal, tangent = forward.unpack_dual(args[0] if args else keywords["input"])
-        tangent = torch.zeros_like(primal) if tangent is None else tangent
-        count = len(primal)
-        if ends is not None:
-            for end in ends:
-                heights.append((primal - end).reshape(count, -1))
-                slopes.append(tangent.reshape(count, -1))
-        else:
-            # Each pair of neighbours in a window: which of them is larger decides the maximum with the others.
-            values, changes = maxima_of(operation, primal, tangent)
-            size = values.shape[2]
-            for one in range(size):
-                for other in range(one + 1, size):
-                    heights.append((values[:, :, one] - values[:, :, other]).reshape(count, -1))
-                    slopes.append((changes[:, :, one] - changes[:, :, other]).reshape(count, -1))
-        return function(*args, **keywords)
-
-    return run
-
-
-def _clipped(polygon: np.ndarray, lines: np.ndarray, size: float) -> np.ndarray:
-    """What half-planes a · u + b · v + c ≥ 0 leave of a polygon (Sutherland & Hodgman 1974), those that cut it only."""
-    lines = lines[np.abs(lines[:, :2]).max(1) > 0]
-    lines = lines / np.hypot(lines[:, 0], lines[:, 1])[:, None]
-    least = 1e-12 * size
-    while len(polygon):
-        sides = polygon @ lines[:, :2].T + lines[:, 2]
-        worst = int(sides.min(0).argmin())
-        if sides[:, worst].min() >= -least:
-            return polygon
-        height, kept = sides[:, worst], []
-        for place in range(len(polygon)):
-            now, later = height[place], height[(place + 1) % len(polygon)]
-            if now >= 0:
-                kept.append(polygon[place])
-            if (now >= 0) != (later >= 0):
-                kept.append(
-                    polygon[place] + now / (now - later) * (polygon[(place + 1) % len(polygon)] - polygon[place])
+    least = 1e-12 * max(right - left, bottom - top)
+    corners = [(left, top), (right, top), (right, bottom), (left, bottom)]
+    cells = [Polygon(corners, [-1] * 4)]
+    units = []
+    for place, operation in enumerate(cutting):
+        lines = probe.lines(operation, np.array([cell.middle for cell in cells]))
+        units.append(int(np.prod(lines.shape[1:-1])) if kinks(operation) is not None else lines.shape[1])
+        cut = at_zeros if kinks(operation) is not None else at_maxima
+        made: list[Polygon] = []
+        for cell, its in zip(cells, lines, strict=True):
+            made += cut(cell, its, place, least, most)
+            if len(made) > most:
+                raise TooManyRegionsError(
+                    f"the box {box} has more than {most} linear pieces; choose a smaller box, or a larger number `most`"
                 )
-        polygon = np.array(kept)
-    return polygon
-
-
-def _beyond(corners: np.ndarray, box: tuple[tuple[float, float], tuple[float, float]], size: float) -> list[np.ndarray]:
-    """A point just beyond each edge, inside the box."""
-    middle, found = corners.mean(0), []
-    for one, other in zip(corners, np.roll(corners, -1, 0), strict=True):
-        edge = other - one
-        length = float(np.hypot(*edge))
-        if length < 10 * _STEP * size:
-            continue
-        normal = np.array([edge[1], -edge[0]]) / length
-        normal = normal if normal @ (one - middle) > 0 else -normal
-        point = (one + other) / 2 + _STEP * size * normal
-        if all(low < place < high for place, (low, high) in zip(point, box, strict=True)):
-            found.append(point)
-    return found
+        cells = made
+    weights, bias = probe.outputs(np.array([cell.middle for cell in cells]))
+    return Regions(
+        regions=tuple(
+            Region(corners=np.array(cell.corners), edges=tuple(cell.edges), weights=slopes, bias=constants)
+            for cell, slopes, constants in zip(cells, weights, bias, strict=True)
+        ),
+        box=box,
+        operations=tuple(each.name for each in cutting),
+        units=tuple(units),
+    )

@@ -1,0 +1,203 @@
+"""How the values inside a network change along some directions of its input: one pass for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from nnlens.recording import Operation, Recording, Replacement, borrow, substituting
+from nnlens.recording.operations import function_of
+
+from .replay import from_input
+
+# Linear without a constant part: they treat changes as they treat values.
+_LINEAR = {
+    *("neg", "mean", "sum", "flatten", "unflatten", "view", "reshape", "permute", "transpose", "squeeze", "unsqueeze"),
+    *("__getitem__", "chunk", "split", "contiguous", "clone", "to", "expand", "repeat", "narrow", "select", "roll"),
+    *("slice", "unbind", "pixel_shuffle", "channel_shuffle", "float", "double", "movedim", "flip", "interpolate"),
+    *("avg_pool1d", "avg_pool2d", "avg_pool3d", "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d"),
+    *("dropout", "dropout2d", "alpha_dropout", "feature_dropout"),
+}
+# Affine in all that comes from the input together: f(change) - f(0) is the change.
+_AFFINE = {
+    *("conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "linear"),
+    *("add", "sub", "cat", "stack", "pad", "batch_norm"),
+}
+# Each value of the result depends on the value at its place alone.
+_ELEMENTWISE = {
+    *("relu", "relu6", "leaky_relu", "prelu", "elu", "selu", "celu", "hardtanh", "hardswish", "hardsigmoid", "abs"),
+    *("sigmoid", "tanh", "silu", "gelu", "mish", "softplus", "logsigmoid", "clamp", "clamp_min", "clamp_max", "exp"),
+    *("log", "sqrt", "rsqrt", "square", "sin", "cos", "erf", "threshold", "softsign", "reciprocal"),
+}
+_PRODUCTS = {"mul", "div", "matmul", "true_divide"}
+
+
+def tangent_pass(
+    model: nn.Module,
+    recording: Recording,
+    x: Float[Tensor, "1 ..."],
+    directions: Float[Tensor, "k ..."],
+    tell: Callable[[str, Tensor, Tensor], None],
+) -> None:
+    """Send directions through the Jacobian of every operation at once.
+
+    The pass runs on a batch: the input, and the directions as if they were inputs. Each operation's call is replaced by
+    its linear part for the directions: convolutions and all that is affine run once on the whole batch, and their
+    constant part is taken off; of functions of single values, the slope at the input's values; of all others,
+    `torch.func.jvp`. On networks of convolutions that is as fast as an ordinary batch, and eight times as fast as
+    torch's forward-mode differentiation.
+
+    Parameters
+    ----------
+    tell : callable (name of the operation, its value (1, …), its changes (k, …))
+        Called in the order of the network; may raise `Reached`, to end the pass.
+
+    Raises
+    ------
+    ValueError
+        Where an operation does not keep the inputs of a batch apart along its first axis.
+    """
+    seeing = from_input(recording)
+    watched: dict[int, Replacement] = {}
+    for operation in recording:
+        number = operation.number
+        if number is not None and number not in watched and operation.name in seeing:
+            watched[number] = _linearised(operation, seeing, len(directions), tell)
+    batch = torch.cat([x, directions.to(x)])
+    with torch.inference_mode(False), torch.no_grad(), borrow(model), substituting(model, recording.calls, watched):
+        model(batch)
+
+
+def _linearised(
+    operation: Operation, seeing: set[str], count: int, tell: Callable[[str, Tensor, Tensor], None]
+) -> Replacement:
+    op = operation.op if operation.op.startswith("__") else operation.op.rstrip("_")
+    varying = [source.name in seeing or source.name == "input" for source in operation.sources]
+
+    def run(function: Callable[..., Any], args: tuple[Any, ...], keywords: dict[str, Any]) -> object:
+        into = next((item for item in function_of(function).overwritten(args, keywords) if _is_batch(item)), None)
+        call = _Call(function, args, keywords, varying, count)
+        if op in _LINEAR:
+            result = function(*args, **keywords)
+        elif op in _AFFINE or (op in _PRODUCTS and sum(varying) == 1 and (varying[0] or op in ("mul", "matmul"))):
+            result = call.affine()
+        elif op in _ELEMENTWISE and sum(varying) == 1 and varying[0]:
+            result = call.elementwise()
+        elif op == "max_pool2d":
+            result = call.maximum()
+        else:
+            result = call.by_jvp()
+        value = result[0] if isinstance(result, (tuple, list)) else result
+        if not isinstance(value, Tensor) or not value.ndim or len(value) != count + 1:
+            raise ValueError(
+                f"the inputs of a batch must stay apart along the first axis, but {operation.name} gives "
+                f"{tuple(getattr(value, 'shape', ()))} for {count + 1}"
+            )
+        tell(operation.name, value[:1], value[1:])
+        return result if into is None or into is result else into.copy_(result)
+
+    def _is_batch(item: object) -> bool:
+        return isinstance(item, Tensor) and item.ndim > 0 and len(item) == count + 1
+
+    return run
+
+
+class _Call:
+    """One call whose tensors hold a value in the first row and its changes in the others."""
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        keywords: dict[str, Any],
+        varying: list[bool],
+        count: int,
+    ):
+        self.function, self.count = function, count
+        self.slots: list[Tensor] = []
+        self.constants: list[Tensor] = []
+        flags = iter(varying)
+
+        def slot(item: Any) -> Any:
+            if type(item) in (tuple, list):
+                return type(item)(map(slot, item))
+            if not isinstance(item, Tensor):
+                return item
+            if not next(flags, False):
+                self.constants.append(item)
+                return item
+            self.slots.append(item)
+            return _Slot(len(self.slots) - 1)
+
+        self.args, self.keywords = slot(args), {name: slot(item) for name, item in keywords.items()}
+        for item in self.slots:
+            if not item.ndim or len(item) != count + 1:
+                raise ValueError(
+                    f"the inputs of a batch must stay apart along the first axis, but a call of "
+                    f"{function_of(function).name} was given {tuple(item.shape)} for {count + 1}"
+                )
+
+    def __call__(self, *slots: Tensor) -> Any:
+        """The call with other tensors in place of those that vary."""
+
+        def filled(item: Any) -> Any:
+            if isinstance(item, _Slot):
+                return slots[item.place]
+            return type(item)(map(filled, item)) if type(item) in (tuple, list) else item
+
+        return self.function(*filled(self.args), **{name: filled(item) for name, item in self.keywords.items()})
+
+    def affine(self) -> Any:
+        # A constant that was made for the whole batch, as a class token is, needs zeros for the whole batch.
+        rows = None if any(item.ndim and len(item) == self.count + 1 for item in self.constants) else 1
+        constant = self(*(torch.zeros_like(item[:rows]) for item in self.slots))
+        whole = self(*(item.clone() for item in self.slots))
+        if isinstance(whole, (tuple, list)):
+            return type(whole)(_without(each, its[:1]) for each, its in zip(whole, constant, strict=True))
+        return _without(whole, constant[:1])
+
+    def elementwise(self) -> Tensor:
+        value, changes = self.slots[0][:1], self.slots[0][1:]
+        with torch.enable_grad():
+            given = value.detach().clone().requires_grad_()
+            result = self(given * 1)
+            (slope,) = torch.autograd.grad(result.sum(), given)
+        return torch.cat([result.detach(), slope * changes])
+
+    def maximum(self) -> Tensor:
+        value, changes = self.slots[0][:1], self.slots[0][1:]
+        result, places = torch.nn.functional.max_pool2d_with_indices(value, *self.args[1:], **self._named())
+        flat = changes.flatten(2).gather(2, places.flatten(2).expand(len(changes), -1, -1))
+        return torch.cat([result, flat.view(len(changes), *result.shape[1:])])
+
+    def _named(self) -> dict[str, Any]:
+        return {name: item for name, item in self.keywords.items() if not isinstance(item, _Slot)}
+
+    def by_jvp(self) -> Any:
+        values = tuple(item[:1].clone() for item in self.slots)
+        changes = tuple(item[1:].unsqueeze(1) for item in self.slots)
+
+        def along(*changes: Tensor) -> Any:
+            return torch.func.jvp(lambda *slots: self(*slots), values, changes)[1]
+
+        # Of torch's kernels for attention only this one knows tangents.
+        with sdpa_kernel(SDPBackend.MATH):
+            result, sent = self(*(item.clone() for item in values)), torch.func.vmap(along)(*changes)
+        if isinstance(result, (tuple, list)):
+            return type(result)(torch.cat([one, other.squeeze(1)]) for one, other in zip(result, sent, strict=True))
+        return torch.cat([result, sent.squeeze(1)])
+
+
+class _Slot:
+    def __init__(self, place: int):
+        self.place = place
+
+
+def _without(whole: Tensor, constant: Tensor) -> Tensor:
+    whole[1:] -= constant
+    return whole
