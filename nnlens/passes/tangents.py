@@ -10,13 +10,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from nnlens.recording import Operation, Recording, Replacement, borrow, substituting
+from nnlens.recording import Operation, Recording, Replacement, Source, borrow, substituting
 from nnlens.recording.operations import function_of
 
 from .replay import from_input
 
 # Linear without a constant part: they treat changes as they treat values.
-_LINEAR = {
+LINEAR = {
     *("neg", "mean", "sum", "flatten", "unflatten", "view", "reshape", "permute", "transpose", "squeeze", "unsqueeze"),
     *("__getitem__", "chunk", "split", "contiguous", "clone", "to", "expand", "repeat", "narrow", "select", "roll"),
     *("slice", "unbind", "pixel_shuffle", "channel_shuffle", "float", "double", "movedim", "flip", "interpolate"),
@@ -24,7 +24,7 @@ _LINEAR = {
     *("dropout", "dropout2d", "alpha_dropout", "feature_dropout"),
 }
 # Affine in all that comes from the input together: f(change) - f(0) is the change.
-_AFFINE = {
+AFFINE = {
     *("conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "linear"),
     *("add", "sub", "cat", "stack", "pad", "batch_norm"),
 }
@@ -73,6 +73,18 @@ def tangent_pass(
         model(batch)
 
 
+def is_linear_product(operation: Operation, seeing: set[str]) -> bool:
+    """Whether it multiplies what comes from the input with a constant, or divides it by one."""
+    op = operation.op.rstrip("_")
+    varying = [source.name in seeing or source.name == "input" for source in operation.sources]
+    return op in _PRODUCTS and sum(varying) == 1 and (op in ("mul", "matmul") or _is_source(operation, seeing))
+
+
+def _is_source(operation: Operation, seeing: set[str]) -> bool:
+    first = operation.argument(0, "input")
+    return isinstance(first, Source) and (first.name in seeing or first.name == "input")
+
+
 def _linearised(
     operation: Operation, seeing: set[str], count: int, tell: Callable[[str, Tensor, Tensor], None]
 ) -> Replacement:
@@ -82,9 +94,9 @@ def _linearised(
     def run(function: Callable[..., Any], args: tuple[Any, ...], keywords: dict[str, Any]) -> object:
         into = next((item for item in function_of(function).overwritten(args, keywords) if _is_batch(item)), None)
         call = _Call(function, args, keywords, varying, count)
-        if op in _LINEAR:
+        if op in LINEAR:
             result = function(*args, **keywords)
-        elif op in _AFFINE or (op in _PRODUCTS and sum(varying) == 1 and (varying[0] or op in ("mul", "matmul"))):
+        elif op in AFFINE or is_linear_product(operation, seeing):
             result = call.affine()
         elif op in _ELEMENTWISE and sum(varying) == 1 and varying[0]:
             result = call.elementwise()
