@@ -17,6 +17,7 @@ from typing_extensions import NotRequired, get_type_hints, is_typeddict
 from nnlens import widgets
 from nnlens.kernels.attribution.registry import MethodName
 from nnlens.render import attribution_payloads, payloads, unit_payloads
+from nnlens.render.functions import payloads as function_payloads
 from nnlens.render.text import payloads as text_payloads
 from nnlens.render.weights import payloads as weight_payloads
 from nnlens.widgets.base.view import OUTSIDE
@@ -90,6 +91,7 @@ def text() -> str:
         **vars(attribution_payloads),
         **vars(weight_payloads),
         **vars(text_payloads),
+        **vars(function_payloads),
     }.values():
         if is_typeddict(payload):
             contract.type_of(payload)

@@ -17,9 +17,11 @@ import explorer from "../src/views/explorer/index.ts";
 import filters from "../src/views/filters/index.ts";
 import logitLens from "../src/views/logit_lens/index.ts";
 import occlusion from "../src/views/occlusion/index.ts";
+import regions from "../src/views/regions/index.ts";
 import replacements from "../src/views/replacements/index.ts";
 import unit from "../src/views/unit/index.ts";
 import weights from "../src/views/weights/index.ts";
+import { plane } from "./functions.ts";
 import { attributions, compared, liveModel, mosaic, occlusionMap, state } from "./model.ts";
 import { read } from "./text.ts";
 import { weighed } from "./weights.ts";
@@ -42,6 +44,7 @@ const DATA = [
   "one map per channel",
   "grad_cam of class",
   "lime of class",
+  "all that was found",
   "a token grid",
   "reading the image",
   "the output itself",
@@ -258,13 +261,17 @@ const VIEWS = {
   cells,
   attention,
   logit_lens: logitLens,
+  regions,
 };
 
 /** Views that are given a text. */
 const READING = new Set(["cells", "attention", "logit_lens"]);
 
+/** Views of the network as a function. */
+const FUNCTIONS = new Set(["regions"]);
+
 describe.each(Object.entries(VIEWS))("%s", (name, view) => {
-  const own = () => (READING.has(name) ? { ...base(), ...read() } : base());
+  const own = () => ({ ...base(), ...(READING.has(name) ? read() : FUNCTIONS.has(name) ? plane() : {}) });
   it.each(Object.entries(SITUATIONS))("%s: says nothing that is not in the catalogue", async (_, more) => {
     const model = liveModel({ ...own(), ...more, texts: bracketed });
     view.render({ model, el });

@@ -32,6 +32,7 @@ from nnlens.widgets.base.options import (
     documented,
 )
 
+from .functions import FunctionViews
 from .text import TextViews
 from .weights import WeightViews
 
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     )
 
 
-class Lens(TextViews, WeightViews):
+class Lens(TextViews, WeightViews, FunctionViews):
     """A model with its preprocessing and its labels; its methods open views of it.
 
     Parameters

@@ -10,6 +10,7 @@ from .explorer.view import Explorer
 from .filters.view import FiltersWidget
 from .logit_lens.view import LogitLensWidget
 from .occlusion.view import OcclusionWidget
+from .regions.view import RegionsWidget
 from .replacements.view import ReplacementsWidget
 from .unit.view import UnitWidget
 from .weights.view import WeightsWidget
@@ -25,6 +26,7 @@ __all__ = [
     "FiltersWidget",
     "LogitLensWidget",
     "OcclusionWidget",
+    "RegionsWidget",
     "ReplacementsWidget",
     "UnitWidget",
     "WeightsWidget",

@@ -3,6 +3,7 @@
 from .code import Reader, code_files, code_lstm, code_text
 from .imagenet import Network, efficientnet_lite0, imagenet_labels
 from .photos import photo
+from .points import points
 from .small import DigitImages, digits, objects
 from .smollm2 import LanguageModel, smollm2
 from .transformer import Writer, glass_lm
@@ -22,5 +23,6 @@ __all__ = [
     "imagenet_labels",
     "objects",
     "photo",
+    "points",
     "smollm2",
 ]

@@ -6,8 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 from drive import SETUP, pane, widget
 from playwright.sync_api import Page, expect
+from torch import nn
 
 import nnlens
 
@@ -17,6 +19,7 @@ VIEWS = (
     *("explorer", "card", "unit", "attribution", "compare", "occlusion", "activations", "examples"),
     *("filters", "weights", "replacements"),
     *("cells", "attention", "logit_lens", "token_attribution"),
+    *("regions", "plane_of_images"),
 )
 
 WALK = """() => {
@@ -54,6 +57,7 @@ def pages(tmp_path_factory):
         "weights": lens.weights(draws=2),
         "replacements": lens.replacements("features.3", digits, count=40, methods=["low-rank"]),
         **text_views(),
+        **function_views(),
     }
     assert set(views) == set(VIEWS)
     return {name: view.save(folder / f"{name}.html") for name, view in views.items()}
@@ -72,6 +76,19 @@ def text_views():
         "attention": lens.attention(sentence),
         "logit_lens": lens.logit_lens(sentence),
         "token_attribution": lens.attribution(sentence, samples=60),
+    }
+
+
+def function_views():
+    """The views of the network as a function."""
+    torch.manual_seed(0)
+    small = nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 2))
+    model, transform, names = nnlens.zoo.digits()
+    digits = nnlens.zoo.DigitImages()
+    lens = nnlens.Lens(model, preprocess=transform, labels=names)
+    return {
+        "regions": nnlens.Lens(small).regions(nnlens.zoo.points("moons", 30)),
+        "plane_of_images": lens.regions(images=[digits[place][0] for place in (3, 5, 8)]),
     }
 
 

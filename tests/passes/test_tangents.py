@@ -49,15 +49,15 @@ class Convolutions(nn.Module):
 
 
 @pytest.mark.parametrize("kind", [Attention, Convolutions])
-@pytest.mark.parametrize("count", [1, 4])
-def test_changes_equal_the_jacobian_times_the_directions(kind, count):
+@pytest.mark.parametrize(("points", "count"), [(1, 1), (1, 4), (3, 2)])
+def test_changes_equal_the_jacobian_times_the_directions(kind, points, count):
     torch.manual_seed(0)
     model = kind()
     if kind is Convolutions:
         model(torch.randn(8, 1, 6, 6))
     model.eval()
-    x, directions = torch.randn(1, 1, 6, 6), torch.randn(count, 1, 6, 6)
-    recording = record(model, x)
+    x, directions = torch.randn(points, 1, 6, 6), torch.randn(count, 1, 6, 6)
+    recording = record(model, x[:1])
     found = {}
     tangent_pass(
         model, recording, x, directions, lambda name, value, changes: found.update({name: (value, changes.clone())})
@@ -67,8 +67,9 @@ def test_changes_equal_the_jacobian_times_the_directions(kind, count):
             assert operation.name in found
     value, changes = found[list(recording)[-1].name]
     torch.testing.assert_close(value, model(x))
-    jacobian = torch.autograd.functional.jacobian(lambda given: model(given)[0], x).flatten(1)
-    torch.testing.assert_close(changes, directions.flatten(1) @ jacobian.T, rtol=1e-4, atol=1e-5)
+    for point in range(points):
+        jacobian = torch.autograd.functional.jacobian(lambda given: model(given)[0], x[point : point + 1]).flatten(1)
+        torch.testing.assert_close(changes[:, point], directions.flatten(1) @ jacobian.T, rtol=1e-4, atol=1e-5)
 
 
 def test_the_pass_can_end_early_and_a_batch_that_is_mixed_is_refused():

@@ -640,6 +640,15 @@ export interface Photo {
   notes: string[];
 }
 
+/** The points of a data set in the plane, or the images that span it. */
+export interface PointsPayload {
+  places: DataView;
+  classes: DataView;
+  names: string[];
+  axes: string[];
+  pictures: RowPhoto[];
+}
+
 /** A back-projection, with the value that was projected back. */
 export interface ProjectedTexture {
   planes: number;
@@ -682,6 +691,19 @@ export interface ReceptiveFields {
   unit: number;
   rows?: number[][];
   columns?: number[][];
+}
+
+/** The linear pieces of a network in a plane, as polygons one after the other. */
+export interface RegionsPayload {
+  box: number[][];
+  corners: DataView;
+  starts: DataView;
+  edges: DataView;
+  weights: DataView;
+  bias: DataView;
+  outputs: number;
+  operations: string[];
+  about: string;
 }
 
 /** One replacement of the layer, and what it costs. */
@@ -733,6 +755,16 @@ export interface RowPhoto {
 export interface Sampled {
   held: boolean;
   text: string;
+}
+
+/** The class at the points of a grid, of a box with too many pieces. */
+export interface SamplesPayload {
+  box: number[][];
+  side: number;
+  classes: DataView;
+  leads: DataView;
+  slopes: DataView;
+  outputs: number;
 }
 
 /** The scores of some classes, as probabilities and as logits. */
@@ -926,6 +958,16 @@ export interface TokenPredictions {
   about: string;
 }
 
+/** How far the training of a copy has come. */
+export interface TrainingPayload {
+  step: number;
+  losses: number[];
+  accuracy: number;
+  regions: number[];
+  running: boolean;
+  per_second: number;
+}
+
 /** A text that was typed or pasted in the browser. */
 export interface Typed {
   text: string;
@@ -1019,12 +1061,16 @@ export interface Traits {
   bank: FilterBank | null;
   /** Why the weight cannot be analysed. */
   bank_problem: string;
+  /** The part of the plane that is shown: [[left, right], [bottom, top]]. */
+  box: number[][];
   /** What is being computed; empty when nothing is. */
   busy: string;
   /** The layer of Grad-CAM; empty for the last one with spatial maps. */
   cam_layer: string;
   /** The layers that it can be. */
   cam_layers: string[];
+  /** Whether there are points with classes. */
+  can_train: boolean;
   /** A request to stop a long computation. */
   cancel: number;
   /** Whether the unit card is open. */
@@ -1039,6 +1085,8 @@ export interface Traits {
   channel: number | null;
   /** A request for a check. */
   check_request: CheckRequest | null;
+  /** A request to enlarge the part around `here` until its pieces can be drawn. */
+  closer: number;
   /** What colours the predictions. */
   color_by: "probability" | "rank" | "bits";
   /** 768 bytes each. */
@@ -1117,6 +1165,8 @@ export interface Traits {
   expanded_by: "linear" | "gradient";
   /** What the occluder shows: a name, an input value, or a colour. */
   fill: string;
+  /** What colours the pieces. */
+  fill_by: "class" | "slope" | "layer";
   /** How a fill of one value looks. */
   fill_color: string;
   /** The fills that this image has. */
@@ -1143,6 +1193,8 @@ export interface Traits {
   heads: HeadsPayload | null;
   /** What changes with the cell held. */
   held_cell: HeldCell | null;
+  /** The point that is read, [u, v]. */
+  here: number[];
   /** Panes and controls that are left out. */
   hide: string[];
   /** The value at which the cell is held. */
@@ -1247,6 +1299,12 @@ export interface Traits {
   photo: Photo;
   /** Whether the occluder stays where it is. */
   pinned: boolean;
+  /** What to know about the box. */
+  plane_note: string;
+  /** The class at the points of a grid, where there are too many pieces. */
+  plane_samples: SamplesPayload | null;
+  /** The points of the data set, or the images that span the plane. */
+  points: PointsPayload | null;
   /** [row, column] on the unit's map. */
   position: [number, number] | null;
   /** What the model predicts at each token. */
@@ -1257,6 +1315,8 @@ export interface Traits {
   progress: JobProgress | null;
   /** The names of the properties. */
   properties: string[];
+  /** The learning rate (Adam). */
+  rate: number;
   /** A request to read the scores in another way. */
   read_as: ReadAs | null;
   /** The pixels that the rows and columns of the maps see. */
@@ -1267,10 +1327,14 @@ export interface Traits {
   references: string[];
   /** A request to compute the view again for the model as it is now. */
   refresh: number;
+  /** The linear pieces in the box; null where there are too many. */
+  regions: RegionsPayload | null;
   /** What replaces a head's output. */
   removal: "zero" | "mean";
   /** What replaces the unit's map. */
   replacement: "zero" | "mean";
+  /** A request to draw the weights of the copy anew. */
+  restart: number;
   /** A request to show an earlier state. */
   restore: Restored | null;
   /** A request to compute what is lost without each head. */
@@ -1347,6 +1411,8 @@ export interface Traits {
   state_traits: StateTrait[];
   /** How many steps, 8…1024. */
   steps: number;
+  /** Training steps between two drawings. */
+  steps_each: number;
   /** Whether the user stopped it. */
   stopped: boolean;
   /** The steps of the experiment in pixels. */
@@ -1377,6 +1443,10 @@ export interface Traits {
   token: number | null;
   /** The chosen cell. */
   trace: CellTrace | null;
+  /** Whether the copy is being trained. */
+  train: boolean;
+  /** How far the training has come. */
+  training: TrainingPayload | null;
   /** The operations of the pass; modules that never ran. */
   tree: LayerEntry[];
   /** How the filter's unit responds to gratings. */

@@ -11,18 +11,22 @@ True
 
 from .border import Border, border
 from .local_map import LocalMap, local_map
-from .pieces import Kind, kind_of
-from .regions import Region, Regions, TooManyRegionsError, regions
+from .pieces import Kind, NotPiecewiseLinearError, kind_of
+from .regions import Region, Regions, TooManyRegionsError, near_box, regions
+from .samples import plane_scores
 
 __all__ = [
     "Border",
     "Kind",
     "LocalMap",
+    "NotPiecewiseLinearError",
     "Region",
     "Regions",
     "TooManyRegionsError",
     "border",
     "kind_of",
     "local_map",
+    "near_box",
+    "plane_scores",
     "regions",
 ]

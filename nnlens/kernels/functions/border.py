@@ -17,7 +17,7 @@ from nnlens.recording import Operation, Recording, Replacement, borrow, record, 
 from nnlens.utils.language import _, number
 
 from .local_map import doubled
-from .pieces import is_maximum, kind_of, kinks
+from .pieces import exact_kind, is_maximum, kinks
 
 
 @dataclass(frozen=True, repr=False, kw_only=True)
@@ -70,9 +70,7 @@ def border(model: nn.Module, x: Shaped[Tensor, "1 ..."], direction: Shaped[Tenso
     exact = doubled(model)
     point, along = x.detach().double(), direction.detach().double()
     recording = record(exact, point)
-    kind = kind_of(recording)
-    if not kind.exact:
-        raise ValueError(f"the model must be piecewise linear, but these operations are not: {kind.why}")
+    exact_kind(recording)
     found: list[tuple[float, str, int]] = []
     with torch.inference_mode(False), torch.no_grad(), borrow(exact), forward.dual_level():
         given = forward.make_dual(point.clone(), along.clone())

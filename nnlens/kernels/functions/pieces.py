@@ -51,6 +51,28 @@ class Kind:
     why: str
 
 
+class NotPiecewiseLinearError(ValueError):
+    """The network is not made of linear pieces; `operations` names what is not."""
+
+    def __init__(self, operations: str):
+        super().__init__(f"the model must be piecewise linear, but these operations are not: {operations}")
+        self.operations = operations
+
+
+def exact_kind(recording: Recording) -> Kind:
+    """The kind of a piecewise linear network.
+
+    Raises
+    ------
+    NotPiecewiseLinearError
+        A `ValueError`: for any other network.
+    """
+    kind = kind_of(recording)
+    if not kind.exact:
+        raise NotPiecewiseLinearError(kind.why)
+    return kind
+
+
 def kind_of(recording: Recording) -> Kind:
     """Whether the network is piecewise linear: affine operations, and those whose pieces are known.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -30,7 +31,9 @@ def at_zeros(
 
     `least` is the distance from a line below which a corner lies on it.
     """
-    unit = _normalised(lines)
+    length = np.hypot(lines[:, 0], lines[:, 1])
+    varying = length > 1e-11 * (1 + length.max(initial=0))
+    unit = lines[varying] / length[varying, None]
     heights = np.array(polygon.corners) @ unit[:, :2].T + unit[:, 2]
     crossing = (heights.min(0) < -least) & (heights.max(0) > least)
     parts = [polygon]
@@ -49,19 +52,22 @@ def at_maxima(
 ) -> list[Polygon]:
     """The parts of a polygon on which one value of each window is the largest."""
     corners = np.column_stack([np.array(polygon.corners), np.ones(len(polygon.corners))])
-    leading = (corners @ lines.swapaxes(1, 2)).argmax(-1)
+    heights = corners @ lines.swapaxes(1, 2)
+    first = np.take_along_axis(heights, heights[:, :1].argmax(-1)[..., None], -1)[..., 0]
+    # What differs by rounding alone is equal: windows on a flat background are full of it.
+    rounding = 1e-11 * (1 + np.abs(lines).max())
     parts = [polygon]
-    for window in np.flatnonzero((leading != leading[:, :1]).any(1)):
+    for window in np.flatnonzero((heights.max(-1) - first > rounding).any(1)):
         made: list[Polygon] = []
         for part in parts:
-            made += _upper(part, lines[window], edge, least)
+            made += _upper(part, lines[window], edge, least, rounding)
         parts = made
         if len(parts) > most:
             break
     return parts
 
 
-def _upper(polygon: Polygon, lines: np.ndarray, edge: int, least: float) -> list[Polygon]:
+def _upper(polygon: Polygon, lines: np.ndarray, edge: int, least: float, rounding: float) -> list[Polygon]:
     parts = []
     for value in range(len(lines)):
         part: Polygon | None = polygon
@@ -69,20 +75,15 @@ def _upper(polygon: Polygon, lines: np.ndarray, edge: int, least: float) -> list
         for other in range(len(lines)):
             if other == value or part is None:
                 continue
-            a, b, c = _normalised(lines[value : value + 1] - lines[other : other + 1])[0].tolist()
-            if a or b:
-                part = _above(part, a, b, c, edge, least)
-            elif c < 0 or (c == 0 and other < value):
+            a, b, c = (lines[value] - lines[other]).tolist()
+            length = math.hypot(a, b)
+            if length > rounding:
+                part = _above(part, a / length, b / length, c / length, edge, least)
+            elif c < -rounding or (c <= rounding and other < value):
                 part = None
         if part is not None:
             parts.append(part)
     return parts
-
-
-def _normalised(lines: np.ndarray) -> np.ndarray:
-    """With a normal of length 1; a constant stays as it is."""
-    length = np.hypot(lines[:, 0], lines[:, 1])
-    return np.asarray(lines / np.where(length > 0, length, 1)[:, None])
 
 
 def _halves(polygon: Polygon, a: float, b: float, c: float, edge: int, least: float) -> list[Polygon]:

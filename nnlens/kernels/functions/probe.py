@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
-import torch.autograd.forward_ad as forward
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from nnlens.recording import Operation, Recording, Replacement, borrow, substituting
+from nnlens.passes.tangents import tangent_pass
+from nnlens.recording import Operation, Recording
 from nnlens.recording.substitute import Reached
 from nnlens.scores.meaning import Pick, pick_output
 
 from .border import maxima_of
 from .pieces import kinks
 
-_BATCH = 256  # points at once
+_NUMBERS = 2_000_000  # of the largest value of a batch
 
 
 class Probe:
-    """Passes with tangents (forward-mode differentiation) along two directions at many points of a plane."""
+    """Passes with tangents along two directions at many points of a plane."""
 
     def __init__(self, model: nn.Module, recording: Recording, base: Tensor, ways: tuple[Tensor, Tensor], output: Pick):
-        self.model, self.recording, self.output = model, recording, output
+        self.model, self.recording = model, recording
         self.base, self.ways = base, ways
+        made = recording.maker_of(pick_output(recording.output, output))
+        if made is None:
+            raise ValueError("the scores must be what one recorded operation returns")
+        self.last = made.name
+        largest = max(int(np.prod(each.shape)) for each in recording)
+        self.batch = max(8, min(512, _NUMBERS // largest))
 
     def lines(self, operation: Operation, points: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n ... 3"]:
         """The coefficients (a, b, c) of a · u + b · v + c for each value that an operation reads, at each point.
@@ -45,53 +50,48 @@ class Probe:
             above = torch.cat([(value - end).reshape(count, -1) for end in ends], 1)
             return above, change.reshape(count, -1).repeat(1, len(ends))
 
-        return self._coefficients(points, operation, read)
+        return self._coefficients(points, operation.inputs[0], read)
 
     def outputs(
         self, points: Float[np.ndarray, "n 2"]
     ) -> tuple[Float[np.ndarray, "n outputs 2"], Float[np.ndarray, "n outputs"]]:
         """The weights and the bias of the network's outputs as functions of u and v, at each point."""
-        made = self._coefficients(points, None, lambda value, change: (value.flatten(1), change.flatten(1)))
+        made = self._coefficients(points, self.last, lambda value, change: (value.flatten(1), change.flatten(1)))
         return made[..., :2], made[..., 2]
 
     def _coefficients(
         self,
         points: np.ndarray,
-        operation: Operation | None,
+        source: str,
         read: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
     ) -> np.ndarray:
         parts = []
-        for start in range(0, len(points), _BATCH):
-            places = torch.from_numpy(points[start : start + _BATCH]).to(self.base)
-            value, change = read(*self._pass(places, operation))
-            value, *slopes = value[: len(places)], *change.chunk(2)
+        for start in range(0, len(points), self.batch):
+            places = torch.from_numpy(points[start : start + self.batch]).to(self.base)
+            value, changes = self._pass(places, source)
+            slopes = []
+            for change in changes:
+                above, slope = read(value, change)
+                slopes.append(slope)
             line = torch.stack(slopes, -1)
-            shape = (len(places), *[1] * (value.ndim - 1), 2)
-            offset = value - (line * places.view(shape)).sum(-1)
+            shape = (len(places), *[1] * (above.ndim - 1), 2)
+            offset = above - (line * places.view(shape)).sum(-1)
             parts.append(torch.cat([line, offset[..., None]], -1).cpu().numpy())
         return np.concatenate(parts)
 
-    def _pass(self, places: Tensor, operation: Operation | None) -> tuple[Tensor, Tensor]:
-        """A value and its changes: of what an operation reads, or of the scores. One batch holds both directions."""
+    def _pass(self, places: Tensor, source: str) -> tuple[Tensor, Tensor]:
+        """The values of an operation (n, …), and their changes along both directions (2, n, …)."""
         shape = (-1, *[1] * (self.base.ndim - 1))
         x = self.base + sum(places[:, axis].view(shape) * way for axis, way in enumerate(self.ways))
-        along = torch.cat([way.expand_as(x) for way in self.ways])
-        with torch.inference_mode(False), torch.no_grad(), borrow(self.model), forward.dual_level():
-            given = forward.make_dual(torch.cat([x, x]), along)
-            if operation is None:
-                return _parts(pick_output(self.model(given), self.output))
-            seen: list[tuple[Tensor, Tensor]] = []
+        ways = torch.cat(self.ways)
+        if source == "input":
+            return x, ways[:, None].expand(2, *x.shape)
+        found: list[tuple[Tensor, Tensor]] = []
 
-            def run(_function: Callable[..., Any], args: tuple[Any, ...], keywords: dict[str, Any]) -> object:
-                seen.append(_parts(args[0] if args else keywords["input"]))
+        def tell(name: str, value: Tensor, changes: Tensor) -> None:
+            if name == source:
+                found.append((value.clone(), changes.clone()))
                 raise Reached
 
-            watched: dict[int, Replacement] = {operation.number: run} if operation.number is not None else {}
-            with substituting(self.model, self.recording.calls, watched):
-                self.model(given)
-            return seen[0]
-
-
-def _parts(value: Tensor) -> tuple[Tensor, Tensor]:
-    primal, tangent = forward.unpack_dual(value)
-    return primal, torch.zeros_like(primal) if tangent is None else tangent
+        tangent_pass(self.model, self.recording, x, ways, tell)
+        return found[0]

@@ -9,12 +9,12 @@ import numpy as np
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from nnlens.recording import record
+from nnlens.recording import Operation, record
 from nnlens.scores.meaning import Pick
 from nnlens.utils.language import _, number
 
 from .local_map import doubled
-from .pieces import is_maximum, kind_of, kinks
+from .pieces import exact_kind, is_maximum, kinks
 from .polygons import Polygon, at_maxima, at_zeros
 from .probe import Probe
 
@@ -138,21 +138,12 @@ def regions(
     ValueError
         For a network that is not piecewise linear, tensors of other shapes, and an empty box.
     """
-    if across.shape != origin.shape or down.shape != origin.shape or len(origin) != 1:
-        shapes = [tuple(item.shape) for item in (origin, across, down)]
-        raise ValueError(f"origin, across and down must be of one shape (1, …), got {shapes}")
     if any(not low < high for low, high in box):
         raise ValueError(f"box must be ((low, high), (low, high)), got {box}")
-    exact = doubled(model)
-    base, *ways = (item.detach().double() for item in (origin, across, down))
-    recording = record(exact, base)
-    kind = kind_of(recording)
-    if not kind.exact:
-        raise ValueError(f"the model must be piecewise linear, but these operations are not: {kind.why}")
-    probe = Probe(exact, recording, base, (ways[0], ways[1]), output)
-    cutting = [each for each in recording if kinks(each) is not None or is_maximum(each)]
+    probe, cutting = _probe(model, origin, across, down, output)
     (left, right), (top, bottom) = box
-    least = 1e-12 * max(right - left, bottom - top)
+    # Lines that are the same meet within rounding, which grows with the coordinates.
+    least = 1e-11 * max(abs(left), abs(right), abs(top), abs(bottom))
     corners = [(left, top), (right, top), (right, bottom), (left, bottom)]
     cells = [Polygon(corners, [-1] * 4)]
     units = []
@@ -178,3 +169,50 @@ def regions(
         operations=tuple(each.name for each in cutting),
         units=tuple(units),
     )
+
+
+def near_box(
+    model: nn.Module,
+    origin: Shaped[Tensor, "1 ..."],
+    across: Shaped[Tensor, "1 ..."],
+    down: Shaped[Tensor, "1 ..."],
+    *,
+    centre: tuple[float, float] = (0.0, 0.0),
+    lines: int = 40,
+    output: Pick = None,
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """A square around a point of the plane that the lines of about so many units cross.
+
+    A network with many units has too many pieces in a plane through images to be drawn; this is the part that can be.
+    The lines are those of the piece that holds the point, drawn out beyond it.
+    """
+    probe, cutting = _probe(model, origin, across, down, output)
+    found = []
+    for operation in cutting:
+        made = probe.lines(operation, np.array([centre]))[0]
+        if kinks(operation) is None:
+            heights = made @ [*centre, 1.0]
+            first = np.take_along_axis(made, heights.argmax(-1)[:, None, None], 1)
+            made = (first - made).reshape(-1, 3)
+        length = np.hypot(made[:, 0], made[:, 1])
+        varying = length > 1e-11 * (1 + length.max(initial=0))
+        found.append(np.abs(made[varying] @ [*centre, 1.0]) / length[varying])
+    distances = np.unique(np.concatenate(found).round(14)) if found else np.zeros(0)
+    distances = distances[distances > 0]
+    half = float(distances[min(lines, len(distances)) - 1]) if len(distances) else 1.0
+    return (centre[0] - half, centre[0] + half), (centre[1] - half, centre[1] + half)
+
+
+def _probe(
+    model: nn.Module, origin: Tensor, across: Tensor, down: Tensor, output: Pick
+) -> tuple[Probe, list[Operation]]:
+    """What reads the lines in the plane, and the operations whose units switch."""
+    if across.shape != origin.shape or down.shape != origin.shape or len(origin) != 1:
+        shapes = [tuple(item.shape) for item in (origin, across, down)]
+        raise ValueError(f"origin, across and down must be of one shape (1, …), got {shapes}")
+    exact = doubled(model)
+    base, *ways = (item.detach().double() for item in (origin, across, down))
+    recording = record(exact, base)
+    exact_kind(recording)
+    probe = Probe(exact, recording, base, (ways[0], ways[1]), output)
+    return probe, [each for each in recording if kinks(each) is not None or is_maximum(each)]

@@ -92,6 +92,17 @@ class ExamplesOptions(SelectionOptions, ViewOptions, total=False):
     """Of `Lens.examples`, besides its data set."""
 
 
+class RegionsOptions(ViewOptions, total=False):
+    """Of `Lens.regions`, besides its points and images."""
+
+    box: Annotated[
+        Sequence[Sequence[float]], "the part of the plane, ((left, right), (bottom, top)); around the points by default"
+    ]
+    fill_by: Annotated[Literal["class", "slope", "layer"], 'what colours the pieces; "class" by default']
+    rate: Annotated[float, "the learning rate of the training; 0.01 by default"]
+    steps: Annotated[int, "training steps between two drawings; 5 by default"]
+
+
 class FiltersOptions(ViewOptions, total=False):
     """Of `Lens.filters`, besides its layer and image."""
 

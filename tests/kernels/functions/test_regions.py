@@ -142,6 +142,16 @@ def test_a_maximum_cuts_where_another_value_becomes_the_largest():
     assert sum(region.area for region in found.regions) == pytest.approx(4)
 
 
+def test_a_flat_background_is_not_cut_by_rounding():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(27, 2)).eval()
+    first, second, third = torch.full((3, 1, 1, 8, 8), 0.3)
+    second[..., 2:4, 2:4], third[..., 5, 5] = 1.0, -1.0
+    found = functions.regions(model, first, second - first, third - first, box=((0.0, 1.0), (0.0, 1.0)))
+    assert len(found) < 40
+    assert sum(region.area for region in found.regions) == pytest.approx(1, rel=1e-9)
+
+
 def test_a_plane_through_images_of_a_network_with_maxima():
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(12, 2)).eval()

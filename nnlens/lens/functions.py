@@ -1,0 +1,48 @@
+"""The methods of `Lens` that look at the network as a function."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from typing_extensions import Unpack
+
+from nnlens.session.session import Session
+from nnlens.widgets.base.options import RegionsOptions, documented
+
+if TYPE_CHECKING:
+    from nnlens.widgets import RegionsWidget
+
+
+class FunctionViews:
+    """What `Lens` inherits: the function that the network computes, and its pieces."""
+
+    _session: Session
+
+    @documented(RegionsOptions)
+    def regions(
+        self, points: Any = None, labels: Any = None, *, images: Any = None, **options: Unpack[RegionsOptions]
+    ) -> RegionsWidget:
+        """The linear pieces of a network in a plane, exact: of two inputs, or through three images.
+
+        With points and their classes a copy of the model can be trained in the view while its pieces follow.
+
+        Parameters
+        ----------
+        points : array (n, 2), optional
+            Points of a data set for a model with two inputs; `(points, labels)` may be one argument.
+        labels : array (n,), optional
+            Their classes, 0, 1 and so on.
+        images : three images, optional
+            The plane through these, each as for `explore`, instead of that of two inputs.
+        **options
+            See below.
+
+        Raises
+        ------
+        ValueError
+            For a model that is not piecewise linear, and points or images that do not fit.
+        """
+        from nnlens.widgets import RegionsWidget
+
+        with self._session.selections.unchanged_on_error():
+            return RegionsWidget(self._session, points, labels, images, **options)

@@ -1,0 +1,53 @@
+"""The types of the payloads of views that show the network as a function."""
+
+from __future__ import annotations
+
+from typing_extensions import TypedDict
+
+from nnlens.render.payloads import RowPhoto
+
+
+class RegionsPayload(TypedDict):
+    """The linear pieces of a network in a plane, as polygons one after the other."""
+
+    box: list[list[float]]  # [[left, right], [bottom, top]]
+    corners: bytes  # float32 (all corners, 2)
+    starts: bytes  # int32 (pieces + 1): where the corners of a piece begin
+    edges: bytes  # int32 (all corners): the operation whose unit switches at the edge after it; -1 for the box
+    weights: bytes  # float32 (pieces, outputs, 2)
+    bias: bytes  # float32 (pieces, outputs)
+    outputs: int
+    operations: list[str]
+    about: str
+
+
+class SamplesPayload(TypedDict):
+    """The class at the points of a grid, of a box with too many pieces."""
+
+    box: list[list[float]]
+    side: int
+    classes: bytes  # int32 (side, side), the first row at the bottom
+    leads: bytes  # float32 (side, side): by how much the largest score is above the second
+    slopes: bytes  # float32 (side, side): how steep that lead is
+    outputs: int
+
+
+class PointsPayload(TypedDict):
+    """The points of a data set in the plane, or the images that span it."""
+
+    places: bytes  # float32 (points, 2)
+    classes: bytes  # int32 (points); -1 for an image without a class
+    names: list[str]  # of the images; empty for points
+    axes: list[str]  # what goes to the right and upwards
+    pictures: list[RowPhoto]  # of the images
+
+
+class TrainingPayload(TypedDict):
+    """How far the training of a copy has come."""
+
+    step: int
+    losses: list[float]  # at most 200 of them, evenly spread
+    accuracy: float
+    regions: list[int]  # how many pieces there were at the same steps
+    running: bool
+    per_second: float  # drawings

@@ -1,0 +1,1 @@
+"""The linear pieces of a network in a plane, also while it is trained."""

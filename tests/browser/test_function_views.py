@@ -1,0 +1,68 @@
+"""The views of the network as a function in JupyterLab, and as pages without a kernel."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import torch
+from playwright.sync_api import Locator, expect
+from torch import nn
+
+import nnlens
+
+pytestmark = pytest.mark.browser
+PLANE = """import torch, nnlens
+torch.manual_seed(0)
+model = torch.nn.Sequential(
+    torch.nn.Linear(2, 16), torch.nn.ReLU(), torch.nn.Linear(16, 16), torch.nn.ReLU(), torch.nn.Linear(16, 2))
+view = nnlens.Lens(model).regions(nnlens.zoo.points("moons"))
+view"""
+
+
+def pane(view: Locator, name: str) -> Locator:
+    return view.locator(f'[data-pane="{name}"]')
+
+
+def test_the_pieces_follow_the_training(lab, page, errors):
+    notebook = lab("regions.ipynb", [PLANE])
+    notebook.run_all()
+    view = page.locator(".nn-regions")
+    title = pane(view, "plane").locator("h2")
+    expect(title).to_have_text(re.compile(r"\d+ linear pieces"), timeout=60_000)
+    assert title.inner_text() == notebook.python('print(len(view.result), "linear pieces")')
+    # Read at a point: the numbers are those of the model.
+    canvas = pane(view, "plane").locator("canvas")
+    box = canvas.bounding_box()
+    canvas.click(position={"x": box["width"] / 4, "y": box["height"] / 4})
+    value = float(notebook.python("print(model(torch.tensor([view.here]))[0].max().item())"))
+    shown = pane(view, "here").locator("tr").first.locator("td").last.inner_text()
+    assert float(shown.replace("=", "").replace("−", "-")) == pytest.approx(value, rel=1e-2, abs=1e-2)
+    # Trained until it is stopped; each drawing is another one.
+    pane(view, "training").get_by_role("button", name="train", exact=True).click()
+    expect(pane(view, "training")).to_contain_text(re.compile(r"[1-9]\d\d steps"), timeout=60_000)
+    pane(view, "training").get_by_role("button", name="stop", exact=True).click()
+    expect(pane(view, "training").get_by_role("button", name="train", exact=True)).to_be_visible()
+    assert float(notebook.python("print(view.training['accuracy'])")) > 0.6
+    assert notebook.python("print(view.model is model)") == "False"
+    # Enlarged, and undone.
+    pane(view, "plane").get_by_role("button", name="enlarge", exact=True).click()
+    assert float(notebook.python("view.wait(30); print(view.box[0][1] - view.box[0][0])")) < 3
+    assert errors == []
+
+
+def test_the_page_stays_interactive(page, tmp_path, errors):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 2))
+    view = nnlens.Lens(model, labels=["left", "right"]).regions(nnlens.zoo.points("xor", 20))
+    page.goto(view.save(tmp_path / "page.html").as_uri())
+    shown = page.locator(".nn-regions")
+    canvas = pane(shown, "plane").locator("canvas")
+    expect(canvas).to_be_visible()
+    before = pane(shown, "here").inner_text()
+    canvas.hover(position={"x": 12, "y": 12})
+    assert pane(shown, "here").inner_text() != before
+    for kind in ("slope", "layer", "class"):
+        pane(shown, "plane").locator("select").select_option(kind)
+    expect(pane(shown, "plane")).to_contain_text("left")
+    assert errors == []

@@ -1,0 +1,152 @@
+"""The views of the network as a function: linear pieces in a plane, also while it is trained."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import nnlens
+from nnlens.kernels.functions import TooManyRegionsError, regions
+from nnlens.widgets.regions.training import TrainingPart
+
+
+def mlp(activation=nn.ReLU, width=8, outputs=2):
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Linear(2, width), activation(), nn.Linear(width, width), activation(), nn.Linear(width, outputs)
+    )
+
+
+def test_the_pieces_of_the_plane_are_those_of_the_kernel():
+    model = mlp()
+    view = nnlens.Lens(model, labels=["one", "two"]).regions(nnlens.zoo.points("moons", 40))
+    assert view.labels == ["one", "two"]
+    box = tuple(tuple(side) for side in view.box)
+    origin, across, up = torch.zeros(1, 2), torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]])
+    expected = regions(model, origin, across, up, box=box)
+    assert len(view.result) == len(expected) == len(np.frombuffer(view.regions["starts"], np.int32)) - 1
+    view.box = [[-0.5, 0.5], [-0.25, 0.25]]
+    assert view.wait(30)
+    assert len(view.result) < len(expected)
+    assert view.result.box == ((-0.5, 0.5), (-0.25, 0.25))
+    assert view.model is model
+
+
+def test_a_box_that_cannot_be_drawn_keeps_the_last_one():
+    view = nnlens.Lens(mlp()).regions()
+    before = view.box
+    view.box = [[1.0, -1.0], [0.0, 1.0]]
+    assert view.wait(30)
+    assert "box must be ((left, right), (bottom, top))" in view.error["message"]
+    assert view.box == before
+
+
+def test_a_copy_is_trained_and_the_model_stays():
+    model = mlp(width=16)
+    before = copy.deepcopy(model.state_dict())
+    view = nnlens.Lens(model).regions(nnlens.zoo.points("moons", 100, noise=0.05), rate=0.02, steps=20)
+    part = view.part(TrainingPart)
+    for _step in range(10):
+        for _pause in part.advance():
+            pass
+    assert view.training["step"] == 200
+    assert view.training["losses"][-1] < 0.5 * view.training["losses"][0]
+    assert view.training["accuracy"] > 0.85
+    assert view.training["regions"][-1] == len(view.result)
+    assert view.model is not model
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    # Its pieces are those of the copy: the function on each equals the copy at its middle.
+    for region in view.result.regions[:10]:
+        middle = torch.from_numpy(region.corners.mean(0)[None]).float()
+        expected = view.model(middle)[0].detach().numpy()
+        np.testing.assert_allclose(region.weights @ middle[0].numpy() + region.bias, expected, atol=1e-4)
+    assert "after 200 training steps" in view.describe()
+    view.restart += 1
+    assert view.wait(30)
+    assert view.training["step"] == 0
+
+
+def test_training_runs_in_the_background_until_it_is_stopped():
+    view = nnlens.Lens(mlp(outputs=1)).regions(nnlens.zoo.points("xor", 40), steps=1)
+    view.train = True
+    while not view.training or view.training["step"] < 3:
+        view.wait(0.05)
+    view.train = False
+    assert view.wait(30)
+    assert view.training["step"] >= 3
+    assert not view.training["running"]
+    assert view.error is None
+
+
+def test_a_smooth_network_is_shown_at_points():
+    model = mlp(nn.Tanh, outputs=1)
+    view = nnlens.Lens(model).regions(nnlens.zoo.points("circles", 20))
+    assert view.regions is None
+    assert "tanh" in view.plane_note
+    side, ((left, right), (bottom, top)) = view.plane_samples["side"], view.box
+    classes = np.frombuffer(view.plane_samples["classes"], np.int32).reshape(side, side)
+    u, v = (low + (high - low) * (np.arange(side) + 0.5) / side for low, high in ((left, right), (bottom, top)))
+    places = torch.tensor(np.stack(np.meshgrid(u, v), -1).reshape(-1, 2)).float()
+    np.testing.assert_array_equal(classes.ravel(), (model(places)[:, 0] > 0).int().numpy())
+    with pytest.raises(TooManyRegionsError, match="no pieces to give"):
+        _ = view.result
+    view.train = True
+    assert view.wait(0.2) in (True, False)
+    view.train = False
+    assert view.wait(30)
+    assert view.error is None
+
+
+def test_a_plane_through_images():
+    model, transform, names = nnlens.zoo.digits()
+    digits = nnlens.zoo.DigitImages()
+    lens = nnlens.Lens(model, preprocess=transform, labels=names)
+    view = lens.regions(images=[digits[place][0] for place in (3, 5, 8)])
+    assert view.regions is None
+    assert "more than 1000 linear pieces" in view.plane_note
+    classes = np.frombuffer(view.points["classes"], np.int32)
+    with torch.no_grad():
+        scores = model(torch.stack([transform(digits[place][0]) for place in (3, 5, 8)]))
+    assert scores.argmax(1).tolist() == classes.tolist()
+    assert not view.can_train
+    # Enlarged around an image its pieces are drawn.
+    view.here = [0.0, 0.0]
+    view.closer += 1
+    assert view.wait(60)
+    assert view.error is None
+    assert view.regions is not None
+    assert view.box[0][1] - view.box[0][0] < 0.1
+    assert len(view.result) > 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"points": np.zeros((3, 3))}, r"points must be finite numbers \(n, 2\), got \(3, 3\)"),
+        ({"points": np.full((3, 2), np.nan)}, "points must be finite"),
+        ({"points": np.zeros((3, 2)), "labels": [0, 1]}, "labels must be a class 0, 1, … for each of the 3 points"),
+        ({"points": np.zeros((3, 2)), "labels": [0, 1, 7]}, "labels must be 0…1 for a model with 2 outputs, got 7"),
+        ({"points": np.zeros((3, 2)), "images": [1, 2, 3]}, "points and images must not both be given"),
+        ({"images": [1, 2]}, "images must be three images, got 2"),
+        ({"box": "all"}, "box must be"),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        nnlens.Lens(mlp()).regions(**arguments)
+
+
+def test_labels_without_points():
+    with pytest.raises(TypeError, match="labels are of points"):
+        nnlens.Lens(mlp()).regions(labels=[0, 1])
+
+
+def test_the_saved_page_keeps_the_pieces(tmp_path):
+    view = nnlens.Lens(mlp()).regions(nnlens.zoo.points("moons", 30))
+    page = view.save(tmp_path / "page.html")
+    assert page.stat().st_size < 300_000
+    assert view.picture().size[0] > 300
