@@ -1,10 +1,13 @@
 // The views of functions: what is drawn, what is chosen, what is said.
 
 import { beforeEach, describe, expect, it } from "vitest";
+import { expression } from "../src/draw/mathml.ts";
+import { definitionsOf, erf, evaluate, isPiecewiseLinear, rounding, roundingError } from "../src/model/formula.ts";
 import { planeOf, samplesOf } from "../src/model/regions.ts";
 import type { Traits } from "../src/model/traits.ts";
+import formula from "../src/views/formula/index.ts";
 import regions from "../src/views/regions/index.ts";
-import { plane, samples } from "./functions.ts";
+import { linear, plane, samples, smooth, written } from "./functions.ts";
 import { liveModel, state } from "./model.ts";
 
 const made = (more: Partial<Traits> = {}) => liveModel({ ...state(), ...plane(), ...more } as Partial<Traits>);
@@ -103,5 +106,94 @@ describe("linear pieces", () => {
     expect(model.values.train).toBe(true);
     paneOf("training").querySelector<HTMLButtonElement>("button[aria-label='draw the weights anew']")!.click();
     expect(model.values.restart).toBe(1);
+  });
+});
+
+describe("a formula", () => {
+  const at = (payload: ReturnType<typeof linear>, ...x: number[]) =>
+    evaluate(payload, definitionsOf(payload), x).get("y")!;
+
+  it("is computed with its slopes", () => {
+    const y = at(linear(), 0.5, 1);
+    expect(y.value).toBeCloseTo(1 - 3 * 1.7345, 12);
+    expect([...y.slopes]).toEqual([-6, 1.5]);
+    expect([...at(linear(), -5, 0).slopes].map(Math.abs)).toEqual([0, 0]);
+  });
+
+  it("knows the slope of every function", () => {
+    const [below, here, above] = [0.4 - 1e-6, 0.4, 0.4 + 1e-6].map((x) => at(smooth(), x));
+    expect(here.slopes[0]).toBeCloseTo((above.value - below.value) / 2e-6, 5);
+  });
+
+  it("has the error function of the tables", () => {
+    // Abramowitz & Stegun, table 7.1.
+    for (const [
+      x,
+      y,
+    ] of [[0.5, 0.5204998778], [1, 0.8427007929], [2, 0.995322265], [2.6, 0.999763966], [-3, -0.9999779095]]) // biome-ignore format: a line
+      expect(erf(x)).toBeCloseTo(y, 9);
+  });
+
+  it("tells linear pieces from smooth functions", () => {
+    expect([isPiecewiseLinear(linear()), isPiecewiseLinear(smooth())]).toEqual([true, false]);
+  });
+
+  it("is rounded, and says what that costs", () => {
+    const [first] = rounding(linear())(2);
+    expect(first.tree.parts![1].parts![2].value).toBe(1.2);
+    const error = roundingError(linear(), 2);
+    expect(error).toBeGreaterThan(0.01);
+    expect(error).toBeLessThanOrEqual(3 * 0.0345 + 1e-9);
+    expect(roundingError(linear(), 17)).toBe(0);
+  });
+
+  it("is written as people write it", () => {
+    const text = (payload: ReturnType<typeof linear>) =>
+      definitionsOf(payload).map(({ tree }) => expression(tree, String).textContent);
+    expect(text(linear())).toEqual(["max(0,2x1−0.5x2+1.2345)", "−3h1,1+1"]);
+    const [sum] = definitionsOf(smooth()).map(({ tree }) => expression(tree, String));
+    expect(sum.querySelector("mfrac")!.textContent).toBe("11+e−x1");
+    expect(sum.querySelector("msqrt")!.textContent).toBe("x1");
+    expect(sum.textContent).toContain("ln(x1)");
+  });
+
+  it("shows its values at the inputs, and greys those that are 0", async () => {
+    const model = liveModel({ ...state(), ...written() } as Partial<Traits>);
+    formula.render({ model, el });
+    await settled();
+    const values = () => [...el.querySelectorAll(".nn-value")].map((one) => one.textContent);
+    expect(values()).toEqual(["= 1.73", "= −4.2"]);
+    expect(paneOf("inputs").textContent).toContain("exactly");
+    const slider = paneOf("inputs").querySelector("input")!;
+    slider.value = "-2";
+    slider.dispatchEvent(new Event("input"));
+    await settled();
+    expect(model.values.inputs_at).toEqual([-2, 1]);
+    expect(values()).toEqual(["= 0", "= 1"]);
+    expect(el.querySelectorAll(".nn-definition.nn-off")).toHaveLength(1);
+  });
+
+  it("folds its layers, and shows the outputs whole", async () => {
+    const model = liveModel({ ...state(), ...written() } as Partial<Traits>);
+    formula.render({ model, el });
+    await settled();
+    expect(paneOf("formula").querySelectorAll("details")).toHaveLength(2);
+    const select = paneOf("formula").querySelector("select")!;
+    select.value = "whole";
+    select.dispatchEvent(new Event("change"));
+    await settled();
+    expect(paneOf("formula").querySelectorAll("details")).toHaveLength(0);
+    expect(paneOf("formula").querySelector(".nn-expression")!.textContent).toBe("y=−3max(0,x1)");
+  });
+
+  it("gives the code in three languages", async () => {
+    formula.render({ model: liveModel({ ...state(), ...written() } as Partial<Traits>), el });
+    await settled();
+    const field = paneOf("formula_code").querySelector("textarea")!;
+    expect(field.value).toBe("head");
+    const select = paneOf("formula_code").querySelector("select")!;
+    select.value = "latex";
+    select.dispatchEvent(new Event("change"));
+    expect(field.value).toBe("conv");
   });
 });

@@ -1,6 +1,6 @@
 // The traits of the views of functions, small: y = |u| in the box from −1 to 1, two pieces.
 
-import type { Traits } from "../src/model/traits.ts";
+import type { FormulaPayload, Traits, TreePayload } from "../src/model/traits.ts";
 
 const view = (numbers: ArrayLike<number> & ArrayBufferView) => new DataView(numbers.buffer as ArrayBuffer);
 
@@ -59,4 +59,57 @@ export function samples() {
     slopes: view(Float32Array.of(0, 1, 2, 3)),
     outputs: 2,
   };
+}
+
+const number = (value: number): TreePayload => ({ op: "number", value });
+const name = (word: string): TreePayload => ({ op: "name", name: word });
+const of = (op: string, ...parts: TreePayload[]): TreePayload => ({ op, parts });
+
+/** h1_1 = max(0, 2 x1 − 0.5 x2 + 1.2345), y = −3 h1_1 + 1. */
+export function linear(): FormulaPayload {
+  const sum = of("+", of("*", number(2), name("x1")), of("*", number(-0.5), name("x2")), number(1.2345));
+  return {
+    inputs: ["x1", "x2"],
+    outputs: ["y"],
+    layers: [
+      { operation: "relu", definitions: [{ name: "h1_1", tree: of("max", number(0), sum) }] },
+      {
+        operation: "head",
+        definitions: [{ name: "y", tree: of("+", of("*", number(-3), name("h1_1")), number(1)) }],
+      },
+    ],
+    size: 8,
+    start: [0.5, 1],
+    difference: 2e-16,
+    points: 1000,
+    about: "all that was found",
+  };
+}
+
+/** Every function that a formula may have, of x1 = 0.4, in one sum. */
+export function smooth(): FormulaPayload {
+  const x = name("x1");
+  const parts = ["tanh", "exp", "log", "sin", "cos", "abs", "erf"].map((op) => of(op, x));
+  const sigmoid = of("^", of("+", number(1), of("exp", of("*", number(-1), x))), number(-1));
+  const tree = of("+", ...parts, sigmoid, of("min", x, number(2)), of("*", x, x), of("^", x, number(0.5)));
+  return {
+    ...linear(),
+    inputs: ["x1"],
+    start: [0.4],
+    layers: [{ operation: "head", definitions: [{ name: "y", tree }] }],
+  };
+}
+
+export function written() {
+  const expanded = [{ name: "y", tree: of("*", number(-3), of("max", number(0), name("x1"))) }];
+  return {
+    formula: linear(),
+    whole: { expanded, simplified: null },
+    whole_problem: "",
+    form: "layers",
+    digits: 4,
+    inputs_at: [0.5, 1],
+    varied: 0,
+    formula_code: { latex: "conv", python: "head", c: "relu", digits: 4 },
+  } satisfies Partial<Traits>;
 }

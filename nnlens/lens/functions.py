@@ -7,16 +7,40 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import Unpack
 
 from nnlens.session.session import Session
-from nnlens.widgets.base.options import RegionsOptions, documented
+from nnlens.widgets.base.options import FormulaOptions, RegionsOptions, documented
 
 if TYPE_CHECKING:
-    from nnlens.widgets import RegionsWidget
+    from nnlens.widgets import FormulaWidget, RegionsWidget
 
 
 class FunctionViews:
     """What `Lens` inherits: the function that the network computes, and its pieces."""
 
     _session: Session
+
+    @documented(FormulaOptions)
+    def formula(self, x: Any = None, **options: Unpack[FormulaOptions]) -> FormulaWidget:
+        """The exact expression that a small network computes, to read, to change its inputs, and to copy.
+
+        Parameters
+        ----------
+        x : tensor (1, …), array (n,), or an image as for `explore`, optional
+            An input: its shape counts, and the view starts with its values. By default zeros, as many as the first
+            linear layer reads.
+        **options
+            See below.
+
+        Raises
+        ------
+        FormulaTooLargeError
+            A `ValueError`, before anything is written: for a network with more than some thousand weights.
+        ValueError
+            For an operation that has no expression, and where x is needed.
+        """
+        from nnlens.widgets import FormulaWidget
+
+        with self._session.selections.unchanged_on_error():
+            return FormulaWidget(self._session, x, **options)
 
     @documented(RegionsOptions)
     def regions(

@@ -8,6 +8,7 @@ from .compare.view import CompareWidget
 from .examples.view import ExamplesWidget
 from .explorer.view import Explorer
 from .filters.view import FiltersWidget
+from .formula.view import FormulaWidget
 from .logit_lens.view import LogitLensWidget
 from .occlusion.view import OcclusionWidget
 from .regions.view import RegionsWidget
@@ -24,6 +25,7 @@ __all__ = [
     "ExamplesWidget",
     "Explorer",
     "FiltersWidget",
+    "FormulaWidget",
     "LogitLensWidget",
     "OcclusionWidget",
     "RegionsWidget",

@@ -19,7 +19,7 @@ VIEWS = (
     *("explorer", "card", "unit", "attribution", "compare", "occlusion", "activations", "examples"),
     *("filters", "weights", "replacements"),
     *("cells", "attention", "logit_lens", "token_attribution"),
-    *("regions", "plane_of_images"),
+    *("regions", "plane_of_images", "formula"),
 )
 
 WALK = """() => {
@@ -88,6 +88,7 @@ def function_views():
     lens = nnlens.Lens(model, preprocess=transform, labels=names)
     return {
         "regions": nnlens.Lens(small).regions(nnlens.zoo.points("moons", 30)),
+        "formula": nnlens.Lens(small).formula(),
         "plane_of_images": lens.regions(images=[digits[place][0] for place in (3, 5, 8)]),
     }
 

@@ -66,3 +66,42 @@ def test_the_page_stays_interactive(page, tmp_path, errors):
         pane(shown, "plane").locator("select").select_option(kind)
     expect(pane(shown, "plane")).to_contain_text("left")
     assert errors == []
+
+
+def test_a_formula_is_read_changed_and_copied(lab, page, errors):
+    setup = """import torch, nnlens
+torch.manual_seed(1)
+model = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Tanh(), torch.nn.Linear(3, 1)).double()
+view = nnlens.Lens(model).formula([0.5, -1.0])
+view"""
+    notebook = lab("formula.ipynb", [setup])
+    notebook.run_all()
+    view = page.locator(".nn-formula")
+    lines = pane(view, "formula").locator(".nn-definition")
+    expect(lines).to_have_count(4, timeout=60_000)
+    expect(lines.locator("math").first).to_be_visible()
+    pane(view, "inputs").locator("input").first.fill("1.5")
+    expected = "print(model(torch.tensor([view.inputs_at], dtype=torch.float64)).item())"
+    shown = lines.last.locator(".nn-value").inner_text().removeprefix("= ").replace("−", "-")
+    assert notebook.python("print(view.inputs_at)") == "[1.5, -1.0]"
+    assert float(shown) == pytest.approx(float(notebook.python(expected)), rel=5e-3)
+    pane(view, "formula").locator("input[type=range]").fill("2")
+    expect(pane(view, "formula")).to_contain_text("With 2 digits the outputs are off by at most")
+    expect(pane(view, "formula_code")).to_contain_text("with 2 digits")
+    assert "math.tanh" in pane(view, "formula_code").locator("textarea").input_value()
+    pane(view, "formula").locator("select").select_option("whole")
+    expect(lines).to_have_count(1)
+    assert errors == []
+
+
+def test_the_page_of_a_formula_computes(page, tmp_path, errors):
+    torch.manual_seed(1)
+    model = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1)).double()
+    page.goto(nnlens.Lens(model).formula([0.5, -1.0]).save(tmp_path / "page.html").as_uri())
+    view = page.locator(".nn-formula")
+    pane(view, "inputs").locator("input").first.fill("-2")
+    shown = pane(view, "formula").locator(".nn-value").last.inner_text().removeprefix("= ").replace("−", "-")
+    expected = model(torch.tensor([[-2.0, -1.0]], dtype=torch.float64)).item()
+    assert float(shown) == pytest.approx(expected, rel=5e-3)
+    expect(pane(view, "inputs")).to_contain_text("exactly")
+    assert errors == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch
 from torch import nn
 
 import nnlens
+from nnlens.kernels.formula import simplification
 from nnlens.kernels.functions import TooManyRegionsError, regions
 from nnlens.widgets.regions.training import TrainingPart
 
@@ -149,4 +151,100 @@ def test_the_saved_page_keeps_the_pieces(tmp_path):
     view = nnlens.Lens(mlp()).regions(nnlens.zoo.points("moons", 30))
     page = view.save(tmp_path / "page.html")
     assert page.stat().st_size < 300_000
+    assert view.picture().size[0] > 300
+
+
+def small():
+    torch.manual_seed(1)
+    return nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 1))
+
+
+def computed(node, names):
+    """The value of a tree, as a reader of it would compute it."""
+    if node["op"] == "number":
+        return node["value"]
+    if node["op"] == "name":
+        return names[node["name"]]
+    parts = [computed(part, names) for part in node["parts"]]
+    functions = {"+": sum, "*": math.prod, "max": max, "tanh": lambda x: math.tanh(x[0]), "^": lambda x: x[0] ** x[1]}
+    return functions[node["op"]](parts)
+
+
+def test_the_trees_of_a_formula_give_the_network():
+    model = small()
+    view = nnlens.Lens(model).formula([0.5, -1.0])
+    assert view.formula["difference"] < 1e-12
+    names = dict(zip(view.formula["inputs"], [0.3, 0.7], strict=True))
+    for layer in view.formula["layers"]:
+        for item in layer["definitions"]:
+            names[item["name"]] = computed(item["tree"], names)
+    expected = model.double()(torch.tensor([[0.3, 0.7]], dtype=torch.float64)).item()
+    assert names["y"] == pytest.approx(expected, abs=1e-12)
+    whole = computed(view.whole["expanded"][0]["tree"], {"x1": 0.3, "x2": 0.7})
+    assert whole == pytest.approx(expected, abs=1e-12)
+    assert view.inputs_at == [0.5, -1.0]
+    model.float()
+    assert len(view.result.layers) == 3
+
+
+def test_an_odd_function_keeps_its_weights():
+    """sympy writes tanh(-x) as -tanh(x); the page shows tanh with the weights of the layer."""
+    model = nn.Sequential(nn.Linear(2, 1), nn.Tanh())
+    with torch.no_grad():
+        model[0].weight.copy_(torch.tensor([[-0.5, 0.25]]))
+        model[0].bias.zero_()
+    tree = nnlens.Lens(model).formula().formula["layers"][-1]["definitions"][0]["tree"]
+    assert tree["op"] == "tanh"
+    assert tree["parts"][0]["parts"][0]["parts"][0] == {"op": "number", "value": -0.5}
+
+
+def test_the_digits_are_those_of_the_code():
+    view = nnlens.Lens(small()).formula(digits=2)
+    assert view.formula_code["digits"] == 2
+    before = view.formula_code["python"]
+    view.digits = 5
+    assert view.wait(30)
+    assert view.formula_code["digits"] == 5
+    assert len(view.formula_code["python"]) > len(before)
+    for language in ("latex", "c"):
+        assert "tanh" in view.formula_code[language]
+
+
+def test_a_simple_formula_is_simplified_and_a_long_one_is_given_up(monkeypatch):
+    torch.manual_seed(0)
+    linear = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
+    view = nnlens.Lens(linear).formula(form="simplified")
+    assert view.wait(60)
+    assert view.error is None
+    tree = view.whole["simplified"][0]["tree"]
+    assert [part["op"] for part in tree["parts"]] == ["*", "*", "number"]
+    monkeypatch.setattr(simplification, "SECONDS", 0.5)
+    view = nnlens.Lens(small()).formula()
+    view.form = "simplified"
+    assert view.wait(60)
+    assert "no simpler form in 0.5 seconds" in view.error["message"]
+    assert view.form == "layers"
+
+
+def test_a_formula_of_an_image_and_of_another_number_of_inputs():
+    model, transform, names = nnlens.zoo.digits()
+    lens = nnlens.Lens(model, preprocess=transform, labels=names)
+    with pytest.raises(ValueError, match=r"would have about .* numbers and functions, most of them from"):
+        lens.formula(nnlens.zoo.DigitImages()[3][0])
+    tiny = nn.Sequential(nn.Conv2d(1, 1, 3), nn.ReLU(), nn.Flatten(), nn.LazyLinear(1)).eval()
+    tiny(torch.zeros(1, 1, 4, 4))
+    assert len(nnlens.Lens(tiny).formula(torch.zeros(1, 1, 4, 4)).formula["inputs"]) == 16
+    convolution = nn.Sequential(nn.Conv2d(1, 1, 3), nn.Flatten())
+    with pytest.raises(ValueError, match="x must be given"):
+        nnlens.Lens(convolution).formula()
+    view = nnlens.Lens(small()).formula()
+    with pytest.raises(ValueError, match="inputs_at must have 2 numbers, got 1"):
+        view.inputs_at = [1.0]
+    assert view.inputs_at == [0.0, 0.0]
+
+
+def test_the_page_of_a_formula(tmp_path):
+    view = nnlens.Lens(small()).formula()
+    assert view.save(tmp_path / "page.html").stat().st_size < 200_000
+    assert "the largest difference from the network at 1000 points is" in view.describe()
     assert view.picture().size[0] > 300

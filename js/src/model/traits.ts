@@ -223,6 +223,12 @@ export interface DatasetAblation {
   error?: string;
 }
 
+/** One named sub-expression. */
+export interface DefinitionPayload {
+  name: string;
+  tree: TreePayload;
+}
+
 /** The shares of numbers in bins of equal width, and those of the reference. */
 export interface Distribution {
   low: number;
@@ -358,6 +364,32 @@ export interface FilterTuning {
   selectivity: number | null;
   done: number;
   problem: string;
+}
+
+/** The formula to copy, with as many digits as are shown. */
+export interface FormulaCode {
+  latex: string;
+  python: string;
+  c: string;
+  digits: number;
+}
+
+/** The sub-expressions that one operation of the network gives. */
+export interface FormulaLayerPayload {
+  operation: string;
+  definitions: DefinitionPayload[];
+}
+
+/** A network as an expression, layer by layer. */
+export interface FormulaPayload {
+  inputs: string[];
+  outputs: string[];
+  layers: FormulaLayerPayload[];
+  size: number;
+  start: number[];
+  difference: number;
+  points: number;
+  about: string;
 }
 
 /** A Gabor function fitted to a filter. */
@@ -968,6 +1000,14 @@ export interface TrainingPayload {
   per_second: number;
 }
 
+/** A part of an expression: a number, a name, or an operation on its parts. */
+export interface TreePayload {
+  op: string;
+  value?: number;
+  name?: string;
+  parts?: TreePayload[];
+}
+
 /** A text that was typed or pasted in the browser. */
 export interface Typed {
   text: string;
@@ -1033,6 +1073,12 @@ export interface WeightsProgress {
   done: number;
   total: number;
   running: boolean;
+}
+
+/** The outputs as single expressions in the inputs. */
+export interface WholePayload {
+  expanded: DefinitionPayload[];
+  simplified: DefinitionPayload[] | null;
 }
 
 /** The traits of all views; a view has those of its parts. */
@@ -1117,6 +1163,8 @@ export interface Traits {
   difference_problem: string;
   /** The selected unit: the second side minus the first. */
   difference_unit_map: ShownUnitMap | null;
+  /** Significant digits of the numbers. */
+  digits: number;
   /** What a token reads, or what reads it. */
   direction: "reads" | "is read by";
   /** What is lost without each head of the layer. */
@@ -1177,6 +1225,12 @@ export interface Traits {
   filter_order: "index" | "norm" | "orientation" | "frequency" | "similarity";
   /** Which values set the range of the colours. */
   filter_scale: "filter" | "layer";
+  /** How the expression is written. */
+  form: "layers" | "whole" | "simplified";
+  /** The network as named sub-expressions, layer by layer. */
+  formula: FormulaPayload | null;
+  /** The formula as LaTeX, Python and C. */
+  formula_code: FormulaCode | null;
   /** The cells that follow the property. */
   found: CellsFound | null;
   /** The gates of the recurrent layer that the cells belong to. */
@@ -1203,6 +1257,8 @@ export interface Traits {
   image_number: number;
   /** Which heads look for repetitions. */
   induction: Induction | null;
+  /** The values of the inputs. */
+  inputs_at: number[];
   /** Which images: those with the largest, the middle or the smallest maxima. */
   kind: "top" | "median" | "bottom";
   /** All methods and what they cost. */
@@ -1459,6 +1515,8 @@ export interface Traits {
   unit_map: ShownUnitMap;
   /** A picture from the browser. */
   upload: Upload | null;
+  /** The input that the curve varies. */
+  varied: number;
   /** A property of the text by its name, "re:" with a regular expression, or "marked". */
   wanted: string;
   /** The weight that is shown. */
@@ -1469,6 +1527,10 @@ export interface Traits {
   weight_rows: WeightRow[];
   /** How far the statistics are. */
   weights_progress: WeightsProgress | null;
+  /** The outputs as single expressions; null where they would be too long. */
+  whole: WholePayload | null;
+  /** Why there is no single expression. */
+  whole_problem: string;
   /** Of LIME's kernel. */
   width: number;
   /** A request to let the model write, as it is and with the cell held. */

@@ -1,10 +1,11 @@
 // Below the panes: what is being looked at and computed, the state as code, what the keys do.
 
-import { CodeXml, type IconNode, Keyboard, Link, Redo2, Undo2 } from "lucide";
+import { CodeXml, Keyboard, Link, Redo2, Undo2 } from "lucide";
 import type { Context } from "../model/context.ts";
 import type { Scene } from "../model/scene.ts";
 import { encodeState } from "../model/state.ts";
-import { iconButton, rename } from "../ui/controls.ts";
+import { iconButton } from "../ui/controls.ts";
+import { copyButton } from "../ui/copy.ts";
 import { h, say } from "../ui/dom.ts";
 import { t } from "../ui/text.ts";
 import type { Keys, ViewDefinition } from "./frame.ts";
@@ -79,21 +80,4 @@ function undoButtons(context: Context): HTMLElement[] {
     if (focused === redo && redo.disabled) undo.focus();
   });
   return [undo, redo];
-}
-
-function copyButton(field: HTMLTextAreaElement, shapes: IconNode, words: string, text: () => string): HTMLElement {
-  const button = iconButton(shapes, words, async () => {
-    field.value = text();
-    try {
-      await navigator.clipboard.writeText(field.value);
-      rename(button, t("copied"));
-      setTimeout(() => rename(button, words), 1500);
-    } catch {
-      // No clipboard here (a page from a file): show the text, selected.
-      field.hidden = false;
-      field.focus();
-      field.select();
-    }
-  });
-  return button;
 }

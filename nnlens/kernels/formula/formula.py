@@ -20,6 +20,7 @@ from nnlens.scores.meaning import Pick, pick_output
 from nnlens.utils.language import _, number
 
 from .expressions import Expressions, expected_size
+from .simplification import simplified
 
 MOST = 5000  # numbers and functions
 
@@ -92,6 +93,8 @@ class Formula:
             For an output that is not there.
         FormulaTooLargeError
             Where it would have more than 100,000 parts.
+        SimplificationTimeoutError
+            With `simplify`, where sympy finds no simpler form in 20 seconds.
         """
         if not 0 <= output < len(self.outputs):
             raise ValueError(f"output must be 0…{len(self.outputs) - 1}, got {output}")
@@ -109,7 +112,7 @@ class Formula:
         for definition in self.definitions:
             values[definition.name] = definition.expression.xreplace(values)
         found = values[self.outputs[output]]
-        return sympy.simplify(found) if simplify else found
+        return simplified(found) if simplify else found
 
     def rounded(self, digits: int) -> Formula:
         """With numbers of so many significant digits.
@@ -178,9 +181,9 @@ class Formula:
         return "\n".join([r"\begin{aligned}", *lines, r"\end{aligned}"])
 
     def describe(self) -> str:
-        """In words: "2 outputs of 3 inputs, 11 sub-expressions, 80 operations"."""
+        """In words: "inputs: 3, outputs: 2, named sub-expressions: 11, operations: 80"."""
         return _(
-            "{outputs} outputs of {inputs} inputs: {count} sub-expressions, {size} operations",
+            "inputs: {inputs}, outputs: {outputs}, named sub-expressions: {count}, operations: {size}",
             outputs=len(self.outputs),
             inputs=len(self.inputs),
             count=len(self.definitions),

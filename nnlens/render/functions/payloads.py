@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing_extensions import TypedDict
+from typing_extensions import NotRequired, TypedDict
 
 from nnlens.render.payloads import RowPhoto
 
@@ -51,3 +51,55 @@ class TrainingPayload(TypedDict):
     regions: list[int]  # how many pieces there were at the same steps
     running: bool
     per_second: float  # drawings
+
+
+class TreePayload(TypedDict):
+    """A part of an expression: a number, a name, or an operation on its parts."""
+
+    op: str  # "number", "name", "+", "*", "^", or the name of a function
+    value: NotRequired[float]
+    name: NotRequired[str]
+    parts: NotRequired[list[TreePayload]]
+
+
+class DefinitionPayload(TypedDict):
+    """One named sub-expression."""
+
+    name: str
+    tree: TreePayload
+
+
+class FormulaLayerPayload(TypedDict):
+    """The sub-expressions that one operation of the network gives."""
+
+    operation: str
+    definitions: list[DefinitionPayload]
+
+
+class FormulaPayload(TypedDict):
+    """A network as an expression, layer by layer."""
+
+    inputs: list[str]
+    outputs: list[str]
+    layers: list[FormulaLayerPayload]
+    size: int  # additions, products and functions
+    start: list[float]  # the inputs at first
+    difference: float  # the largest from the network
+    points: int  # at so many
+    about: str
+
+
+class WholePayload(TypedDict):
+    """The outputs as single expressions in the inputs."""
+
+    expanded: list[DefinitionPayload]
+    simplified: list[DefinitionPayload] | None
+
+
+class FormulaCode(TypedDict):
+    """The formula to copy, with as many digits as are shown."""
+
+    latex: str
+    python: str
+    c: str
+    digits: int

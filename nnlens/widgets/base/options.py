@@ -103,6 +103,16 @@ class RegionsOptions(ViewOptions, total=False):
     steps: Annotated[int, "training steps between two drawings; 5 by default"]
 
 
+class FormulaOptions(ViewOptions, total=False):
+    """Of `Lens.formula`, besides its input."""
+
+    digits: Annotated[int, "significant digits of the numbers that are shown, 1…17; 4 by default"]
+    form: Annotated[
+        Literal["layers", "whole", "simplified"],
+        'named sub-expressions by layer, one expression for each output, or that simplified; "layers" by default',
+    ]
+
+
 class FiltersOptions(ViewOptions, total=False):
     """Of `Lens.filters`, besides its layer and image."""
 

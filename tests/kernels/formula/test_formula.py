@@ -124,7 +124,7 @@ def test_a_single_unit_reads_as_in_a_textbook():
     assert sympy.simplify(total - (2 * x1 - x2 / 2 + 1)) == 0
     assert unit == 1 / (1 + sympy.exp(-found.definitions[0].name))
     assert str(found.outputs[0]) == "y"
-    assert "1 outputs of 2 inputs" in found.describe()
+    assert "inputs: 2, outputs: 1" in found.describe()
     assert r"\begin{aligned}" in found.latex()
 
 

@@ -1,0 +1,1 @@
+"""The view of a small network as an exact expression."""
