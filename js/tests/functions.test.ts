@@ -6,8 +6,9 @@ import { definitionsOf, erf, evaluate, isPiecewiseLinear, rounding, roundingErro
 import { planeOf, samplesOf } from "../src/model/regions.ts";
 import type { Traits } from "../src/model/traits.ts";
 import formula from "../src/views/formula/index.ts";
+import localMap from "../src/views/local_map/index.ts";
 import regions from "../src/views/regions/index.ts";
-import { linear, plane, samples, smooth, written } from "./functions.ts";
+import { linear, local, plane, samples, smooth, written } from "./functions.ts";
 import { liveModel, state } from "./model.ts";
 
 const made = (more: Partial<Traits> = {}) => liveModel({ ...state(), ...plane(), ...more } as Partial<Traits>);
@@ -195,5 +196,52 @@ describe("a formula", () => {
     select.value = "latex";
     select.dispatchEvent(new Event("change"));
     expect(field.value).toBe("conv");
+  });
+});
+
+describe("the linear function at an image", () => {
+  const shown = (more: Partial<Traits> = {}) => liveModel({ ...state(), ...local(), ...more } as Partial<Traits>);
+
+  it("says what it is of, and what its parts add up to", async () => {
+    localMap.render({ model: shown(), el });
+    await settled();
+    expect(paneOf("weights_image").querySelector("h2")!.textContent).toBe("weights of <b>dog</b> against <i>cat</i>");
+    expect(paneOf("weights_image").textContent).toContain("weights · input 2 + bias 1 = 3");
+    expect(paneOf("weights_image").textContent).toContain("exact");
+  });
+
+  it("says that it is of first order, and why", async () => {
+    const payload = { ...local().local_map, exact: false, why: "gelu", against: null };
+    localMap.render({ model: shown({ local_map: payload, reach: { ...local().reach, rows: [], examined: 0 } }), el });
+    await settled();
+    expect(paneOf("weights_image").textContent).toContain("gelu is not piecewise linear");
+    expect(paneOf("reach").querySelector("table")!.hidden).toBe(true);
+  });
+
+  it("lists the borders, and says how certain the nearest is", async () => {
+    localMap.render({ model: shown(), el });
+    await settled();
+    const rows = [...paneOf("reach").querySelectorAll("tbody tr")].map((row) => row.textContent);
+    expect(rows).toEqual(["truncated0.0010.05relu", "truncatednonenone"]);
+    expect(paneOf("reach").textContent).toContain("no other is nearer");
+  });
+
+  it("waits for what is computed in the background", async () => {
+    localMap.render({ model: shown({ reach: null, line: null }), el });
+    await settled();
+    expect(paneOf("reach").querySelector<HTMLElement>(".nn-empty")!.hidden).toBe(false);
+    expect(paneOf("line").querySelector<HTMLElement>(".nn-empty")!.hidden).toBe(false);
+  });
+
+  it("reads the class along the line, and moves there", async () => {
+    const model = shown({ along: 0.1 });
+    localMap.render({ model, el });
+    await settled();
+    const line = paneOf("line").querySelector("canvas[role=slider]")!;
+    expect(line.getAttribute("aria-valuetext")).toBe("10 %: <b>dog</b> 2");
+    line.dispatchEvent(new KeyboardEvent("keydown", { key: "End", bubbles: true }));
+    await settled();
+    expect(model.values.along).toBe(1);
+    expect(line.getAttribute("aria-valuetext")).toBe("100 %: <i>cat</i> 2");
   });
 });

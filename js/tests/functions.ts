@@ -113,3 +113,64 @@ export function written() {
     formula_code: { latex: "conv", python: "head", c: "relu", digits: 4 },
   } satisfies Partial<Traits>;
 }
+
+export function local() {
+  return {
+    local_map: {
+      texture: {
+        planes: 3,
+        colours: true,
+        rows: 1,
+        columns: 2,
+        step: 1,
+        largest: 1.27,
+        data: view(Int8Array.of(127, 0, 0, -127, 0, 0)),
+      },
+      value: 3,
+      bias: 1,
+      length: 2,
+      input_length: 5,
+      exact: true,
+      why: "",
+      against: 0,
+      about: "all that was found",
+    },
+    map_of: "lead",
+    reach: {
+      rows: [
+        { name: "truncated", distance: 0.001, share: 0.0002, levels: 0.05, layer: "relu" },
+        { name: "truncated", distance: null, share: null, levels: null, layer: "" },
+      ],
+      validity: {
+        distances: [0.0001, 0.01, 1],
+        errors: [
+          [1e-6, 0.02, 0.9],
+          [1e-6, 1e-6, 0.3],
+        ],
+        smallest: 1e-6,
+        limit: 0.1,
+        radius: 0.2,
+        about: "all that was found",
+      },
+      examined: 16,
+      certain: true,
+    },
+    line: {
+      at: [0, 0.25, 1],
+      best: [1, 0, 0],
+      classes: [1, 0],
+      scores: [
+        [2, 1, 0],
+        [1, 1.5, 2],
+      ],
+      pieces: 2,
+      exact: true,
+      about: "all that was found",
+      other: null,
+      other_name: "",
+    },
+    along: 0.5,
+    target: 1,
+    labels: ["<i>cat</i>", "<b>dog</b>"],
+  } satisfies Partial<Traits>;
+}

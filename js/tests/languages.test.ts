@@ -16,13 +16,14 @@ import examples from "../src/views/examples/index.ts";
 import explorer from "../src/views/explorer/index.ts";
 import filters from "../src/views/filters/index.ts";
 import formula from "../src/views/formula/index.ts";
+import localMap from "../src/views/local_map/index.ts";
 import logitLens from "../src/views/logit_lens/index.ts";
 import occlusion from "../src/views/occlusion/index.ts";
 import regions from "../src/views/regions/index.ts";
 import replacements from "../src/views/replacements/index.ts";
 import unit from "../src/views/unit/index.ts";
 import weights from "../src/views/weights/index.ts";
-import { plane, written } from "./functions.ts";
+import { local, plane, written } from "./functions.ts";
 import { attributions, compared, liveModel, mosaic, occlusionMap, state } from "./model.ts";
 import { read } from "./text.ts";
 import { weighed } from "./weights.ts";
@@ -267,18 +268,19 @@ const VIEWS = {
   logit_lens: logitLens,
   regions,
   formula,
+  local_map: localMap,
 };
 
 /** Views that are given a text. */
 const READING = new Set(["cells", "attention", "logit_lens"]);
 
 /** Views of the network as a function. */
-const FUNCTIONS = new Set(["regions", "formula"]);
+const FUNCTIONS = new Set(["regions", "formula", "local_map"]);
 
 describe.each(Object.entries(VIEWS))("%s", (name, view) => {
   const own = () => ({
     ...base(),
-    ...(READING.has(name) ? read() : FUNCTIONS.has(name) ? { ...plane(), ...written() } : {}),
+    ...(READING.has(name) ? read() : FUNCTIONS.has(name) ? { ...plane(), ...written(), ...local() } : {}),
   });
   it.each(Object.entries(SITUATIONS))("%s: says nothing that is not in the catalogue", async (_, more) => {
     const model = liveModel({ ...own(), ...more, texts: bracketed });

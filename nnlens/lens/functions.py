@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import Unpack
 
 from nnlens.session.session import Session
-from nnlens.widgets.base.options import FormulaOptions, RegionsOptions, documented
+from nnlens.widgets.base.options import FormulaOptions, LocalMapOptions, RegionsOptions, documented
 
 if TYPE_CHECKING:
-    from nnlens.widgets import FormulaWidget, RegionsWidget
+    from nnlens.widgets import FormulaWidget, LocalMapWidget, RegionsWidget
 
 
 class FunctionViews:
@@ -41,6 +41,32 @@ class FunctionViews:
 
         with self._session.selections.unchanged_on_error():
             return FormulaWidget(self._session, x, **options)
+
+    @documented(LocalMapOptions)
+    def local_map(self, image: Any = None, other: Any = None, **options: Unpack[LocalMapOptions]) -> LocalMapWidget:
+        """The linear function that the network computes at an image, how far it holds, and the way to another image.
+
+        Exact for networks of linear pieces; to first order for others, with the measured distance up to which it
+        describes them.
+
+        Parameters
+        ----------
+        image : path, picture, array or tensor, optional
+            As for `explore`.
+        other : image, optional
+            Where the line leads; plain grey by default.
+        **options
+            See below.
+
+        Raises
+        ------
+        ValueError
+            For an image that does not fit, or another one that becomes an input of another shape.
+        """
+        from nnlens.widgets import LocalMapWidget
+
+        with self._session.selections.unchanged_on_error():
+            return LocalMapWidget(self._session, image, other, **options)
 
     @documented(RegionsOptions)
     def regions(

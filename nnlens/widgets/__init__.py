@@ -9,6 +9,7 @@ from .examples.view import ExamplesWidget
 from .explorer.view import Explorer
 from .filters.view import FiltersWidget
 from .formula.view import FormulaWidget
+from .local_map.view import LocalMapWidget
 from .logit_lens.view import LogitLensWidget
 from .occlusion.view import OcclusionWidget
 from .regions.view import RegionsWidget
@@ -26,6 +27,7 @@ __all__ = [
     "Explorer",
     "FiltersWidget",
     "FormulaWidget",
+    "LocalMapWidget",
     "LogitLensWidget",
     "OcclusionWidget",
     "RegionsWidget",

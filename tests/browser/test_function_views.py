@@ -105,3 +105,27 @@ def test_the_page_of_a_formula_computes(page, tmp_path, errors):
     assert float(shown) == pytest.approx(expected, rel=5e-3)
     expect(pane(view, "inputs")).to_contain_text("exactly")
     assert errors == []
+
+
+def test_the_linear_function_at_an_image(lab, page, errors):
+    setup = """import nnlens
+model, transform, names = nnlens.zoo.digits()
+digits = nnlens.zoo.DigitImages()
+view = nnlens.Lens(model, preprocess=transform, labels=names).local_map(digits[3][0], digits[5][0])
+view"""
+    notebook = lab("local_map.ipynb", [setup])
+    notebook.run_all()
+    view = page.locator(".nn-local_map")
+    expect(pane(view, "weights_image").locator("h2")).to_have_text(re.compile("weights of .* against"), timeout=60_000)
+    expect(pane(view, "reach")).to_contain_text("nearest border", timeout=60_000)
+    expect(pane(view, "line")).to_contain_text("linear pieces", timeout=60_000)
+    pane(view, "weights_image").locator("select").first.select_option("class")
+    expect(pane(view, "weights_image").locator("h2")).not_to_contain_text("against")
+    pane(view, "bars").locator("button.nn-bar").nth(1).click()
+    name = notebook.python("print(view.labels[view.target])")
+    expect(pane(view, "weights_image").locator("h2")).to_have_text(f"weights of {name}")
+    line = pane(view, "line").locator("canvas[role=slider]")
+    line.press("End")
+    assert notebook.python("print(view.along)") == "1.0"
+    assert notebook.python("print(view.labels[view.line['best'][-1]])") in line.get_attribute("aria-valuetext")
+    assert errors == []

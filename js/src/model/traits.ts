@@ -488,6 +488,32 @@ export interface LayerEntry {
   not_run?: boolean;
 }
 
+/** The scores along the line from the input to another. */
+export interface LinePayload {
+  at: number[];
+  best: number[];
+  classes: number[];
+  scores: number[][];
+  pieces: number;
+  exact: boolean;
+  about: string;
+  other: RowPhoto | null;
+  other_name: string;
+}
+
+/** The linear function of a score, or of a lead, at the input. */
+export interface LocalMapPayload {
+  texture: Texture;
+  value: number;
+  bias: number;
+  length: number;
+  input_length: number;
+  exact: boolean;
+  why: string;
+  against: number | null;
+  about: string;
+}
+
 /** The predictions read from each state of the residual stream, at each position. */
 export interface LogitLensPayload {
   layers: string[];
@@ -709,6 +735,23 @@ export interface RankedCell {
   held_out: number;
   sign: number;
   beats_chance: boolean;
+}
+
+/** How far the local map holds. */
+export interface ReachPayload {
+  rows: ReachRow[];
+  validity: ValidityPayload;
+  examined: number;
+  certain: boolean;
+}
+
+/** How far it is to the border of the piece along one direction. */
+export interface ReachRow {
+  name: string;
+  distance: number | null;
+  share: number | null;
+  levels: number | null;
+  layer: string;
 }
 
 /** The user's choice of how the scores are read; a missing key keeps the present choice. */
@@ -1042,6 +1085,16 @@ export interface Upload {
   drawn?: boolean;
 }
 
+/** The error of the local map at growing distances. */
+export interface ValidityPayload {
+  distances: number[];
+  errors: number[][];
+  smallest: number;
+  limit: number;
+  radius: number | null;
+  about: string;
+}
+
 /** A weight that can be chosen. */
 export interface WeightEntry {
   name: string;
@@ -1093,6 +1146,8 @@ export interface Traits {
   against: string;
   /** How the maps of each row agree. */
   agreement: Record<string, Agreement>;
+  /** The place on the line that is read. */
+  along: number;
   /** The weights of all heads of the layer. */
   attention: AttentionWeights | null;
   /** The layer that is shown. */
@@ -1273,8 +1328,12 @@ export interface Traits {
   lens_id: string;
   /** The range that the colours are locked to. */
   limits: [number, number] | null;
+  /** The scores along the line to another image; null while it is computed. */
+  line: LinePayload | null;
   /** Whether the filter is the unit that other views show. */
   linked: boolean;
+  /** The linear function at the input. */
+  local_map: LocalMapPayload | null;
   /** What each state would predict at each token. */
   logit_lens: LogitLensPayload | null;
   /** The share of the images that a replacement may lose. */
@@ -1305,6 +1364,8 @@ export interface Traits {
   map_lime: Record<string, AttributionPayload | NoMap>;
   /** The maps of occlusion. */
   map_occlusion: Record<string, AttributionPayload | NoMap>;
+  /** The score of the class, or its lead over the best of the others. */
+  map_of: "class" | "lead";
   /** The maps of RISE. */
   map_rise: Record<string, AttributionPayload | NoMap>;
   /** The maps of SmoothGrad. */
@@ -1373,6 +1434,8 @@ export interface Traits {
   properties: string[];
   /** The learning rate (Adam). */
   rate: number;
+  /** How far the linear function holds; null while it is computed. */
+  reach: ReachPayload | null;
   /** A request to read the scores in another way. */
   read_as: ReadAs | null;
   /** The pixels that the rows and columns of the maps see. */

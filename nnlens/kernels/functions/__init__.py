@@ -10,23 +10,33 @@ True
 """
 
 from .border import Border, border
+from .facet import Facet, nearest_facet
+from .line import Line, line_pieces, line_samples
 from .local_map import LocalMap, local_map
 from .pieces import Kind, NotPiecewiseLinearError, kind_of
 from .regions import Region, Regions, TooManyRegionsError, near_box, regions
 from .samples import plane_scores
+from .validity import Validity, validity
 
 __all__ = [
     "Border",
+    "Facet",
     "Kind",
+    "Line",
     "LocalMap",
     "NotPiecewiseLinearError",
     "Region",
     "Regions",
     "TooManyRegionsError",
+    "Validity",
     "border",
     "kind_of",
+    "line_pieces",
+    "line_samples",
     "local_map",
     "near_box",
+    "nearest_facet",
     "plane_scores",
     "regions",
+    "validity",
 ]

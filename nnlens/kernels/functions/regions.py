@@ -9,14 +9,13 @@ import numpy as np
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from nnlens.recording import Operation, record
+from nnlens.recording import Operation
 from nnlens.scores.meaning import Pick
 from nnlens.utils.language import _, number
 
-from .local_map import doubled
-from .pieces import exact_kind, is_maximum, kinks
+from .pieces import kinks
 from .polygons import Polygon, at_maxima, at_zeros
-from .probe import Probe
+from .probe import Probe, probe_along
 
 MOST = 5000  # regions
 
@@ -210,9 +209,4 @@ def _probe(
     if across.shape != origin.shape or down.shape != origin.shape or len(origin) != 1:
         shapes = [tuple(item.shape) for item in (origin, across, down)]
         raise ValueError(f"origin, across and down must be of one shape (1, …), got {shapes}")
-    exact = doubled(model)
-    base, *ways = (item.detach().double() for item in (origin, across, down))
-    recording = record(exact, base)
-    exact_kind(recording)
-    probe = Probe(exact, recording, base, (ways[0], ways[1]), output)
-    return probe, [each for each in recording if kinks(each) is not None or is_maximum(each)]
+    return probe_along(model, origin, (across, down), output)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing_extensions import NotRequired, TypedDict
 
-from nnlens.render.payloads import RowPhoto
+from nnlens.render.payloads import RowPhoto, Texture
 
 
 class RegionsPayload(TypedDict):
@@ -103,3 +103,61 @@ class FormulaCode(TypedDict):
     python: str
     c: str
     digits: int
+
+
+class LocalMapPayload(TypedDict):
+    """The linear function of a score, or of a lead, at the input."""
+
+    texture: Texture
+    value: float
+    bias: float
+    length: float  # of the weights
+    input_length: float
+    exact: bool
+    why: str  # it is not exact
+    against: int | None  # the class whose score is taken off
+    about: str
+
+
+class ReachRow(TypedDict):
+    """How far it is to the border of the piece along one direction."""
+
+    name: str
+    distance: float | None  # null where there is no border
+    share: float | None  # of the input's length
+    levels: float | None  # the largest change of a pixel, in grey levels of 255
+    layer: str
+
+
+class ValidityPayload(TypedDict):
+    """The error of the local map at growing distances."""
+
+    distances: list[float]
+    errors: list[list[float]]  # of each direction, as a share of the change
+    smallest: float  # stands for all that are smaller
+    limit: float
+    radius: float | None  # the median distance at which the error passes the limit
+    about: str
+
+
+class ReachPayload(TypedDict):
+    """How far the local map holds."""
+
+    rows: list[ReachRow]
+    validity: ValidityPayload
+    examined: int  # units whose distance was computed; 0 where the map is not exact
+    certain: bool
+
+
+class LinePayload(TypedDict):
+    """The scores along the line from the input to another."""
+
+    at: list[float]
+    best: list[int]
+    classes: list[int]
+    scores: list[list[float]]
+    pieces: int
+    exact: bool
+    about: str
+    other: RowPhoto | None
+    other_name: str

@@ -113,6 +113,14 @@ class FormulaOptions(ViewOptions, total=False):
     ]
 
 
+class LocalMapOptions(SelectionOptions, ViewOptions, total=False):
+    """Of `Lens.local_map`, besides its images."""
+
+    map_of: Annotated[
+        Literal["class", "lead"], 'the score of the class, or its lead over the best of the others; "lead" by default'
+    ]
+
+
 class FiltersOptions(ViewOptions, total=False):
     """Of `Lens.filters`, besides its layer and image."""
 

@@ -1,0 +1,1 @@
+"""The view of the linear function that holds at an input."""
