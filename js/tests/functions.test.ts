@@ -8,7 +8,8 @@ import type { Traits } from "../src/model/traits.ts";
 import formula from "../src/views/formula/index.ts";
 import localMap from "../src/views/local_map/index.ts";
 import regions from "../src/views/regions/index.ts";
-import { linear, local, plane, samples, smooth, written } from "./functions.ts";
+import sensitivity from "../src/views/sensitivity/index.ts";
+import { linear, local, plane, samples, sensitive, smooth, written } from "./functions.ts";
 import { liveModel, state } from "./model.ts";
 
 const made = (more: Partial<Traits> = {}) => liveModel({ ...state(), ...plane(), ...more } as Partial<Traits>);
@@ -243,5 +244,68 @@ describe("the linear function at an image", () => {
     await settled();
     expect(model.values.along).toBe(1);
     expect(line.getAttribute("aria-valuetext")).toBe("100 %: <i>cat</i> 2");
+  });
+});
+
+describe("sensitivity", () => {
+  const shown = (more: Partial<Traits> = {}) =>
+    liveModel({ ...state(), ...local(), ...sensitive(), ...more } as Partial<Traits>);
+
+  it("names the curves, and lists what was measured", async () => {
+    sensitivity.render({ model: shown(), el });
+    await settled();
+    const names = [...paneOf("growth").querySelectorAll(".nn-keys > span")].map((one) => one.textContent);
+    expect(names).toEqual([
+      "random directions",
+      "the gradient",
+      "stretched most",
+      "at initialisation, random",
+      "scaled weights, random",
+    ]);
+    expect(paneOf("growth").querySelector("li")!.textContent).toBe("all that was found");
+  });
+
+  it("writes a collapsed direction as minus infinity", async () => {
+    sensitivity.render({ model: shown(), el });
+    await settled();
+    const cells = [...paneOf("stretch").querySelectorAll("tbody td")].map((one) => one.textContent);
+    expect(cells).toEqual(["0.5", "−∞", "−0.25", "−0.5"]);
+  });
+
+  it("scales the weights on a logarithmic slider, and rests at 1", async () => {
+    const model = shown();
+    sensitivity.render({ model, el });
+    await settled();
+    const slider = paneOf("growth").querySelector("input")!;
+    const set = (value: string) => {
+      slider.value = value;
+      slider.dispatchEvent(new Event("input"));
+    };
+    set("0.301");
+    expect(model.values.weight_scale).toBe(2);
+    set("0.01");
+    expect(model.values.weight_scale).toBe(1);
+  });
+
+  it("says which class becomes which, and how far it is", async () => {
+    sensitivity.render({ model: shown(), el });
+    await settled();
+    expect(paneOf("adversarial").textContent).toContain("<b>dog</b> becomes <i>cat</i>");
+    const rows = [...paneOf("border").querySelectorAll("tbody tr")].map((row) => row.textContent);
+    expect(rows).toEqual(["truncated2.24 %43", "truncatednone"]);
+  });
+
+  it("says where other predictions fail, and asks for them where there are none", async () => {
+    sensitivity.render({ model: shown(), el });
+    await settled();
+    const lines = [...paneOf("surrogates").querySelectorAll("li")].map((one) => one.textContent);
+    expect(lines[0]).toBe("linear: R² falls below 0.9 at a radius of 25 % of the input's length");
+    expect(lines[1]).toBe("a tree of depth 4: R² stays above 0.9");
+    el.replaceChildren();
+    const model = shown({ surrogates: null });
+    sensitivity.render({ model, el });
+    await settled();
+    paneOf("surrogates").querySelector<HTMLButtonElement>("button[aria-label='fit simple models']")!.click();
+    expect(model.values.fit).toBe(1);
   });
 });

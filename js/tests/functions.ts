@@ -174,3 +174,52 @@ export function local() {
     labels: ["<i>cat</i>", "<b>dog</b>"],
   } satisfies Partial<Traits>;
 }
+
+export function sensitive() {
+  const row = { low: [1, 1, 2], middle: [1, 2, 4], high: [1, 3, 8] };
+  return {
+    growth: {
+      layers: ["conv", "relu", "head"],
+      rows: [
+        { of: "model", kind: "random", ...row },
+        { of: "model", kind: "gradient", ...row },
+        { of: "model", kind: "stretched", ...row },
+        { of: "initial", kind: "random", ...row },
+        { of: "scaled", kind: "random", ...row },
+      ],
+      depth: 2,
+      facts: ["all that was found"],
+    },
+    stretches: [
+      { of: "model", exponents: [0.5, null] },
+      { of: "initial", exponents: [-0.25, -0.5] },
+    ],
+    weight_scale: 1,
+    adversarial: {
+      rows: [
+        { name: "truncated", distance: 2.2, share: 0.04, levels: 43, layer: "" },
+        { name: "truncated", distance: null, share: null, levels: null, layer: "" },
+      ],
+      image: { data: view(new Uint8Array(4)), width: 2, height: 1 },
+      difference: local().local_map.texture,
+      before: 1,
+      after: 0,
+      about: "all that was found",
+    },
+    amplified: 10,
+    surrogates: {
+      radii: [0.1, 1],
+      rows: [
+        { kind: "linear", scores: [1, 0.2], failure: 0.5 },
+        { kind: "tree", scores: [1, 0.95], failure: null },
+        { kind: "symbolic", scores: [1, -1], failure: 0.3 },
+      ],
+      limit: 0.9,
+      length: 2,
+      formula: "relu",
+      missing: ["conv"],
+    },
+    fit: 0,
+    fitted: null,
+  } satisfies Partial<Traits>;
+}

@@ -21,9 +21,10 @@ import logitLens from "../src/views/logit_lens/index.ts";
 import occlusion from "../src/views/occlusion/index.ts";
 import regions from "../src/views/regions/index.ts";
 import replacements from "../src/views/replacements/index.ts";
+import sensitivity from "../src/views/sensitivity/index.ts";
 import unit from "../src/views/unit/index.ts";
 import weights from "../src/views/weights/index.ts";
-import { local, plane, written } from "./functions.ts";
+import { local, plane, sensitive, written } from "./functions.ts";
 import { attributions, compared, liveModel, mosaic, occlusionMap, state } from "./model.ts";
 import { read } from "./text.ts";
 import { weighed } from "./weights.ts";
@@ -269,18 +270,23 @@ const VIEWS = {
   regions,
   formula,
   local_map: localMap,
+  sensitivity,
 };
 
 /** Views that are given a text. */
 const READING = new Set(["cells", "attention", "logit_lens"]);
 
 /** Views of the network as a function. */
-const FUNCTIONS = new Set(["regions", "formula", "local_map"]);
+const FUNCTIONS = new Set(["regions", "formula", "local_map", "sensitivity"]);
 
 describe.each(Object.entries(VIEWS))("%s", (name, view) => {
   const own = () => ({
     ...base(),
-    ...(READING.has(name) ? read() : FUNCTIONS.has(name) ? { ...plane(), ...written(), ...local() } : {}),
+    ...(READING.has(name)
+      ? read()
+      : FUNCTIONS.has(name)
+        ? { ...plane(), ...written(), ...local(), ...sensitive() }
+        : {}),
   });
   it.each(Object.entries(SITUATIONS))("%s: says nothing that is not in the catalogue", async (_, more) => {
     const model = liveModel({ ...own(), ...more, texts: bracketed });

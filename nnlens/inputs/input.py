@@ -316,6 +316,11 @@ def redrawn(picture: Image.Image, like: Input, name: str) -> Input:
     return replace(like, name=name, path=None, x=x, shown=to_rgb(picture), shown_as=_("a drawing"), notes=())
 
 
+def picture_like(x: Tensor, like: Input) -> Image.Image:
+    """Another input of the same shape as a picture, on the scale of the first one's."""
+    return _show(x, like.scale, None)[0]
+
+
 def _show(
     x: Tensor, normalisation: Normalisation | None, bands: Sequence[int] | None
 ) -> tuple[Image.Image, str, Normalisation]:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import Unpack
 
 from nnlens.session.session import Session
-from nnlens.widgets.base.options import FormulaOptions, LocalMapOptions, RegionsOptions, documented
+from nnlens.widgets.base.options import FormulaOptions, LocalMapOptions, RegionsOptions, SensitivityOptions, documented
 
 if TYPE_CHECKING:
-    from nnlens.widgets import FormulaWidget, LocalMapWidget, RegionsWidget
+    from nnlens.widgets import FormulaWidget, LocalMapWidget, RegionsWidget, SensitivityWidget
 
 
 class FunctionViews:
@@ -96,3 +96,22 @@ class FunctionViews:
 
         with self._session.selections.unchanged_on_error():
             return RegionsWidget(self._session, points, labels, images, **options)
+
+    @documented(SensitivityOptions)
+    def sensitivity(self, image: Any = None, **options: Unpack[SensitivityOptions]) -> SensitivityWidget:
+        """How small changes of an image grow from layer to layer, and how far it is to another class.
+
+        Beside the network stand a copy at initialisation and one whose weights are scaled. On request simple models are
+        fitted to the network around the image, to see where they stop predicting it.
+
+        Parameters
+        ----------
+        image : path, picture, array or tensor, optional
+            As for `explore`.
+        **options
+            See below.
+        """
+        from nnlens.widgets import SensitivityWidget
+
+        with self._session.selections.unchanged_on_error():
+            return SensitivityWidget(self._session, image, **options)

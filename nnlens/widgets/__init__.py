@@ -14,6 +14,7 @@ from .logit_lens.view import LogitLensWidget
 from .occlusion.view import OcclusionWidget
 from .regions.view import RegionsWidget
 from .replacements.view import ReplacementsWidget
+from .sensitivity.view import SensitivityWidget
 from .unit.view import UnitWidget
 from .weights.view import WeightsWidget
 
@@ -32,6 +33,7 @@ __all__ = [
     "OcclusionWidget",
     "RegionsWidget",
     "ReplacementsWidget",
+    "SensitivityWidget",
     "UnitWidget",
     "WeightsWidget",
 ]

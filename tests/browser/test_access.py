@@ -19,7 +19,7 @@ VIEWS = (
     *("explorer", "card", "unit", "attribution", "compare", "occlusion", "activations", "examples"),
     *("filters", "weights", "replacements"),
     *("cells", "attention", "logit_lens", "token_attribution"),
-    *("regions", "plane_of_images", "formula", "local_map"),
+    *("regions", "plane_of_images", "formula", "local_map", "sensitivity"),
 )
 
 WALK = """() => {
@@ -90,6 +90,7 @@ def function_views():
         "regions": nnlens.Lens(small).regions(nnlens.zoo.points("moons", 30)),
         "formula": nnlens.Lens(small).formula(),
         "local_map": lens.local_map(digits[3][0], digits[5][0]),
+        "sensitivity": lens.sensitivity(digits[3][0]),
         "plane_of_images": lens.regions(images=[digits[place][0] for place in (3, 5, 8)]),
     }
 

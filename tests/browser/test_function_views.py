@@ -129,3 +129,25 @@ view"""
     assert notebook.python("print(view.along)") == "1.0"
     assert notebook.python("print(view.labels[view.line['best'][-1]])") in line.get_attribute("aria-valuetext")
     assert errors == []
+
+
+def test_sensitivity_is_scaled_and_refuted(lab, page, errors):
+    setup = """import nnlens
+model, transform, names = nnlens.zoo.digits()
+view = nnlens.Lens(model, preprocess=transform, labels=names).sensitivity(nnlens.zoo.DigitImages()[3][0])
+view"""
+    notebook = lab("sensitivity.ipynb", [setup])
+    notebook.run_all()
+    view = page.locator(".nn-sensitivity")
+    expect(pane(view, "growth")).to_contain_text("relative changes are", timeout=60_000)
+    expect(pane(view, "stretch").locator("tbody tr")).to_have_count(2, timeout=60_000)
+    expect(pane(view, "border").locator("tbody tr")).to_have_count(3, timeout=60_000)
+    expect(pane(view, "adversarial")).to_contain_text("becomes")
+    pane(view, "growth").locator("input[type=range]").fill("0.5")
+    expect(pane(view, "stretch").locator("tbody tr")).to_have_count(3, timeout=60_000)
+    expect(pane(view, "growth")).to_contain_text("scaled weights")
+    pane(view, "surrogates").get_by_role("button", name="fit simple models").click()
+    expect(pane(view, "surrogates")).to_contain_text("R² falls below", timeout=120_000)
+    shown = notebook.python("print(view.surrogates['rows'][0]['failure'] / view.surrogates['length'])")
+    assert 0 < float(shown) < 1
+    assert errors == []

@@ -28,6 +28,16 @@ export interface AblationPayload {
   top_class_changed: boolean;
 }
 
+/** How far it is to another class, and the nearest image of another class that was found. */
+export interface AdversarialPayload {
+  rows: ReachRow[];
+  image: RowPhoto | null;
+  difference: Texture | null;
+  before: number;
+  after: number;
+  about: string;
+}
+
 /** Rank correlations between the maps of the methods. */
 export interface Agreement {
   methods: MethodName[];
@@ -366,6 +376,11 @@ export interface FilterTuning {
   problem: string;
 }
 
+/** How far the fitting of simple models has come. */
+export interface FitProgress {
+  share: number;
+}
+
 /** The formula to copy, with as many digits as are shown. */
 export interface FormulaCode {
   latex: string;
@@ -407,6 +422,23 @@ export interface Gate {
   layer: string;
   closed: DataView;
   open: DataView;
+}
+
+/** How small changes grow from layer to layer. */
+export interface GrowthPayload {
+  layers: string[];
+  rows: GrowthRow[];
+  depth: number;
+  facts: string[];
+}
+
+/** By what factor relative changes of some directions have grown at each layer. */
+export interface GrowthRow {
+  of: string;
+  kind: string;
+  middle: number[];
+  low: number[];
+  high: number[];
 }
 
 /** How much the loss grows without each head of a layer. */
@@ -921,6 +953,12 @@ export interface StateTrait {
   only_if: string | null;
 }
 
+/** The stretch per layer of the directions that are stretched most. */
+export interface StretchRow {
+  of: string;
+  exponents: (number | null)[];
+}
+
 /** The superpixels: the label of each place. */
 export interface SuperpixelsPayload {
   rows: number;
@@ -937,6 +975,23 @@ export interface SurrogatePayload {
   high: number[];
   r2: number | null;
   samples: number;
+}
+
+/** How well one kind of model predicts the network. */
+export interface SurrogateRow {
+  kind: string;
+  scores: number[];
+  failure: number | null;
+}
+
+/** Other ways to predict the network near the image. */
+export interface SurrogatesPayload {
+  radii: number[];
+  rows: SurrogateRow[];
+  limit: number;
+  length: number;
+  formula: string;
+  missing: string[];
 }
 
 /** The replacements of a layer that were tried so far. */
@@ -1142,12 +1197,16 @@ export interface Traits {
   ablation_run: number;
   /** A request to stop that. */
   ablation_stop: number;
+  /** The distance to another class; null while it is computed. */
+  adversarial: AdversarialPayload | null;
   /** What the rows are compared with: "initial", or a name. */
   against: string;
   /** How the maps of each row agree. */
   agreement: Record<string, Agreement>;
   /** The place on the line that is read. */
   along: number;
+  /** How many times the change is drawn. */
+  amplified: number;
   /** The weights of all heads of the layer. */
   attention: AttentionWeights | null;
   /** The layer that is shown. */
@@ -1280,6 +1339,10 @@ export interface Traits {
   filter_order: "index" | "norm" | "orientation" | "frequency" | "similarity";
   /** Which values set the range of the colours. */
   filter_scale: "filter" | "layer";
+  /** A request to fit them. */
+  fit: number;
+  /** How far the fitting has come; null when it is not running. */
+  fitted: FitProgress | null;
   /** How the expression is written. */
   form: "layers" | "whole" | "simplified";
   /** The network as named sub-expressions, layer by layer. */
@@ -1294,6 +1357,8 @@ export interface Traits {
   goal: "channel" | "position" | "class";
   /** How tokens are shown: [rows, columns], "strip", or null to detect it. */
   grid: [number, number] | "strip" | null;
+  /** How small changes grow from layer to layer. */
+  growth: GrowthPayload | null;
   /** Whether there is a long text to look in. */
   has_corpus: boolean;
   /** The head that is shown. */
@@ -1534,10 +1599,14 @@ export interface Traits {
   steps_each: number;
   /** Whether the user stopped it. */
   stopped: boolean;
+  /** The stretch per layer of the directions that are stretched most. */
+  stretches: StretchRow[];
   /** The steps of the experiment in pixels. */
   stride: number;
   /** Of the selected row. */
   superpixels: SuperpixelsPayload | null;
+  /** How well simple models predict the network; null before. */
+  surrogates: SurrogatesPayload | null;
   /** The replacements that were tried so far. */
   sweep: SweepPayload | null;
   /** Superpixels of the selected row that are switched off. */
@@ -1588,6 +1657,8 @@ export interface Traits {
   weight_names: WeightEntry[];
   /** A row for each weight. */
   weight_rows: WeightRow[];
+  /** The factor of all weights of a copy that is compared. */
+  weight_scale: number;
   /** How far the statistics are. */
   weights_progress: WeightsProgress | null;
   /** The outputs as single expressions; null where they would be too long. */

@@ -33,6 +33,7 @@ export function signed(value: number, digits = 2): string {
 
 export function percent(value: number): string {
   if (value === 0 || value === 1) return `${value * 100} %`;
+  if (value > 0 && value < 0.001) return `${short(value * 100, 1)} %`;
   return value < 0.01 || value > 0.99 ? `${fixed(value * 100, 1)} %` : `${Math.round(value * 100)} %`;
 }
 

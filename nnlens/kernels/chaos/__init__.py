@@ -7,6 +7,7 @@
 True
 """
 
+from .changed import at_initialisation, weight_variance, with_scaled_weights
 from .decision import Adversarial, decision_distance, deepfool
 from .growth import Growth, gradient_direction, growth, random_directions
 from .lyapunov import Exponents, lyapunov
@@ -20,6 +21,7 @@ __all__ = [
     "Growth",
     "MeanField",
     "Stretch",
+    "at_initialisation",
     "critical_weight_variance",
     "decision_distance",
     "deepfool",
@@ -31,4 +33,6 @@ __all__ = [
     "random_directions",
     "recurrent_exponents",
     "stretch",
+    "weight_variance",
+    "with_scaled_weights",
 ]

@@ -16,6 +16,7 @@ from .local_map import LocalMap, local_map
 from .pieces import Kind, NotPiecewiseLinearError, kind_of
 from .regions import Region, Regions, TooManyRegionsError, near_box, regions
 from .samples import plane_scores
+from .surrogate import SurrogateFits, installed_surrogates, surrogate_steps
 from .validity import Validity, validity
 
 __all__ = [
@@ -27,9 +28,11 @@ __all__ = [
     "NotPiecewiseLinearError",
     "Region",
     "Regions",
+    "SurrogateFits",
     "TooManyRegionsError",
     "Validity",
     "border",
+    "installed_surrogates",
     "kind_of",
     "line_pieces",
     "line_samples",
@@ -38,5 +41,6 @@ __all__ = [
     "nearest_facet",
     "plane_scores",
     "regions",
+    "surrogate_steps",
     "validity",
 ]

@@ -161,3 +161,65 @@ class LinePayload(TypedDict):
     about: str
     other: RowPhoto | None
     other_name: str
+
+
+class GrowthRow(TypedDict):
+    """By what factor relative changes of some directions have grown at each layer."""
+
+    of: str  # "model", "initial" or "scaled"
+    kind: str  # "random", "gradient" or "stretched"
+    middle: list[float]
+    low: list[float]
+    high: list[float]
+
+
+class GrowthPayload(TypedDict):
+    """How small changes grow from layer to layer."""
+
+    layers: list[str]
+    rows: list[GrowthRow]
+    depth: int  # operations with weights
+    facts: list[str]
+
+
+class StretchRow(TypedDict):
+    """The stretch per layer of the directions that are stretched most."""
+
+    of: str
+    exponents: list[float | None]  # natural logarithms per layer; null for a direction that collapsed
+
+
+class AdversarialPayload(TypedDict):
+    """How far it is to another class, and the nearest image of another class that was found."""
+
+    rows: list[ReachRow]
+    image: RowPhoto | None
+    difference: Texture | None
+    before: int
+    after: int
+    about: str
+
+
+class SurrogateRow(TypedDict):
+    """How well one kind of model predicts the network."""
+
+    kind: str
+    scores: list[float]
+    failure: float | None  # null where it does not fail
+
+
+class SurrogatesPayload(TypedDict):
+    """Other ways to predict the network near the image."""
+
+    radii: list[float]
+    rows: list[SurrogateRow]
+    limit: float
+    length: float  # of the input
+    formula: str
+    missing: list[str]  # packages that would bring further kinds
+
+
+class FitProgress(TypedDict):
+    """How far the fitting of simple models has come."""
+
+    share: float

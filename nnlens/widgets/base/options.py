@@ -121,6 +121,12 @@ class LocalMapOptions(SelectionOptions, ViewOptions, total=False):
     ]
 
 
+class SensitivityOptions(SelectionOptions, ViewOptions, total=False):
+    """Of `Lens.sensitivity`, besides its image."""
+
+    weight_scale: Annotated[float, "the factor of all weights of a copy that is compared, 0.1…10; 1 by default"]
+
+
 class FiltersOptions(ViewOptions, total=False):
     """Of `Lens.filters`, besides its layer and image."""
 

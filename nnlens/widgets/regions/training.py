@@ -12,6 +12,7 @@ import torch.nn.functional as F
 import traitlets as t
 from torch import Tensor, nn
 
+from nnlens.kernels.chaos import at_initialisation
 from nnlens.recording import borrow
 from nnlens.recording.record import unwrapped
 from nnlens.render.functions import payloads
@@ -86,11 +87,7 @@ class TrainingPart(Part):
     def _restart(self, change: Any) -> None:
         def steps() -> Generator[None, None, None]:
             plane = self.view.part(PlanePart)
-            plane.model = self._copy(plane.model)
-            for module in plane.model.modules():
-                reset = getattr(module, "reset_parameters", None)
-                if callable(reset):
-                    reset()
+            plane.model = at_initialisation(plane.model, seed=change["new"]).cpu().float().requires_grad_(True)
             self._begin()
             yield from plane.compute()
             self._tell()

@@ -1,0 +1,66 @@
+"""Copies of a network with other weights, to compare its sensitivity with: at initialisation, and scaled."""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import torch
+from torch import nn
+
+from nnlens.recording import borrow
+from nnlens.recording.record import unwrapped
+
+_WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+
+
+def at_initialisation(model: nn.Module, seed: int = 0) -> nn.Module:
+    """A copy whose modules have drawn their parameters anew, each by its own `reset_parameters`.
+
+    Parameters that belong to no such module stay. The random state of torch is left as it was.
+    """
+    made = _copied(model)
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(seed)
+        for module in made.modules():
+            reset = getattr(module, "reset_parameters", None) or getattr(module, "_reset_parameters", None)
+            if callable(reset):
+                reset()
+    return made
+
+
+def with_scaled_weights(model: nn.Module, factor: float) -> nn.Module:
+    """A copy with the weights of linear layers and convolutions times a factor; biases and normalisation stay.
+
+    Raises ValueError for a factor that is not above 0.
+    """
+    if not 0 < factor < math.inf:
+        raise ValueError(f"factor must be above 0 and finite, got {factor}")
+    made = _copied(model)
+    with torch.no_grad():
+        for module in made.modules():
+            if isinstance(module, _WEIGHTED):
+                module.weight.mul_(factor)
+    return made
+
+
+def weight_variance(model: nn.Module) -> float:
+    """σw², the variance of a weight times the number of inputs: the geometric mean over linear layers and convolutions.
+
+    NaN for a model without such layers.
+    """
+    found = []
+    for module in model.modules():
+        if isinstance(module, _WEIGHTED):
+            weight = module.weight.detach().double()
+            inputs = weight[0].numel()
+            variance = float(weight.square().mean()) * inputs
+            if variance > 0:
+                found.append(math.log(variance))
+    return math.exp(sum(found) / len(found)) if found else math.nan
+
+
+def _copied(model: nn.Module) -> nn.Module:
+    with borrow(model):
+        made = copy.deepcopy(unwrapped(model))
+    return made.requires_grad_(False).eval()

@@ -1,0 +1,1 @@
+"""The view of how small changes of an image grow, and how far it is to another answer."""
