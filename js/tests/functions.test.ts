@@ -5,12 +5,14 @@ import { expression } from "../src/draw/mathml.ts";
 import { definitionsOf, erf, evaluate, isPiecewiseLinear, rounding, roundingError } from "../src/model/formula.ts";
 import { planeOf, samplesOf } from "../src/model/regions.ts";
 import type { Traits } from "../src/model/traits.ts";
+import exponents from "../src/views/exponents/index.ts";
 import formula from "../src/views/formula/index.ts";
 import localMap from "../src/views/local_map/index.ts";
 import regions from "../src/views/regions/index.ts";
 import sensitivity from "../src/views/sensitivity/index.ts";
-import { linear, local, plane, samples, sensitive, smooth, written } from "./functions.ts";
+import { chaotic, linear, local, plane, samples, sensitive, smooth, written } from "./functions.ts";
 import { liveModel, state } from "./model.ts";
+import { read } from "./text.ts";
 
 const made = (more: Partial<Traits> = {}) => liveModel({ ...state(), ...plane(), ...more } as Partial<Traits>);
 const settled = () => new Promise((done) => setTimeout(done, 5));
@@ -307,5 +309,26 @@ describe("sensitivity", () => {
     await settled();
     paneOf("surrogates").querySelector<HTMLButtonElement>("button[aria-label='fit simple models']")!.click();
     expect(model.values.fit).toBe(1);
+  });
+});
+
+describe("the exponents of a recurrent layer", () => {
+  it("says what they mean, reads what is typed, and takes another layer", async () => {
+    const model = liveModel({ ...state(), ...read(), ...chaotic() } as Partial<Traits>);
+    exponents.render({ model, el });
+    await settled();
+    expect(paneOf("exponents").textContent).toContain("all that was found");
+    expect(paneOf("exponents").textContent).toContain("1.5");
+    expect(paneOf("text").textContent).toContain("mean over 90 tokens");
+    const field = paneOf("text").querySelector("textarea")!;
+    expect(field.value).toBe("a(b");
+    field.value = "abc";
+    field.dispatchEvent(new Event("input"));
+    await new Promise((done) => setTimeout(done, 450));
+    expect(model.values.typed).toEqual({ text: "abc" });
+    const select = paneOf("exponents").querySelector("select")!;
+    select.value = "head";
+    select.dispatchEvent(new Event("change"));
+    expect(model.values.recurrent_layer).toBe("head");
   });
 });

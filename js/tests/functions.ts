@@ -223,3 +223,18 @@ export function sensitive() {
     fitted: null,
   } satisfies Partial<Traits>;
 }
+
+export function chaotic() {
+  return {
+    exponents: {
+      values: [0.1, -0.2, null],
+      errors: [0.01, 0.02, null],
+      steps: 90,
+      collapsed: 1,
+      dimension: 1.5,
+      about: "all that was found",
+    },
+    recurrent_layer: "conv",
+    recurrent_layers: ["conv", "head"],
+  } satisfies Partial<Traits>;
+}

@@ -14,6 +14,7 @@ import cells from "../src/views/cells/index.ts";
 import compare from "../src/views/compare/index.ts";
 import examples from "../src/views/examples/index.ts";
 import explorer from "../src/views/explorer/index.ts";
+import exponents from "../src/views/exponents/index.ts";
 import filters from "../src/views/filters/index.ts";
 import formula from "../src/views/formula/index.ts";
 import localMap from "../src/views/local_map/index.ts";
@@ -24,7 +25,7 @@ import replacements from "../src/views/replacements/index.ts";
 import sensitivity from "../src/views/sensitivity/index.ts";
 import unit from "../src/views/unit/index.ts";
 import weights from "../src/views/weights/index.ts";
-import { local, plane, sensitive, written } from "./functions.ts";
+import { chaotic, local, plane, sensitive, written } from "./functions.ts";
 import { attributions, compared, liveModel, mosaic, occlusionMap, state } from "./model.ts";
 import { read } from "./text.ts";
 import { weighed } from "./weights.ts";
@@ -271,10 +272,11 @@ const VIEWS = {
   formula,
   local_map: localMap,
   sensitivity,
+  exponents,
 };
 
 /** Views that are given a text. */
-const READING = new Set(["cells", "attention", "logit_lens"]);
+const READING = new Set(["cells", "attention", "logit_lens", "exponents"]);
 
 /** Views of the network as a function. */
 const FUNCTIONS = new Set(["regions", "formula", "local_map", "sensitivity"]);
@@ -283,7 +285,7 @@ describe.each(Object.entries(VIEWS))("%s", (name, view) => {
   const own = () => ({
     ...base(),
     ...(READING.has(name)
-      ? read()
+      ? { ...read(), ...chaotic() }
       : FUNCTIONS.has(name)
         ? { ...plane(), ...written(), ...local(), ...sensitive() }
         : {}),

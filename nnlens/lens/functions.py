@@ -7,10 +7,17 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import Unpack
 
 from nnlens.session.session import Session
-from nnlens.widgets.base.options import FormulaOptions, LocalMapOptions, RegionsOptions, SensitivityOptions, documented
+from nnlens.widgets.base.options import (
+    ExponentsOptions,
+    FormulaOptions,
+    LocalMapOptions,
+    RegionsOptions,
+    SensitivityOptions,
+    documented,
+)
 
 if TYPE_CHECKING:
-    from nnlens.widgets import FormulaWidget, LocalMapWidget, RegionsWidget, SensitivityWidget
+    from nnlens.widgets import ExponentsWidget, FormulaWidget, LocalMapWidget, RegionsWidget, SensitivityWidget
 
 
 class FunctionViews:
@@ -115,3 +122,24 @@ class FunctionViews:
 
         with self._session.selections.unchanged_on_error():
             return SensitivityWidget(self._session, image, **options)
+
+    @documented(ExponentsOptions)
+    def exponents(self, text: Any = None, **options: Unpack[ExponentsOptions]) -> ExponentsWidget:
+        """Whether small differences of a recurrent state grow or fade while a text drives it: Lyapunov exponents.
+
+        Parameters
+        ----------
+        text : str, optional
+            As for `cells`. The first 400 tokens are read.
+        **options
+            See below.
+
+        Raises
+        ------
+        ValueError
+            For a model without a recurrent layer of torch, or one of two directions, and an empty text.
+        """
+        from nnlens.widgets import ExponentsWidget
+
+        with self._session.selections.unchanged_on_error():
+            return ExponentsWidget(self._session, text, **options)

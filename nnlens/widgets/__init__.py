@@ -7,6 +7,7 @@ from .cells.view import CellsWidget
 from .compare.view import CompareWidget
 from .examples.view import ExamplesWidget
 from .explorer.view import Explorer
+from .exponents.view import ExponentsWidget
 from .filters.view import FiltersWidget
 from .formula.view import FormulaWidget
 from .local_map.view import LocalMapWidget
@@ -26,6 +27,7 @@ __all__ = [
     "CompareWidget",
     "ExamplesWidget",
     "Explorer",
+    "ExponentsWidget",
     "FiltersWidget",
     "FormulaWidget",
     "LocalMapWidget",

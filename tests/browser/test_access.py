@@ -18,7 +18,7 @@ AXE = Path(__file__).parents[2] / "js" / "node_modules" / "axe-core" / "axe.min.
 VIEWS = (
     *("explorer", "card", "unit", "attribution", "compare", "occlusion", "activations", "examples"),
     *("filters", "weights", "replacements"),
-    *("cells", "attention", "logit_lens", "token_attribution"),
+    *("cells", "attention", "logit_lens", "token_attribution", "exponents"),
     *("regions", "plane_of_images", "formula", "local_map", "sensitivity"),
 )
 
@@ -73,6 +73,7 @@ def text_views():
     sentence = "Alice was beginning to get very tired of sitting by her sister"
     return {
         "cells": cells,
+        "exponents": nnlens.Lens(reader.model, alphabet=reader.alphabet).exponents(words[:120]),
         "attention": lens.attention(sentence),
         "logit_lens": lens.logit_lens(sentence),
         "token_attribution": lens.attribution(sentence, samples=60),

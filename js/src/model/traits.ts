@@ -310,6 +310,16 @@ export interface ExpandedFilter {
   problem: string;
 }
 
+/** The Lyapunov exponents of a recurrent layer along a text. */
+export interface ExponentsPayload {
+  values: (number | null)[];
+  errors: (number | null)[];
+  steps: number;
+  collapsed: number;
+  dimension: number;
+  about: string;
+}
+
 /** Sent instead of a unit's payload that could not be computed. */
 export interface Failed {
   layer: string;
@@ -1325,6 +1335,8 @@ export interface Traits {
   expanded: ExpandedFilter | null;
   /** The product of linear parts, or the mean gradient. */
   expanded_by: "linear" | "gradient";
+  /** The largest exponents; null while they are computed. */
+  exponents: ExponentsPayload | null;
   /** What the occluder shows: a name, an input value, or a colour. */
   fill: string;
   /** What colours the pieces. */
@@ -1507,6 +1519,10 @@ export interface Traits {
   receptive_fields: ReceptiveFields | null;
   /** How the image is regularised. */
   recipe: "fourier" | "yosinski";
+  /** The recurrent layer. */
+  recurrent_layer: string;
+  /** Those that the model has. */
+  recurrent_layers: string[];
   /** The names that `against` may have besides. */
   references: string[];
   /** A request to compute the view again for the model as it is now. */

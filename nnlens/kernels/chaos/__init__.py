@@ -12,7 +12,7 @@ from .decision import Adversarial, decision_distance, deepfool
 from .growth import Growth, gradient_direction, growth, random_directions
 from .lyapunov import Exponents, lyapunov
 from .mean_field import MeanField, critical_weight_variance, gaussian_exponents, mean_field
-from .recurrent import recurrent_exponents
+from .recurrent import recurrent_exponents, recurrent_layers
 from .stretch import Stretch, stretch
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "mean_field",
     "random_directions",
     "recurrent_exponents",
+    "recurrent_layers",
     "stretch",
     "weight_variance",
     "with_scaled_weights",

@@ -44,22 +44,27 @@ def recurrent_exponents(
         Where the model has no such layer, for packed sequences, layers of two directions, and several sequences.
     """
     recording = record(model, x)
-    found = [each for each in recording if each.op in _LAYERS]
+    found = recurrent_layers(recording)
     if not found:
         raise ValueError("the model must have a recurrent layer (torch.nn.LSTM, GRU or RNN); it has none")
     if layer is None:
-        chosen = found[0]
+        chosen = recording.operation(found[0])
     else:
         chosen = recording.operation(layer)
-        if chosen not in found:
-            names = ", ".join(each.name for each in found)
-            raise ValueError(f"layer must be one of the recurrent layers {names}, got {layer!r}")
+        if chosen.name not in found:
+            raise ValueError(f"layer must be one of the recurrent layers {', '.join(found)}, got {layer!r}")
     system = _system(chosen, recording, x)
     wait = system.steps // 10 if transient is None else transient
     if not 0 <= wait < system.steps:
         raise ValueError(f"transient must be 0…{system.steps - 1}, got {transient}")
     count = min(16, len(system.start)) if directions is None else directions
     return lyapunov(system.step, system.start, steps=system.steps - wait, transient=wait, directions=count)
+
+
+def recurrent_layers(recording: Recording) -> tuple[str, ...]:
+    """The operations of a recording that are recurrent layers of torch."""
+    calls = {each.number: each.name for each in reversed(list(recording)) if each.op in _LAYERS}
+    return tuple(reversed(calls.values()))  # a call returns the values of all steps and, under another name, the state
 
 
 def _system(operation: Operation, recording: Recording, x: Tensor) -> Driven:

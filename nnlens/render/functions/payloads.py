@@ -223,3 +223,14 @@ class FitProgress(TypedDict):
     """How far the fitting of simple models has come."""
 
     share: float
+
+
+class ExponentsPayload(TypedDict):
+    """The Lyapunov exponents of a recurrent layer along a text."""
+
+    values: list[float | None]  # per token; null for a direction that collapsed
+    errors: list[float | None]  # standard errors
+    steps: int
+    collapsed: int
+    dimension: float
+    about: str

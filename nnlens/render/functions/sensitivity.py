@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from nnlens.inputs import Input
-from nnlens.kernels.chaos import Adversarial, Growth, Stretch
+from nnlens.kernels.chaos import Adversarial, Exponents, Growth, Stretch
 from nnlens.kernels.functions import SurrogateFits
 from nnlens.render.payloads import RowPhoto
 from nnlens.render.picture import encoded
@@ -97,4 +97,19 @@ def growth_image(growth: payloads.GrowthPayload) -> Image.Image:
             for place, value in enumerate(curve)
         ]
         pen.line(points, fill=color, width=2)
+    return image
+
+
+def exponents_image(found: Exponents) -> Image.Image:
+    """The exponents as bars up and down from 0."""
+    image = Image.new("RGB", (_WIDTH, _HEIGHT), "white")
+    pen = ImageDraw.Draw(image)
+    known = found.values[np.isfinite(found.values)]
+    largest = float(np.abs(known).max(initial=1e-12))
+    middle, step = _HEIGHT / 2, _WIDTH / len(found.values)
+    for place, value in enumerate(found.values):
+        end = middle - (value if np.isfinite(value) else -largest) / largest * (middle - 8)
+        box = (place * step + 2, min(middle, end), (place + 1) * step - 2, max(middle, end))
+        pen.rectangle(box, fill="#4878a8" if np.isfinite(value) else "#cccccc")
+    pen.line([(0, middle), (_WIDTH, middle)], fill="#666666")
     return image

@@ -127,6 +127,12 @@ class SensitivityOptions(SelectionOptions, ViewOptions, total=False):
     weight_scale: Annotated[float, "the factor of all weights of a copy that is compared, 0.1…10; 1 by default"]
 
 
+class ExponentsOptions(ViewOptions, total=False):
+    """Of `Lens.exponents`, besides its text."""
+
+    recurrent_layer: Annotated[str, "the operation of the recurrent layer; the first one by default"]
+
+
 class FiltersOptions(ViewOptions, total=False):
     """Of `Lens.filters`, besides its layer and image."""
 

@@ -1,0 +1,1 @@
+"""The view of a recurrent network as a chaotic system that a text drives."""
