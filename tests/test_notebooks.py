@@ -18,6 +18,14 @@ SAID = {
         "read from the last state",
         "the word with the largest effect",
     ],
+    "04-functions.ipynb": [
+        "the largest difference from the network at 1000 points",
+        "linear pieces; in the whole plane about 512 at initialisation",
+        "the nearest border is",
+        "relative changes are",
+        "linear: fails at",
+        "the largest exponent is",
+    ],
 }
 
 
