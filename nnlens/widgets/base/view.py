@@ -48,6 +48,7 @@ class View(SavedView):
     needs_scores: ClassVar[bool] = True
     needs_image: ClassVar[bool] = True  # rather than another kind of input
     opens_without_image: ClassVar[bool] = False
+    shows_images: ClassVar[bool] = True  # else nothing is said of the image that is not there
     card_is_open: ClassVar[bool] = False  # whether the view is the card of a unit, and nothing else
 
     def __init__(self, session: Session, image: Any = None, **options: Any):
@@ -212,6 +213,8 @@ class View(SavedView):
         made: dict[str, Any] = {}
         if self.is_outdated("sample", sample):
             made["photo"] = photo_payload(sample.input)
+            if not self.shows_images:
+                made["photo"]["name"] = ""
             made["image_number"] = self._number_of(sample.input)
             made["labels"] = [short(name) for name in sample.names] if len(sample.names) <= MOST_LABELS else []
             made["stale"] = False

@@ -26,6 +26,7 @@ class FormulaWidget(View, FormulaTraits):
     needs_scores: ClassVar = False
     needs_image: ClassVar = False
     opens_without_image: ClassVar = True
+    shows_images: ClassVar = False
 
     def __init__(self, session: Session, x: Any, **options: Any):
         self._given = x

@@ -18,6 +18,7 @@ from nnlens.kernels.functions import (
 )
 from nnlens.render.functions import payloads
 from nnlens.render.functions.local_map import line_payload
+from nnlens.session.sample import Sample
 from nnlens.utils.language import _
 from nnlens.widgets.base.part import Part
 from nnlens.widgets.base.traits import payload, synced
@@ -64,14 +65,14 @@ class LinePart(Part):
             sample = self.sample
             self.view.submit("curve", lambda: self.view.reported(_("the line to another image"), self._steps(sample)))
 
-    def _end(self) -> Tensor:
-        x = self.sample.input.x
-        return self.sample.input.grey.to(x).expand_as(x) if self._other is None else self._other.x.to(x)
+    def _end(self, sample: Sample) -> Tensor:
+        x = sample.input.x
+        return sample.input.grey.to(x).expand_as(x) if self._other is None else self._other.x.to(x)
 
-    def _steps(self, sample: Any) -> Generator[None, None, None]:
+    def _steps(self, sample: Sample) -> Generator[None, None, None]:
         yield
         self._check(sample.input)
-        found = self.result()
+        found = self._line(sample)
         yield
         shown = list(
             dict.fromkeys(
@@ -80,9 +81,9 @@ class LinePart(Part):
         )
         self.traits.line = line_payload(found, shown[:6], self._other)
 
-    def result(self) -> Line:
+    def _line(self, sample: Sample) -> Line:
         """The pieces of the line where there are few; else the outputs at some points, and a lower bound."""
-        model, pick, x, end = self.session.model, self.session.setup.pick, self.sample.input.x, self._end()
+        model, pick, x, end = self.session.model, self.session.setup.pick, sample.input.x, self._end(sample)
 
         def make() -> Line:
             try:
@@ -90,7 +91,7 @@ class LinePart(Part):
             except (TooManyRegionsError, NotPiecewiseLinearError):
                 return line_samples(model, x, end, points=_POINTS, output=pick)
 
-        made: Line = self.sample.cache.once("line", id(self._other), make=make)
+        made: Line = sample.cache.once("line", self._other, make=make)
         return made
 
     def complete(self) -> None:

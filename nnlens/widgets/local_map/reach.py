@@ -13,6 +13,7 @@ from nnlens.kernels.chaos import gradient_direction, random_directions
 from nnlens.kernels.functions import Border, Facet, Validity, border, nearest_facet, validity
 from nnlens.render.functions import payloads
 from nnlens.render.functions.local_map import reach_row, validity_payload
+from nnlens.session.sample import Sample
 from nnlens.utils.language import _
 from nnlens.widgets.base.part import Part
 from nnlens.widgets.base.traits import payload
@@ -43,22 +44,26 @@ class ReachPart(Part):
         return {"reach": None}
 
     def followed(self, change: Any) -> None:
-        of = (self.sample, self.selection.target)
+        of = self._asked()
         if self.view.is_outdated("reach", of):
             self.traits.reach = None
             self.view.submit("card", lambda: self.view.reported(_("how far the map holds"), self._steps(of)))
 
+    def _asked(self) -> tuple[Any, ...]:
+        """What the measurements depend on."""
+        return self.sample, self.selection.target, self.view.part(PiecePart).traits.map_of
+
     def _steps(self, of: tuple[Any, ...]) -> Generator[None, None, None]:
         yield
-        sample, target = of
-        found = sample.cache.get("reach", target)
+        sample, *key = of
+        found = sample.cache.get("reach", *key)
         if found is None:
-            found = yield from self._measured()
-            sample.cache.put("reach", target, value=found)
+            found = yield from self._measured(sample)
+            sample.cache.put("reach", *key, value=found)
         self.traits.reach = found
 
-    def _measured(self) -> Generator[None, None, payloads.ReachPayload]:
-        model, pick, argument = self.session.model, self.session.setup.pick, self.sample.input
+    def _measured(self, sample: Sample) -> Generator[None, None, payloads.ReachPayload]:
+        model, pick, argument = self.session.model, self.session.setup.pick, sample.input
         x = argument.x
         piece = self.view.part(PiecePart).result()
         chance = random_directions(x, _RANDOM).to(x)
@@ -94,7 +99,7 @@ class ReachPart(Part):
         return {"rows": rows, "validity": validity_payload(found), "examined": examined, "certain": certain}
 
     def complete(self) -> None:
-        for _step in self._steps((self.sample, self.selection.target)):
+        for _step in self._steps(self._asked()):
             pass
 
     def describe(self) -> str:

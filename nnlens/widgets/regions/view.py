@@ -27,6 +27,7 @@ class RegionsWidget(View, PlaneTraits, TrainingTraits):
     needs_scores: ClassVar = False
     needs_image: ClassVar = False
     opens_without_image: ClassVar = True
+    shows_images: ClassVar = False
 
     def __init__(self, session: Session, points: Any, labels: Any, images: Any, **options: Any):
         if points is not None and images is not None:

@@ -72,7 +72,7 @@ export function surrogatesPane(context: Context, _scene: Scene): HTMLElement {
     pen.fillText(t("radius, of the input's length"), width - 4, HEIGHT);
     canvas.setAttribute("aria-label", list.textContent ?? "");
   };
-  context.watch(["surrogates", "fitted", "busy"], () => {
+  context.watch(["surrogates", "fitted", "busy", "adversarial", "growth"], () => {
     const found = context.get("surrogates");
     const share = context.get("fitted")?.share ?? null;
     progress.hidden = share === null;
@@ -83,6 +83,13 @@ export function surrogatesPane(context: Context, _scene: Scene): HTMLElement {
     run.disabled = !context.live;
     if (!context.live) run.title = needsKernel();
     if (!found) return;
+    const nearest = context.get("adversarial")?.rows[0]?.share ?? null;
+    const beside = [
+      nearest === null
+        ? ""
+        : t("beside it: another class at {share} of the input's length", { share: percent(nearest) }),
+      context.get("growth")?.facts[0] ?? "",
+    ].filter(Boolean);
     list.replaceChildren(
       ...found.rows.map((row, which) => {
         const swatch = h("span", { class: "nn-swatch" });
@@ -95,6 +102,7 @@ export function surrogatesPane(context: Context, _scene: Scene): HTMLElement {
             : t("R² falls below {limit} at a radius of {radius} of the input's length", { limit, radius });
         return h("li", {}, swatch, `${nameOf(row.kind)}: ${words}`);
       }),
+      ...beside.map((words) => h("li", { class: "nn-soft" }, words)),
     );
     say(formula, found.formula ? t("symbolic regression found {formula}", { formula: found.formula }) : "");
     const packages = found.missing.join(", ");
