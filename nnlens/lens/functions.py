@@ -97,7 +97,7 @@ class FunctionViews:
         Raises
         ------
         ValueError
-            For a model that is not piecewise linear, and points or images that do not fit.
+            For points or images that do not fit. A model without linear pieces opens with its classes at points.
         """
         from nnlens.widgets import RegionsWidget
 
@@ -137,7 +137,7 @@ class FunctionViews:
         Raises
         ------
         ValueError
-            For a model without a recurrent layer of torch, or one of two directions, and an empty text.
+            For a model without a recurrent layer of torch, and an empty text. A layer of two directions is refused.
         """
         from nnlens.widgets import ExponentsWidget
 

@@ -78,7 +78,15 @@ def is_linear_product(operation: Operation, seeing: set[str]) -> bool:
     """Whether it multiplies what comes from the input with a constant, or divides it by one."""
     op = operation.op.rstrip("_")
     varying = [source.name in seeing or source.name == "input" for source in operation.sources]
-    return op in _PRODUCTS and sum(varying) == 1 and (op in ("mul", "matmul") or _is_source(operation, seeing))
+    if op not in _PRODUCTS or sum(varying) != 1:
+        return False
+    return op in ("mul", "matmul") or (_is_source(operation, seeing) and divides_only(operation))
+
+
+def divides_only(operation: Operation) -> bool:
+    """Whether a division has its first argument above, and is not rounded: 1 / x is recorded with x as the first."""
+    reversed_ = getattr(operation.function, "__name__", "") in ("__rdiv__", "__rtruediv__")
+    return not reversed_ and operation.argument(9, "rounding_mode") is None
 
 
 def _is_source(operation: Operation, seeing: set[str]) -> bool:

@@ -91,3 +91,17 @@ def test_the_pass_can_end_early_and_a_batch_that_is_mixed_is_refused():
 
     with pytest.raises(ValueError, match="first axis"):
         tangent_pass(Mixed(), record(Mixed(), x), x, torch.randn(2, 3), lambda *_found: None)
+
+
+def test_a_division_by_the_input_is_not_linear():
+    """Torch records 1 / x and x / 1 with the same arguments."""
+
+    class Inverse(nn.Module):
+        def forward(self, x):
+            return 1 / x
+
+    x, direction = torch.tensor([[2.0, 4.0]]), torch.ones(1, 2)
+    found = []
+    model = Inverse()
+    tangent_pass(model, record(model, x), x, direction, lambda _name, _value, change: found.append(change.clone()))
+    torch.testing.assert_close(found[-1].flatten(), torch.tensor([-0.25, -0.0625]))

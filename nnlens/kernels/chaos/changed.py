@@ -6,7 +6,8 @@ import copy
 import math
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from nnlens.recording import borrow
 from nnlens.recording.record import unwrapped
@@ -32,14 +33,23 @@ def at_initialisation(model: nn.Module, seed: int = 0) -> nn.Module:
 def with_scaled_weights(model: nn.Module, factor: float) -> nn.Module:
     """A copy with the weights of linear layers and convolutions times a factor; biases and normalisation stay.
 
+    Weights that several layers share are scaled once. A weight that is computed from other parameters (weight
+    normalisation) is scaled by a further parametrization.
+
     Raises ValueError for a factor that is not above 0.
     """
     if not 0 < factor < math.inf:
         raise ValueError(f"factor must be above 0 and finite, got {factor}")
     made = _copied(model)
+    scaled: set[int] = set()
     with torch.no_grad():
         for module in made.modules():
-            if isinstance(module, _WEIGHTED):
+            if not isinstance(module, _WEIGHTED):
+                continue
+            if parametrize.is_parametrized(module, "weight"):
+                parametrize.register_parametrization(module, "weight", _Times(factor), unsafe=True)
+            elif id(module.weight) not in scaled:
+                scaled.add(id(module.weight))
                 module.weight.mul_(factor)
     return made
 
@@ -58,6 +68,17 @@ def weight_variance(model: nn.Module) -> float:
             if variance > 0:
                 found.append(math.log(variance))
     return math.exp(sum(found) / len(found)) if found else math.nan
+
+
+class _Times(nn.Module):
+    """A parametrization: the weight times a factor."""
+
+    def __init__(self, factor: float):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, weight: Tensor) -> Tensor:
+        return self.factor * weight
 
 
 def _copied(model: nn.Module) -> nn.Module:

@@ -168,7 +168,7 @@ def decision_distance(
     if direction.shape != point.shape or not bool(direction.any()):
         raise ValueError(f"direction must be a tensor like x, {tuple(point.shape)}, that is not 0")
     along = direction.to(point) / direction.to(point).norm()
-    far = 10 * float(point.norm()) if most is None else most
+    far = 10 * (float(point.norm()) or 1.0) if most is None else most
     if not 0 < far < math.inf:
         raise ValueError(f"most must be above 0 and finite, got {most}")
     low, high = 0.0, far

@@ -229,6 +229,9 @@ def formula(model: nn.Module, x: Float[Tensor, "1 ..."], *, output: Pick = None,
         got = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
         raise ValueError(f"x must be one input as a floating-point tensor (1, …), got {got}")
     exact, point = doubled(model), x.detach().double()
+    for name, value in exact.named_parameters():
+        if not bool(value.isfinite().all()):
+            raise ValueError(f"the model's weights must be finite, but {name} has values that are NaN or infinite")
     recording = record(exact, point)
     size, largest = expected_size(recording)
     if size > most:

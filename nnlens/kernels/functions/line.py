@@ -16,7 +16,7 @@ from nnlens.scores.meaning import Pick, pick_output
 from nnlens.utils.language import _
 
 from .border import maxima_of
-from .pieces import is_maximum, kinks
+from .pieces import is_maximum, kind_of, kinks
 from .probe import probe_along
 from .regions import TooManyRegionsError
 
@@ -35,7 +35,7 @@ class Line:
     outputs : float64 array (points, outputs)
         There. Where the pieces are exact, straight lines join them.
     pieces : int
-        How many pieces the line crosses: exactly, or at least.
+        How many pieces the line crosses: exactly, or at least; 0 for a network that is not piecewise linear.
     exact : bool
     """
 
@@ -46,6 +46,8 @@ class Line:
 
     def describe(self) -> str:
         """In words: "the line crosses 1234 linear pieces"."""
+        if self.pieces == 0:
+            return _("the network has no linear pieces")
         if self.exact:
             return _("the line crosses {count} linear pieces", count=self.pieces)
         return _("the line crosses at least {count} linear pieces", count=self.pieces)
@@ -128,7 +130,8 @@ def line_samples(
                 returned = model(there)
             scores = pick_output(returned, output).flatten(1).double().cpu().numpy()
             parts.append(scores if start == 0 else scores[1:])
-    return Line(at=at, outputs=np.concatenate(parts), pieces=1 + switches.count, exact=False)
+    pieces = 1 + switches.count if kind_of(recording).exact else 0
+    return Line(at=at, outputs=np.concatenate(parts), pieces=pieces, exact=False)
 
 
 def _check(a: Tensor, b: Tensor) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nnlens.passes.replay import from_input
+from nnlens.passes.tangents import is_linear_product
 from nnlens.recording import Operation, Recording
 from nnlens.utils.language import _
 
@@ -33,6 +34,10 @@ _AFFINE = {
     ),
 }
 _PRODUCTS = {"mul", "div", "matmul", "mm", "bmm", "addmm", "true_divide", "einsum"}
+_RANDOM = {"dropout", "dropout2d", "alpha_dropout", "feature_dropout"}
+_WEIGHTED = {
+    *("conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "linear", "batch_norm"),
+}
 _MAXIMA = {"max_pool1d", "max_pool2d"}
 
 
@@ -85,10 +90,7 @@ def kind_of(recording: Recording) -> Kind:
     for operation in recording:
         if operation.name not in seeing or operation.function is None:
             continue
-        op = operation.op.rstrip("_") if not operation.op.startswith("__") else operation.op
-        reads = [name for name in operation.inputs if name in seeing]
-        product = op in _PRODUCTS and len(reads) == 1 and not _divides_by(operation, reads)
-        if not (op in _AFFINE or product or op in _MAXIMA or kinks(operation) is not None):
+        if not (_is_affine(operation, seeing) or is_maximum(operation) or kinks(operation) is not None):
             smooth.append(f"{operation.name} ({operation.op})")
     more = "" if len(smooth) <= 3 else _(" and {count} others", count=len(smooth) - 3)
     return Kind(not smooth, ", ".join(smooth[:3]) + more)
@@ -120,9 +122,20 @@ def is_maximum(operation: Operation) -> bool:
     return operation.op in _MAXIMA
 
 
-def _divides_by(operation: Operation, reads: list[str]) -> bool:
-    """Whether what comes from the input is the divisor."""
-    if operation.op.rstrip("_") not in ("div", "true_divide"):
+def _is_affine(operation: Operation, seeing: set[str]) -> bool:
+    """Whether it is affine in all that comes from the input together."""
+    op = operation.op if operation.op.startswith("__") else operation.op.rstrip("_")
+    varying = [source for source in operation.sources if source.name in seeing or source.name == "input"]
+    if op in ("div", "true_divide", "mul", "matmul"):
+        return is_linear_product(operation, seeing)
+    if op in _PRODUCTS:
+        return len(varying) == 1
+    if op not in _AFFINE:
         return False
-    divisor = operation.argument(1, "other")
-    return getattr(divisor, "name", None) in reads
+    if op in _RANDOM:
+        # `dropout(x, p, training)`, and torch's own `dropout(x, p, train)`.
+        return not (operation.argument(2, "training") or operation.keywords.get("train"))
+    if op == "batch_norm" and (operation.argument(5, "training") or operation.argument(1, "running_mean") is None):
+        return False  # the mean and variance are those of the input itself
+    # A weight that comes from the input makes a product of two values that depend on it.
+    return op not in _WEIGHTED or (len(varying) == 1 and operation.argument(0, "input") is varying[0])

@@ -43,7 +43,13 @@ class Validity:
 
     def describe(self) -> str:
         """In words: "off by 10 % of the change at distance 0.8 (0.2 to 1.4 in 16 directions)"."""
-        low, middle, high = (number(f"{value:.2g}") for value in np.quantile(self.radii, (0, 0.5, 1)))
+        ordered = sorted(self.radii.tolist())
+        if math.isinf(ordered[0]):
+            return _("within {limit} % of the change as far as was tried", limit=round(100 * self.limit))
+        low, middle, high = (
+            number(f"{value:.2g}") if math.isfinite(value) else "∞"
+            for value in (ordered[0], ordered[len(ordered) // 2], ordered[-1])
+        )
         return _(
             "off by {limit} % of the change at distance {middle} ({low} to {high} in {count} directions)",
             limit=round(100 * self.limit),

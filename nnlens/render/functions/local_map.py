@@ -19,11 +19,12 @@ _SMALLEST_ERROR = 1e-6
 _PICTURE = 160  # pixels
 
 
-def local_map_payload(piece: LocalMap, x: Tensor, against: int | None) -> payloads.LocalMapPayload:
+def local_map_payload(piece: LocalMap, x: Tensor, against: int | None, sign: int = 1) -> payloads.LocalMapPayload:
     """The weights of one output, or of the lead of the first of two over the second, with what they add up to."""
     weights, bias, value = piece.weights[0], float(piece.bias[0]), float(piece.value[0])
     if against is not None:
         weights, bias, value = weights - piece.weights[1], bias - float(piece.bias[1]), value - float(piece.value[1])
+    weights, bias, value = sign * weights, sign * bias, sign * value
     planes = weights if weights.ndim == 3 else weights.reshape(1, 1, -1)
     return {
         "texture": signed_texture(planes, colours=len(planes) == 3),
@@ -59,12 +60,13 @@ def reach_row(name: str, distance: float, layer: str, direction: Tensor, argumen
 def validity_payload(found: Validity) -> payloads.ValidityPayload:
     """The errors at growing distances; those that are 0 as a millionth, for a chart of logarithms."""
     errors = np.maximum(found.errors, _SMALLEST_ERROR)
+    middle = float(np.sort(found.radii)[len(found.radii) // 2])
     return {
         "distances": found.distances.tolist(),
         "errors": [row.tolist() for row in errors],
         "smallest": _SMALLEST_ERROR,
         "limit": found.limit,
-        "radius": float(np.median(found.radii)) if np.isfinite(np.median(found.radii)) else None,
+        "radius": middle if np.isfinite(middle) else None,
         "about": found.describe(),
     }
 

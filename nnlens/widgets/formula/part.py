@@ -53,6 +53,12 @@ class FormulaPart(Part):
             self.traits.form = options["form"]
 
     def start(self) -> None:
+        if not self.traits.inputs_at:  # a state without them
+            self.traits.inputs_at = [float(value) for value in self._x.flatten()]
+        self._check_length(self.traits.inputs_at)
+        found = self.traits.formula_code
+        if found is None or found["digits"] != self.traits.digits:  # the option `state` has set others
+            self._write_code()
         self.observe("digits", self._code_again)
         self.observe("form", self._form_again)
         self.observe("inputs_at", self._check_inputs)
@@ -60,16 +66,19 @@ class FormulaPart(Part):
 
     def _input(self, x: Any) -> Tensor:
         if x is None:
-            first = next((module for module in self.session.model.modules() if isinstance(module, nn.Linear)), None)
-            if first is None:
-                raise ValueError("x must be given, an input (1, …): the model has no linear layer that tells its size")
+            with_weights = (module for module in self.session.model.modules() if list(module.parameters(recurse=False)))
+            first = next(with_weights, None)
+            if not isinstance(first, nn.Linear):
+                raise ValueError("x must be given, an input (1, …): the model does not begin with a linear layer")
             return torch.zeros(1, first.in_features)
-        if isinstance(x, (list, tuple)) and x and all(isinstance(item, (int, float)) for item in x):
+        if isinstance(x, (list, tuple)):
             x = np.asarray(x, float)
-        if isinstance(x, np.ndarray) and x.ndim == 1:
+        if isinstance(x, np.ndarray) and x.ndim <= 2:
             x = torch.from_numpy(x)
         if isinstance(x, Tensor):
             made = x.detach().cpu().float()
+            if not bool(torch.isfinite(made).all()):
+                raise ValueError("x must be finite, but some of its values are NaN or infinite")
             return made[None] if made.ndim == 1 else made
         return self.session.samples.of(x).input.x.cpu().float()
 
@@ -162,15 +171,23 @@ class FormulaPart(Part):
         found = []
         for expression in self._wholes:
             found.append((yield from simplified_steps(expression)))
-        self.traits.whole = {**whole, "simplified": definitions_payload(self._named(found))}
+        if self.traits.whole is whole:  # else the model has changed
+            self.traits.whole = {**whole, "simplified": definitions_payload(self._named(found))}
 
     def _check_inputs(self, change: Any) -> None:
-        if len(change["new"]) != len(self._formula.inputs):
+        try:
+            self._check_length(change["new"])
+        except ValueError:
             self.traits.inputs_at = [float(value) for value in self._x.flatten()]
-            raise ValueError(f"inputs_at must have {len(self._formula.inputs)} numbers, got {len(change['new'])}")
+            raise
+
+    def _check_length(self, values: list[float]) -> None:
+        if len(values) != len(self._formula.inputs):
+            raise ValueError(f"inputs_at must have {len(self._formula.inputs)} numbers, got {len(values)}")
 
     def model_changed(self) -> None:
         self._write()
+        self._form_again({"new": self.traits.form})
 
     def describe(self) -> str:
         found = self.traits.formula

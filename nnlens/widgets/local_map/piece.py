@@ -11,6 +11,9 @@ from nnlens.kernels.functions import LocalMap, local_map
 from nnlens.render import Panel
 from nnlens.render.functions import payloads
 from nnlens.render.functions.local_map import local_map_payload, weights_image
+from nnlens.scores.meaning import pick_output
+from nnlens.session.sample import Sample
+from nnlens.session.session import Session
 from nnlens.widgets.base.part import Part
 from nnlens.widgets.base.traits import payload, synced
 
@@ -23,6 +26,11 @@ class PieceTraits(t.HasTraits):
         t.Enum(("class", "lead"), "lead", help="the score of the class, or its lead over the best of the others"),
         state=True,
     )
+
+
+def score_columns(session: Session, sample: Sample) -> int:
+    """How many scores the model gives: 1 where two classes share one."""
+    return int(pick_output(sample.recording.output, session.setup.pick).reshape(1, -1).shape[1])
 
 
 class PiecePart(Part):
@@ -46,9 +54,7 @@ class PiecePart(Part):
         return int(order[0] if order[0] != self.selection.target else order[1])
 
     def _single(self) -> bool:
-        recording = self.sample.recording
-        scores = recording.output
-        return bool(hasattr(scores, "shape") and scores.ndim == 2 and scores.shape[1] == 1)
+        return score_columns(self.session, self.sample) == 1
 
     def result(self) -> LocalMap:
         """The map of the target, and of the class it is compared with."""
@@ -66,7 +72,9 @@ class PiecePart(Part):
         of = (self.sample, self.selection.target, self.traits.map_of)
         if self.view.is_outdated("local_map", of):
             rival = self.rival() if self.traits.map_of == "lead" else None
-            made["local_map"] = local_map_payload(self.result(), self.sample.input.x, rival)
+            # A single score is that of class 1; class 0 has its negative.
+            sign = -1 if self._single() and self.selection.target == 0 and len(self.sample.logits) > 1 else 1
+            made["local_map"] = local_map_payload(self.result(), self.sample.input.x, rival, sign)
         return made
 
     def describe(self) -> str:

@@ -19,6 +19,7 @@ from nnlens.kernels.functions import (
     plane_scores,
     regions,
 )
+from nnlens.recording import borrow
 from nnlens.render import Panel
 from nnlens.render.functions import (
     payloads,
@@ -28,6 +29,7 @@ from nnlens.render.functions import (
     samples_image,
     samples_payload,
 )
+from nnlens.scores.meaning import pick_output
 from nnlens.utils.language import _
 from nnlens.widgets.base.part import Part
 from nnlens.widgets.base.traits import counter, payload, synced
@@ -93,9 +95,16 @@ class PlanePart(Part):
         if len(names) > _MOST_NAMES:
             return {}
         known = names if isinstance(names, dict) else dict(enumerate(names))
-        return {"labels": [short(str(known.get(index, ""))) for index in range(max(known, default=-1) + 1)]}
+        count = max(known, default=-1) + 1
+        return {} if count > _MOST_NAMES else {"labels": [short(str(known.get(at, ""))) for at in range(count)]}
 
     def start(self) -> None:
+        if not self.traits.box:  # a state without one
+            self.traits.box = self._shown
+        if self.traits.box != self._shown:  # the option `state` has set another
+            checked_box(self.traits.box)
+            for _step in self.compute():
+                pass
         self.observe("box", self._again)
         self.observe("closer", self._enlarge)
 
@@ -140,7 +149,7 @@ class PlanePart(Part):
     def result(self) -> Regions:
         """The pieces in the box."""
         if self._found is None:
-            raise TooManyRegionsError(f"there are no pieces to give: {self._why}")
+            raise ValueError(f"there are no pieces to give: {self._why}")
         return self._found
 
     def count(self) -> int:
@@ -152,6 +161,7 @@ class PlanePart(Part):
         (left, right), (bottom, top) = self.traits.box
         box = ((left, right), (bottom, top))
         plane, pick = self._plane(), self.session.setup.pick
+        self._check(plane[0])
         samples, self._found, self._why = None, None, ""
         try:
             self._found = regions(self.model, *plane, box=box, output=pick, most=self._most)
@@ -177,12 +187,30 @@ class PlanePart(Part):
 
     def _plane(self) -> tuple[Tensor, Tensor, Tensor]:
         """A point of the plane and two directions, where the model is."""
-        device = next((parameter.device for parameter in self.model.parameters()), torch.device("cpu"))
-        return self.origin.to(device), self.ways[0].to(device), self.ways[1].to(device)
+        like = next(iter(self.model.parameters()), self.origin)
+        return self.origin.to(like), self.ways[0].to(like), self.ways[1].to(like)
+
+    def _check(self, x: Tensor) -> None:
+        """Whether the model takes the points of the plane, and gives numbers."""
+        try:
+            with borrow(self.model), torch.no_grad():
+                scores = pick_output(self.model(x), self.session.setup.pick)
+        except Exception as error:
+            if self.traits.points["names"]:
+                raise
+            raise ValueError(
+                "the model must take batches (n, 2), or images must be given, lens.regions(images=[a, b, c]). "
+                f"It raised {type(error).__name__}: {error}"
+            ) from error
+        if not bool(torch.isfinite(scores).all()):
+            raise ValueError(
+                "the model's outputs must be finite, but some are NaN or infinite: lens.summary() says where"
+            )
 
     def inputs(self) -> Tensor:
-        """The points of the data set as a batch."""
-        return torch.from_numpy(self.places).float()
+        """The points of the data set as a batch, where the model is and in its precision."""
+        like = next(iter(self.model.parameters()), self.origin)
+        return torch.from_numpy(self.places).to(like)
 
     def _again(self, change: Any) -> None:
         def steps() -> Generator[None, None, None]:
@@ -251,12 +279,21 @@ def checked_points(points: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]:
     """Points (n, 2) and their classes (n,), or a clear error."""
     if isinstance(points, tuple) and len(points) == 2 and labels is None:
         points, labels = points
-    places = np.asarray(points.detach().cpu() if isinstance(points, Tensor) else points, float)
+    try:
+        places = np.asarray(points.detach().cpu() if isinstance(points, Tensor) else points, float)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"points must be finite numbers (n, 2), as zoo.points gives them, got {type(points).__name__}"
+        ) from None
     if places.ndim != 2 or places.shape[1] != 2 or not len(places) or not np.isfinite(places).all():
         raise ValueError(f"points must be finite numbers (n, 2), got {places.shape}")
     if labels is None:
         return places, np.full(len(places), -1)
     classes = np.asarray(labels.detach().cpu() if isinstance(labels, Tensor) else labels)
+    if classes.dtype.kind not in "iufb":
+        raise ValueError(
+            f"labels must be a class 0, 1, … for each point, got {classes.dtype} such as {classes.flat[0]!r}"
+        )
     if classes.shape != (len(places),) or (classes != classes.astype(int)).any() or classes.min() < 0:
         raise ValueError(f"labels must be a class 0, 1, … for each of the {len(places)} points, got {classes.shape}")
     return places, classes.astype(int)

@@ -58,8 +58,7 @@ class TrainingPart(Part):
 
     def _outputs(self, plane: PlanePart) -> int:
         with borrow(plane.model), torch.no_grad():
-            device = next((parameter.device for parameter in plane.model.parameters()), torch.device("cpu"))
-            return pick_output(plane.model(plane.inputs()[:1].to(device)), self.session.setup.pick).shape[1]
+            return pick_output(plane.model(plane.inputs()[:1]), self.session.setup.pick).shape[1]
 
     @property
     def _images(self) -> bool:

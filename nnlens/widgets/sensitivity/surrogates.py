@@ -16,6 +16,7 @@ from nnlens.render.functions.sensitivity import surrogates_payload
 from nnlens.utils.language import _
 from nnlens.widgets.base.part import Part
 from nnlens.widgets.base.traits import counter, payload
+from nnlens.widgets.local_map.piece import score_columns
 
 _DIRECTIONS = 6
 _SHARES = np.geomspace(0.0003, 1.0, 8)  # radii, of the input's length
@@ -41,6 +42,17 @@ class SurrogatesPart(Part):
     def start(self) -> None:
         self.observe("fit", self._fit)
 
+    def followed(self, change: Any) -> None:
+        """Another class: what was fitted for it, if anything was."""
+        if self.view.is_outdated("surrogates", (self.sample, self.selection.target)):
+            found = self.sample.cache.get("surrogates", self.selection.target)
+            self.traits.surrogates = None if found is None else self._payload(found, self.sample)
+
+    def _payload(self, found: SurrogateFits, sample: Any) -> payloads.SurrogatesPayload:
+        length = float(sample.input.x.double().norm()) or 1.0
+        missing = [package for kind, package in _PACKAGES.items() if kind not in found.kinds]
+        return surrogates_payload(found, length, missing)
+
     def _fit(self, change: Any) -> None:
         sample, target = self.sample, self.selection.target
         self.view.submit("data", lambda: self.view.reported(_("fitting simple models"), self._steps(sample, target)))
@@ -59,8 +71,8 @@ class SurrogatesPart(Part):
             finally:
                 self.traits.fitted = None
             sample.cache.put("surrogates", target, value=found)
-        missing = [package for kind, package in _PACKAGES.items() if kind not in found.kinds]
-        self.traits.surrogates = surrogates_payload(found, length, missing)
+        if (sample, target) == (self.sample, self.selection.target):
+            self.traits.surrogates = self._payload(found, sample)
 
     def _fits(self, sample: Any, target: int, length: float) -> Generator[float, None, SurrogateFits]:
         x = sample.input.x
@@ -82,8 +94,7 @@ class SurrogatesPart(Part):
 
     def _outputs(self, sample: Any, target: int) -> tuple[int, int | None]:
         """The target and the best of the others, or the single output."""
-        scores = sample.recording.output
-        if getattr(scores, "ndim", 0) == 2 and scores.shape[1] == 1:
+        if score_columns(self.session, sample) == 1:
             return 0, None
         order = sample.logits.argsort()[::-1]
         return target, int(order[0] if order[0] != target else order[1]) if len(order) > 1 else None

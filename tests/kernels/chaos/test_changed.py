@@ -40,3 +40,12 @@ def test_scaled_weights_scale_a_network_without_biases():
     assert math.isnan(chaos.weight_variance(nn.ReLU()))
     with pytest.raises(ValueError, match="factor must be above 0"):
         chaos.with_scaled_weights(model, 0)
+
+
+def test_shared_and_computed_weights_are_scaled_once():
+    tied = nn.Sequential(nn.Linear(4, 4, bias=False), nn.Linear(4, 4, bias=False))
+    tied[1].weight = tied[0].weight
+    x = torch.randn(3, 4)
+    torch.testing.assert_close(chaos.with_scaled_weights(tied, 2.0)(x), 4 * tied(x))
+    computed = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(4, 3, bias=False)))
+    torch.testing.assert_close(chaos.with_scaled_weights(computed, 5.0)(x), 5 * computed(x))

@@ -170,3 +170,43 @@ def test_the_model_is_left_as_it_is_and_wrong_input_is_refused():
         functions.local_map(model, x, outputs=[3])
     with pytest.raises(ValueError, match="direction"):
         functions.border(model, x, torch.zeros(1, 4))
+
+
+@pytest.mark.parametrize(
+    ("name", "function", "exact"),
+    [
+        ("square", lambda h: h * h, False),
+        ("einsum", lambda h: torch.einsum("bi,bi->bi", h, h), False),
+        ("inverse", lambda h: 1 / (h + 1), False),
+        ("floor", lambda h: torch.div(h, 2, rounding_mode="floor"), False),
+        ("random", lambda h: torch.nn.functional.dropout(h, 0.5, training=True), False),
+        ("weights from the input", lambda h: torch.nn.functional.linear(h, h.T @ h), False),
+        ("own statistics", lambda h: torch.nn.functional.instance_norm(h[None]).squeeze(0), False),
+        ("half", lambda h: h / 2, True),
+        ("scaled", lambda h: 3 * h, True),
+        ("from a constant", lambda h: 2 - h, True),
+        ("no dropout", lambda h: torch.nn.functional.dropout(h, 0.5, training=False), True),
+        ("torch's dropout", lambda h: torch.dropout(h, 0.5, False), True),
+        ("a constant product", lambda h: torch.einsum("bi,ij->bj", h, torch.ones(3, 3, dtype=h.dtype)), True),
+        ("clamped", lambda h: h.clamp(0, 1), True),
+    ],
+)
+def test_what_counts_as_piecewise_linear(name, function, exact):
+    class Made(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = nn.Linear(2, 3), nn.Linear(3, 2)
+
+        def forward(self, x):
+            return self.second(function(torch.relu(self.first(x))))
+
+    torch.manual_seed(0)
+    model = Made().double().eval()
+    assert functions.kind_of(record(model, torch.randn(1, 2, dtype=torch.float64))).exact == exact, name
+
+
+def test_statistics_of_the_batch_are_not_linear():
+    model = nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2, track_running_stats=False), nn.ReLU()).eval()
+    assert not functions.kind_of(record(model, torch.randn(1, 1, 4, 4))).exact
+    own = nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2), nn.ReLU()).eval()
+    assert functions.kind_of(record(own, torch.randn(1, 1, 4, 4))).exact

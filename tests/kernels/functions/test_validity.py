@@ -59,3 +59,19 @@ def test_bad_arguments():
         validity(model, x, piece, torch.zeros(1, 3))
     with pytest.raises(ValueError, match="limit and most must be above 0"):
         validity(model, x, piece, torch.ones(1, 3), limit=0)
+
+
+def test_it_is_said_where_some_directions_have_no_end():
+    linear = nn.Linear(3, 2)
+    x = torch.ones(1, 3)
+    assert "as far as was tried" in validity(linear, x, local_map(linear, x), torch.eye(3)).describe()
+    hinge = nn.Sequential(nn.Linear(2, 1), nn.ReLU())
+    with torch.no_grad():
+        hinge[0].weight.copy_(torch.tensor([[1.0, 0.0]]))
+        hinge[0].bias.fill_(1.0)
+    found = validity(
+        hinge, torch.zeros(1, 2), local_map(hinge, torch.zeros(1, 2)), torch.tensor([[-1.0, 0], [1, 0]]), most=9
+    )
+    assert math.isfinite(found.radii[0])
+    assert math.isinf(found.radii[1])
+    assert "to ∞" in found.describe()

@@ -121,3 +121,35 @@ def test_the_page_has_everything(lens, digits, tmp_path):
     assert view.reach is not None
     assert view.line is not None
     assert view.picture().size[0] > 300
+
+
+def test_the_map_of_no_is_that_of_yes_turned_round():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 4), nn.ReLU(), nn.Linear(4, 1))
+    image = torch.rand(1, 1, 8, 8)
+    score = model(image).item()
+    view = nnlens.Lens(model, labels=["no", "yes"], task="binary", logits=True).local_map(image, target="yes")
+    assert view.local_map["value"] == pytest.approx(score, abs=1e-5)
+    view.target = 0
+    assert view.local_map["value"] == pytest.approx(-score, abs=1e-5)
+
+
+def test_a_single_score_that_is_picked_from_several_outputs():
+    class Several(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.head = nn.Linear(64, 1)
+
+        def forward(self, x):
+            return {"logits": self.head(x.flatten(1)), "more": x}
+
+    lens = nnlens.Lens(Several(), output="logits", labels=["no", "yes"], task="binary", logits=True)
+    view = lens.local_map(torch.rand(1, 1, 8, 8))
+    assert view.wait(60)
+    assert view.error is None
+
+
+def test_a_smooth_network_has_no_pieces_on_a_line():
+    view = nnlens.Lens(smooth()).local_map(torch.rand(1, 1, 8, 8))
+    assert view.wait(60)
+    assert view.line["about"] == "the network has no linear pieces"

@@ -12,7 +12,7 @@ from torch import nn
 
 import nnlens
 from nnlens.kernels.formula import simplification
-from nnlens.kernels.functions import TooManyRegionsError, regions
+from nnlens.kernels.functions import regions
 from nnlens.widgets.regions.training import TrainingPart
 
 
@@ -94,7 +94,7 @@ def test_a_smooth_network_is_shown_at_points():
     u, v = (low + (high - low) * (np.arange(side) + 0.5) / side for low, high in ((left, right), (bottom, top)))
     places = torch.tensor(np.stack(np.meshgrid(u, v), -1).reshape(-1, 2)).float()
     np.testing.assert_array_equal(classes.ravel(), (model(places)[:, 0] > 0).int().numpy())
-    with pytest.raises(TooManyRegionsError, match="no pieces to give"):
+    with pytest.raises(ValueError, match="no pieces to give"):
         _ = view.result
     view.train = True
     assert view.wait(0.2) in (True, False)
@@ -248,3 +248,70 @@ def test_the_page_of_a_formula(tmp_path):
     assert view.save(tmp_path / "page.html").stat().st_size < 200_000
     assert "the largest difference from the network at 1000 points is" in view.describe()
     assert view.picture().size[0] > 300
+
+
+def test_the_state_restores_box_and_digits():
+    lens = nnlens.Lens(mlp())
+    view = lens.regions()
+    view.box = [[0.0, 1.0], [0.0, 1.0]]
+    assert view.wait(30)
+    again = lens.regions(state=view.state)
+    assert again.box == again.regions["box"] == [[0.0, 1.0], [0.0, 1.0]]
+    slopes = lens.regions(state="1&fill_by=slope")
+    assert (slopes.fill_by, slopes.box) == ("slope", [[-2.0, 2.0], [-2.0, 2.0]])
+    with pytest.raises(ValueError, match="box must be"):
+        lens.regions(state="1&box=[[5,1],[0,1]]")
+    written = nnlens.Lens(small()).formula(state="1&digits=8")
+    assert written.formula_code["digits"] == 8
+    with pytest.raises(ValueError, match="inputs_at must have 2 numbers, got 4"):
+        nnlens.Lens(small()).formula(state="1&inputs_at=[1,2,3,4]")
+
+
+def test_models_in_double_precision():
+    view = nnlens.Lens(mlp().double()).regions(nnlens.zoo.points("moons", 30))
+    assert len(view.result) > 1
+    for _pause in view.part(TrainingPart).advance():
+        pass
+    assert nnlens.Lens(mlp(nn.Tanh).double()).regions().plane_samples is not None
+
+
+def test_errors_of_first_use():
+    three = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 1))
+    with pytest.raises(ValueError, match=r"the model must take batches \(n, 2\)"):
+        nnlens.Lens(three).regions()
+    broken = mlp()
+    with torch.no_grad():
+        broken[0].weight.fill_(float("nan"))
+    with pytest.raises(ValueError, match="the model's outputs must be finite"):
+        nnlens.Lens(broken).regions()
+    with pytest.raises(ValueError, match=r"the model's weights must be finite, but 0\.weight"):
+        nnlens.Lens(broken).formula()
+    with pytest.raises(ValueError, match="x must be finite"):
+        nnlens.Lens(small()).formula([float("nan"), 0.0])
+    with pytest.raises(ValueError, match="points must be finite numbers"):
+        nnlens.Lens(mlp()).regions("spirals")
+    with pytest.raises(ValueError, match="labels must be a class 0, 1, … for each point, got"):
+        nnlens.Lens(mlp()).regions(np.zeros((2, 2)), ["a", "b"])
+    convolution = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8, 1))
+    with pytest.raises(ValueError, match="x must be given"):
+        nnlens.Lens(convolution).formula()
+    assert nnlens.Lens(small()).formula([[0.5, -1.0]]).inputs_at == [0.5, -1.0]
+    assert nnlens.Lens(small()).formula(np.zeros((1, 2))).inputs_at == [0.0, 0.0]
+
+
+def test_labels_with_a_very_large_index():
+    view = nnlens.Lens(mlp(), labels={0: "a", 50_000_000: "b"}).regions()
+    assert view.labels == []
+
+
+def test_a_changed_model_is_simplified_again():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
+    view = nnlens.Lens(model).formula(form="simplified")
+    assert view.wait(60)
+    before = view.whole["simplified"]
+    with torch.no_grad():
+        model[1].bias.fill_(7.0)
+    assert view.result.size > 0
+    assert view.wait(60)
+    assert view.whole["simplified"] not in (None, before)

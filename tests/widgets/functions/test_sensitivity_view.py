@@ -139,3 +139,23 @@ def test_the_page_has_everything(lens, digit, tmp_path):
     assert view.adversarial is not None
     assert len(view.stretches) == 2
     assert view.picture().size[0] > 300
+
+
+def test_surrogates_follow_the_class(lens, digit):
+    view = lens.sensitivity(digit)
+    assert view.wait(60)
+    view.fit_surrogates()
+    first = view.surrogates
+    view.target = view.selection.sample.top(3)[-1]
+    assert view.wait(60)
+    assert view.surrogates is None
+    view.target = view.selection.sample.top(1)[0]
+    assert view.wait(60)
+    assert view.surrogates == first
+
+
+def test_a_black_image(network):
+    view = nnlens.Lens(network.model).sensitivity(torch.zeros(1, 1, 28, 28))
+    assert view.wait(60)
+    assert view.error is None
+    assert view.adversarial is not None
