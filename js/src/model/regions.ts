@@ -65,11 +65,12 @@ export const planeOf = once((payload: RegionsPayload | null | undefined): Plane 
   const [places, starts, edges] = [f32(payload.corners), i32(payload.starts), i32(payload.edges)];
   const [weights, bias, k] = [f32(payload.weights), f32(payload.bias), payload.outputs];
   const count = starts.length - 1;
-  const corners = (piece: number): Point[] => {
+  // Each is asked for several times in a drawing, and many drawings a second are made while a network is trained.
+  const corners = each((piece: number): Point[] => {
     const made: Point[] = [];
     for (let at = starts[piece]; at < starts[piece + 1]; at++) made.push([places[2 * at], places[2 * at + 1]]);
     return made;
-  };
+  });
   const gradient = (piece: number, output: number): Point => [
     weights[2 * (piece * k + output)],
     weights[2 * (piece * k + output) + 1],
@@ -100,7 +101,7 @@ export const planeOf = once((payload: RegionsPayload | null | undefined): Plane 
     gradient,
     best,
     at,
-    parts(piece) {
+    parts: each((piece) => {
       const whole = corners(piece);
       const winners = new Set(whole.map((corner) => best(piece, corner)));
       if (winners.size === 1) return [{ class: [...winners][0], corners: whole, changes: whole.map(() => false) }];
@@ -117,7 +118,7 @@ export const planeOf = once((payload: RegionsPayload | null | undefined): Plane 
         if (part.corners.length > 2) parts.push(part);
       }
       return parts;
-    },
+    }),
     slope(piece) {
       const values = scores(piece, middle(corners(piece)));
       const order = values.map((_, place) => place).sort((one, other) => values[other] - values[one]);
@@ -126,6 +127,15 @@ export const planeOf = once((payload: RegionsPayload | null | undefined): Plane 
     },
   };
 });
+
+/** A function of a piece that computes each value once. */
+function each<Value>(make: (piece: number) => Value): (piece: number) => Value {
+  const known: (Value | undefined)[] = [];
+  return (piece) => {
+    known[piece] ??= make(piece);
+    return known[piece] as Value;
+  };
+}
 
 export function middle(corners: Point[]): Point {
   const sum = corners.reduce<Point>(([a, b], [u, v]) => [a + u, b + v], [0, 0]);

@@ -70,15 +70,19 @@ export function planePane(context: Context, scene: Scene): HTMLElement {
   };
   const drawEdges = (pen: CanvasRenderingContext2D, plane: Plane, piece: number, byLayer: boolean) => {
     const [corners, edges] = [plane.corners(piece), plane.edges(piece)];
+    if (!byLayer) pen.beginPath();
     for (const [place, [u, v]] of corners.entries()) {
       if (edges[place] < 0) continue;
       const [a, b] = corners[(place + 1) % corners.length];
-      pen.strokeStyle = byLayer ? categoryColor(edges[place]) : context.color("--nn-dim");
-      pen.beginPath();
+      if (byLayer) {
+        pen.strokeStyle = categoryColor(edges[place]);
+        pen.beginPath();
+      }
       pen.moveTo(x(u), y(v));
       pen.lineTo(x(a), y(b));
-      pen.stroke();
+      if (byLayer) pen.stroke();
     }
+    if (!byLayer) pen.stroke();
   };
   const drawHere = (pen: CanvasRenderingContext2D) => {
     const [u, v] = context.get("here");
@@ -92,22 +96,19 @@ export function planePane(context: Context, scene: Scene): HTMLElement {
     const payload = context.get("points");
     if (!payload) return;
     const { places, classes } = placesOf(payload);
+    const [paper, ink, dim] = ["--nn-paper", "--nn-ink", "--nn-dim"].map((name) => context.color(name));
     for (let place = 0; place < classes.length; place++) {
       const [px, py] = [x(places[2 * place]), y(places[2 * place + 1])];
       pen.beginPath();
       pen.arc(px, py, PIXELS_OF_A_POINT, 0, 2 * Math.PI);
-      pen.fillStyle = plain
-        ? context.color("--nn-dim")
-        : classes[place] < 0
-          ? context.color("--nn-paper")
-          : categoryColor(classes[place]);
+      pen.fillStyle = plain ? dim : classes[place] < 0 ? paper : categoryColor(classes[place]);
       pen.fill();
-      pen.strokeStyle = context.color("--nn-paper");
+      pen.strokeStyle = paper;
       pen.lineWidth = 1;
       pen.stroke();
       const name = payload.names[place];
       if (!name) continue;
-      pen.fillStyle = context.color("--nn-ink");
+      pen.fillStyle = ink;
       pen.textAlign = px > side / 2 ? "right" : "left";
       pen.textBaseline = py > side / 2 ? "bottom" : "top";
       pen.fillText(name, px + (px > side / 2 ? -6 : 6), py + (py > side / 2 ? -4 : 4));
@@ -142,6 +143,17 @@ export function planePane(context: Context, scene: Scene): HTMLElement {
         return h("span", {}, swatch, name);
       }),
     );
+  };
+  let waiting = false;
+  /** While a copy is trained more drawings come than the browser has frames: the latest is drawn. */
+  const drawOnce = () => {
+    if (!context.get("train")) return draw();
+    if (waiting) return;
+    waiting = true;
+    requestAnimationFrame(() => {
+      waiting = false;
+      if (!context.stopped) draw();
+    });
   };
   const keys = (plane: Plane | null, samples: Samples | null, byLayer: boolean): [number, string][] => {
     if (byLayer)
@@ -179,6 +191,7 @@ export function planePane(context: Context, scene: Scene): HTMLElement {
         }
       }
     }
+    pen.strokeStyle = context.color("--nn-dim");
     pen.lineWidth = by === "layer" ? 1.5 : plane.count > 800 ? 0.35 : 0.7;
     for (let piece = 0; piece < plane.count; piece++) drawEdges(pen, plane, piece, by === "layer");
     pen.strokeStyle = context.color("--nn-ink");
@@ -286,7 +299,7 @@ export function planePane(context: Context, scene: Scene): HTMLElement {
     canvas.setAttribute("aria-label", `${plane?.payload.about ?? context.get("plane_note")}; → ${right}, ↑ ${up}`);
     say(note, context.get("plane_note"));
     note.hidden = !context.get("plane_note");
-    draw();
+    drawOnce();
   });
   context.onTheme(draw);
   onResize(context, stage, () => {
