@@ -18,7 +18,9 @@ export function borderPane(context: Context, _scene: Scene): HTMLElement {
   const note = h(
     "div",
     { class: "nn-soft" },
-    t("DeepFool gives an upper bound: another image may be nearer. A line is followed to the length of the input."),
+    t(
+      "DeepFool gives an upper bound: another image may be nearer. A line is followed to ten times the length of the input.",
+    ),
   );
   context.watch(["adversarial"], () => {
     const found = context.get("adversarial");
