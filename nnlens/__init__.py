@@ -2,7 +2,7 @@
 
 from . import inputs, kernels, zoo
 from .export import set_mode
-from .lens import Lens, compare
+from .lens import Lens, Watch, compare
 from .recording import ForwardError, Recorder, Recording, record
 from .render import show_in_notebooks
 from .session.evaluation import Report, evaluate
@@ -25,6 +25,7 @@ __all__ = [
     "Recording",
     "Report",
     "Selection",
+    "Watch",
     "compare",
     "evaluate",
     "inputs",

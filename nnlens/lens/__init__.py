@@ -2,5 +2,6 @@
 
 from .compare import compare
 from .lens import Lens
+from .watch import Watch
 
-__all__ = ["Lens", "compare"]
+__all__ = ["Lens", "Watch", "compare"]

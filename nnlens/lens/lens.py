@@ -119,6 +119,12 @@ class Lens(TextViews, WeightViews, FunctionViews):
         words = "" if meaning is None else f", {meaning.describe()}"
         return f"Lens({type(self.model).__name__}, on {device_of(self.model)}{words})"
 
+    def with_model(self, model: nn.Module) -> Lens:
+        """A lens of another model with the same preprocessing, labels and meaning of the scores."""
+        made = object.__new__(Lens)
+        made._session = Session(self._session.setup.with_model(model))
+        return made
+
     @property
     def session(self) -> Session:
         """What the open views of this lens share: samples, selections, the worker, the data-set search."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 import threading
 import traceback
@@ -348,6 +349,12 @@ def unwrapped(model: nn.Module) -> nn.Module:
 
 _fused_users, _fast_path = 0, True
 _FUSED = nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerEncoder
+
+
+def copy_of(model: nn.Module) -> nn.Module:
+    """A copy to be changed at will, while the model itself may be in use."""
+    with borrow(model):
+        return copy.deepcopy(unwrapped(model))
 
 
 @contextmanager

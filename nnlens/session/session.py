@@ -170,6 +170,13 @@ class Session:
         """Call a view's method after each of the user's cells, as long as the view lives."""
         self._after_cell.add(WeakMethod(method))
 
+    def renew_views(self) -> None:
+        """Record the images of all open views again, where the model has changed."""
+        for known in list(self._after_cell):
+            method = known()
+            if method is not None:
+                method.__self__.update(full=True)
+
     def _cell_has_run(self) -> None:
         for known in list(self._after_cell):
             method = known()

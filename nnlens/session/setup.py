@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -57,6 +58,12 @@ class ModelSetup:
         self.meaning: ScoreMeaning | None = None  # of the latest image
         self._meanings = Cache()
         self._steps_first: bool | None = None  # whether a text is (tokens, 1); unknown before the first
+
+    def with_model(self, model: nn.Module) -> ModelSetup:
+        """The same for another model."""
+        made = copy.copy(self)
+        made.model, made.meaning, made._meanings, made._steps_first = model, None, Cache(), None
+        return made
 
     @property
     def asked(self) -> Asked:

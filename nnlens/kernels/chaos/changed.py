@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 import math
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from nnlens.recording import borrow
-from nnlens.recording.record import unwrapped
+from nnlens.recording.record import copy_of
 
 _WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
@@ -82,6 +80,4 @@ class _Times(nn.Module):
 
 
 def _copied(model: nn.Module) -> nn.Module:
-    with borrow(model):
-        made = copy.deepcopy(unwrapped(model))
-    return made.requires_grad_(False).eval()
+    return copy_of(model).requires_grad_(False).eval()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,7 +11,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from nnlens.recording import borrow, record
-from nnlens.recording.record import unwrapped
+from nnlens.recording.record import copy_of
 from nnlens.scores.meaning import Pick, pick_output
 from nnlens.utils.language import _, number
 
@@ -116,6 +115,4 @@ def local_map(
 
 def doubled(model: nn.Module) -> nn.Module:
     """A copy of a model in double precision and eval mode."""
-    with borrow(model):
-        made = copy.deepcopy(unwrapped(model)).double()
-    return made.requires_grad_(False).eval()
+    return copy_of(model).double().requires_grad_(False).eval()

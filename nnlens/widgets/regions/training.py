@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Generator, Mapping
 from typing import Any
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 
 from nnlens.kernels.chaos import at_initialisation
 from nnlens.recording import borrow
-from nnlens.recording.record import unwrapped
+from nnlens.recording.record import copy_of
 from nnlens.render.functions import payloads
 from nnlens.scores.meaning import pick_output
 from nnlens.utils.language import _, number
@@ -132,9 +131,7 @@ class TrainingPart(Part):
         self._tell()
 
     def _copy(self, model: nn.Module) -> nn.Module:
-        with borrow(model):
-            made = copy.deepcopy(unwrapped(model))
-        return made.cpu().float().requires_grad_(True).eval()
+        return copy_of(model).cpu().float().requires_grad_(True).eval()
 
     def _tell(self) -> None:
         rows = self._rows

@@ -1,0 +1,48 @@
+"""Training: figures of layers, checkpoints, the loss around the weights, how alike two states of a model are.
+
+>>> import torch
+>>> from nnlens.kernels import training
+>>> model = torch.nn.Linear(2, 1)
+>>> loss = training.mean_loss(torch.eye(2), torch.ones(2, 1))
+>>> training.landscape(model, loss, points=5).values.shape
+(5,)
+"""
+
+from .alarms import Alarm
+from .checkpoints import Checkpoints
+from .directions import filter_normalised
+from .figures import ActivationFigures, WeightFigures, activation_figures, weight_figures
+from .hessian import hessian_eigenvalues
+from .history import History, Measurement
+from .interpolation import Interpolation, interpolation
+from .landscape import Landscape, landscape, landscape_steps
+from .loss import Loss, mean_loss
+from .optimiser_steps import OptimiserSteps
+from .path import WeightPath, weight_path
+from .similarity import Similarity, changed_units, similarity
+
+__all__ = [
+    "ActivationFigures",
+    "Alarm",
+    "Checkpoints",
+    "History",
+    "Interpolation",
+    "Landscape",
+    "Loss",
+    "Measurement",
+    "OptimiserSteps",
+    "Similarity",
+    "WeightFigures",
+    "WeightPath",
+    "activation_figures",
+    "changed_units",
+    "filter_normalised",
+    "hessian_eigenvalues",
+    "interpolation",
+    "landscape",
+    "landscape_steps",
+    "mean_loss",
+    "similarity",
+    "weight_figures",
+    "weight_path",
+]

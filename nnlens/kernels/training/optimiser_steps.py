@@ -1,0 +1,123 @@
+"""Gradients and updates of a model, seen at the steps of whatever optimisers train it."""
+
+from __future__ import annotations
+
+import time
+from weakref import ref
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
+
+from .figures import lengths
+
+
+class OptimiserSteps:
+    """Listens to all optimisers of the process, and looks at those that hold parameters of one model.
+
+    It costs next to nothing until `look` is set: then the next step of each optimiser gives the lengths of gradients
+    and updates. Parameters that no optimiser holds are compared with a copy by `finish`.
+    """
+
+    def __init__(self, model: nn.Module):
+        self.model = model
+        self.steps = 0  # of optimisers that hold parameters of the model
+        self.seconds = 0.0  # spent in looking at them
+        self._looking = False
+        self._ids = {id(item) for item in model.parameters()}
+        self._gradients: dict[str, Tensor] = {}
+        self._updates: dict[str, Tensor] = {}
+        self._before: dict[str, Tensor] = {}
+        self._copies: dict[str, Tensor] = {}
+        weak = ref(self)
+
+        def before(optimizer: Optimizer, *_: object) -> None:
+            if (seen := weak()) is not None:
+                begin = time.perf_counter()
+                seen._before_step(optimizer)
+                seen.seconds += time.perf_counter() - begin
+
+        def after(optimizer: Optimizer, *_: object) -> None:
+            if (seen := weak()) is not None:
+                begin = time.perf_counter()
+                seen._after_step(optimizer)
+                seen.seconds += time.perf_counter() - begin
+
+        self._hooks = [register_optimizer_step_pre_hook(before), register_optimizer_step_post_hook(after)]
+
+    def close(self) -> None:
+        """Stop listening."""
+        for hook in self._hooks:
+            hook.remove()
+        self._before, self._copies = {}, {}
+
+    def __del__(self) -> None:
+        self.close()
+
+    def look(self) -> None:
+        """Look at the next step."""
+        self._looking = True
+        self._ids = {id(item) for item in self.model.parameters()}  # a user may replace them
+        self._gradients, self._updates = {}, {}
+        # Whoever trains by hand is not heard: their update is the difference to these copies.
+        self._copies = {} if self.steps else _copies(dict(self.model.named_parameters()))
+
+    @torch.no_grad()
+    def finish(self) -> tuple[dict[str, float], dict[str, float]] | None:
+        """The lengths of gradients and updates since `look`, by the names of parameters; None before any step."""
+        if not self._looking:
+            return None
+        named = dict(self.model.named_parameters())
+        if self._copies and not self._updates:
+            changes = {name: named[name].detach() - kept for name, kept in self._copies.items() if name in named}
+            moved = _by_name(changes)
+            if not any(moved.values()):
+                return None
+            self._updates = {name: torch.tensor(length) for name, length in moved.items()}
+            slopes = {name: item.grad for name, item in named.items() if item.grad is not None}
+            self._gradients = {name: torch.tensor(length) for name, length in _by_name(slopes).items()}
+        if not self._updates:
+            return None
+        self._looking, self._copies = False, {}
+        return _numbers(self._gradients), _numbers(self._updates)
+
+    def _held(self, optimizer: Optimizer) -> dict[str, Tensor]:
+        own = {id(item): name for name, item in self.model.named_parameters()}
+        items = (item for group in optimizer.param_groups for item in group["params"])
+        return {own[id(item)]: item for item in items if id(item) in own}
+
+    @torch.no_grad()
+    def _before_step(self, optimizer: Optimizer) -> None:
+        if not any(id(item) in self._ids for group in optimizer.param_groups for item in group["params"]):
+            return
+        self.steps += 1
+        if not self._looking:
+            return
+        held = self._held(optimizer)
+        slopes = {name: item.grad for name, item in held.items() if item.grad is not None}
+        if not slopes or set(slopes) & set(self._updates):
+            return  # a second step of the same optimiser: the first one counts
+        self._gradients |= dict(zip(slopes, lengths(slopes.values()), strict=True))
+        self._before = _copies({name: held[name] for name in slopes})
+
+    @torch.no_grad()
+    def _after_step(self, optimizer: Optimizer) -> None:
+        if not self._before:
+            return
+        held = self._held(optimizer)
+        changes = {name: held[name].detach() - kept for name, kept in self._before.items() if name in held}
+        self._updates |= dict(zip(changes, lengths(changes.values()), strict=True))
+        self._before = {}
+
+
+def _copies(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: item.detach().clone() for name, item in tensors.items() if item.is_floating_point()}
+
+
+def _by_name(tensors: dict[str, Tensor]) -> dict[str, float]:
+    return dict(zip(tensors, lengths(tensors.values()).tolist(), strict=True))
+
+
+def _numbers(values: dict[str, Tensor]) -> dict[str, float]:
+    return {name: float(value) for name, value in values.items()}

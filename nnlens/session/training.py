@@ -1,0 +1,44 @@
+"""What a watched training needs of a session: the inputs that are looked at, and a folder for its checkpoints."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import torch
+from torch import Tensor
+
+from nnlens.recording import device_of, dtypes_of
+
+from .dataset_search import store_folder
+from .session import Session
+
+_IMAGES = 32
+_KEPT_RUNS = 4  # in the user's cache
+
+
+def watched_batch(session: Session, images: Any) -> Tensor:
+    """The watched inputs as one batch, where the model is."""
+    device, dtype = device_of(session.model), dtypes_of(session.model)[0]
+    if isinstance(images, Tensor) and (session.setup.preprocess is None or images.is_floating_point()):
+        batch = images.detach()[:_IMAGES].to(device)
+        batch = batch.to(dtype) if batch.is_floating_point() else batch
+    else:
+        data = session.setup.dataset(images)
+        batch = torch.stack([data[item] for item in range(min(len(data), _IMAGES))])
+    if not batch.ndim or not len(batch):
+        raise ValueError(f"images must be a batch of at least one input, got {tuple(batch.shape)}")
+    return batch.clone()
+
+
+def run_folder() -> Path:
+    """A new folder in the user's cache; the oldest of earlier ones are removed."""
+    base = store_folder() / "training"
+    base.mkdir(parents=True, exist_ok=True)
+    runs = sorted((path for path in base.iterdir() if path.is_dir()), key=lambda path: path.stat().st_mtime)
+    for old in runs[: max(0, len(runs) - _KEPT_RUNS + 1)]:
+        shutil.rmtree(old, ignore_errors=True)
+    return base / f"{time.strftime('%Y-%m-%d-%H%M%S')}-{uuid4().hex[:6]}"
