@@ -21,7 +21,7 @@ from nnlens.kernels.training.history import Json
 from nnlens.kernels.training.similarity import batch_layers
 from nnlens.recording import Recorder, device_of
 from nnlens.recording.record import copy_of, unwrapped
-from nnlens.session.training import run_folder, watched_batch
+from nnlens.session.training.watched import run_folder, watched_batch
 from nnlens.utils.files import replacing
 
 from .lens import Lens

@@ -12,9 +12,8 @@ import torch
 from torch import Tensor
 
 from nnlens.recording import device_of, dtypes_of
-
-from .dataset_search import store_folder
-from .session import Session
+from nnlens.session.dataset_search import store_folder
+from nnlens.session.session import Session
 
 _IMAGES = 32
 _KEPT_RUNS = 4  # in the user's cache
