@@ -23,11 +23,13 @@ import occlusion from "../src/views/occlusion/index.ts";
 import regions from "../src/views/regions/index.ts";
 import replacements from "../src/views/replacements/index.ts";
 import sensitivity from "../src/views/sensitivity/index.ts";
+import training from "../src/views/training/index.ts";
 import unit from "../src/views/unit/index.ts";
 import weights from "../src/views/weights/index.ts";
 import { chaotic, local, plane, sensitive, written } from "./functions.ts";
 import { attributions, compared, liveModel, mosaic, occlusionMap, state } from "./model.ts";
 import { read } from "./text.ts";
+import { watched } from "./training.ts";
 import { weighed } from "./weights.ts";
 
 /** Words of the test's model, and of Python: labels, names, what was computed. Longer ones first. */
@@ -273,6 +275,7 @@ const VIEWS = {
   local_map: localMap,
   sensitivity,
   exponents,
+  training,
 };
 
 /** Views that are given a text. */
@@ -288,7 +291,9 @@ describe.each(Object.entries(VIEWS))("%s", (name, view) => {
       ? { ...read(), ...chaotic() }
       : FUNCTIONS.has(name)
         ? { ...plane(), ...written(), ...local(), ...sensitive() }
-        : {}),
+        : name === "training"
+          ? watched()
+          : {}),
   });
   it.each(Object.entries(SITUATIONS))("%s: says nothing that is not in the catalogue", async (_, more) => {
     const model = liveModel({ ...own(), ...more, texts: bracketed });

@@ -2,37 +2,38 @@
 
 from __future__ import annotations
 
-import json
-import numbers
 import shutil
 import time
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
+from typing_extensions import Unpack
 
-from nnlens.kernels.training import Alarm, Checkpoints, History, Measurement, OptimiserSteps
+from nnlens.kernels.training import Checkpoints, Film, History, Measurement, OptimiserSteps, film_steps
 from nnlens.kernels.training.alarms import not_finite
 from nnlens.kernels.training.figures import activation_figures, weight_figures
-from nnlens.kernels.training.history import Json
 from nnlens.kernels.training.similarity import batch_layers
 from nnlens.recording import Recorder, device_of
 from nnlens.recording.record import copy_of, unwrapped
-from nnlens.session.training.watched import run_folder, watched_batch
-from nnlens.utils.files import replacing
+from nnlens.session.training.budget import Budget
+from nnlens.session.training.stored import check_weights, empty_folder, read_history, write_history
+from nnlens.session.training.watched import checked_numbers, run_folder, watched_batch
+from nnlens.widgets.base.options import TrainingOptions, documented
 
 from .lens import Lens
 
-_FORMAT = 1
-_HISTORY = "history.json"
+if TYPE_CHECKING:
+    from nnlens.widgets import TrainingWidget
+
 _SHARE = 0.04  # of the time of the training
 _LAYERS = 48
 _GROWTH = 1.15  # from the step of one checkpoint to that of the next …
 _SECONDS = 30.0  # … unless so much time has passed
-_PAUSE = 10.0  # times the usual step: what takes longer is a pause of the training
+_TELL_EVERY = 0.25  # seconds between two changes of the view
 
 
 class Watch:
@@ -48,7 +49,7 @@ class Watch:
     images : tensor (n, ...), or images as for `Lens.dataset`
         The inputs on which the layers are looked at, in eval mode; of a data set the first 32.
     every : int, optional
-        Look at the layers after so many steps, whatever it costs; by default as often as `share` allows.
+        Look at the layers after so many steps, whatever it costs; else as often as `share` allows.
     share : float
         The share of the training's time that watching may take.
     layers : sequence of str, optional
@@ -66,6 +67,8 @@ class Watch:
     history : History
         Metrics, measurements and alarms so far.
     checkpoints : Checkpoints
+    alarms : list of Alarm
+        What usually means that a training goes wrong, in the order in which it was seen.
     count : int
         How many steps there have been.
     stop_requested : bool
@@ -79,18 +82,15 @@ class Watch:
     Examples
     --------
     >>> import tempfile, torch
-    >>> model = torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.ReLU(), torch.nn.Linear(8, 1))
+    >>> model = torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.ReLU())
     >>> optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
-    >>> x = torch.eye(2)
-    >>> with Watch(Lens(model), x, every=5, folder=tempfile.mkdtemp()) as watch:
-    ...     for step in range(20):
-    ...         loss = model(x).square().mean()
-    ...         optimiser.zero_grad()
-    ...         loss.backward()
-    ...         optimiser.step()
-    ...         watch.step(loss=loss)
-    >>> len(watch.history.figure("zeros", "1")[0])
-    4
+    >>> with Watch(Lens(model), torch.eye(2), folder=tempfile.mkdtemp()) as watch:
+    ...     loss = model(torch.eye(2)).square().mean()
+    ...     loss.backward()
+    ...     optimiser.step()
+    ...     watch.step(loss=loss)
+    >>> watch.history.figure("zeros", "1")[0]
+    [1]
     """
 
     def __init__(
@@ -114,8 +114,8 @@ class Watch:
         if isinstance(layers, str):
             raise TypeError(f"layers must be a list of names, got {layers!r}")
         self._lens = lens
-        self._every, self._share = every, share
-        self._inputs = watched_batch(lens.session, images)
+        self._every, self._budget = every, Budget(share)
+        self._inputs: Tensor | None = watched_batch(lens.session, images)
         model = lens.model
         recording = Recorder(model)(self._inputs)
         names = batch_layers(recording, layers)
@@ -132,19 +132,18 @@ class Watch:
     def _begin(self, folder: Path, megabytes: float, checkpoints: int) -> None:
         self.checkpoints = Checkpoints(folder, megabytes=megabytes, most=checkpoints)
         self.history = History()
+        self.alarms = self.history.alarms
         self.count = 0
         self.stop_requested = False
         self._replay: Lens | None = None
         self._waiting: list[tuple[int, dict[str, Any]]] = []  # numbers still on the device
         self._started = time.perf_counter()
-        self._spent = 0.0  # seconds in watching
-        self._trained = 0.0  # seconds between the steps, without pauses
-        self._left: float | None = None  # when the latest step was told
-        self._cost = {"measure": 0.0, "checkpoint": 0.0}  # seconds that each took when it was done last
         self._saved = (-1, -1e9)  # step and time of the latest checkpoint
         self._measured = 0
         self._finite = True
         self._failed = set[str]()
+        self._view: TrainingWidget | None = None
+        self._told = 0.0
 
     def __repr__(self) -> str:
         return (
@@ -160,11 +159,6 @@ class Watch:
     ) -> None:
         self.close()
 
-    @property
-    def alarms(self) -> list[Alarm]:
-        """What usually means that a training goes wrong, in the order in which it was seen."""
-        return self.history.alarms
-
     # While the model trains.
 
     def step(self, loss: float | Tensor | None = None, **metrics: float | Tensor) -> None:
@@ -175,37 +169,23 @@ class Watch:
         loss, **metrics : float or tensor of one number
             Of this step. A tensor on another device is read later, so that the training does not wait for it.
         """
-        begin = time.perf_counter()
-        self._count_time(begin)
         if self._optimisers is None:
             raise ValueError("this Watch is closed, or was loaded: make a new one to watch a training")
-        row = {name: value for name, value in {"loss": loss, **metrics}.items() if value is not None}
-        for name, value in row.items():
-            single = isinstance(value, Tensor) and value.numel() == 1
-            if not single and (isinstance(value, Tensor) or not isinstance(value, numbers.Real)):
-                raise TypeError(f"{name} must be a number or a tensor of one number, got {value!r}")
+        row = checked_numbers({"loss": loss, **metrics})
+        self._budget.begin_step()
         self.count += 1
-        self._waiting.append(
-            (self.count, {name: value.detach() if isinstance(value, Tensor) else value for name, value in row.items()})
-        )
+        self._waiting.append((self.count, row))
         if len(self._waiting) > 64 or device_of(self._lens.model).type == "cpu":
             self._read_metrics()
         if self._is_due("measure"):
             self._safely("measure", self._measure)
         if self._is_due("checkpoint"):
             self._safely("checkpoint", self.checkpoint)
-        self._left = time.perf_counter()
-        self._spent += self._left - begin
-
-    def _count_time(self, now: float) -> None:
-        """Add the time of the training since the latest step; a much longer pause is not training."""
-        if self._left is not None:
-            usual = self._trained / (self.count - 1) if self.count > 1 else float("inf")
-            self._trained += min(now - self._left, _PAUSE * usual)
+        if self._view is not None and time.perf_counter() - self._told > _TELL_EVERY:
+            self._safely("view", self._tell)
+        self._budget.end_step()
 
     def _is_due(self, what: str) -> bool:
-        if what in self._failed:
-            return False
         if what == "measure":
             first = not self.history.measurements
             due = first or self.count - self._measured >= (self._every or 1)
@@ -215,18 +195,17 @@ class Watch:
             due = first or self.count >= _GROWTH * step + 1 or time.perf_counter() - when > _SECONDS
         if not due or first or self._every is not None:
             return due
-        spent = self._spent + (0.0 if self._optimisers is None else self._optimisers.seconds)
-        return spent + self._cost[what] <= self._share * self._trained
+        return self._budget.allows(what, self._optimisers.seconds if self._optimisers is not None else 0.0)
 
     def _safely(self, what: str, act: Any) -> None:
-        begin = time.perf_counter()
+        if what in self._failed:
+            return
         try:
-            act()
+            self._budget.timed(what, act)
         except Exception as error:
             self._failed.add(what)  # once: the training must not be slowed down by what fails each time
             message = f"watching the training: {what} is given up after {type(error).__name__}: {error}"
             warnings.warn(message, stacklevel=4)
-        self._cost[what] = time.perf_counter() - begin
 
     def _measure(self) -> None:
         """Figures of all layers, once an optimiser has made a step since the last time."""
@@ -263,19 +242,9 @@ class Watch:
         """Write a checkpoint of the model as it is now, and the history, whether or not one is due."""
         self._read_metrics()
         self.checkpoints.save(self.count, unwrapped(self._lens.model).state_dict())
-        self._write_history()
+        about = {"model": type(self._lens.model).__name__, "count": self.count, "layers": list(self.layers)}
+        write_history(self.checkpoints.folder, self.history, **about)
         self._saved = self.count, time.perf_counter()
-
-    def _write_history(self) -> None:
-        data: dict[str, Json] = {
-            "format": _FORMAT,
-            "model": type(self._lens.model).__name__,
-            "count": self.count,
-            "layers": list(self.layers),
-            "history": self.history.as_json(),
-        }
-        with replacing(self.checkpoints.folder / _HISTORY) as file:
-            file.write(json.dumps(data).encode())
 
     def stop(self) -> None:
         """Ask the training to end: `stop_requested` becomes True. The loop reads it, or goes on."""
@@ -289,6 +258,65 @@ class Watch:
         self._optimisers = None
         if self._saved[0] != self.count:
             self._safely("checkpoint", self.checkpoint)
+        if self._view is not None:
+            self._safely("view", self._tell)
+
+    # What is shown.
+
+    @documented(TrainingOptions)
+    def view(self, **options: Unpack[TrainingOptions]) -> TrainingWidget:
+        """A view of the training, which follows while it goes on; `watch` at the end of a cell shows the same.
+
+        Parameters
+        ----------
+        **options
+            See below.
+        """
+        from nnlens.widgets import TrainingWidget
+
+        self._view = TrainingWidget(self.lens.session, self, **options)
+        return self._view
+
+    def _repr_mimebundle_(self, **keywords: Any) -> Any:
+        return self.view()._repr_mimebundle_(**keywords)
+
+    def _tell(self) -> None:
+        assert self._view is not None
+        self._view.tell()
+        self._told = time.perf_counter()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not been closed."""
+        return self._optimisers is not None
+
+    @property
+    def cost(self) -> float:
+        """The share of the training's time that watching has taken so far."""
+        spent = self._budget.spent + (0.0 if self._optimisers is None else self._optimisers.seconds)
+        return spent / self._budget.trained if self._budget.trained else 0.0
+
+    @property
+    def first_input(self) -> Tensor | None:
+        """The first of the watched inputs; None for a training that was loaded."""
+        return None if self._inputs is None else self._inputs[:1]
+
+    def film(self, layer: str, *, units: Sequence[int] | int = 16, image: Any = None) -> Film:
+        """The maps of a layer's units at every checkpoint; `.save("units.gif")` writes an animation.
+
+        Parameters
+        ----------
+        layer : str
+            An operation or a module's path.
+        units : sequence of int, or int
+            Which, or how many: then those whose maps vary most at the latest checkpoint.
+        image : as for `Lens.explore`, optional
+            The input; the first of the watched ones by default.
+        """
+        x = self.first_input if image is None else self._lens.session.input_of(image).x
+        if x is None:
+            raise ValueError("image must be given for a training that was loaded")
+        return list(film_steps(self._lens.model, self.checkpoints, x, layer, units=units))[-1]
 
     # Afterwards, or in between.
 
@@ -316,9 +344,15 @@ class Watch:
             Before the first checkpoint.
         """
         nearest = self.checkpoints.nearest(step)
-        self.lens.model.load_state_dict(self.checkpoints.load(nearest))
-        self.lens.session.renew_views()
+        self.load_at(nearest)
+        if self._view is not None:
+            self._view.shown_step = nearest
         return nearest
+
+    def load_at(self, step: int) -> None:
+        """Load a checkpoint into `lens`, and show it in its views."""
+        self.lens.model.load_state_dict(self.checkpoints.load(step))
+        self.lens.session.renew_views()
 
     def at(self, step: int) -> Lens:
         """A lens of its own for the checkpoint that is nearest to a step, for example for `nnlens.compare`."""
@@ -331,9 +365,7 @@ class Watch:
 
         A training that is still watched gets a checkpoint first.
         """
-        to = Path(folder).expanduser()
-        if to.exists() and (not to.is_dir() or any(to.iterdir())):
-            raise ValueError(f"folder must be empty or not exist, got {str(folder)!r}")
+        to = empty_folder(folder)
         if self._optimisers is not None and self._saved[0] != self.count:
             self.checkpoint()
         shutil.copytree(self.checkpoints.folder, to, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*"))
@@ -358,24 +390,11 @@ class Watch:
         path = Path(folder).expanduser()
         if not isinstance(lens, Lens):
             raise TypeError(f"lens must be a Lens, got a {type(lens).__name__}")
-        try:
-            data = json.loads((path / _HISTORY).read_text("utf-8"))
-            known = data["format"] == _FORMAT
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"folder must hold a watched training, got {str(folder)!r}: {error}") from error
-        if not known:
-            raise ValueError(f"folder must hold a training of format {_FORMAT}, got format {data['format']!r}")
+        history, data = read_history(path)
         made = object.__new__(cls)
-        made._lens, made._optimisers, made._every, made._share = lens, None, None, _SHARE
-        made.layers = tuple(data["layers"])
+        made._lens, made._optimisers, made._every, made._budget = lens, None, None, Budget(_SHARE)
+        made.layers, made._inputs = tuple(data["layers"]), None
         made._begin(path, 1e12, 1 << 30)
-        made.history, made.count = History.from_json(data["history"]), data["count"]
-        steps = made.checkpoints.steps
-        if steps:
-            stored, own = made.checkpoints.load(steps[-1]), unwrapped(lens.model).state_dict()
-            if {name: item.shape for name, item in stored.items()} != {name: item.shape for name, item in own.items()}:
-                raise ValueError(
-                    f"lens must be of a model with the same weights as the {data['model']} that was trained, "
-                    f"got a {type(lens.model).__name__}"
-                )
+        made.history, made.alarms, made.count = history, history.alarms, data["count"]
+        check_weights(made.checkpoints, lens.model, data["model"])
         return made

@@ -16,6 +16,7 @@ from .occlusion.view import OcclusionWidget
 from .regions.view import RegionsWidget
 from .replacements.view import ReplacementsWidget
 from .sensitivity.view import SensitivityWidget
+from .training.view import TrainingWidget
 from .unit.view import UnitWidget
 from .weights.view import WeightsWidget
 
@@ -36,6 +37,7 @@ __all__ = [
     "RegionsWidget",
     "ReplacementsWidget",
     "SensitivityWidget",
+    "TrainingWidget",
     "UnitWidget",
     "WeightsWidget",
 ]

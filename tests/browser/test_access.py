@@ -20,6 +20,7 @@ VIEWS = (
     *("filters", "weights", "replacements"),
     *("cells", "attention", "logit_lens", "token_attribution", "exponents"),
     *("regions", "plane_of_images", "formula", "local_map", "sensitivity"),
+    "training",
 )
 
 WALK = """() => {
@@ -58,6 +59,7 @@ def pages(tmp_path_factory):
         "replacements": lens.replacements("features.3", digits, count=40, methods=["low-rank"]),
         **text_views(),
         **function_views(),
+        "training": training_view(folder / "run"),
     }
     assert set(views) == set(VIEWS)
     return {name: view.save(folder / f"{name}.html") for name, view in views.items()}
@@ -94,6 +96,28 @@ def function_views():
         "sensitivity": lens.sensitivity(digits[3][0]),
         "plane_of_images": lens.regions(images=[digits[place][0] for place in (3, 5, 8)]),
     }
+
+
+def training_view(folder):
+    """The view of a short training of the small network of digits."""
+    model, transform, names = nnlens.zoo.digits()
+    digits = nnlens.zoo.DigitImages()
+    x, y = (
+        torch.stack(list(part))
+        for part in zip(*((transform(image), torch.tensor(y)) for image, y in digits), strict=True)
+    )
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.5)
+    lens = nnlens.Lens(model, preprocess=transform, labels=names)
+    with nnlens.Watch(lens, x[:8], every=1, folder=folder) as watch:
+        view = watch.view()
+        for _step in range(6):
+            loss = nn.functional.cross_entropy(model(x[:40]), y[:40])
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            watch.step(loss=loss)
+    view.shown_step = 2
+    return view
 
 
 def violations(page: Page, within: str = "document") -> list[str]:

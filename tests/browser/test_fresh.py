@@ -1,4 +1,4 @@
-"""A view whose model is trained, whose scores are read in another way, and whose kernel goes, in a real JupyterLab."""
+"""A training and its view; views of a changed model, of scores read in another way, and of a kernel that goes."""
 
 from __future__ import annotations
 
@@ -50,3 +50,64 @@ def test_a_view_of_an_older_model_says_so(lab, page, errors, tmp_path):
     expect(old).to_contain_text("The kernel does not answer", timeout=30_000)
     expect(widget(page).locator(".nn-status")).to_contain_text("no answer")
     page.screenshot(path=str(tmp_path / "silent.png"))
+
+
+TRAINING = """import torch, nnlens, tempfile, time
+import torch.nn.functional as F
+model, transform, names = nnlens.zoo.digits()
+digits = nnlens.zoo.DigitImages()
+x = torch.stack([transform(image) for image, _ in digits])
+y = torch.tensor([label for _, label in digits])
+lens = nnlens.Lens(model, preprocess=transform, labels=names)
+optimiser = torch.optim.SGD(model.parameters(), lr=0.05)
+watch = nnlens.Watch(lens, x[:8], folder=tempfile.mkdtemp() + "/run")
+watch"""
+TRAIN = """begin, told = time.monotonic(), []
+watch._view.observe(lambda change: told.append(time.monotonic()), "watched")
+while time.monotonic() - begin < 60 and not watch.stop_requested:
+    batch = torch.randint(0, len(x), (32,))
+    loss = F.cross_entropy(model(x[batch]), y[batch])
+    optimiser.zero_grad()
+    loss.backward()
+    optimiser.step()
+    watch.step(loss=loss)
+watch.close()
+ended = time.monotonic() - begin"""
+
+
+def test_the_view_follows_a_training_and_stops_it(lab, page, tmp_path, errors):
+    notebook = lab("training.ipynb", [TRAINING, TRAIN])
+    notebook.run_all()
+    view = page.locator(".nn-training")
+    expect(view).to_be_visible(timeout=60_000)
+    # While the cell runs the counts go up, and the button is heard.
+    expect(pane(view, "curves")).to_contain_text(re.compile(r"\d\d steps"), timeout=60_000)
+    first = pane(view, "curves").inner_text()
+    page.wait_for_timeout(1500)
+    assert pane(view, "curves").inner_text() != first
+    page.wait_for_timeout(3000)
+    pane(view, "curves").get_by_role("button", name="ask the training to end").click()
+    expect(pane(view, "curves").get_by_role("button", name="ask the training to end")).to_be_hidden(timeout=30_000)
+    assert float(notebook.python("print(ended)")) < 55
+    assert float(notebook.python("print(len(told) / ended)")) >= 2
+    # Back in the training: the copy, the numbers and the maps follow.
+    expect(pane(view, "film").locator("canvas").first).to_be_visible(timeout=60_000)
+    slider = pane(view, "curves").locator("input[type=range]")
+    slider.fill("0")
+    expect(pane(view, "curves")).to_contain_text(re.compile(r"step 1\b"))
+    same = "all(v.equal(watch.checkpoints.load(1)[k]) for k, v in watch.lens.model.state_dict().items())"
+    assert notebook.python(f"watch._view.wait(30); print({same})") == "True"
+    pane(view, "figures").locator("select").select_option("gradient")
+    expect(pane(view, "figures")).to_contain_text("the root of the sum of squares")
+    # The page keeps the slider.
+    path = tmp_path / "page.html"
+    notebook.python(f"print(watch._view.save({str(path)!r}))")
+    page.goto(path.as_uri())
+    still = page.locator(".nn-training")
+    expect(pane(still, "film").locator("canvas").first).to_be_visible()
+    picture = "canvas => canvas.toDataURL()"
+    before = pane(still, "film").locator("canvas").first.evaluate(picture)
+    pane(still, "curves").locator("input[type=range]").fill("3")
+    page.wait_for_timeout(200)
+    assert pane(still, "film").locator("canvas").first.evaluate(picture) != before
+    assert errors == []

@@ -327,6 +327,18 @@ export interface Failed {
   error: string;
 }
 
+/** The maps of some units: codes (steps, units, rows, columns) of values from `low` to `high`. */
+export interface FilmPayload {
+  layer: string;
+  units: number[];
+  steps: number[];
+  rows: number;
+  columns: number;
+  low: number;
+  high: number;
+  codes: DataView;
+}
+
 /** All filters of a layer as 8-bit tiles, and their numbers. */
 export interface FilterBank {
   name: string;
@@ -1098,6 +1110,19 @@ export interface TokenPredictions {
   about: string;
 }
 
+/** An alarm in words. */
+export interface TrainingAlarm {
+  step: number;
+  kind: string;
+  words: string;
+}
+
+/** A number over the steps; None where it is not known. */
+export interface TrainingCurve {
+  name: string;
+  values: (number | null)[];
+}
+
 /** How far the training of a copy has come. */
 export interface TrainingPayload {
   step: number;
@@ -1106,6 +1131,12 @@ export interface TrainingPayload {
   regions: number[];
   running: boolean;
   per_second: number;
+}
+
+/** The figures of one layer or module: a list over the measurements for each. */
+export interface TrainingRow {
+  name: string;
+  values: Record<string, (number | null)[]>;
 }
 
 /** A part of an expression: a number, a name, or an operation on its parts. */
@@ -1158,6 +1189,21 @@ export interface ValidityPayload {
   limit: number;
   radius: number | null;
   about: string;
+}
+
+/** How far a training has come. */
+export interface WatchedPayload {
+  count: number;
+  running: boolean;
+  stopping: boolean;
+  share: number;
+  steps: number[];
+  curves: TrainingCurve[];
+  measured: number[];
+  layers: TrainingRow[];
+  modules: TrainingRow[];
+  alarms: TrainingAlarm[];
+  checkpoints: number[];
 }
 
 /** A weight that can be chosen. */
@@ -1345,6 +1391,12 @@ export interface Traits {
   fill_color: string;
   /** The fills that this image has. */
   fills: string[];
+  /** The maps of some units at each checkpoint; null before any was read. */
+  film: FilmPayload | null;
+  /** The layer of the film. */
+  film_layer: string;
+  /** Those that can be chosen. */
+  film_layers: string[];
   /** The filter that is shown. */
   filter: number;
   /** The order of the filters. */
@@ -1401,6 +1453,8 @@ export interface Traits {
   language: string;
   /** Name of an operation. */
   layer: string;
+  /** Which figure of the layers is shown. */
+  layer_figure: "zeros" | "dead" | "saturated" | "size" | "spread" | "weight" | "gradient" | "update" | "ratio";
   /** Of the lens whose views share a history of changes. */
   lens_id: string;
   /** The range that the colours are locked to. */
@@ -1589,6 +1643,8 @@ export interface Traits {
   show_predictions: boolean;
   /** Then the names of the classes that are shown, by index. */
   shown_labels: Record<string, string>;
+  /** The checkpoint that is shown; -1 for the latest. */
+  shown_step: number;
   /** With signs, as magnitude, or as suits each method. */
   signs: "own" | "signed" | "magnitude";
   /** The occluder's side in pixels of the model's input. */
@@ -1613,6 +1669,8 @@ export interface Traits {
   steps: number;
   /** Training steps between two drawings. */
   steps_each: number;
+  /** A request to end the training. */
+  stop_training: number;
   /** Whether the user stopped it. */
   stopped: boolean;
   /** The stretch per layer of the directions that are stretched most. */
@@ -1667,6 +1725,8 @@ export interface Traits {
   varied: number;
   /** A property of the text by its name, "re:" with a regular expression, or "marked". */
   wanted: string;
+  /** How far the training has come. */
+  watched: WatchedPayload | null;
   /** The weight that is shown. */
   weight: string;
   /** The weights that can be chosen. */

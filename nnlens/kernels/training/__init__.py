@@ -12,6 +12,7 @@ from .alarms import Alarm
 from .checkpoints import Checkpoints
 from .directions import filter_normalised
 from .figures import ActivationFigures, WeightFigures, activation_figures, weight_figures
+from .film import Film, film_steps
 from .hessian import hessian_eigenvalues
 from .history import History, Measurement
 from .interpolation import Interpolation, interpolation
@@ -25,6 +26,7 @@ __all__ = [
     "ActivationFigures",
     "Alarm",
     "Checkpoints",
+    "Film",
     "History",
     "Interpolation",
     "Landscape",
@@ -36,6 +38,7 @@ __all__ = [
     "WeightPath",
     "activation_figures",
     "changed_units",
+    "film_steps",
     "filter_normalised",
     "hessian_eigenvalues",
     "interpolation",

@@ -58,7 +58,7 @@ def alarms_of(
     return [*_of_gradients(step, weights, gradients_before), *_of_activations(step, activations)]
 
 
-def not_finite(model: nn.Module, inputs: Tensor, step: int, loss: float) -> Alarm:
+def not_finite(model: nn.Module, inputs: Tensor | None, step: int, loss: float) -> Alarm:
     """Where the first number came from that is not finite, after the loss was not."""
     named = unwrapped(model).named_parameters()
     weights = next((name for name, item in named if not bool(torch.isfinite(item).all())), "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import shutil
 import time
 from pathlib import Path
@@ -31,6 +32,19 @@ def watched_batch(session: Session, images: Any) -> Tensor:
     if not batch.ndim or not len(batch):
         raise ValueError(f"images must be a batch of at least one input, got {tuple(batch.shape)}")
     return batch.clone()
+
+
+def checked_numbers(row: dict[str, Any]) -> dict[str, Any]:
+    """The numbers of a step without those that are None; tensors stay where they are."""
+    result: dict[str, Any] = {}
+    for name, value in row.items():
+        if isinstance(value, Tensor) and value.numel() == 1:
+            result[name] = value.detach()
+        elif isinstance(value, numbers.Real):
+            result[name] = value
+        elif value is not None:
+            raise TypeError(f"{name} must be a number or a tensor of one number, got {value!r}")
+    return result
 
 
 def run_folder() -> Path:

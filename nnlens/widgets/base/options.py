@@ -92,6 +92,16 @@ class ExamplesOptions(SelectionOptions, ViewOptions, total=False):
     """Of `Lens.examples`, besides its data set."""
 
 
+class TrainingOptions(ViewOptions, total=False):
+    """Of `Watch.view`."""
+
+    layer_figure: Annotated[
+        Literal["zeros", "dead", "saturated", "size", "spread", "weight", "gradient", "update", "ratio"],
+        'which figure of the layers is shown; "zeros" by default',
+    ]
+    film_layer: Annotated[str, "the layer whose maps are shown at each checkpoint; one in the middle by default"]
+
+
 class RegionsOptions(ViewOptions, total=False):
     """Of `Lens.regions`, besides its points and images."""
 
