@@ -78,36 +78,34 @@ ended = time.monotonic() - begin"""
 def test_the_view_follows_a_training_and_stops_it(lab, page, tmp_path, errors):
     notebook = lab("training.ipynb", [TRAINING, TRAIN])
     notebook.run_all()
-    view = page.locator(".nn-training")
-    expect(view).to_be_visible(timeout=60_000)
+    expect(page.locator(".nn-training")).to_be_visible(timeout=60_000)
     # While the cell runs the counts go up, and the button is heard.
-    expect(pane(view, "curves")).to_contain_text(re.compile(r"\d\d steps"), timeout=60_000)
-    first = pane(view, "curves").inner_text()
+    expect(pane(page, "curves")).to_contain_text(re.compile(r"\d\d steps"), timeout=60_000)
+    first = pane(page, "curves").inner_text()
     page.wait_for_timeout(1500)
-    assert pane(view, "curves").inner_text() != first
+    assert pane(page, "curves").inner_text() != first
     page.wait_for_timeout(3000)
-    pane(view, "curves").get_by_role("button", name="ask the training to end").click()
-    expect(pane(view, "curves").get_by_role("button", name="ask the training to end")).to_be_hidden(timeout=30_000)
+    pane(page, "curves").get_by_role("button", name="ask the training to end").click()
+    expect(pane(page, "curves").get_by_role("button", name="ask the training to end")).to_be_hidden(timeout=30_000)
     assert float(notebook.python("print(ended)")) < 55
     assert float(notebook.python("print(len(told) / ended)")) >= 2
     # Back in the training: the copy, the numbers and the maps follow.
-    expect(pane(view, "film").locator("canvas").first).to_be_visible(timeout=60_000)
-    slider = pane(view, "curves").locator("input[type=range]")
+    expect(pane(page, "film").locator("canvas").first).to_be_visible(timeout=60_000)
+    slider = pane(page, "curves").locator("input[type=range]")
     slider.fill("0")
-    expect(pane(view, "curves")).to_contain_text(re.compile(r"step 1\b"))
+    expect(pane(page, "curves")).to_contain_text(re.compile(r"step 1\b"))
     same = "all(v.equal(watch.checkpoints.load(1)[k]) for k, v in watch.lens.model.state_dict().items())"
     assert notebook.python(f"watch._view.wait(30); print({same})") == "True"
-    pane(view, "figures").locator("select").select_option("gradient")
-    expect(pane(view, "figures")).to_contain_text("the root of the sum of squares")
+    pane(page, "figures").locator("select").select_option("gradient")
+    expect(pane(page, "figures")).to_contain_text("the root of the sum of squares")
     # The page keeps the slider.
     path = tmp_path / "page.html"
     notebook.python(f"print(watch._view.save({str(path)!r}))")
     page.goto(path.as_uri())
-    still = page.locator(".nn-training")
-    expect(pane(still, "film").locator("canvas").first).to_be_visible()
+    expect(pane(page, "film").locator("canvas").first).to_be_visible()
     picture = "canvas => canvas.toDataURL()"
-    before = pane(still, "film").locator("canvas").first.evaluate(picture)
-    pane(still, "curves").locator("input[type=range]").fill("3")
+    before = pane(page, "film").locator("canvas").first.evaluate(picture)
+    pane(page, "curves").locator("input[type=range]").fill("3")
     page.wait_for_timeout(200)
-    assert pane(still, "film").locator("canvas").first.evaluate(picture) != before
+    assert pane(page, "film").locator("canvas").first.evaluate(picture) != before
     assert errors == []
