@@ -8,6 +8,7 @@
 (5,)
 """
 
+from . import theories
 from .alarms import Alarm
 from .checkpoints import Checkpoints
 from .directions import filter_normalised
@@ -46,6 +47,7 @@ __all__ = [
     "landscape_steps",
     "mean_loss",
     "similarity",
+    "theories",
     "weight_figures",
     "weight_path",
 ]
