@@ -2,7 +2,7 @@
 
 from . import inputs, kernels, zoo
 from .export import set_mode
-from .lens import Lens, Watch, compare
+from .lens import Lens, Watch, compare, lightning_callback, transformers_callback
 from .recording import ForwardError, Recorder, Recording, record
 from .render import show_in_notebooks
 from .session.evaluation import Report, evaluate
@@ -30,8 +30,10 @@ __all__ = [
     "evaluate",
     "inputs",
     "kernels",
+    "lightning_callback",
     "record",
     "set_language",
     "set_mode",
+    "transformers_callback",
     "zoo",
 ]

@@ -1,7 +1,8 @@
 """The entry point of nnlens: a model with its preprocessing and labels."""
 
+from .callbacks import lightning_callback, transformers_callback
 from .compare import compare
 from .lens import Lens
 from .watch import Watch
 
-__all__ = ["Lens", "Watch", "compare"]
+__all__ = ["Lens", "Watch", "compare", "lightning_callback", "transformers_callback"]
