@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from torch import Tensor, nn
 from typing_extensions import Unpack
@@ -142,7 +143,7 @@ class Watch:
         self._measured = 0
         self._finite = True
         self._failed = set[str]()
-        self._view: TrainingWidget | None = None
+        self._views: WeakSet[TrainingWidget] = WeakSet()
         self._told = 0.0
 
     def __repr__(self) -> str:
@@ -181,7 +182,7 @@ class Watch:
             self._safely("measure", self._measure)
         if self._is_due("checkpoint"):
             self._safely("checkpoint", self.checkpoint)
-        if self._view is not None and time.perf_counter() - self._told > _TELL_EVERY:
+        if self._views and time.perf_counter() - self._told > _TELL_EVERY:
             self._safely("view", self._tell)
         self._budget.end_step()
 
@@ -258,7 +259,7 @@ class Watch:
         self._optimisers = None
         if self._saved[0] != self.count:
             self._safely("checkpoint", self.checkpoint)
-        if self._view is not None:
+        if self._views:
             self._safely("view", self._tell)
 
     # What is shown.
@@ -274,15 +275,16 @@ class Watch:
         """
         from nnlens.widgets import TrainingWidget
 
-        self._view = TrainingWidget(self.lens.session, self, **options)
-        return self._view
+        made = TrainingWidget(self.lens.session, self, **options)
+        self._views.add(made)
+        return made
 
     def _repr_mimebundle_(self, **keywords: Any) -> Any:
         return self.view()._repr_mimebundle_(**keywords)
 
     def _tell(self) -> None:
-        assert self._view is not None
-        self._view.tell()
+        for view in list(self._views):
+            view.tell()
         self._told = time.perf_counter()
 
     @property
@@ -336,17 +338,12 @@ class Watch:
         Returns
         -------
         int
-            The step of the checkpoint.
-
-        Raises
-        ------
-        ValueError
-            Before the first checkpoint.
+            The step of the checkpoint; ValueError before the first one.
         """
         nearest = self.checkpoints.nearest(step)
         self.load_at(nearest)
-        if self._view is not None:
-            self._view.shown_step = nearest
+        for view in list(self._views):
+            view.shown_step = nearest
         return nearest
 
     def load_at(self, step: int) -> None:

@@ -61,9 +61,10 @@ y = torch.tensor([label for _, label in digits])
 lens = nnlens.Lens(model, preprocess=transform, labels=names)
 optimiser = torch.optim.SGD(model.parameters(), lr=0.05)
 watch = nnlens.Watch(lens, x[:8], folder=tempfile.mkdtemp() + "/run")
-watch"""
+view = watch.view()
+view"""
 TRAIN = """begin, told = time.monotonic(), []
-watch._view.observe(lambda change: told.append(time.monotonic()), "watched")
+view.observe(lambda change: told.append(time.monotonic()), "watched")
 while time.monotonic() - begin < 60 and not watch.stop_requested:
     batch = torch.randint(0, len(x), (32,))
     loss = F.cross_entropy(model(x[batch]), y[batch])
@@ -95,12 +96,12 @@ def test_the_view_follows_a_training_and_stops_it(lab, page, tmp_path, errors):
     slider.fill("0")
     expect(pane(page, "curves")).to_contain_text(re.compile(r"step 1\b"))
     same = "all(v.equal(watch.checkpoints.load(1)[k]) for k, v in watch.lens.model.state_dict().items())"
-    assert notebook.python(f"watch._view.wait(30); print({same})") == "True"
+    assert notebook.python(f"view.wait(30); print({same})") == "True"
     pane(page, "figures").locator("select").select_option("gradient")
     expect(pane(page, "figures")).to_contain_text("the root of the sum of squares")
     # The page keeps the slider.
     path = tmp_path / "page.html"
-    notebook.python(f"print(watch._view.save({str(path)!r}))")
+    notebook.python(f"print(view.save({str(path)!r}))")
     page.goto(path.as_uri())
     expect(pane(page, "film").locator("canvas").first).to_be_visible()
     picture = "canvas => canvas.toDataURL()"

@@ -58,6 +58,16 @@ def test_it_follows_while_the_loop_runs(trained):
     assert view.result is watch.history
 
 
+def test_all_views_of_a_training_follow(trained):
+    watch, view, _told, run = trained
+    second = watch.view(layer_figure="zeros")
+    watch._told = 0.0
+    run(1)
+    assert view.watched["count"] == second.watched["count"] == 7
+    watch.go_to(1)
+    assert view.shown_step == second.shown_step == 1
+
+
 def test_the_slider_moves_all_views_of_the_copy(trained):
     watch, view, _told, _run = trained
     other = watch.lens.activations(IMAGES[:1])
