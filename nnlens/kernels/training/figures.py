@@ -123,7 +123,7 @@ def unit_axis(value: Tensor) -> int:
 
 def lengths(tensors: Iterable[Tensor]) -> Tensor:
     """The length of each tensor (n,), on the device of the first."""
-    rows = [item.detach() for item in tensors]
+    rows = [item.detach().coalesce().values() if item.is_sparse else item.detach() for item in tensors]
     norms: list[Tensor] = [torch.linalg.vector_norm(item, dtype=_precise(item)).reshape(()) for item in rows]
     return torch.stack([item.to(norms[0]) for item in norms]) if norms else torch.zeros(0)
 

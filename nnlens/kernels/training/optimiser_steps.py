@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from weakref import ref
 
 import torch
@@ -24,6 +25,7 @@ class OptimiserSteps:
         self.model = model
         self.steps = 0  # of optimisers that hold parameters of the model
         self.seconds = 0.0  # spent in looking at them
+        self._error: Exception | None = None
         self._looking = False
         self._ids = {id(item) for item in model.parameters()}
         self._gradients: dict[str, Tensor] = {}
@@ -34,17 +36,22 @@ class OptimiserSteps:
 
         def before(optimizer: Optimizer, *_: object) -> None:
             if (seen := weak()) is not None:
-                begin = time.perf_counter()
-                seen._before_step(optimizer)
-                seen.seconds += time.perf_counter() - begin
+                seen._timed(seen._before_step, optimizer)
 
         def after(optimizer: Optimizer, *_: object) -> None:
             if (seen := weak()) is not None:
-                begin = time.perf_counter()
-                seen._after_step(optimizer)
-                seen.seconds += time.perf_counter() - begin
+                seen._timed(seen._after_step, optimizer)
 
         self._hooks = [register_optimizer_step_pre_hook(before), register_optimizer_step_post_hook(after)]
+
+    def _timed(self, act: Callable[[Optimizer], None], optimizer: Optimizer) -> None:
+        """An error must not reach the optimiser's step: `finish` raises it."""
+        begin = time.perf_counter()
+        try:
+            act(optimizer)
+        except Exception as error:
+            self._error, self._looking, self._before = error, False, {}
+        self.seconds += time.perf_counter() - begin
 
     def close(self) -> None:
         """Stop listening."""
@@ -66,6 +73,8 @@ class OptimiserSteps:
     @torch.no_grad()
     def finish(self) -> tuple[dict[str, float], dict[str, float]] | None:
         """The lengths of gradients and updates since `look`, by the names of parameters; None before any step."""
+        if self._error is not None:
+            raise self._error
         if not self._looking:
             return None
         named = dict(self.model.named_parameters())

@@ -178,3 +178,20 @@ def test_a_history_is_the_same_after_json():
     assert read.figure("ratio", "a") == ([1], [0.001])
     with pytest.raises(ValueError, match=r"zeros.* of relu; weight.* of a"):
         read.figure("weight", "relu")
+
+
+def test_sparse_gradients_and_an_error_in_looking(monkeypatch):
+    model = nn.Embedding(5, 3, sparse=True)
+    steps, optimiser = training.OptimiserSteps(model), torch.optim.SGD(model.parameters(), lr=0.5)
+    steps.look()
+    model(torch.tensor([1, 1, 4])).sum().backward()
+    optimiser.step()
+    gradients, updates = steps.finish()
+    assert gradients["weight"] == pytest.approx(math.sqrt(3 * 4 + 3))
+    assert updates["weight"] == pytest.approx(0.5 * gradients["weight"], rel=1e-5)
+    monkeypatch.setattr(steps, "_held", lambda _optimizer: 1 / 0)
+    steps.look()
+    optimiser.step()  # nothing is thrown into the loop
+    with pytest.raises(ZeroDivisionError):
+        steps.finish()
+    steps.close()
