@@ -4,7 +4,8 @@ from .code import Reader, code_files, code_lstm, code_text
 from .imagenet import Network, efficientnet_lite0, imagenet_labels
 from .photos import photo
 from .points import points
-from .small import DigitImages, digits, objects
+from .scattering import scattering
+from .small import DigitImages, digit_vectors, digits, objects
 from .smollm2 import LanguageModel, smollm2
 from .transformer import Writer, glass_lm
 
@@ -17,6 +18,7 @@ __all__ = [
     "code_files",
     "code_lstm",
     "code_text",
+    "digit_vectors",
     "digits",
     "efficientnet_lite0",
     "glass_lm",
@@ -24,5 +26,6 @@ __all__ = [
     "objects",
     "photo",
     "points",
+    "scattering",
     "smollm2",
 ]

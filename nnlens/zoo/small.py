@@ -6,6 +6,8 @@ from importlib.resources import as_file, files
 
 import numpy as np
 import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
 from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import Dataset
@@ -84,3 +86,16 @@ class DigitImages(Dataset[tuple[Image.Image, int]]):
 
     def __getitem__(self, item: int) -> tuple[Image.Image, int]:
         return Image.fromarray(self._pixels[item]), self._classes[item]
+
+
+def digit_vectors(count: int = 500, side: int = 8) -> tuple[Float[Tensor, "count pixels"], Int[Tensor, " count"]]:
+    """The first of the `DigitImages`, reduced to side × side pixels of 0…1, as rows, and their classes.
+
+    For small experiments that train in seconds.
+    """
+    data = DigitImages()
+    if not 1 <= count <= len(data) or not 2 <= side <= _SIDE:
+        raise ValueError(f"count must be 1…{len(data)} and side 2…{_SIDE}, got {count} and {side}")
+    pixels = torch.tensor(np.stack([np.asarray(data[item][0]) for item in range(count)])).float() / 255
+    rows = F.adaptive_avg_pool2d(pixels[:, None], side).reshape(count, -1)
+    return rows, torch.tensor([data[item][1] for item in range(count)])

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+from torch import Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,3 +103,55 @@ def double_descent(
         high=high,
         expected=np.array([expected_risk(float(ratio), signal=signal, noise=noise) for ratio in exact]),
     )
+
+
+@torch.no_grad()
+def random_features(
+    inputs: Tensor,
+    classes: Tensor,
+    others: Tensor,
+    other_classes: Tensor,
+    counts: Sequence[int],
+    *,
+    draws: int = 5,
+    seed: int = 0,
+) -> np.ndarray:
+    """The error on other examples of the shortest exact fit with random features, by their number.
+
+    The features are ReLU(W x) with weights drawn once from a normal distribution, and only the last layer is fitted, by
+    least squares to one for the class and zero for the others. The error has a peak where there are as many features as
+    examples (Belkin et al., 2019, arXiv:1812.11118, figure 2).
+
+    Parameters
+    ----------
+    inputs, others : tensor (n, d) and (m, d)
+        Examples to fit, and others to test.
+    classes, other_classes : tensor (n,) and (m,)
+        Their classes.
+    counts : sequence of int
+        How many features.
+    draws : int
+        How many sets of features are drawn for each count.
+
+    Returns
+    -------
+    array (counts, draws)
+        The mean squared error on the others.
+    """
+    if not len(counts) or min(counts) < 1:
+        raise ValueError(f"counts must be at least 1, got {list(counts)}")
+    generator = torch.Generator().manual_seed(seed)
+    known = int(max(classes.max(), other_classes.max())) + 1
+    answers = torch.nn.functional.one_hot(classes, known).double()
+    right = torch.nn.functional.one_hot(other_classes, known).double()
+    x, z = inputs.double(), others.double()
+    rows = []
+    for count in counts:
+        errors = []
+        for _draw in range(draws):
+            weights = torch.randn(x.shape[1], count, generator=generator, dtype=torch.float64) / x.shape[1] ** 0.5
+            features = torch.relu(x @ weights)
+            fitted = torch.linalg.lstsq(features, answers, driver="gelsd").solution  # the shortest, where several fit
+            errors.append(float((torch.relu(z @ weights) @ fitted - right).square().mean()))
+        rows.append(errors)
+    return np.array(rows)

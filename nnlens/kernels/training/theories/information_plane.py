@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from torch import Tensor
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..loss import separate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,3 +77,34 @@ def information_plane(values: Tensor, labels: Tensor, *, bins: tuple[int, ...] =
 def _entropy(names: np.ndarray) -> float:
     shares = np.unique(names, return_counts=True)[1] / len(names)
     return float(-(shares * np.log2(shares)).sum())
+
+
+def hidden_values_steps(
+    model: nn.Sequential, inputs: Tensor, labels: Tensor, *, layer: int, at: Sequence[int], rate: float = 0.01
+) -> Iterator[tuple[int, Tensor]]:
+    """Train a copy of a network on all examples with Adam, and give the values of a layer at some steps.
+
+    Parameters
+    ----------
+    layer : int
+        Which of the model's modules.
+    at : sequence of int
+        After how many steps the layer is read; ascending.
+
+    Yields
+    ------
+    tuple of int and tensor (n, units)
+    """
+    if not len(at) or min(at) < 0 or list(at) != sorted(set(at)):
+        raise ValueError(f"at must be ascending numbers of steps, got {list(at)}")
+    copied = separate(model)
+    assert isinstance(copied, nn.Sequential)
+    optimiser = torch.optim.Adam(copied.parameters(), lr=rate)
+    for step in range(at[-1] + 1):
+        with torch.inference_mode(False), torch.enable_grad():
+            values = copied[: layer + 1](inputs)
+            if step in at:
+                yield step, values.detach()
+            optimiser.zero_grad()
+            F.cross_entropy(copied[layer + 1 :](values), labels).backward()
+            optimiser.step()

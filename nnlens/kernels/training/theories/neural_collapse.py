@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from nnlens.utils.language import _, number
+
+from ..loss import separate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,3 +106,58 @@ def neural_collapse(
         agreement=agreement,
         cosines=cosines.cpu().numpy(),
     )
+
+
+def neural_collapse_steps(
+    body: nn.Module,
+    head: nn.Linear,
+    inputs: Tensor,
+    labels: Tensor,
+    *,
+    steps: int = 2000,
+    every: int = 100,
+    batch: int = 100,
+    rate: float = 0.05,
+    decay: float = 5e-3,
+    seed: int = 0,
+) -> Iterator[tuple[int, NeuralCollapse, float]]:
+    """Train copies of a network's body and last layer, and measure neural collapse on the way.
+
+    Gradient descent in batches with momentum 0.9 on the cross entropy, with weight decay. The theory is about training
+    that goes on after every example is classified right. Features are measured in eval mode.
+
+    Parameters
+    ----------
+    body, head : module
+        The features (n, d), and the last layer that reads them.
+    inputs, labels : tensor (n, ...) and (n,)
+        The training set.
+    steps, every, batch : int
+        How many steps, after how many it is measured, and the examples of each step.
+    rate, decay : float
+        The learning rate and the weight decay.
+    seed : int
+        Of the order of the examples.
+
+    Yields
+    ------
+    tuple
+        The step, what was measured, and the share of the examples that are classified right.
+    """
+    if steps < 1 or every < 1 or batch < 2:
+        raise ValueError(f"steps and every must be at least 1, batch at least 2, got {steps}, {every} and {batch}")
+    copied = separate(nn.Sequential(body, head))
+    features, last = copied[0], copied[1]
+    optimiser = torch.optim.SGD(copied.parameters(), lr=rate, momentum=0.9, weight_decay=decay)
+    generator = torch.Generator().manual_seed(seed)
+    for step in range(steps + 1):
+        if step % every == 0:
+            with torch.inference_mode():
+                found = features.eval()(inputs)
+                right = float((last(found).argmax(1) == labels).double().mean())
+                yield step, neural_collapse(found, labels, weight=last.weight, bias=last.bias), right
+        with torch.inference_mode(False), torch.enable_grad():
+            rows = torch.randperm(len(inputs), generator=generator)[:batch].to(inputs.device)
+            optimiser.zero_grad()
+            F.cross_entropy(last(features.train()(inputs[rows])), labels[rows]).backward()
+            optimiser.step()
