@@ -2,7 +2,7 @@
 
 from . import inputs, kernels, zoo
 from .export import set_mode
-from .lens import Lens, Watch, compare, lightning_callback, transformers_callback
+from .lens import Lens, Watch, compare, lightning_callback, theory, transformers_callback
 from .recording import ForwardError, Recorder, Recording, record
 from .render import show_in_notebooks
 from .session.evaluation import Report, evaluate
@@ -34,6 +34,7 @@ __all__ = [
     "record",
     "set_language",
     "set_mode",
+    "theory",
     "transformers_callback",
     "zoo",
 ]

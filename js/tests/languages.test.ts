@@ -17,17 +17,21 @@ import explorer from "../src/views/explorer/index.ts";
 import exponents from "../src/views/exponents/index.ts";
 import filters from "../src/views/filters/index.ts";
 import formula from "../src/views/formula/index.ts";
+import landscape from "../src/views/landscape/index.ts";
 import localMap from "../src/views/local_map/index.ts";
 import logitLens from "../src/views/logit_lens/index.ts";
 import occlusion from "../src/views/occlusion/index.ts";
 import regions from "../src/views/regions/index.ts";
 import replacements from "../src/views/replacements/index.ts";
 import sensitivity from "../src/views/sensitivity/index.ts";
+import similarity from "../src/views/similarity/index.ts";
+import theory from "../src/views/theory/index.ts";
 import training from "../src/views/training/index.ts";
 import unit from "../src/views/unit/index.ts";
 import weights from "../src/views/weights/index.ts";
 import { chaotic, local, plane, sensitive, written } from "./functions.ts";
 import { attributions, compared, liveModel, mosaic, occlusionMap, state } from "./model.ts";
+import { alike, landscaped, theorised } from "./plots.ts";
 import { read } from "./text.ts";
 import { watched } from "./training.ts";
 import { weighed } from "./weights.ts";
@@ -276,10 +280,21 @@ const VIEWS = {
   sensitivity,
   exponents,
   training,
+  landscape,
+  similarity,
+  theory,
 };
 
 /** Views that are given a text. */
 const READING = new Set(["cells", "attention", "logit_lens", "exponents"]);
+
+/** Views of training and of what it has made. */
+const LEARNING: Record<string, () => Partial<Traits>> = {
+  training: watched,
+  landscape: landscaped,
+  similarity: alike,
+  theory: theorised,
+};
 
 /** Views of the network as a function. */
 const FUNCTIONS = new Set(["regions", "formula", "local_map", "sensitivity"]);
@@ -291,8 +306,8 @@ describe.each(Object.entries(VIEWS))("%s", (name, view) => {
       ? { ...read(), ...chaotic() }
       : FUNCTIONS.has(name)
         ? { ...plane(), ...written(), ...local(), ...sensitive() }
-        : name === "training"
-          ? watched()
+        : name in LEARNING
+          ? LEARNING[name]()
           : {}),
   });
   it.each(Object.entries(SITUATIONS))("%s: says nothing that is not in the catalogue", async (_, more) => {

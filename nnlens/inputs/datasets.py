@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import IterableDataset
@@ -118,6 +119,26 @@ class ImageDataset:
         raise ValueError(
             f"dataset must hold images that can be read, but the first one cannot be read: {problem}"
         ) from problem
+
+    def labelled(self, count: int) -> tuple[Float[Tensor, "n channels h w"], list[int] | None]:
+        """At most `count` images, evenly spread, and their classes; None where one has no label of the classes known.
+
+        Images that cannot be read are left out. Raises ValueError where none can be.
+        """
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            raise ValueError(f"count must be a whole number, 1 or more, got {count!r}")
+        total = len(self)
+        count = min(count, total)
+        places = sorted({round(at * (total - 1) / max(1, count - 1)) for at in range(count)})
+        found = [(place, image) for place in places if (image := self.tensor(place)) is not None]
+        if not found:
+            self.first()  # raises, saying why
+        names = self.labels
+        by_name = {name: index for index, name in (names.items() if isinstance(names, Mapping) else enumerate(names))}
+        words = [self.label(place) for place, _image in found]
+        labels = [by_name.get(label, int(label) if label.isdigit() else None) for label in words]
+        known = [label for label in labels if label is not None]
+        return torch.stack([image for _place, image in found]), known if len(known) == len(labels) else None
 
     def input(self, item: int) -> Input:
         """One image with the picture that shows it."""

@@ -3,6 +3,7 @@
 from .callbacks import lightning_callback, transformers_callback
 from .compare import compare
 from .lens import Lens
+from .theory import theory
 from .watch import Watch
 
-__all__ = ["Lens", "Watch", "compare", "lightning_callback", "transformers_callback"]
+__all__ = ["Lens", "Watch", "compare", "lightning_callback", "theory", "transformers_callback"]

@@ -34,6 +34,7 @@ from nnlens.widgets.base.options import (
 
 from .functions import FunctionViews
 from .text import TextViews
+from .training import TrainingViews
 from .weights import WeightViews
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
     )
 
 
-class Lens(TextViews, WeightViews, FunctionViews):
+class Lens(TextViews, WeightViews, FunctionViews, TrainingViews):
     """A model with its preprocessing and its labels; its methods open views of it.
 
     Parameters

@@ -40,8 +40,8 @@ _TELL_EVERY = 0.25  # seconds between two changes of the view
 class Watch:
     """Watches a model while any loop trains it. Call `step` after each step of the optimiser.
 
-    The time that watching takes is measured, and how often the layers are looked at follows from it: at most 4 % of
-    the training's time by default. Nothing that goes wrong in looking stops the training; a warning says what it was.
+    The time that watching takes is measured, and how often the layers are looked at follows from it: by default at most
+    4 % of the training's time, or a quarter of a second. What goes wrong in looking is a warning, and stops nothing.
 
     Parameters
     ----------

@@ -61,8 +61,8 @@ def plural(one: str, many: str, count: int, **values: Any) -> str:
 
 
 def number(text: str) -> str:
-    """A number as the user's language writes it, given with a point."""
-    return text.replace(".", _POINTS[language()])
+    """A number as the user's language writes it, given with a point; a minus sign is a real one."""
+    return text.replace(".", _POINTS[language()]).replace("-", "−")
 
 
 def browser_texts(name: str | None = None) -> dict[str, str | list[str]]:

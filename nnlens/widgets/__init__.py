@@ -10,12 +10,15 @@ from .explorer.view import Explorer
 from .exponents.view import ExponentsWidget
 from .filters.view import FiltersWidget
 from .formula.view import FormulaWidget
+from .landscape.view import LandscapeWidget
 from .local_map.view import LocalMapWidget
 from .logit_lens.view import LogitLensWidget
 from .occlusion.view import OcclusionWidget
 from .regions.view import RegionsWidget
 from .replacements.view import ReplacementsWidget
 from .sensitivity.view import SensitivityWidget
+from .similarity.view import SimilarityWidget
+from .theory.view import TheoryWidget
 from .training.view import TrainingWidget
 from .unit.view import UnitWidget
 from .weights.view import WeightsWidget
@@ -31,12 +34,15 @@ __all__ = [
     "ExponentsWidget",
     "FiltersWidget",
     "FormulaWidget",
+    "LandscapeWidget",
     "LocalMapWidget",
     "LogitLensWidget",
     "OcclusionWidget",
     "RegionsWidget",
     "ReplacementsWidget",
     "SensitivityWidget",
+    "SimilarityWidget",
+    "TheoryWidget",
     "TrainingWidget",
     "UnitWidget",
     "WeightsWidget",

@@ -34,6 +34,8 @@ class ScatteringNet(nn.Module):
         See `Scattering`.
     """
 
+    size: Tensor
+
     def __init__(self, images: Tensor, labels: Tensor, *, scales: int = 2, angles: int = 8):
         super().__init__()
         self.scattering = Scattering(images.shape[-1], scales, angles)
@@ -73,7 +75,7 @@ class Modulus(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, 2 c, h, w) becomes (n, c, h, w)."""
-        pairs = x.unflatten(1, (-1, 2))
+        pairs: Tensor = x.unflatten(1, (-1, 2))
         return pairs.square().sum(2).sqrt()
 
 
@@ -107,11 +109,12 @@ class Scattering(nn.Module):
         average = _gabor(padded, _WIDTH * 2 ** (scales - 1), 0, 0, 1).real
         self.pad = nn.ReflectionPad2d(step)
         self.first = nn.ModuleList(_filters(wavelets[scale], 0, scale, 1) for scale in range(scales))
-        self.second = nn.ModuleList(
-            nn.ModuleList(
-                _filters(wavelets[coarse], fine, coarse - fine, angles) for coarse in range(fine + 1, scales)
-            )
-            for fine in range(scales)
+        self.second = nn.ModuleDict(
+            {
+                f"{fine}_{coarse}": _filters(wavelets[coarse], fine, coarse - fine, angles)
+                for fine in range(scales)
+                for coarse in range(fine + 1, scales)
+            }
         )
         self.modulus = Modulus()
         self.average = nn.ModuleList(_Average(average, scale, scales - scale) for scale in range(scales))
@@ -124,18 +127,19 @@ class Scattering(nn.Module):
         for scale, filters in enumerate(self.first):
             found = self.modulus(filters(x))
             once.append(self.average[scale](found))
-            if not len(self.second[scale]):
-                continue
             paths = []
-            for place, coarser in enumerate(self.second[scale]):
-                path = self.modulus(coarser(found))
-                paths.append(self.average[scale + 1 + place](path).unflatten(1, (self.angles, self.angles)))
-            twice.append(torch.cat(paths, 2).flatten(1, 2))  # by the first wavelet, then by the second
+            for coarse in range(scale + 1, self.scales):
+                path = self.modulus(self.second[f"{scale}_{coarse}"](found))
+                paths.append(self.average[coarse](path).unflatten(1, (self.angles, self.angles)))
+            if paths:
+                twice.append(torch.cat(paths, 2).flatten(1, 2))  # by the first wavelet, then by the second
         return torch.cat([self.average[0](x), *once, *twice], 1)[..., 1:-1, 1:-1]
 
 
 class _Average(nn.Module):
     """Each channel averaged by a Gaussian, and every so many pixels kept."""
+
+    kernel: Tensor
 
     def __init__(self, kernel: np.ndarray, level: int, steps: int):
         super().__init__()
@@ -144,8 +148,7 @@ class _Average(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         count, side = x.shape[1], self.kernel.shape[-1]
-        kernel = self.kernel.expand(count, 1, side, side)
-        return F.conv2d(_wrapped(x, side), kernel, stride=self.stride, groups=count)
+        return F.conv2d(_wrapped(x, side), self.kernel.expand(count, -1, -1, -1), stride=self.stride, groups=count)
 
 
 class _Wavelets(nn.Module):

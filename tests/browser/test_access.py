@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from pathlib import Path
 
@@ -20,7 +21,7 @@ VIEWS = (
     *("filters", "weights", "replacements"),
     *("cells", "attention", "logit_lens", "token_attribution", "exponents"),
     *("regions", "plane_of_images", "formula", "local_map", "sensitivity"),
-    "training",
+    *("training", "landscape", "similarity", "theory"),
 )
 
 WALK = """() => {
@@ -59,7 +60,7 @@ def pages(tmp_path_factory):
         "replacements": lens.replacements("features.3", digits, count=40, methods=["low-rank"]),
         **text_views(),
         **function_views(),
-        "training": training_view(folder / "run"),
+        **training_views(folder / "run"),
     }
     assert set(views) == set(VIEWS)
     return {name: view.save(folder / f"{name}.html") for name, view in views.items()}
@@ -98,15 +99,16 @@ def function_views():
     }
 
 
-def training_view(folder):
-    """The view of a short training of the small network of digits."""
+def training_views(folder):
+    """The views of a short training of the small network of digits, and of what it has made."""
     model, transform, names = nnlens.zoo.digits()
     digits = nnlens.zoo.DigitImages()
     x, y = (
         torch.stack(list(part))
         for part in zip(*((transform(image), torch.tensor(y)) for image, y in digits), strict=True)
     )
-    optimiser = torch.optim.SGD(model.parameters(), lr=0.5)
+    before = copy.deepcopy(model.state_dict())
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.01)
     lens = nnlens.Lens(model, preprocess=transform, labels=names)
     with nnlens.Watch(lens, x[:8], every=1, folder=folder) as watch:
         view = watch.view()
@@ -117,7 +119,13 @@ def training_view(folder):
             optimiser.step()
             watch.step(loss=loss)
     view.shown_step = 2
-    return view
+    model.eval()
+    return {
+        "training": view,
+        "landscape": lens.landscape((x[:40], y[:40]), watch=watch, other=before, points=5),
+        "similarity": lens.similarity(before, x[:20]),
+        "theory": nnlens.theory("edge of chaos", lens, settings={"width": 30}),
+    }
 
 
 def violations(page: Page, within: str = "document") -> list[str]:

@@ -5,7 +5,7 @@ import type { Traits } from "./traits.ts";
 
 export type TraitName = keyof Traits;
 /** What a saved page has answers for: a trait, or two that are set together. */
-export type AnswerName = TraitName | "size|fill" | "rule|start" | "weight|filter";
+export type AnswerName = TraitName | "size|fill" | "rule|start" | "weight|filter" | "theory|theory_settings";
 
 /** The part of an AFM model that nnlens uses; the host of saved pages has one of its own. */
 export interface Model {

@@ -160,6 +160,15 @@ export interface CellsFound {
   problem: string;
 }
 
+/** The units of a layer that differ most: 1 − the correlation of their values in the two models. */
+export interface ChangedPayload {
+  layer: string;
+  units: number[];
+  values: number[];
+  constant: number;
+  count: number;
+}
+
 /** A check that the user asked for. */
 export interface CheckRequest {
   method: string;
@@ -196,6 +205,14 @@ export interface Context {
   data: DataView;
   value: number;
   place: number;
+}
+
+/** The largest eigenvalues so far, and the bound of gradient descent, 2 ÷ rate, where the rate is known. */
+export interface CurvaturePayload {
+  values: number[];
+  bound: number | null;
+  running: boolean;
+  words: string;
 }
 
 /** A deletion or insertion curve, the range of the random orders, and the curve of the edges' order. */
@@ -532,6 +549,19 @@ export interface Kernels {
   data: DataView;
 }
 
+/** The loss at the points of a grid; None where it has not been computed. `values[row * len(x) + column]`. */
+export interface LandscapePayload {
+  x: number[];
+  y: number[];
+  names: string[];
+  values: (number | null)[];
+  centre: number;
+  share: number;
+  running: boolean;
+  words: string;
+  path: PathPoint[];
+}
+
 /** An operation of the pass; or a module that did not run, which has a name only. */
 export interface LayerEntry {
   name: string;
@@ -734,6 +764,13 @@ export interface Origin {
   unit: number;
 }
 
+/** A checkpoint in the plane. */
+export interface PathPoint {
+  step: number;
+  x: number;
+  y: number;
+}
+
 /** How much each head follows a known pattern. */
 export interface Pattern {
   name: string;
@@ -750,6 +787,26 @@ export interface Photo {
   path: string | null;
   shown_as: string;
   notes: string[];
+}
+
+/** A chart with axes. */
+export interface PlotPayload {
+  title: string;
+  x: string;
+  y: string;
+  log_x: boolean;
+  log_y: boolean;
+  series: PlotSeries[];
+}
+
+/** A line of a theory, dots that were measured (joined or not), or a limit; None where it is unknown. */
+export interface PlotSeries {
+  name: string;
+  kind: "theory" | "measured" | "dots" | "limit";
+  x: (number | null)[];
+  y: (number | null)[];
+  low: (number | null)[] | null;
+  high: (number | null)[] | null;
 }
 
 /** The points of a data set in the plane, or the images that span it. */
@@ -944,6 +1001,16 @@ export interface ShownUnitMap {
   class_name: string;
 }
 
+/** Linear CKA of each layer of the first model with each of the second, `values[row][column]`. */
+export interface SimilarityPayload {
+  first: string[];
+  second: string[];
+  values: number[][];
+  null: number[][];
+  high: number[][];
+  words: string;
+}
+
 /** The singular values at evenly spread ranks, those that random weights would have, and those of the reference. */
 export interface SingularValues {
   values: number[];
@@ -1097,6 +1164,27 @@ export interface Texture {
   step: number;
   largest: number;
   data: DataView;
+}
+
+/** An experiment and what came out so far. */
+export interface TheoryPayload {
+  title: string;
+  about: string;
+  check: string;
+  settings: TheorySetting[];
+  plots: PlotPayload[];
+  words: string;
+  share: number;
+  running: boolean;
+}
+
+/** A setting: its slider stops at `values`; words are a choice. */
+export interface TheorySetting {
+  name: string;
+  label: string;
+  values: (number | string)[];
+  words: string[];
+  usual: number | string;
 }
 
 /** What the model predicts at each token. */
@@ -1277,6 +1365,10 @@ export interface Traits {
   bank: FilterBank | null;
   /** Why the weight cannot be analysed. */
   bank_problem: string;
+  /** The loss on the straight line to the other model. */
+  between: PlotPayload | null;
+  /** What it shows, in words. */
+  between_words: string;
   /** The part of the plane that is shown: [[left, right], [bottom, top]]. */
   box: number[][];
   /** What is being computed; empty when nothing is. */
@@ -1297,6 +1389,12 @@ export interface Traits {
   cell_order: "index" | "variation" | "similarity" | "found";
   /** All cells of the layer. */
   cells: CellValues | null;
+  /** The units of a layer that differ most; null where no layer is in both. */
+  changed: ChangedPayload | null;
+  /** The layer whose units are compared. */
+  changed_layer: string;
+  /** Those that are in both models. */
+  changed_layers: string[];
   /** Which of the channels that the filters read is shown; null for the pattern. */
   channel: number | null;
   /** A request for a check. */
@@ -1317,6 +1415,8 @@ export interface Traits {
   count: number;
   /** What of them is shown. */
   crop: "field" | "whole" | "deconvnet";
+  /** The largest eigenvalues of the loss's Hessian, as far as they are known. */
+  curvature: CurvaturePayload | null;
   /** The ablation over the data set, so far. */
   dataset_ablation: DatasetAblation | null;
   /** Per occluder position, or per pixel. */
@@ -1337,6 +1437,8 @@ export interface Traits {
   digits: number;
   /** What a token reads, or what reads it. */
   direction: "reads" | "is read by";
+  /** One or two random directions, or the plane of the training's path. */
+  directions: "one" | "two" | "path";
   /** What is lost without each head of the layer. */
   effects: HeadEffects | null;
   /** What went wrong. */
@@ -1381,6 +1483,8 @@ export interface Traits {
   expanded: ExpandedFilter | null;
   /** The product of linear parts, or the mean gradient. */
   expanded_by: "linear" | "gradient";
+  /** The experiment and what came out so far. */
+  experiment: TheoryPayload | null;
   /** The largest exponents; null while they are computed. */
   exponents: ExponentsPayload | null;
   /** What the occluder shows: a name, an input value, or a colour. */
@@ -1425,6 +1529,8 @@ export interface Traits {
   growth: GrowthPayload | null;
   /** Whether there is a long text to look in. */
   has_corpus: boolean;
+  /** Whether the path of a training is known. */
+  has_path: boolean;
   /** The head that is shown. */
   head: number;
   /** The heads of the attention module that the weight belongs to. */
@@ -1449,6 +1555,8 @@ export interface Traits {
   known_methods: MethodPayload[];
   /** The names of the classes; empty where there are too many to send. */
   labels: string[];
+  /** The loss around the weights, as far as it is known. */
+  landscape: LandscapePayload | null;
   /** Of the texts; empty where the page around the view decides. */
   language: string;
   /** Name of an operation. */
@@ -1647,6 +1755,8 @@ export interface Traits {
   shown_step: number;
   /** With signs, as magnitude, or as suits each method. */
   signs: "own" | "signed" | "magnitude";
+  /** How alike all layers are; null while it is computed. */
+  similarity: SimilarityPayload | null;
   /** The occluder's side in pixels of the model's input. */
   size: number;
   /** The scores at the occluder's place under other sizes. */
@@ -1659,6 +1769,8 @@ export interface Traits {
   sort: "index" | "mean" | "maximum" | "zeros";
   /** Whether the units that differ most come first. */
   sort_by_difference: boolean;
+  /** How far the random directions are followed. */
+  span: number;
   /** Whether the model has changed since this was computed. */
   stale: boolean;
   /** What is projected back: the map's maximum, all of it, the position. */
@@ -1699,6 +1811,12 @@ export interface Traits {
   text: TextPayload | null;
   /** The browser's texts in that language, by the English. */
   texts: Record<string, string | string[]>;
+  /** The titles of the theories, by name. */
+  theories: Record<string, string>;
+  /** Which theory. */
+  theory: "edge of stability" | "edge of chaos" | "double descent" | "neural collapse" | "tangent kernel" | "information plane" | "scattering";
+  /** The settings that are not the usual ones, as JSON in their order; empty where all are. */
+  theory_settings: string;
   /** The value that the cell must reach. */
   threshold: number | null;
   /** The token that is looked at. */

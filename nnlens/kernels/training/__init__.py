@@ -14,7 +14,7 @@ from .checkpoints import Checkpoints
 from .directions import filter_normalised
 from .figures import ActivationFigures, WeightFigures, activation_figures, weight_figures
 from .film import Film, film_steps
-from .hessian import hessian_eigenvalues
+from .hessian import hessian_eigenvalues, hessian_steps
 from .history import History, Measurement
 from .interpolation import Interpolation, interpolation
 from .landscape import Landscape, landscape, landscape_steps
@@ -42,6 +42,7 @@ __all__ = [
     "film_steps",
     "filter_normalised",
     "hessian_eigenvalues",
+    "hessian_steps",
     "interpolation",
     "landscape",
     "landscape_steps",

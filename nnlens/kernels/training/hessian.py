@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -45,15 +48,27 @@ def hessian_eigenvalues(
     return sharpest(separate(model), loss, count=count, tolerance=tolerance, most=most, seed=seed)
 
 
+def hessian_steps(
+    model: nn.Module, loss: Loss, *, count: int = 3, tolerance: float = 1e-7, most: int = 100, seed: int = 0
+) -> Iterator[np.ndarray]:
+    """`hessian_eigenvalues` as they are computed: after each product the estimate so far, at most `count` numbers."""
+    return _steps(separate(model), loss, count=count, tolerance=tolerance, most=most, seed=seed)
+
+
 def sharpest(
     model: nn.Module, loss: Loss, *, count: int = 1, tolerance: float = 1e-7, most: int = 100, seed: int = 0
 ) -> np.ndarray:
     """`hessian_eigenvalues` of a model that may be used as it is: nothing of it is changed."""
+    found = list(_steps(model, loss, count=count, tolerance=tolerance, most=most, seed=seed))[-1]
+    return np.concatenate([found, np.zeros(count - len(found))])  # fewer where the Hessian has no others but 0
+
+
+def _steps(model: nn.Module, loss: Loss, *, count: int, tolerance: float, most: int, seed: int) -> Iterator[np.ndarray]:
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     size = sum(weight.numel() for weight in weights)
     if not 1 <= count <= size:
         raise ValueError(f"count must be 1…{size}, the number of weights, got {count}")
-    with torch.inference_mode(False), torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):
+    with _differentiable():
         value = loss(model)
         if not bool(torch.isfinite(value)):
             raise ValueError(f"the loss must be finite, got {float(value)}")
@@ -67,22 +82,31 @@ def sharpest(
             ]
         )
 
-        def product(vector: Tensor) -> Tensor:
+    def product(vector: Tensor) -> Tensor:
+        with _differentiable():
             parts = torch.autograd.grad(joined, weights, vector, retain_graph=True, allow_unused=True)
-            return torch.cat(
-                [
-                    (torch.zeros_like(weight) if part is None else part).reshape(-1)
-                    for weight, part in zip(weights, parts, strict=True)
-                ]
-            )
+        return torch.cat(
+            [
+                (torch.zeros_like(weight) if part is None else part).reshape(-1)
+                for weight, part in zip(weights, parts, strict=True)
+            ]
+        )
 
-        generator = torch.Generator().manual_seed(seed)
-        start = torch.randn(size, generator=generator, dtype=torch.float64).to(joined)
-        return _lanczos(product, start, count, tolerance, min(most, size))
+    generator = torch.Generator().manual_seed(seed)
+    start = torch.randn(size, generator=generator, dtype=torch.float64).to(joined)
+    yield from _lanczos(product, start, count, tolerance, min(most, size))
 
 
-def _lanczos(product: object, start: Tensor, count: int, tolerance: float, most: int) -> np.ndarray:
-    assert callable(product)
+@contextmanager
+def _differentiable() -> Iterator[None]:
+    # The fused kernels of attention have no second derivative.
+    with torch.inference_mode(False), torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):
+        yield
+
+
+def _lanczos(
+    product: Callable[[Tensor], Tensor], start: Tensor, count: int, tolerance: float, most: int
+) -> Iterator[np.ndarray]:
     basis = [start / start.norm()]
     diagonal, beside = list[float](), list[float]()
     before = np.zeros(0)
@@ -97,9 +121,10 @@ def _lanczos(product: object, start: Tensor, count: int, tolerance: float, most:
         found = values[np.argsort(-np.abs(values))][:count]
         length = float(image.norm())
         scale = float(np.abs(values).max())
+        yield found
         settled = len(found) == len(before) == count and np.abs(found - before).max() <= tolerance * max(scale, 1e-30)
         if settled or len(diagonal) >= most or length <= 1e-10 * max(scale, 1e-30):
-            return np.concatenate([found, np.zeros(max(0, count - len(found)))])
+            return
         before = found
         beside.append(length)
         basis.append(image / length)

@@ -46,7 +46,7 @@ def weight_path(checkpoints: Sequence[Weights]) -> WeightPath:
     Raises
     ------
     ValueError
-        For fewer than three checkpoints, and for some whose tensors differ in name or shape.
+        For fewer than three checkpoints, and for some whose tensors differ in name or shape, or are not finite.
     """
     if len(checkpoints) < 3:
         raise ValueError(f"checkpoints must be at least three, got {len(checkpoints)}")
@@ -56,6 +56,9 @@ def weight_path(checkpoints: Sequence[Weights]) -> WeightPath:
     for number, state in enumerate(checkpoints):
         if any(name not in state or state[name].shape != shapes[name] for name in names):
             raise ValueError(f"checkpoints must have the same tensors, but number {number} differs from the last")
+
+        if not all(bool(state[name].isfinite().all()) for name in names):
+            raise ValueError(f"checkpoints must have finite weights, but number {number} has others")
 
     def away(place: int) -> Tensor:
         state = checkpoints[place]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+_FREE = 0.25  # seconds that may be spent in any case: of a training of seconds there would be little to see
 _PAUSE = 10.0  # times the usual step: what takes longer is a pause of the training
 
 
@@ -44,7 +45,7 @@ class Budget:
     def allows(self, what: str, other: float) -> bool:
         """Whether there is time for a kind of work; `other` are seconds spent elsewhere."""
         now = time.perf_counter() - self._began
-        return self.spent + now + other + self._latest.get(what, 0.0) <= self.share * self.trained
+        return self.spent + now + other + self._latest.get(what, 0.0) <= max(self.share * self.trained, _FREE)
 
     def timed(self, what: str, act: Callable[[], None]) -> None:
         """Do the work, and note how long it takes."""

@@ -102,6 +102,39 @@ class TrainingOptions(ViewOptions, total=False):
     film_layer: Annotated[str, "the layer whose maps are shown at each checkpoint; one in the middle by default"]
 
 
+class LandscapeOptions(ViewOptions, total=False):
+    """Of `Lens.landscape`, besides its data set, training and other model."""
+
+    directions: Annotated[
+        Literal["one", "two", "path"],
+        "one or two random directions, or the plane of the training's path (default where there is one)",
+    ]
+    span: Annotated[float, "how far the random directions are followed, in lengths of the weights; 1 by default"]
+    points: Annotated[int, "along each direction, odd; 41 along one and 21 along two by default"]
+    seed: Annotated[int, "of the random directions"]
+    count: Annotated[int, "how many examples of the data set are used, evenly spread; 256 by default"]
+    loss: Annotated[
+        Literal["cross entropy", "binary cross entropy", "squared error"], "the loss; by default what fits the targets"
+    ]
+    rate: Annotated[float, "the learning rate, whose bound 2 ÷ rate is shown beside the sharpness"]
+
+
+class SimilarityOptions(ViewOptions, total=False):
+    """Of `Lens.similarity`, besides its other model and images."""
+
+    layers: Annotated[Sequence[str], "the layers of this model; its activation functions by default"]
+    other_layers: Annotated[Sequence[str], "those of the other one; the same names, or its activation functions"]
+    count: Annotated[int, "how many of the images are used, evenly spread; 128 by default"]
+
+
+class TheoryOptions(ViewOptions, total=False):
+    """Of `theory`, besides its name."""
+
+    settings: Annotated[
+        Mapping[str, float | str], 'what is changed in the experiment, such as {"rate": 0.1}; see `view.settings`'
+    ]
+
+
 class RegionsOptions(ViewOptions, total=False):
     """Of `Lens.regions`, besides its points and images."""
 

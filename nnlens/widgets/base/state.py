@@ -36,7 +36,7 @@ def state_traits(view: t.HasTraits) -> list[StateTrait]:
     for name, trait in view.traits(sync=True).items():
         if needs := trait.metadata.get("state"):
             only_if = needs if isinstance(needs, str) else None
-            default = None if trait.metadata.get("always") else _json(trait.default())
+            default = None if trait.metadata.get("always") else as_json(trait.default())
             values = list(trait.values or ()) if isinstance(trait, t.Enum) else None
             found.append({"name": name, "default": default, "values": values, "only_if": only_if})
     return sorted(
@@ -54,7 +54,7 @@ def encoded(view: Any, traits: Sequence[StateTrait]) -> str:
         if trait["only_if"] and not getattr(view, trait["only_if"]):
             continue
         value = getattr(view, trait["name"])
-        text = _json(value)
+        text = as_json(value)
         if text != trait["default"]:
             plain = value if isinstance(value, str) and not _is_json(value) else text
             parts.append(f"{trait['name']}={quote(plain, safe=_PLAIN)}")
@@ -104,14 +104,14 @@ def _refused(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def _json(value: Any) -> str:
+def as_json(value: Any) -> str:
     """A value as JavaScript's JSON.stringify writes it."""
     if isinstance(value, bool) or value is None or isinstance(value, (int, str)):
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, Mapping):
-        return "{" + ",".join(f"{_json(str(key))}:{_json(item)}" for key, item in value.items()) + "}"
+        return "{" + ",".join(f"{as_json(str(key))}:{as_json(item)}" for key, item in value.items()) + "}"
     if isinstance(value, (list, tuple)):
-        return "[" + ",".join(map(_json, value)) + "]"
+        return "[" + ",".join(map(as_json, value)) + "]"
     if value == 0:
         return "0"
     if 1e-6 <= abs(value) < 1e21:

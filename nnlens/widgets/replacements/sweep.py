@@ -17,8 +17,6 @@ from nnlens.widgets.base.part import Part
 from nnlens.widgets.base.traits import counter, payload, synced
 from nnlens.widgets.weights.choice import WeightPart
 
-from .images import labelled_images
-
 
 class SweepTraits(t.HasTraits):
     """The traits of `SweepPart`."""
@@ -87,7 +85,7 @@ class SweepPart(Part):
             return False
         if self._steps is None:
             if self._images is None:
-                self._images = labelled_images(self.session, self._data, self._count)
+                self._images = self._data.labelled(self._count)
             images, labels = self._images
             chosen = {"methods": self._methods} if self._methods is not None else {}
             self._steps = sweep_steps(

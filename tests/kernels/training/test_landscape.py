@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 
 import numpy as np
 import pytest
@@ -250,3 +251,32 @@ def test_units_that_changed():
     found = training.changed_units(*recordings, "0")
     assert found[:2] == pytest.approx([0, 2], abs=1e-6)
     assert np.isnan(found[2])
+
+
+@pytest.mark.filterwarnings("ignore:Using backward")  # pyhessian does
+def test_the_eigenvalues_are_those_of_pyhessian():
+    hessian = pytest.importorskip("pyhessian").hessian
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 3))
+    x, y = torch.randn(32, 4), torch.randint(0, 3, (32,))
+    peer = hessian(model, F.cross_entropy, data=(x, y), cuda=False)
+    expected, _vectors = peer.eigenvalues(maxIter=2000, tol=1e-8, top_n=3)
+    found = training.hessian_eigenvalues(model, training.mean_loss(x, y))
+    assert found == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_path_of_weights_that_are_not_finite_is_refused():
+    states = [{"a": torch.tensor([float(place)])} for place in range(4)]
+    states[2]["a"][0] = float("nan")
+    with pytest.raises(ValueError, match="finite weights, but number 2"):
+        training.weight_path(states)
+
+
+def test_eigenvalues_come_step_by_step(data):
+    loss = training.mean_loss(*data)
+    estimates = list(training.hessian_steps(small(), loss, count=2))
+    assert len(estimates[0]) == 1
+    assert estimates[-1] == pytest.approx(training.hessian_eigenvalues(small(), loss, count=2))
+    # Ritz values lie within the spectrum: the largest never falls.
+    largest = [np.max(estimate) for estimate in estimates]
+    assert all(later >= earlier - 1e-6 for earlier, later in itertools.pairwise(largest))

@@ -90,7 +90,7 @@ export function figuresPane(context: Context, _scene: Scene): HTMLElement {
   };
   context.watch(["watched", "layer_figure", "shown_step"], draw);
   context.onTheme(draw);
-  const stage = h("div", { class: "nn-scroll" }, table);
+  const stage = h("div", { class: "nn-scroll", tabindex: 0, role: "group", "aria-label": t("layers") }, table);
   onResize(context, stage, () => {
     width = Math.max(60, Math.min(400, stage.clientWidth - BESIDE));
     draw();

@@ -10,6 +10,7 @@ from .edge_of_chaos import EdgeOfChaos, LayerScale, edge_of_chaos, expected_corr
 from .edge_of_stability import EdgeOfStability, edge_of_stability, edge_of_stability_steps
 from .information_plane import InformationPlane, hidden_values_steps, information_plane
 from .neural_collapse import NeuralCollapse, neural_collapse, neural_collapse_steps
+from .stability import class_mean_accuracy, shift_change
 from .tangent_kernel import TangentNetwork, finite_tangent_kernel, kernel_change, neural_tangent_kernel
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "LayerScale",
     "NeuralCollapse",
     "TangentNetwork",
+    "class_mean_accuracy",
     "double_descent",
     "edge_of_chaos",
     "edge_of_stability",
@@ -35,4 +37,5 @@ __all__ = [
     "neural_collapse_steps",
     "neural_tangent_kernel",
     "random_features",
+    "shift_change",
 ]

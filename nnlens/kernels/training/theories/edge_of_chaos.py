@@ -97,9 +97,7 @@ def _moments(activation: Activation, length: float, correlation: float) -> tuple
         crossed = (math.sin(angle) + (math.pi - angle) * correlation) / (2 * math.pi)
         return length / 2, length * crossed
     first = np.tanh(math.sqrt(length) * _NODES)
-    other = math.sqrt(length) * (
-        correlation * _NODES[:, None] + math.sqrt(max(0.0, 1 - correlation**2)) * _NODES[None]
-    )
+    other = math.sqrt(length) * (correlation * _NODES[:, None] + math.sqrt(max(0.0, 1 - correlation**2)) * _NODES[None])
     return float(_WEIGHTS @ first**2), float(_WEIGHTS @ (first[:, None] * np.tanh(other)) @ _WEIGHTS)
 
 
@@ -134,9 +132,7 @@ def edge_of_chaos(
     """
     if width < 2 or depth < 1 or draws < 1:
         raise ValueError(f"width must be at least 2, depth and draws at least 1, got {width}, {depth} and {draws}")
-    expected = expected_correlations(
-        activation, weight_variance, bias_variance, correlation=correlation, depth=depth
-    )
+    expected = expected_correlations(activation, weight_variance, bias_variance, correlation=correlation, depth=depth)
     generator = np.random.default_rng(seed)
     rows = np.array(
         [
@@ -201,6 +197,7 @@ def _folded(
     module: nn.Module, after: nn.modules.batchnorm._BatchNorm, weight: Tensor, bias: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     fuse = fuse_linear_bn_weights if isinstance(module, nn.Linear) else fuse_conv_bn_weights
-    assert after.running_mean is not None and after.running_var is not None
+    assert after.running_mean is not None
+    assert after.running_var is not None
     made = fuse(weight, bias, after.running_mean, after.running_var, after.eps, after.weight, after.bias)
     return made[0].detach(), made[1].detach()

@@ -123,7 +123,8 @@ def neural_collapse_steps(
 ) -> Iterator[tuple[int, NeuralCollapse, float]]:
     """Train copies of a network's body and last layer, and measure neural collapse on the way.
 
-    Gradient descent in batches with momentum 0.9 on the cross entropy, with weight decay. The theory is about training
+    Gradient descent in batches with momentum 0.9 on the cross entropy, with weight decay, at a rate that falls to 0
+    along half a cosine. The theory is about training
     that goes on after every example is classified right. Features are measured in eval mode.
 
     Parameters
@@ -135,7 +136,7 @@ def neural_collapse_steps(
     steps, every, batch : int
         How many steps, after how many it is measured, and the examples of each step.
     rate, decay : float
-        The learning rate and the weight decay.
+        The learning rate at first, and the weight decay.
     seed : int
         Of the order of the examples.
 
@@ -146,13 +147,14 @@ def neural_collapse_steps(
     """
     if steps < 1 or every < 1 or batch < 2:
         raise ValueError(f"steps and every must be at least 1, batch at least 2, got {steps}, {every} and {batch}")
-    copied = separate(nn.Sequential(body, head))
-    features, last = copied[0], copied[1]
-    optimiser = torch.optim.SGD(copied.parameters(), lr=rate, momentum=0.9, weight_decay=decay)
+    features, last = separate(nn.Sequential(body, head)).children()
+    assert isinstance(last, nn.Linear)
+    optimiser = torch.optim.SGD([*features.parameters(), *last.parameters()], lr=rate, momentum=0.9, weight_decay=decay)
+    falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     generator = torch.Generator().manual_seed(seed)
     for step in range(steps + 1):
         if step % every == 0:
-            with torch.inference_mode():
+            with torch.no_grad():
                 found = features.eval()(inputs)
                 right = float((last(found).argmax(1) == labels).double().mean())
                 yield step, neural_collapse(found, labels, weight=last.weight, bias=last.bias), right
@@ -161,3 +163,4 @@ def neural_collapse_steps(
             optimiser.zero_grad()
             F.cross_entropy(last(features.train()(inputs[rows])), labels[rows]).backward()
             optimiser.step()
+            falling.step()

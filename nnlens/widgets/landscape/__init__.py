@@ -1,0 +1,1 @@
+"""The view of the loss around a model's weights."""

@@ -1,0 +1,1 @@
+"""The view of how alike the layers of two models are."""

@@ -1,0 +1,1 @@
+"""The view of a theory of learning beside a small experiment."""

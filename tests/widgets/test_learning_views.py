@@ -1,0 +1,371 @@
+"""The views of theories, of the loss around the weights, and of how alike two models are."""
+
+from __future__ import annotations
+
+import copy
+import json
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+import nnlens
+from nnlens.kernels import training
+from nnlens.kernels.training import theories
+from nnlens.widgets.theory.experiments import EXPERIMENTS
+from nnlens.widgets.theory.part import TheoryPart, settings_text
+
+X = torch.randn(30, 1, 6, 6, generator=torch.Generator().manual_seed(0))
+Y = torch.arange(30) % 3
+
+
+def small(seed: int = 0) -> nn.Sequential:
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 3, 3), nn.Tanh(), nn.Flatten(), nn.Linear(12, 3))
+
+
+@pytest.fixture
+def watched(tmp_path):
+    """A trained model, its watch, and the state before it was trained."""
+    model = small()
+    before = copy.deepcopy(model.state_dict())
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.3)
+    with nnlens.Watch(nnlens.Lens(model), X[:4], every=1, folder=tmp_path / "run") as watch:
+        for _step in range(12):
+            loss = F.cross_entropy(model(X), Y)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            watch.step(loss=loss)
+    return model.eval(), watch, before
+
+
+# Theories.
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_experiment_runs_to_its_end_and_says_what_came_out(name):
+    quick = {
+        "edge of stability": {"steps": 1000},
+        "neural collapse": {"steps": 1000, "classes": 3},
+        "scattering": {"angles": 2, "scales": 1},
+        "tangent kernel": {"width": 32},
+    }.get(name, {})
+    view = nnlens.theory(name, settings=quick, show=["theory", "plots"])
+    assert view.wait(60)
+    assert view.error is None
+    shown = view.experiment
+    assert (shown["share"], shown["running"]) == (1.0, False)
+    assert shown["words"]
+    assert shown["about"]
+    assert shown["check"]
+    kinds = {item["kind"] for chart in shown["plots"] for item in chart["series"]}
+    assert {"theory", "limit"} & kinds
+    assert {"measured", "dots"} & kinds
+    assert view.result == shown["plots"]
+    assert shown["title"] in view.describe()
+    assert view.settings == {item.name: quick.get(item.name, item.value) for item in EXPERIMENTS[name].settings()}
+    assert len(view.panels()) == len(shown["plots"])
+    view.close()
+
+
+def test_what_is_drawn_is_what_the_kernel_says():
+    view = nnlens.theory("double descent", settings={"noise": 0.25, "examples": 50})
+    view.wait()
+    measured = next(item for item in view.result[0]["series"] if item["kind"] == "measured")
+    found = theories.double_descent(np.array(measured["x"]), examples=50, noise=0.25)
+    assert measured["y"] == pytest.approx(found.measured, rel=1e-4)
+    theory = next(item for item in view.result[0]["series"] if item["kind"] == "theory")
+    expected = [x and theories.expected_risk(x, noise=0.25) for x in theory["x"]]
+    assert [y for y in theory["y"] if y is not None] == pytest.approx([y for y in expected if y is not None], rel=1e-3)
+    view.close()
+
+
+def test_settings_run_it_again_and_belong_to_the_state():
+    view = nnlens.theory("edge of chaos", settings={"weights": 1.0})
+    view.wait()
+    order = view.experiment["words"]
+    view.settings = {"weights": 3.0, "activation": "tanh"}
+    view.wait()
+    assert view.experiment["words"] != order
+    assert view.theory_settings == '{"weights":3}' == settings_text("edge of chaos", {"weights": 3})
+    state = view.state
+    view.theory = "double descent"  # whose settings are others
+    view.wait()
+    assert view.theory_settings == ""
+    view.state = state
+    view.wait()
+    assert view.settings["weights"] == 3
+    assert "theory" in view.experiment["plots"][0]["series"][0]["kind"]
+    view.close()
+
+
+def test_what_was_run_before_is_there_at_once_and_in_a_saved_page():
+    view = nnlens.theory("double descent", settings={"examples": 20})
+    view.wait()
+    first = view.experiment["words"]
+    view.settings = {"examples": 20, "noise": 1.0}
+    view.wait()
+    part = view.part(TheoryPart)
+    done = dict(part._done)
+    assert len(done) == 2
+    view.settings = {"examples": 20}
+    view.wait()
+    assert view.experiment["words"] == first
+    [response] = part.bake(10**6, whole=False)
+    assert set(response.table) == {'double descent|{"examples":20}', 'double descent|{"noise":1,"examples":20}'}
+    assert part.bake(100, whole=False) == []
+    view.close()
+
+
+def test_a_whole_page_has_other_settings(monkeypatch):
+    monkeypatch.setattr("nnlens.widgets.theory.part._BAKING", 1.0)
+    view = nnlens.theory("edge of chaos", settings={"width": 10})
+    view.wait()
+    [response] = view.part(TheoryPart).bake(10**7, whole=True)
+    assert len(response.table) > 3
+    # Those first that differ in one setting only.
+    some = [json.loads(key.partition("|")[2] or "{}") for key in list(response.table)[:4]]
+    assert all(len({**item, "width": 10}.keys() ^ {"width"}) <= 1 for item in some)
+    view.close()
+
+
+def test_stopping_an_experiment_keeps_what_is_there():
+    view = nnlens.theory("neural collapse", settings={"steps": 4000})
+    while view.experiment is None or view.experiment["share"] == 0:
+        assert not view.wait(0.2)
+    view.cancel += 1
+    view.wait()
+    assert not view.experiment["running"]
+    share = view.experiment["share"]
+    assert 0 < share < 1
+    assert view.experiment["plots"]
+    view.resume += 1
+    assert not view.wait(0.5)
+    assert view.experiment["running"]
+    assert view.experiment["share"] > share
+    view.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("edge of stabilty", {}, "name must be one of .* got 'edge of stabilty'.*did you mean 'edge of stability'"),
+        ("edge of stability", {"speed": 1}, "settings must be of rate, momentum, steps .* got 'speed'"),
+        ("edge of stability", {"rate": 5}, r"rate must be a number 0\.05…0\.6, got 5"),
+        ("neural collapse", {"classes": 3.5}, "classes must be a whole number, got 3.5"),
+        ("neural collapse", {"normalisation": "layer"}, "normalisation must be one of batch, none, got 'layer'"),
+    ],
+)
+def test_what_does_not_fit_is_refused(name, settings, message):
+    with pytest.raises(ValueError, match=message):
+        nnlens.theory(name, settings=settings)
+
+
+def test_the_layers_of_a_lens_are_shown():
+    view = nnlens.theory("edge of chaos", nnlens.Lens(small()))
+    view.wait()
+    drawn = view.result[1]["series"][1]
+    scales = theories.layer_scales(small())
+    assert drawn["x"] == pytest.approx([item.weight_variance**0.5 for item in scales], rel=1e-4)
+    with pytest.raises(TypeError, match="lens must be a Lens"):
+        nnlens.theory("edge of chaos", small())
+    view.close()
+
+
+# The landscape.
+
+
+def test_the_landscape_is_that_of_the_kernel(watched):
+    model, _watch, _before = watched
+    state = copy.deepcopy(model.state_dict())
+    view = nnlens.Lens(model).landscape((X, Y), points=5, span=0.5, seed=3)
+    view.wait()
+    assert view.error is None
+    loss = training.mean_loss(X, Y)
+    expected = training.landscape(model, loss, directions=2, points=5, span=0.5, seed=3)
+    drawn = np.array(view.landscape["values"]).reshape(5, 5)
+    assert pytest.approx(expected.values, rel=1e-3) == drawn.T
+    assert view.landscape["share"] == 1
+    assert view.result.landscape.values == pytest.approx(expected.values)
+    assert view.result.eigenvalues == pytest.approx(training.hessian_eigenvalues(model, loss), rel=1e-2)
+    assert view.result.between is None
+    assert view.between is None
+    assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
+    assert "30 examples" in view.describe()
+    view.directions = "one"
+    view.wait()
+    assert view.landscape["y"] == [0.0]
+    assert len(view.landscape["values"]) == 5
+    view.close()
+
+
+def test_the_path_ends_at_the_model_in_the_plane_that_shows_most_of_it(watched):
+    model, watch, before = watched
+    view = nnlens.Lens(model).landscape((X, Y), watch=watch, other=before, points=5, rate=0.3)
+    view.wait()
+    assert view.directions == "path"
+    points = view.landscape["path"]
+    assert [point["step"] for point in points] == watch.checkpoints.steps
+    assert (points[-1]["x"], points[-1]["y"]) == pytest.approx((0, 0))
+    loss = training.mean_loss(X, Y)
+    with torch.no_grad():
+        assert view.landscape["centre"] == pytest.approx(float(loss(model)), rel=1e-5)
+        ends = float(loss(model)), float(loss(small()))
+    assert (view.between["series"][1]["y"][0], view.between["series"][1]["y"][-1]) == pytest.approx(ends, rel=1e-3)
+    assert view.curvature["bound"] == pytest.approx(2 / 0.3)
+    assert str(view.curvature["values"][0])[:3]
+    path = training.weight_path([watch.checkpoints.load(step) for step in watch.checkpoints.steps])
+    assert points[0]["x"] == pytest.approx(path.places[0, 0], rel=1e-4)
+    view.close()
+
+
+def test_a_path_ends_before_the_weights_are_lost(watched):
+    model, watch, _before = watched
+    lost = {name: torch.full_like(value, torch.nan) for name, value in model.state_dict().items()}
+    watch.checkpoints.save(99, lost)
+    view = nnlens.Lens(model).landscape((X, Y), watch=watch, points=3)
+    view.wait()
+    assert view.error is None
+    assert [point["step"] for point in view.landscape["path"]] == watch.checkpoints.steps[:-1]
+    view.close()
+
+
+def test_the_landscape_follows_the_model(watched):
+    model, _watch, before = watched
+    view = nnlens.Lens(model).landscape((X, Y), points=3)
+    view.wait()
+    was = view.landscape["centre"]
+    model.load_state_dict(before)
+    view.update(full=True)
+    view.wait()
+    assert view.landscape["centre"] > was
+    view.close()
+
+
+def test_a_stopped_landscape_keeps_its_points_and_goes_on():
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Flatten(), nn.Linear(36, 512), nn.ReLU(), nn.Linear(512, 512), nn.ReLU(), nn.Linear(512, 3)
+    )
+    view = nnlens.Lens(model).landscape((X, Y), points=81)
+    while view.landscape is None or view.landscape["share"] == 0:
+        assert not view.wait(0.1)
+    view.cancel += 1
+    view.wait()
+    done = view.landscape["share"]
+    assert 0 < done < 1
+    assert not view.landscape["running"]
+    view.resume += 1
+    assert not view.wait(0.3)
+    assert view.landscape["running"]
+    assert view.landscape["share"] > done
+    view.close()
+
+
+def test_data_of_every_kind(tmp_path):
+    model, transform, names = nnlens.zoo.digits()
+    lens = nnlens.Lens(model, preprocess=transform, labels=names)
+    view = lens.landscape(nnlens.zoo.DigitImages(), directions="one", points=3, count=20)
+    view.wait()
+    assert view.landscape["centre"] < 0.3
+    view.close()
+    data = nnlens.zoo.DigitImages()
+    with pytest.raises(ValueError, match="dataset must have the label of a class for each image"):
+        lens.landscape([data[0][0], data[1][0]])
+    with pytest.raises(ValueError, match="dataset must have a target for each input, got 30 and 29"):
+        nnlens.Lens(small()).landscape((X, Y[:29]))
+    line = nn.Sequential(nn.Linear(2, 1))
+    regression = nnlens.Lens(line).landscape((torch.eye(2), torch.ones(2, 1)), directions="one", points=3)
+    regression.wait()
+    with torch.no_grad():
+        assert regression.landscape["centre"] == pytest.approx(F.mse_loss(line(torch.eye(2)), torch.ones(2, 1)).item())
+    regression.close()
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"directions": "three"}, ValueError, "directions must be one of one, two, path"),
+        ({"directions": "path"}, ValueError, "without a watch"),
+        ({"points": 4}, ValueError, "points must be an odd number"),
+        ({"count": 0}, ValueError, "count must be a whole number"),
+        ({"rate": 0}, ValueError, "rate must be above 0"),
+        ({"loss": "hinge"}, ValueError, "kind must be"),
+        ({"watch": 3}, TypeError, "watch must be a Watch, got a int"),
+        ({"other": {"a": torch.ones(1)}}, ValueError, "must be a state of the same model"),
+        ({"span": 100}, Exception, "span"),
+    ],
+)
+def test_what_a_landscape_cannot_use_is_refused(options, error, message):
+    with pytest.raises(error, match=message):
+        nnlens.Lens(small()).landscape((X, Y), **options)
+
+
+# How alike two models are.
+
+
+def test_similarity_is_that_of_the_kernel():
+    first, second = small(), small(1)
+    view = nnlens.Lens(first).similarity(second, X)
+    view.wait()
+    assert view.error is None
+    expected = training.similarity(nnlens.record(first, X), nnlens.record(second, X))
+    assert np.array(view.similarity["values"]) == pytest.approx(expected.values, rel=1e-3)
+    assert view.result.null == pytest.approx(expected.null)
+    assert view.changed_layers == ["1", "3"]
+    units = training.changed_units(nnlens.record(first, X), nnlens.record(second, X), "3")
+    assert view.changed["units"] == list(np.argsort(-units))
+    assert view.changed["values"] == pytest.approx(np.sort(units)[::-1], rel=1e-3)
+    view.changed_layer = "1"
+    assert view.changed["layer"] == "1"
+    assert view.changed_units("1").shape == (4,)
+    view.close()
+
+
+def test_a_model_is_like_itself_and_like_its_checkpoints(watched):
+    model, watch, before = watched
+    view = nnlens.Lens(model).similarity(watch.at(watch.checkpoints.steps[-1]), X)
+    assert np.diag(view.result.values) == pytest.approx([1, 1])
+    assert view.changed_units("1") == pytest.approx(0, abs=1e-6)
+    view.close()
+    view = watch.at(12).similarity(before, X)
+    assert view.result.values[1, 1] < 0.999
+    view.close()
+
+
+def test_two_architectures_have_no_units_in_common():
+    torch.manual_seed(0)
+    other = nn.Sequential(nn.Flatten(), nn.Linear(36, 8), nn.Sigmoid(), nn.Linear(8, 3))
+    view = nnlens.Lens(small()).similarity(other, X)
+    view.wait()
+    assert view.similarity["second"] == ["2"]
+    assert np.array(view.similarity["values"]).shape == (2, 1)
+    assert view.changed is None
+    view.close()
+    chosen = nnlens.Lens(small()).similarity(other, X, layers=["0"], other_layers=["1", "3"])
+    assert chosen.result.second == ("1", "3")
+    chosen.close()
+
+
+@pytest.mark.parametrize(
+    ("given", "options", "error", "message"),
+    [
+        ((3, X), {}, TypeError, "against must be a model"),
+        ((small(), X[:2]), {}, ValueError, "images must be at least three, got 2"),
+        ((small(), X), {"count": 2}, ValueError, "count must be a whole number of at least 3"),
+        ((small(), X), {"layers": "1"}, TypeError, "layers must be a list of names"),
+    ],
+)
+def test_what_similarity_cannot_use_is_refused(given, options, error, message):
+    with pytest.raises(error, match=message):
+        nnlens.Lens(small()).similarity(*given, **options)
+
+
+def test_a_layer_that_is_not_there_is_an_error_in_the_view():
+    view = nnlens.Lens(small()).similarity(small(1), X, layers=["9"])
+    view.wait()
+    assert "layers" in view.error["message"]
+    view.close()
