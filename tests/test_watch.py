@@ -96,13 +96,23 @@ def test_every_figure_is_that_of_the_loop(tmp_path):
             assert measured.step == step + 1
 
 
-def test_it_looks_less_often_where_it_would_cost_too_much(tmp_path):
+def test_it_looks_less_often_where_it_would_cost_too_much(tmp_path, monkeypatch):
+    monkeypatch.setattr("nnlens.session.training.budget._FREE", 0.0)
     model = network()
     with watched(model, tmp_path, share=0.01) as watch:
         trained(model, watch, steps=60)
     assert 1 <= len(watch.history.measurements) < 30
     assert watch.history.metrics.steps[-1] == 60
     assert watch.checkpoints.steps[-1] == 60
+
+
+def test_a_training_of_seconds_is_seen_too(tmp_path):
+    model = network()
+    with watched(model, tmp_path, share=1e-6) as watch:
+        trained(model, watch, steps=60)
+    steps = [measurement.step for measurement in watch.history.measurements]
+    assert steps[:5] == [1, 2, 3, 4, 5]
+    assert len(watch.checkpoints) > 8
 
 
 def test_views_go_back_in_the_training(tmp_path):

@@ -32,16 +32,17 @@ if TYPE_CHECKING:
 
 _SHARE = 0.04  # of the time of the training
 _LAYERS = 48
-_GROWTH = 1.15  # from the step of one checkpoint to that of the next …
-_SECONDS = 30.0  # … unless so much time has passed
+# The factor from one step to the next, and the seconds after which it comes anyway.
+_PACE = {"measure": (1.05, 1.0), "checkpoint": (1.15, 30.0)}
 _TELL_EVERY = 0.25  # seconds between two changes of the view
 
 
 class Watch:
     """Watches a model while any loop trains it. Call `step` after each step of the optimiser.
 
-    The time that watching takes is measured, and how often the layers are looked at follows from it: by default at most
-    4 % of the training's time, or a quarter of a second. What goes wrong in looking is a warning, and stops nothing.
+    The layers are looked at after each early step, ever less often later, and about once a second, as far as the time
+    allows: watching takes at most 4 % of the training's time by default, or some tenths of a second. What goes wrong in
+    looking is a warning, and stops nothing.
 
     Parameters
     ----------
@@ -139,8 +140,7 @@ class Watch:
         self._replay: Lens | None = None
         self._waiting: list[tuple[int, dict[str, Any]]] = []  # numbers still on the device
         self._started = time.perf_counter()
-        self._saved = (-1, -1e9)  # step and time of the latest checkpoint
-        self._measured = 0
+        self._done: dict[str, tuple[int, float]] = {}  # step and time of the latest measurement and checkpoint
         self._finite = True
         self._failed = set[str]()
         self._views: WeakSet[TrainingWidget] = WeakSet()
@@ -187,16 +187,14 @@ class Watch:
         self._budget.end_step()
 
     def _is_due(self, what: str) -> bool:
-        if what == "measure":
-            first = not self.history.measurements
-            due = first or self.count - self._measured >= (self._every or 1)
-        else:
-            step, when = self._saved
-            first = step < 0
-            due = first or self.count >= _GROWTH * step + 1 or time.perf_counter() - when > _SECONDS
-        if not due or first or self._every is not None:
-            return due
-        return self._budget.allows(what, self._optimisers.seconds if self._optimisers is not None else 0.0)
+        if what not in self._done:
+            return True
+        (step, when), (growth, pause) = self._done[what], _PACE[what]
+        if what == "measure" and self._every is not None:
+            return self.count - step >= self._every
+        due = self.count > growth * step or time.perf_counter() - when > pause
+        seconds = 0.0 if self._optimisers is None else self._optimisers.seconds
+        return due and (self._every is not None or self._budget.allows(what, seconds))
 
     def _safely(self, what: str, act: Any) -> None:
         if what in self._failed:
@@ -223,7 +221,7 @@ class Watch:
             weights=weight_figures(unwrapped(self._lens.model), *seen),
         )
         self.history.add(measurement)
-        self._measured = self.count
+        self._done["measure"] = self.count, time.perf_counter()
         self._optimisers.look()
 
     def _read_metrics(self) -> None:
@@ -245,7 +243,12 @@ class Watch:
         self.checkpoints.save(self.count, unwrapped(self._lens.model).state_dict())
         about = {"model": type(self._lens.model).__name__, "count": self.count, "layers": list(self.layers)}
         write_history(self.checkpoints.folder, self.history, **about)
-        self._saved = self.count, time.perf_counter()
+        self._done["checkpoint"] = self.count, time.perf_counter()
+
+    @property
+    def _is_saved(self) -> bool:
+        """Whether there is a checkpoint of the latest step."""
+        return "checkpoint" in self._done and self._done["checkpoint"][0] == self.count
 
     def stop(self) -> None:
         """Ask the training to end: `stop_requested` becomes True. The loop reads it, or goes on."""
@@ -257,7 +260,7 @@ class Watch:
             return
         self._optimisers.close()
         self._optimisers = None
-        if self._saved[0] != self.count:
+        if not self._is_saved:
             self._safely("checkpoint", self.checkpoint)
         if self._views:
             self._safely("view", self._tell)
@@ -363,7 +366,7 @@ class Watch:
         A training that is still watched gets a checkpoint first.
         """
         to = empty_folder(folder)
-        if self._optimisers is not None and self._saved[0] != self.count:
+        if self._optimisers is not None and not self._is_saved:
             self.checkpoint()
         shutil.copytree(self.checkpoints.folder, to, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*"))
         return to

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-_FREE = 0.25  # seconds that may be spent in any case: of a training of seconds there would be little to see
+_FREE = 0.15  # seconds for each kind of work in any case: of a training of seconds there would be little to see
 _PAUSE = 10.0  # times the usual step: what takes longer is a pause of the training
 
 
@@ -26,6 +26,7 @@ class Budget:
         self.spent = 0.0
         self._steps = 0
         self._left: float | None = None  # when the latest step was told
+        self._spent_on: dict[str, float] = {}  # seconds by the kind of work
         self._latest: dict[str, float] = {}  # seconds that each kind of work took when it was done last
 
     def begin_step(self) -> None:
@@ -45,7 +46,10 @@ class Budget:
     def allows(self, what: str, other: float) -> bool:
         """Whether there is time for a kind of work; `other` are seconds spent elsewhere."""
         now = time.perf_counter() - self._began
-        return self.spent + now + other + self._latest.get(what, 0.0) <= max(self.share * self.trained, _FREE)
+        following = self._latest.get(what, 0.0)
+        if self._spent_on.get(what, 0.0) + following <= _FREE:
+            return True
+        return self.spent + now + other + following <= self.share * self.trained
 
     def timed(self, what: str, act: Callable[[], None]) -> None:
         """Do the work, and note how long it takes."""
@@ -54,3 +58,4 @@ class Budget:
             act()
         finally:
             self._latest[what] = time.perf_counter() - begin
+            self._spent_on[what] = self._spent_on.get(what, 0.0) + self._latest[what]

@@ -232,7 +232,9 @@ class LandscapePart(Part):
         return "" if shown is None else shown["words"]
 
     def panels(self) -> list[Panel]:
-        found, title = self.result(), _("loss around the weights")
+        found, title = self._found.get(self._key()), _("loss around the weights")
+        if found is None:
+            return []
         if found.values.ndim == 2:
             return [Panel(title=title, image=plane_image(found.values))]
         drawn = [series(_("loss"), "measured", found.steps[0], found.values)]

@@ -180,7 +180,9 @@ class SimilarityPart(Part):
         return "" if self.traits.similarity is None else self.traits.similarity["words"]
 
     def panels(self) -> list[Panel]:
-        picture = color_map(self.result().values.astype(np.float32), 0.0, 1.0)
+        if self._found is None:
+            return []
+        picture = color_map(self._found.values.astype(np.float32), 0.0, 1.0)
         return [Panel(title=_("similarity of layers"), image=picture.resize((_SIDE, _SIDE), Image.Resampling.NEAREST))]
 
 

@@ -21,7 +21,7 @@ from nnlens.widgets.base.traits import counter, payload, synced
 
 from .experiments import EXPERIMENTS, Outcome, Setting, Value
 
-_BAKING = 20.0  # seconds that a saved page may take for other settings
+_BAKING = 4.0  # seconds that a saved page may take for other settings
 
 
 class TheorySetting(TypedDict):
@@ -175,7 +175,8 @@ class TheoryPart(Part):
         return "" if shown is None else f"{shown['title']}. {shown['words']}"
 
     def panels(self) -> list[Panel]:
-        return [Panel(title=chart["title"], image=plot_image(chart)) for chart in self.outcome().plots]
+        charts = [] if self.traits.experiment is None else self.traits.experiment["plots"]
+        return [Panel(title=chart["title"], image=plot_image(chart)) for chart in charts]
 
 
 def chosen_values(theory: str, text: str) -> dict[str, Value]:
