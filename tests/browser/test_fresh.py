@@ -110,3 +110,68 @@ def test_the_view_follows_a_training_and_stops_it(lab, page, tmp_path, errors):
     page.wait_for_timeout(200)
     assert pane(page, "film").locator("canvas").first.evaluate(picture) != before
     assert errors == []
+
+
+MADE = """import copy, torch, nnlens
+from torch import nn
+x, y = nnlens.zoo.digit_vectors(200, 8)
+torch.manual_seed(0)
+model = nn.Sequential(nn.Linear(64, 256), nn.ReLU(), nn.Linear(256, 256), nn.ReLU(), nn.Linear(256, 10))
+start = copy.deepcopy(model)
+optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
+for _step in range(60):
+    optimiser.zero_grad()
+    nn.functional.cross_entropy(model(x), y).backward()
+    optimiser.step()
+lens = nnlens.Lens(model)"""
+VIEWS = [
+    'theory = nnlens.theory("edge of chaos", lens)\ntheory',
+    "landscape = lens.landscape((x, y), points=61, other=start)\nlandscape",
+    "similar = lens.similarity(start, x)\nsimilar",
+]
+
+
+def test_what_a_training_has_made(lab, page, tmp_path, errors):
+    notebook = lab("made.ipynb", [MADE, *VIEWS])
+    notebook.run_all()
+    # A theory: a setting is changed by hand, and what comes out is what the kernel says.
+    theory = page.locator(".nn-theory")
+    answer = theory.locator('[data-pane="theory"] .nn-answer')
+    expect(answer).to_contain_text("chaos", timeout=60_000)
+    theory.locator('[data-setting="weights"] input').fill("0")
+    expect(answer).to_contain_text("order", timeout=30_000)
+    theory.locator("select").first.select_option("double descent")
+    expect(answer).to_contain_text("On digits the peak is at 200 features", timeout=60_000)
+    expect(theory.locator('[data-pane="plots"] canvas')).to_have_count(2)
+    # The landscape fills up, is stopped, and goes on.
+    landscape = page.locator(".nn-landscape")
+    contour = landscape.locator('[data-pane="contour"]')
+    expect(contour).to_contain_text("points", timeout=60_000)
+    contour.get_by_role("button", name="stop", exact=True).click()
+    expect(contour).to_contain_text("stopped", timeout=30_000)
+    shares = [float(notebook.python("print(landscape.landscape['share'])"))]
+    assert 0 < shares[0] < 1
+    contour.get_by_role("button", name="continue", exact=True).click()
+    contour.locator("select").first.select_option("one")
+    expect(contour).to_contain_text("the model", timeout=60_000)
+    expect(landscape.locator('[data-pane="between"]')).to_contain_text("rises", timeout=30_000)
+    expect(landscape.locator('[data-pane="curvature"]')).to_contain_text("the next ones", timeout=60_000)
+    # The similarity of layers: the last pair by its keys, and the units of that layer.
+    matrix = page.locator('.nn-similarity [data-pane="matrix"]')
+    canvas = matrix.locator("canvas")
+    expect(canvas).to_be_visible(timeout=60_000)
+    canvas.focus()
+    for key in ("ArrowUp", "ArrowRight"):
+        page.keyboard.press(key)
+    value = notebook.python("print(f'{similar.result.values[1, 1]:.2f}')")
+    expect(matrix).to_contain_text(f"3 and 3: {value}")
+    expect(page.locator('.nn-similarity [data-pane="units"]')).to_contain_text("of 256 units of 3")
+    page.screenshot(path=str(tmp_path / "made.png"))
+    # A page without a kernel keeps what was tried.
+    path = tmp_path / "theory.html"
+    notebook.python(f"print(theory.save({str(path)!r}))")
+    page.goto(path.as_uri())
+    answer = page.locator('[data-pane="theory"] .nn-answer')
+    expect(answer).to_contain_text("On digits")
+    page.locator("select").first.select_option("edge of chaos")
+    expect(answer).to_contain_text("χ", timeout=10_000)
