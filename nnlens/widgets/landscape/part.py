@@ -258,4 +258,4 @@ def _is_finite(state: Mapping[str, Tensor]) -> bool:
 
 
 def _drawn(value: float) -> float:
-    return float(f"{min(float(value), 1e30):.4g}")
+    return float(f"{min(float(value), 1e30):.7g}")  # fewer digits would make steps in flat places

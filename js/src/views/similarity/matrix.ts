@@ -10,8 +10,9 @@ import { t } from "../../ui/text.ts";
 
 const LARGEST = 48;
 const MOST = 480;
-/** Room for the names of layers, where they fit beside their rows. */
+/** Room for the names of layers, at most. */
 const NAMES = 84;
+const FONT = "10px system-ui, sans-serif";
 const LEGIBLE = 12;
 
 export function matrixPane(context: Context, scene: Scene): HTMLElement {
@@ -25,6 +26,7 @@ export function matrixPane(context: Context, scene: Scene): HTMLElement {
   const stage = h("div", {}, canvas, axes, reading, about);
   let width = 320;
   let cell = LARGEST;
+  let room = NAMES;
   let at: [row: number, column: number] = [0, 0];
 
   const draw = () => {
@@ -33,8 +35,9 @@ export function matrixPane(context: Context, scene: Scene): HTMLElement {
     stage.hidden = !found;
     if (!found) return;
     const [rows, columns] = [found.first.length, found.second.length];
-    cell = Math.max(4, Math.min(LARGEST, (Math.min(width, MOST) - NAMES) / Math.max(rows, columns)));
-    const [wide, high] = [NAMES + columns * cell, rows * cell + NAMES];
+    room = Math.min(NAMES, 10 + longest([...found.first, ...found.second]));
+    cell = Math.max(4, Math.min(LARGEST, (Math.min(width, MOST) - room) / Math.max(rows, columns)));
+    const [wide, high] = [room + columns * cell, rows * cell + room];
     const pen = sized(canvas, wide, high);
     canvas.style.width = `${wide}px`;
     const table = scene.table([0, 1]);
@@ -43,7 +46,7 @@ export function matrixPane(context: Context, scene: Scene): HTMLElement {
         const value = found.values[row][column];
         const color = colorOf(value, [0, 1], table);
         // From bottom to top, as layers are drawn elsewhere in such figures: the first layers are at the lower left.
-        const [x, y] = [NAMES + column * cell, (rows - 1 - row) * cell];
+        const [x, y] = [room + column * cell, (rows - 1 - row) * cell];
         pen.fillStyle = css(color);
         pen.fillRect(x, y, cell + 0.5, cell + 0.5);
         if (value > found.high[row][column]) continue;
@@ -59,7 +62,7 @@ export function matrixPane(context: Context, scene: Scene): HTMLElement {
     at = [Math.min(at[0], rows - 1), Math.min(at[1], columns - 1)];
     pen.strokeStyle = context.color("--nn-accent");
     pen.lineWidth = 2;
-    pen.strokeRect(NAMES + at[1] * cell + 1, (rows - 1 - at[0]) * cell + 1, cell - 2, cell - 2);
+    pen.strokeRect(room + at[1] * cell + 1, (rows - 1 - at[0]) * cell + 1, cell - 2, cell - 2);
     nameLayers(pen, found.first, found.second);
     say(axes, t("↑ layers of this model, → layers of the other one; dark 0, bright 1, ✕ no more alike than chance"));
     say(about, found.words);
@@ -68,15 +71,15 @@ export function matrixPane(context: Context, scene: Scene): HTMLElement {
   /** The names beside rows and below columns: as many as are not closer than a line of text. */
   const nameLayers = (pen: CanvasRenderingContext2D, first: string[], second: string[]) => {
     const every = Math.ceil(LEGIBLE / cell);
-    pen.font = "10px system-ui, sans-serif";
+    pen.font = FONT;
     pen.fillStyle = context.color("--nn-dim");
     pen.textAlign = "right";
     pen.textBaseline = "middle";
     for (let row = 0; row < first.length; row += every)
-      pen.fillText(clipped(pen, first[row]), NAMES - 4, (first.length - row - 0.5) * cell);
+      pen.fillText(clipped(pen, first[row]), room - 4, (first.length - row - 0.5) * cell);
     for (let column = 0; column < second.length; column += every) {
       pen.save();
-      pen.translate(NAMES + (column + 0.5) * cell, first.length * cell + 4);
+      pen.translate(room + (column + 0.5) * cell, first.length * cell + 4);
       pen.rotate(-Math.PI / 2);
       pen.fillText(clipped(pen, second[column]), 0, 0);
       pen.restore();
@@ -110,7 +113,7 @@ export function matrixPane(context: Context, scene: Scene): HTMLElement {
     if (!found) return;
     const area = canvas.getBoundingClientRect();
     const row = found.first.length - 1 - Math.floor((event.clientY - area.top) / cell);
-    choose(row, Math.floor((event.clientX - area.left - NAMES) / cell));
+    choose(row, Math.floor((event.clientX - area.left - room) / cell));
   });
   context.listen(canvas, "keydown", (event) => {
     const moves: Record<string, [number, number]> = {
@@ -131,6 +134,13 @@ export function matrixPane(context: Context, scene: Scene): HTMLElement {
     draw();
   });
   return h("div", {}, title, empty, stage);
+}
+
+/** The width of the longest name. */
+function longest(names: string[]): number {
+  const pen = h("canvas").getContext("2d")!;
+  pen.font = FONT;
+  return Math.max(...names.map((name) => pen.measureText(name).width));
 }
 
 /** The end of a name, which tells layers apart, where all of it does not fit. */
