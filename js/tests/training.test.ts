@@ -3,8 +3,9 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { along, share, spanOf } from "../src/draw/spark.ts";
 import { placeOf } from "../src/model/training.ts";
+import compare from "../src/views/compare/index.ts";
 import training from "../src/views/training/index.ts";
-import { liveModel, state } from "./model.ts";
+import { compared, liveModel, state } from "./model.ts";
 import { watched } from "./training.ts";
 
 const settled = () => new Promise((resolve) => setTimeout(resolve, 20));
@@ -100,5 +101,26 @@ describe("the view", () => {
     expect(pane("curves").textContent).toContain("watch.step(loss=loss)");
     expect(pane("figures").textContent).toContain("no measurement yet");
     expect(pane("alarms").textContent).toContain("nothing so far");
+  });
+});
+
+describe("two checkpoints beside each other", () => {
+  it("have a slider each, and other comparisons have none", async () => {
+    document.body.replaceChildren();
+    const el = document.body.appendChild(document.createElement("div"));
+    const model = liveModel({ ...state(), ...compared() });
+    compare.render({ model, el });
+    await settled();
+    const pane = el.querySelector<HTMLElement>('[data-pane="checkpoints"]')!;
+    const [first, second] = pane.querySelectorAll("input");
+    expect([first.value, second.value]).toEqual(["0", "2"]);
+    expect(pane.textContent).toContain("step 100");
+    second.value = "1";
+    second.dispatchEvent(new Event("change"));
+    expect([model.get("first_step"), model.get("second_step")]).toEqual([1, 10]);
+    model.set("compared_steps", []);
+    model.fire("change:compared_steps");
+    await settled();
+    expect(pane.hidden).toBe(true);
   });
 });

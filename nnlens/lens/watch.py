@@ -11,21 +11,22 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
-from torch import Tensor, nn
+from torch import Tensor
 from typing_extensions import Unpack
 
-from nnlens.kernels.training import Checkpoints, Film, History, Measurement, OptimiserSteps, film_steps
+from nnlens.kernels.training import Checkpoints, History, Measurement, OptimiserSteps
 from nnlens.kernels.training.alarms import not_finite
 from nnlens.kernels.training.figures import activation_figures, weight_figures
 from nnlens.kernels.training.similarity import batch_layers
 from nnlens.recording import Recorder, device_of
-from nnlens.recording.record import copy_of, unwrapped
+from nnlens.recording.record import unwrapped
 from nnlens.session.training.budget import Budget
 from nnlens.session.training.stored import check_weights, empty_folder, read_history, write_history
 from nnlens.session.training.watched import checked_numbers, run_folder, watched_batch
 from nnlens.widgets.base.options import TrainingOptions, documented
 
 from .lens import Lens
+from .replay import Replay
 
 if TYPE_CHECKING:
     from nnlens.widgets import TrainingWidget
@@ -37,7 +38,7 @@ _PACE = {"measure": (1.05, 1.0), "checkpoint": (1.15, 30.0)}
 _TELL_EVERY = 0.25  # seconds between two changes of the view
 
 
-class Watch:
+class Watch(Replay):
     """Watches a model while any loop trains it. Call `step` after each step of the optimiser.
 
     The layers are looked at after each early step, ever less often later, and about once a second, as far as the time
@@ -221,6 +222,8 @@ class Watch:
             weights=weight_figures(unwrapped(self._lens.model), *seen),
         )
         self.history.add(measurement)
+        for view in list(self._views):
+            view.look(self.count, recording)
         self._done["measure"] = self.count, time.perf_counter()
         self._optimisers.look()
 
@@ -306,59 +309,7 @@ class Watch:
         """The first of the watched inputs; None for a training that was loaded."""
         return None if self._inputs is None else self._inputs[:1]
 
-    def film(self, layer: str, *, units: Sequence[int] | int = 16, image: Any = None) -> Film:
-        """The maps of a layer's units at every checkpoint; `.save("units.gif")` writes an animation.
-
-        Parameters
-        ----------
-        layer : str
-            An operation or a module's path.
-        units : sequence of int, or int
-            Which, or how many: then those whose maps vary most at the latest checkpoint.
-        image : as for `Lens.explore`, optional
-            The input; the first of the watched ones by default.
-        """
-        x = self.first_input if image is None else self._lens.session.input_of(image).x
-        if x is None:
-            raise ValueError("image must be given for a training that was loaded")
-        return list(film_steps(self._lens.model, self.checkpoints, x, layer, units=units))[-1]
-
-    # Afterwards, or in between.
-
-    @property
-    def lens(self) -> Lens:
-        """A lens of a copy of the model, in which `go_to` loads checkpoints; its views follow.
-
-        The model that trains is not touched.
-        """
-        if self._replay is None:
-            self._replay = self._lens.with_model(copy_of(self._lens.model).eval())
-        return self._replay
-
-    def go_to(self, step: int) -> int:
-        """Load the checkpoint that is nearest to a step into `lens`: all its open views show it.
-
-        Returns
-        -------
-        int
-            The step of the checkpoint; ValueError before the first one.
-        """
-        nearest = self.checkpoints.nearest(step)
-        self.load_at(nearest)
-        for view in list(self._views):
-            view.shown_step = nearest
-        return nearest
-
-    def load_at(self, step: int) -> None:
-        """Load a checkpoint into `lens`, and show it in its views."""
-        self.lens.model.load_state_dict(self.checkpoints.load(step))
-        self.lens.session.renew_views()
-
-    def at(self, step: int) -> Lens:
-        """A lens of its own for the checkpoint that is nearest to a step, for example for `nnlens.compare`."""
-        model: nn.Module = copy_of(self._lens.model).eval()
-        model.load_state_dict(self.checkpoints.load(self.checkpoints.nearest(step)))
-        return self._lens.with_model(model)
+    # Afterwards.
 
     def save(self, folder: str | Path) -> Path:
         """Copy the checkpoints and the history to a folder, which must be empty or not exist.

@@ -86,6 +86,48 @@ def test_the_slider_moves_all_views_of_the_copy(trained):
     assert watch.go_to(second) == view.shown_step == second
 
 
+def test_any_two_checkpoints_are_compared(trained):
+    watch, _view, _told, _run = trained
+    steps = watch.checkpoints.steps
+    view = watch.compare(layer="1")
+    view.wait(30)
+    assert (view.first_step, view.second_step) == (steps[0], steps[-1])
+    assert view.compared_steps == steps
+
+    def maps(step):
+        return nnlens.record(watch.at(step).model, IMAGES[:1])["1"][0].numpy()
+
+    assert np.allclose(view.result.activations[0].values, maps(steps[0]), atol=1e-6)
+    view.first_step = view.second_step = steps[2]
+    view.wait(30)
+    assert view.error is None
+    assert all(np.allclose(side.values, maps(steps[2]), atol=1e-6) for side in view.result.activations)
+    assert np.allclose(view.result.difference.rms, 0, atol=1e-6)
+    assert f"first_step={steps[2]}" in view.state
+    assert not view.stale
+    view.close()
+    chosen = watch.compare(IMAGES[:1], first=2, second=4)
+    assert (chosen.first_step, chosen.second_step) == (2, 4)
+    chosen.close()
+
+
+def test_the_maps_are_shown_while_the_loop_runs(trained):
+    watch, view, _told, run = trained
+    before = view.film["units"]
+    run(1)
+    film = view.film
+    assert film["steps"] == [watch.count]
+    assert film["units"] == before
+    maps = nnlens.record(watch._lens.model.eval(), IMAGES[:1])["1"][0].detach().numpy()[before]
+    codes = np.frombuffer(film["codes"], np.uint8).reshape(maps.shape).astype(float)
+    shown = film["low"] + codes / 252 * (film["high"] - film["low"])
+    assert shown == pytest.approx(maps, abs=(film["high"] - film["low"]) / 250)
+    # A layer that is not among the watched ones is shown when the cell has run.
+    view.part(TrainingPart).traits.film_layer = "3"
+    run(1)
+    assert view.film["layer"] == "3"
+
+
 def test_the_film_is_what_each_checkpoint_computes(trained, tmp_path):
     watch, view, _told, run = trained
     view.part(TrainingPart).read_film()

@@ -1407,6 +1407,8 @@ export interface Traits {
   color_tables: Record<string, DataView>;
   /** One head, the mean of the heads, or rollout over the layers. */
   combine: "head" | "mean" | "rollout";
+  /** The steps with a checkpoint; empty for other models. */
+  compared_steps: number[];
   /** The unit's inputs and outputs. */
   connections: ConnectionsPayload | Failed | null;
   /** Where in the long text the cell is highest and lowest. */
@@ -1507,6 +1509,8 @@ export interface Traits {
   filter_order: "index" | "norm" | "orientation" | "frequency" | "similarity";
   /** Which values set the range of the colours. */
   filter_scale: "filter" | "layer";
+  /** The checkpoint of the first side. */
+  first_step: number;
   /** A request to fit them. */
   fit: number;
   /** How far the fitting has come; null when it is not running. */
@@ -1737,6 +1741,8 @@ export interface Traits {
   second_scores: Scores;
   /** The scores at the occluder's place under other sizes, of the second side. */
   second_size_curve: SizeCurve | null;
+  /** The checkpoint of the second side. */
+  second_step: number;
   /** The selected unit's map, of the second side. */
   second_unit_map: ShownUnitMap;
   /** The same seed, the same result. */

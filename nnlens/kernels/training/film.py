@@ -87,14 +87,18 @@ def film_steps(
         copied.load_state_dict(checkpoints.load(steps[place]))
         maps = activations(recorder(x), layer).values
         if film is None:
-            if isinstance(units, int):
-                contrast = np.nan_to_num(maps.std((1, 2)) if maps[0].size > 1 else np.abs(maps[:, 0, 0]))
-                chosen = tuple(sorted(int(unit) for unit in np.argsort(-contrast, kind="stable")[:units]))
-            else:
-                chosen = tuple(units)
-                if wrong := [unit for unit in chosen if not 0 <= unit < len(maps)]:
-                    raise ValueError(f"units must be 0…{len(maps) - 1}, got {wrong[0]}")
+            chosen = chosen_units(maps, units)
             empty = np.full((len(steps), len(chosen), *maps.shape[1:]), np.nan, np.float32)
             film = Film(layer=layer, units=chosen, steps=steps, values=empty)
         film.values[place] = maps[list(film.units)]
         yield film
+
+
+def chosen_units(maps: np.ndarray, units: Sequence[int] | int) -> tuple[int, ...]:
+    """Units of a layer's maps (units, h, w): as given, or so many of those that vary most."""
+    if isinstance(units, int):
+        contrast = np.nan_to_num(maps.std((1, 2)) if maps[0].size > 1 else np.abs(maps[:, 0, 0]))
+        return tuple(sorted(int(unit) for unit in np.argsort(-contrast, kind="stable")[:units]))
+    if wrong := [unit for unit in units if not 0 <= unit < len(maps)]:
+        raise ValueError(f"units must be 0…{len(maps) - 1}, got {wrong[0]}")
+    return tuple(units)

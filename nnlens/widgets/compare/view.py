@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from nnlens.kernels.training import Checkpoints
 from nnlens.recording import version_of
 from nnlens.session.session import Session
 from nnlens.utils.language import _
@@ -19,22 +20,32 @@ from nnlens.widgets.occlusion.experiment import ExperimentPart, ExperimentTraits
 from nnlens.widgets.occlusion.live import LivePart, LiveTraits
 from nnlens.widgets.occlusion.view import OcclusionWidget
 
+from .checkpoints import CheckpointsPart, CheckpointsTraits
 from .differences import SECOND_SIDE, DifferencePart
 from .result import Comparison
 from .traits import CompareTraits
 
 
-class CompareWidget(View, ExperimentTraits, LiveTraits, LayersTraits, CompareTraits):
+class CompareWidget(View, ExperimentTraits, LiveTraits, LayersTraits, CompareTraits, CheckpointsTraits):
     """Two images, or two models. `.result` has the numbers of both sides and their differences, a `Comparison`."""
 
     module: ClassVar = "compare"
-    part_types: ClassVar = (ExperimentPart, LivePart, LayersPart, DifferencePart)
-    panes: ClassVar = ("photo", "bars", "occlusion_map", "fill", "layers", "mosaic", "unit", "code")
+    part_types: ClassVar = (ExperimentPart, LivePart, LayersPart, DifferencePart, CheckpointsPart)
+    panes: ClassVar = ("checkpoints", "photo", "bars", "occlusion_map", "fill", "layers", "mosaic", "unit", "code")
     controls: ClassVar = (*OcclusionWidget.controls, *ActivationsWidget.controls[:-1])
     option_type: ClassVar = CompareOptions
 
-    def __init__(self, session: Session, image: Any, second_session: Session, second_image: Any, **options: Any):
-        self._second_session, self._second_image = second_session, second_image
+    def __init__(
+        self,
+        session: Session,
+        image: Any,
+        second_session: Session,
+        second_image: Any,
+        *,
+        checkpoints: tuple[Checkpoints, int, int] | None = None,
+        **options: Any,
+    ):
+        self._second_session, self._second_image, self._checkpoints = second_session, second_image, checkpoints
         # The selection is of this view alone: what the two sides share must not change other views.
         super().__init__(session, image, **{"scale": "locked", **options, "link": False})
 
@@ -46,7 +57,7 @@ class CompareWidget(View, ExperimentTraits, LiveTraits, LayersTraits, CompareTra
         if second is not self.session:
             kinds = [type(session.model).__name__ for session in (self.session, second)]
             titles = (kinds[0], kinds[1]) if kinds[0] != kinds[1] else (_("first model"), _("second model"))
-        return {**options, SECOND_SIDE: (second, selection, titles)}
+        return {**options, SECOND_SIDE: (second, selection, titles), "compared checkpoints": self._checkpoints}
 
     def shown_classes(self) -> list[int]:
         """The most probable classes of both sides, and the target."""

@@ -12,7 +12,10 @@ from PIL import Image, ImageDraw
 from torch import Tensor, nn
 from typing_extensions import TypedDict
 
+from nnlens.geometry.axes import as_maps
 from nnlens.kernels.training import Checkpoints, Film, History, film_steps
+from nnlens.kernels.training.film import chosen_units
+from nnlens.recording import Recording
 from nnlens.render import Panel
 from nnlens.render.textures import quantise, reduce_maps
 from nnlens.utils.language import _
@@ -22,6 +25,7 @@ from nnlens.widgets.base.traits import counter, payload, synced
 _POINTS = 300  # of a curve
 _COLUMNS = 60  # measurements that are shown
 _SIDE = 28  # pixels of a tile of the film
+_TILES = 16
 LAYER_FIGURES = ("zeros", "dead", "saturated", "size", "spread")
 MODULE_FIGURES = ("weight", "gradient", "update", "ratio")
 
@@ -186,6 +190,18 @@ class TrainingPart(Part):
         self.view.submit("hand", lambda: self.view.reported(_("loading the checkpoint"), steps()))
 
     # The film.
+
+    def look(self, step: int, recording: Recording) -> None:
+        """While the loop runs the film is one picture: the first watched input at the latest measurement."""
+        layer = self.traits.film_layer
+        if layer not in recording:
+            return
+        maps, _layout = as_maps(recording[layer][:1], recording, recording.operation(layer))
+        before = self.traits.film
+        same = before is not None and before["layer"] == layer and max(before["units"]) < len(maps)
+        units = tuple(before["units"]) if same else chosen_units(maps, _TILES)
+        film = Film(layer=layer, units=units, steps=(step,), values=maps[list(units)][None])
+        self.traits.film, self._read = film_payload(film), ()
 
     def _film_again(self, change: Any) -> None:
         self.read_film()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from nnlens.kernels.training import History
+from nnlens.recording import Recording
 from nnlens.render import Panel
 from nnlens.session.session import Session
 from nnlens.widgets.base.options import TrainingOptions
@@ -46,6 +47,10 @@ class TrainingWidget(View, TrainingTraits):
         # would hear the button only after the cell: let the notebook choose.
         if self.comm is not None:
             self.comm.__dict__.pop("_reply_subshell_id", None)
+
+    def look(self, step: int, recording: Recording) -> None:
+        """Show the maps of the film's layer as they are at a step: called by the loop that trains."""
+        self.part(TrainingPart).look(step, recording)
 
     def look_for_changes(self) -> None:
         """A cell has run, which may have trained: read the film again."""

@@ -16,6 +16,7 @@ import { occlusionKeys } from "../occlusion/index.ts";
 import { occlusionMapPane } from "../occlusion/occlusion_map.ts";
 import { photoPane } from "../occlusion/photo.ts";
 import { comparedBarsPane } from "./bars.ts";
+import { checkpointsPane } from "./checkpoints.ts";
 
 const OWN = [
   "photo",
@@ -85,6 +86,7 @@ export default view({
   name: "compare",
   prepare: sidesOf,
   rows: [
+    [pane("checkpoints", () => t("checkpoints"), checkpointsPane)],
     [
       pane("photo", () => t("first side, with an occluder"), photoPane),
       pane(
