@@ -106,7 +106,8 @@ def test_it_looks_less_often_where_it_would_cost_too_much(tmp_path, monkeypatch)
     assert watch.checkpoints.steps[-1] == 60
 
 
-def test_a_training_of_seconds_is_seen_too(tmp_path):
+def test_a_training_of_seconds_is_seen_too(tmp_path, monkeypatch):
+    monkeypatch.setattr("nnlens.session.training.budget._FREE", 5.0)
     model = network()
     with watched(model, tmp_path, share=1e-6) as watch:
         trained(model, watch, steps=60)

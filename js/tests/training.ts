@@ -28,7 +28,14 @@ export function watched() {
         }),
       ],
       modules: [
-        row("conv", { weight: [1, 1, 1], gradient: [1, 0.1, 1e-4], update: [null, 1, 1], ratio: [0.1, 0.01, 0.001] }),
+        row("conv", {
+          weight: [1, 1, 1],
+          gradient: [1, 0.1, 1e-4],
+          update: [null, 1, 1],
+          ratio: [0.1, 0.01, 0.001],
+          singular: [1, 1.5, 2],
+          rank: [4, 3, 2],
+        }),
       ],
       alarms: [{ step: 10, kind: "dead", words: "all that was found" }],
       checkpoints: [1, 10, 1200],

@@ -143,6 +143,7 @@ class Watch(Replay):
         self._started = time.perf_counter()
         self._done: dict[str, tuple[int, float]] = {}  # step and time of the latest measurement and checkpoint
         self._finite = True
+        self._starts: dict[str, Tensor] = {}  # of the power iterations
         self._failed = set[str]()
         self._views: WeakSet[TrainingWidget] = WeakSet()
         self._told = 0.0
@@ -219,7 +220,7 @@ class Watch(Replay):
             step=self.count,
             seconds=time.perf_counter() - self._started,
             activations=activation_figures(recording, self.layers),
-            weights=weight_figures(unwrapped(self._lens.model), *seen),
+            weights=weight_figures(unwrapped(self._lens.model), *seen, self._starts),
         )
         self.history.add(measurement)
         for view in list(self._views):

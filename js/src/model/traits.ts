@@ -1566,7 +1566,7 @@ export interface Traits {
   /** Name of an operation. */
   layer: string;
   /** Which figure of the layers is shown. */
-  layer_figure: "zeros" | "dead" | "saturated" | "size" | "spread" | "weight" | "gradient" | "update" | "ratio";
+  layer_figure: "zeros" | "dead" | "saturated" | "size" | "spread" | "weight" | "gradient" | "update" | "ratio" | "singular" | "rank";
   /** Of the lens whose views share a history of changes. */
   lens_id: string;
   /** The range that the colours are locked to. */

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from nnlens.recording import Operation, Recording
 
+_TURNS, _SETTLED = 50, 1e-4  # of power iterations: at most, and the relative change at which they end
 _NEAR = 0.01  # of the width of a function's range: so near to a bound a value is saturated
 _RANGES = {
     "sigmoid": (0.0, 1.0),
@@ -64,6 +65,12 @@ class WeightFigures:
         of the optimiser; NaN for a gradient or an update that was not there.
     count : int
         How many numbers.
+    singular : float
+        The largest singular value of its largest weight, as a matrix with a row for each output; NaN without one. By
+        power iteration to about a thousandth of it, which goes on where it ended at the last measurement.
+    rank : float
+        The stable rank of that weight: the sum of its squared singular values ÷ the largest of them. How many
+        directions it uses, between 1 and its number of rows or columns.
     """
 
     module: str
@@ -71,6 +78,8 @@ class WeightFigures:
     gradient: float
     update: float
     count: int
+    singular: float = math.nan
+    rank: float = math.nan
 
     @property
     def ratio(self) -> float:
@@ -133,7 +142,10 @@ def _precise(item: Tensor) -> torch.dtype:
 
 
 def weight_figures(
-    model: nn.Module, gradients: Mapping[str, float], updates: Mapping[str, float]
+    model: nn.Module,
+    gradients: Mapping[str, float],
+    updates: Mapping[str, float],
+    starts: dict[str, Tensor] | None = None,
 ) -> tuple[WeightFigures, ...]:
     """Figures of the parameters, by module.
 
@@ -141,13 +153,20 @@ def weight_figures(
     ----------
     gradients, updates : mapping of str to float
         The lengths of the gradient and of the update of each parameter, by its name; without those that have none.
+    starts : dict, optional
+        Where the power iterations ended, by module: give the same dictionary at each call, and it is filled.
     """
+    starts = {} if starts is None else starts
+    largest: dict[str, Tensor] = {}
     named = [(name, item) for name, item in model.named_parameters() if item.is_floating_point()]
     sizes = lengths(item for _name, item in named).tolist()
     parts: dict[str, list[tuple[float, float, float, int]]] = {}
     for (name, item), size in zip(named, sizes, strict=True):
+        module = name.rpartition(".")[0]
+        if item.ndim > 1 and item.numel() > (largest[module].numel() if module in largest else 0):
+            largest[module] = item
         row = size, gradients.get(name, math.nan), updates.get(name, math.nan), item.numel()
-        parts.setdefault(name.rpartition(".")[0], []).append(row)
+        parts.setdefault(module, []).append(row)
 
     def joined(values: list[float]) -> float:
         there = [value for value in values if not math.isnan(value)]
@@ -160,6 +179,31 @@ def weight_figures(
             gradient=joined([row[1] for row in rows]),
             update=joined([row[2] for row in rows]),
             count=sum(row[3] for row in rows),
+            **_spectrum(module, largest.get(module), starts),
         )
         for module, rows in parts.items()
     )
+
+
+def _spectrum(module: str, weight: Tensor | None, starts: dict[str, Tensor]) -> dict[str, float]:
+    """The largest singular value and the stable rank; nothing for a module without a matrix."""
+    if weight is None or weight.is_sparse:
+        return {}
+    matrix = weight.detach().flatten(1)
+    matrix = matrix.to(_precise(matrix))
+    vector = starts.get(module)
+    if vector is None or vector.shape != matrix.shape[1:] or vector.device != matrix.device:
+        generator = torch.Generator().manual_seed(0)
+        vector = torch.randn(matrix.shape[1], generator=generator).to(matrix)
+    before, value = 0.0, math.nan
+    for _turn in range(_TURNS):
+        image = matrix @ (vector.to(matrix) / torch.linalg.vector_norm(vector.to(matrix)).clamp_min(1e-30))
+        value = float(torch.linalg.vector_norm(image))
+        vector = matrix.T @ image
+        if not value > 0 or value - before <= _SETTLED * value:
+            break
+        before = value
+    if not (math.isfinite(value) and value > 0):
+        return {"singular": value}
+    starts[module] = vector
+    return {"singular": value, "rank": float(torch.linalg.vector_norm(matrix)) ** 2 / value**2}

@@ -129,7 +129,8 @@ class History:
             modules = [] if measured is None else [row.module for row in measured.weights]
             raise ValueError(
                 f"name and of must be a figure that was measured, got {name!r} of {of!r}: zeros, dead, saturated, "
-                f"size, spread of {', '.join(layers)}; weight, gradient, update, ratio of {', '.join(modules)}"
+                f"size, spread of {', '.join(layers)}; weight, gradient, update, ratio, singular, rank of "
+                f"{', '.join(modules)}"
             )
         return steps, values
 

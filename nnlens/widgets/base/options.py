@@ -96,7 +96,19 @@ class TrainingOptions(ViewOptions, total=False):
     """Of `Watch.view`."""
 
     layer_figure: Annotated[
-        Literal["zeros", "dead", "saturated", "size", "spread", "weight", "gradient", "update", "ratio"],
+        Literal[
+            "zeros",
+            "dead",
+            "saturated",
+            "size",
+            "spread",
+            "weight",
+            "gradient",
+            "update",
+            "ratio",
+            "singular",
+            "rank",
+        ],
         'which figure of the layers is shown; "zeros" by default',
     ]
     film_layer: Annotated[str, "the layer whose maps are shown at each checkpoint; one in the middle by default"]

@@ -27,7 +27,7 @@ _COLUMNS = 60  # measurements that are shown
 _SIDE = 28  # pixels of a tile of the film
 _TILES = 16
 LAYER_FIGURES = ("zeros", "dead", "saturated", "size", "spread")
-MODULE_FIGURES = ("weight", "gradient", "update", "ratio")
+MODULE_FIGURES = ("weight", "gradient", "update", "ratio", "singular", "rank")
 
 
 class TrainingCurve(TypedDict):

@@ -195,3 +195,25 @@ def test_sparse_gradients_and_an_error_in_looking(monkeypatch):
     with pytest.raises(ZeroDivisionError):
         steps.finish()
     steps.close()
+
+
+def test_spectra_are_those_of_the_singular_values():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Linear(20, 30), nn.BatchNorm1d(4))
+    with torch.no_grad():
+        model[2].weight += torch.outer(torch.randn(30), torch.randn(20)) / 6  # a direction that stands out
+    starts: dict[str, torch.Tensor] = {}
+    for _measurement in range(2):
+        rows = {row.module: row for row in training.weight_figures(model, {}, {}, starts)}
+        for name in ("0", "2"):
+            values = torch.linalg.svdvals(model[int(name)].weight.detach().flatten(1))
+            assert rows[name].singular == pytest.approx(float(values[0]), rel=0.02)
+            assert rows[name].singular <= float(values[0]) * (1 + 1e-5)
+            assert rows[name].rank == pytest.approx(float(values.square().sum() / values[0] ** 2), rel=0.04)
+        assert math.isnan(rows["3"].singular)
+    assert set(starts) == {"0", "2"}
+    for value, expected in ((0.0, 0.0), (math.nan, math.nan)):
+        model[2].weight.data.fill_(value)
+        row = {item.module: item for item in training.weight_figures(model, {}, {})}["2"]
+        assert row.singular == pytest.approx(expected, nan_ok=True)
+        assert math.isnan(row.rank)

@@ -12,7 +12,7 @@ import { heading } from "../../ui/pane.ts";
 import { t } from "../../ui/text.ts";
 
 type Figure = Traits["layer_figure"];
-const OF_MODULES: Figure[] = ["weight", "gradient", "update", "ratio"];
+const OF_MODULES: Figure[] = ["weight", "gradient", "update", "ratio", "singular", "rank"];
 const SHARES: Figure[] = ["zeros", "dead", "saturated", "spread"];
 const HIGH = 24;
 /** Room for the names and numbers beside a line. */
@@ -29,6 +29,8 @@ export function figuresPane(context: Context, _scene: Scene): HTMLElement {
     ["gradient", t("length of gradients")],
     ["update", t("length of updates")],
     ["ratio", t("update ÷ weight")],
+    ["singular", t("largest singular value")],
+    ["rank", t("stable rank")],
   ];
   const meaning: Record<Figure, string> = {
     zeros: t("the share of activations that are exactly 0"),
@@ -40,6 +42,8 @@ export function figuresPane(context: Context, _scene: Scene): HTMLElement {
     gradient: t("the root of the sum of squares"),
     update: t("of the change in one step"),
     ratio: t("about 0.001 is usual"),
+    singular: t("by how much the weights stretch an input at most"),
+    rank: t("the sum of squared singular values ÷ the largest: how many directions the weights use"),
   };
   const title = heading(t("layers"));
   const pick = choice(t("figure"), names, (value) => context.set({ layer_figure: value }));
