@@ -116,6 +116,31 @@ def test_a_training_of_seconds_is_seen_too(tmp_path, monkeypatch):
     assert len(watch.checkpoints) > 8
 
 
+def test_gradients_and_optimisers_are_kept_where_asked_for(tmp_path):
+    model = network()
+    with watched(model, tmp_path, optimiser=True) as watch:
+        optimiser = torch.optim.Adam(model.parameters(), lr=0.01)
+        for _step in range(2):
+            loss = model(IMAGES).square().mean()
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            watch.step(loss=loss)
+    found = watch.optimiser_at(2)
+    named = dict(model.named_parameters())
+    assert set(found) == set(named)
+    for name, item in named.items():
+        assert torch.equal(found[name]["gradient"], item.grad)
+        assert torch.equal(found[name]["exp_avg"], optimiser.state[item]["exp_avg"])
+    assert not torch.equal(watch.optimiser_at(1)["0.weight"]["exp_avg"], found["0.weight"]["exp_avg"])
+    assert set(watch.checkpoints.load(2)) == set(model.state_dict())
+    plain = watched(network(), tmp_path / "other")
+    plain.checkpoint()
+    with pytest.raises(ValueError, match="make the Watch with optimiser=True"):
+        plain.optimiser_at(0)
+    plain.close()
+
+
 def test_views_go_back_in_the_training(tmp_path):
     model = network()
     states = {}

@@ -66,6 +66,24 @@ class Replay:
         model.load_state_dict(self.checkpoints.load(self.checkpoints.nearest(step)))
         return self._lens.with_model(model)
 
+    def optimiser_at(self, step: int) -> dict[str, dict[str, Tensor]]:
+        """Gradients and the optimisers' states at the checkpoint that is nearest to a step.
+
+        Returns
+        -------
+        dict
+            Of each parameter by its name: "gradient", and what its optimiser keeps ("exp_avg", "momentum_buffer", …).
+
+        Raises
+        ------
+        ValueError
+            If the Watch was not made with `optimiser=True`.
+        """
+        found = self.checkpoints.load_beside(step)
+        if not found:
+            raise ValueError("the checkpoints hold no optimiser: make the Watch with optimiser=True")
+        return found
+
     def film(self, layer: str, *, units: Sequence[int] | int = 16, image: Any = None) -> Film:
         """The maps of a layer's units at every checkpoint; `.save("units.gif")` writes an animation.
 

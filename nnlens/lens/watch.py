@@ -64,6 +64,9 @@ class Watch(Replay):
         What the checkpoints may take on the disk.
     checkpoints : int
         How many are kept: all of the early steps, ever fewer of the later ones, and the latest.
+    optimiser : bool
+        Whether gradients and the optimisers' states are kept with each checkpoint, which then takes two to four times
+        the room; see `optimiser_at`.
 
     Attributes
     ----------
@@ -107,6 +110,7 @@ class Watch(Replay):
         folder: str | Path | None = None,
         megabytes: float = 500,
         checkpoints: int = 64,
+        optimiser: bool = False,
     ):
         if not isinstance(lens, Lens):
             raise TypeError(f"lens must be a Lens, got a {type(lens).__name__}")
@@ -129,6 +133,7 @@ class Watch(Replay):
         self._begin(run_folder() if folder is None else Path(folder).expanduser(), megabytes, checkpoints)
         if len(self.checkpoints):
             raise ValueError(f"folder must hold no checkpoints, got {str(folder)!r}: Watch.load opens a training")
+        self._keeps_optimiser = optimiser
         self._optimisers: OptimiserSteps | None = OptimiserSteps(unwrapped(model))
         self._optimisers.look()
 
@@ -244,7 +249,9 @@ class Watch(Replay):
     def checkpoint(self) -> None:
         """Write a checkpoint of the model as it is now, and the history, whether or not one is due."""
         self._read_metrics()
-        self.checkpoints.save(self.count, unwrapped(self._lens.model).state_dict())
+        steps = self._optimisers
+        beside = steps.state() if self._keeps_optimiser and steps is not None else None
+        self.checkpoints.save(self.count, unwrapped(self._lens.model).state_dict(), beside)
         about = {"model": type(self._lens.model).__name__, "count": self.count, "layers": list(self.layers)}
         write_history(self.checkpoints.folder, self.history, **about)
         self._done["checkpoint"] = self.count, time.perf_counter()
@@ -262,10 +269,10 @@ class Watch(Replay):
         """End watching, with a checkpoint of the last step."""
         if self._optimisers is None:
             return
-        self._optimisers.close()
-        self._optimisers = None
         if not self._is_saved:
             self._safely("checkpoint", self.checkpoint)
+        self._optimisers.close()
+        self._optimisers = None
         if self._views:
             self._safely("view", self._tell)
 

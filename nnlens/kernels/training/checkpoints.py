@@ -15,6 +15,7 @@ from torch import Tensor
 from nnlens.utils.files import remove_parts, replacing
 
 _FILE = re.compile(r"step-(\d+)\.safetensors")
+_BESIDE = "beside:"  # begins the names of tensors that are not of the state dict
 _SAME = "same tensors"  # of the metadata: names of tensors that are another one
 
 
@@ -54,12 +55,23 @@ class Checkpoints:
         """The file of a step."""
         return self.folder / f"step-{step:010d}.safetensors"
 
-    def save(self, step: int, state: Mapping[str, Tensor]) -> None:
-        """Write a state dict, then remove checkpoints until the rest is within the budget."""
+    def save(
+        self, step: int, state: Mapping[str, Tensor], beside: Mapping[str, Mapping[str, Tensor]] | None = None
+    ) -> None:
+        """Write a state dict, then remove checkpoints until the rest is within the budget.
+
+        Parameters
+        ----------
+        beside : mapping, optional
+            Further tensors of each parameter, by its name, such as its gradient; see `load_beside`.
+        """
+        further = {
+            f"{_BESIDE}{key}:{name}": value for name, row in (beside or {}).items() for key, value in row.items()
+        }
         tensors: dict[str, Tensor] = {}
         same: dict[str, str] = {}
         places: dict[tuple[int, tuple[int, ...], tuple[int, ...]], str] = {}
-        for name, value in state.items():
+        for name, value in (*state.items(), *further.items()):
             place = value.data_ptr(), tuple(value.shape), value.stride()
             if value.numel() and place in places:
                 same[name] = places[place]
@@ -76,10 +88,20 @@ class Checkpoints:
         if not path.exists():
             known = ", ".join(map(str, self.steps))
             raise ValueError(f"step must be one with a checkpoint ({known or 'there is none yet'}), got {step}")
-        state = load_file(path)
+        state = {name: value for name, value in load_file(path).items() if not name.startswith(_BESIDE)}
         with safe_open(path, "pt") as file:
             same = json.loads((file.metadata() or {}).get(_SAME, "{}"))
-        return state | {name: state[other] for name, other in same.items()}
+        return state | {name: state[other] for name, other in same.items() if other in state}
+
+    def load_beside(self, step: int) -> dict[str, dict[str, Tensor]]:
+        """What was saved beside a state dict, by the names of parameters; empty where nothing was."""
+        found: dict[str, dict[str, Tensor]] = {}
+        with safe_open(self.path(self.nearest(step)), "pt") as file:
+            for whole in file.keys():  # noqa: SIM118 – it is no mapping
+                if whole.startswith(_BESIDE):
+                    key, _colon, name = whole.removeprefix(_BESIDE).partition(":")
+                    found.setdefault(name, {})[key] = file.get_tensor(whole)
+        return found
 
     def nearest(self, step: int) -> int:
         """The step with a checkpoint that is nearest; ValueError without any."""

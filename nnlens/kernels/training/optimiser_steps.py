@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from weakref import ref
+from weakref import WeakSet, ref
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +25,7 @@ class OptimiserSteps:
         self.model = model
         self.steps = 0  # of optimisers that hold parameters of the model
         self.seconds = 0.0  # spent in looking at them
+        self._optimisers: WeakSet[Optimizer] = WeakSet()  # that have made a step with parameters of the model
         self._error: Exception | None = None
         self._looking = False
         self._ids = {id(item) for item in model.parameters()}
@@ -91,6 +92,19 @@ class OptimiserSteps:
         self._looking, self._copies = False, {}
         return _numbers(self._gradients), _numbers(self._updates)
 
+    def state(self) -> dict[str, dict[str, Tensor]]:
+        """The gradient of each parameter, and what the optimisers keep of it, as they are now, by its name."""
+        found: dict[str, dict[str, Tensor]] = {
+            name: {"gradient": item.grad.detach()}
+            for name, item in self.model.named_parameters()
+            if item.grad is not None and not item.grad.is_sparse
+        }
+        for optimiser in self._optimisers:
+            for name, item in self._held(optimiser).items():
+                kept = {key: value for key, value in optimiser.state.get(item, {}).items() if isinstance(value, Tensor)}
+                found.setdefault(name, {}).update(kept)
+        return found
+
     def _held(self, optimizer: Optimizer) -> dict[str, Tensor]:
         own = {id(item): name for name, item in self.model.named_parameters()}
         items = (item for group in optimizer.param_groups for item in group["params"])
@@ -101,6 +115,7 @@ class OptimiserSteps:
         if not any(id(item) in self._ids for group in optimizer.param_groups for item in group["params"]):
             return
         self.steps += 1
+        self._optimisers.add(optimizer)
         if not self._looking:
             return
         held = self._held(optimizer)

@@ -21,7 +21,7 @@ from nnlens.widgets.base.traits import counter, payload, synced
 
 from .experiments import EXPERIMENTS, Outcome, Setting, Value
 
-_BAKING = 4.0  # seconds that a saved page may take for other settings
+_BAKING = 2.0  # seconds that a saved page may take for other settings
 
 
 class TheorySetting(TypedDict):
