@@ -71,7 +71,7 @@ def as_maps(value: Tensor, recording: Recording, operation: Operation, grid: Gri
     if array.ndim == 2:
         return _rows(array, recording, operation, along, grid)
     if array.ndim == 3:
-        if along == (0, 1) or (along.count(None) == len(along) and _channels(recording, operation) == "last"):
+        if along == (0, 1) or (along.count(None) == len(along) and channels_of(recording, operation) == "last"):
             return np.ascontiguousarray(array.transpose(2, 0, 1)), Layout(_("one map per channel, channels last"))
         if operation.op == "attention_weights":
             return array, Layout(_("one map per head: a row for each query, a column for each key"))
@@ -147,7 +147,7 @@ def _rows(
 ) -> tuple[np.ndarray, Layout]:
     """A matrix of tokens, or steps, and units; or of channels along one axis."""
     steps = along == (0,) or operation.kind in ("gate", "state")
-    if not steps and (along == (1,) or _channels(recording, operation) == "first"):
+    if not steps and (along == (1,) or channels_of(recording, operation) == "first"):
         return array[:, None, :], Layout(_("one strip per channel"))
     grids = token_grids(recording)
     columns_are_tokens = along in ((1, 1), (1, None)) or (
@@ -177,7 +177,7 @@ _FIRST = re.compile(r"[123]d$|^(batch|instance|group)_norm$|^local_response_norm
 _LAST = {"linear", "layer_norm", "rms_norm", "embedding"}
 
 
-def _channels(recording: Recording, operation: Operation) -> Literal["first", "last"] | None:
+def channels_of(recording: Recording, operation: Operation) -> Literal["first", "last"] | None:
     """The axis of the channels, from the nearest operation before this one that determines it."""
     by_name = {item.name: item for item in recording}
     waiting, seen = [operation], {operation.name}

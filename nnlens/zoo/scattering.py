@@ -45,7 +45,7 @@ class ScatteringNet(nn.Module):
             rows = (found / size[:, None, None]).flatten(1)
             means = torch.stack([rows[labels == label].mean(0) for label in range(int(labels.max()) + 1)])
         self.register_buffer("size", size)
-        self.classifier = nn.Linear(means.shape[1], len(means))
+        self.classifier = nn.utils.skip_init(nn.Linear, means.shape[1], len(means))
         # −½ of the squared distance, without the part that is alike for all classes.
         unit = _SHARPNESS / (rows - means[labels]).square().sum(1).mean()
         self.classifier.weight.data, self.classifier.bias.data = unit * means, -0.5 * unit * means.square().sum(1)

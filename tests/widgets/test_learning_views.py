@@ -233,6 +233,135 @@ def test_a_path_ends_before_the_weights_are_lost(watched):
     view.close()
 
 
+def test_the_path_is_of_weights_and_follows_the_training(tmp_path):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(64, 3))
+    model.add_module("again", model[4].__class__(3, 3))
+    model.again.weight = nn.Parameter(torch.eye(3))
+    model.add_module("tied", nn.Linear(3, 3))
+    model.tied.weight = model.again.weight  # a weight with two names
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.05)
+    watch = nnlens.Watch(nnlens.Lens(model), X[:4], every=1, folder=tmp_path / "run")
+
+    def run(steps):
+        model.train()
+        for _step in range(steps):
+            optimiser.zero_grad()
+            F.cross_entropy(model(X), Y).backward()
+            optimiser.step()
+            watch.step()
+        model.eval()
+
+    run(6)
+    view = nnlens.Lens(model).landscape((X, Y), watch=watch, points=5)
+    view.wait()
+    assert view.error is None
+    names = dict(model.named_parameters())
+    expected = training.weight_path([watch.checkpoints.load(step) for step in watch.checkpoints.steps], names=names)
+    assert view.landscape["path"][0]["x"] == pytest.approx(expected.places[0, 0], rel=1e-4)
+    assert not any("running" in name for name in expected.directions[0])
+    assert all(value is not None for value in view.landscape["values"])
+    assert "at the last checkpoint" in view.describe()
+    run(6)
+    watch.close()
+    view.update(full=True)
+    view.wait()
+    assert view.landscape["path"][-1]["step"] == watch.checkpoints.steps[-1] == 12
+    with torch.no_grad():
+        assert view.landscape["centre"] == pytest.approx(F.cross_entropy(model(X), Y).item(), rel=1e-4)
+    view.close()
+
+
+def test_a_saddle_is_not_called_stable():
+    class Saddle(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.w = nn.Parameter(torch.tensor([0.0, 0.0, 0.1]))
+
+        def forward(self, x):
+            return x * (-5 * self.w[0] ** 2 + 4 * self.w[1] ** 2 + self.w[2])
+
+    view = nnlens.Lens(Saddle()).landscape((torch.ones(1, 1), -3 * torch.ones(1, 1)), directions="one", rate=0.1)
+    view.wait()
+    assert view.curvature["values"][0] == pytest.approx(-62, rel=1e-3)
+    assert "no minimum" in view.curvature["words"]
+    assert "stable" not in view.curvature["words"]
+    view.close()
+
+
+def test_frozen_weights_do_not_count_for_the_sharpness():
+    model = small()
+    loss = training.mean_loss(X, Y)
+    whole = training.hessian_eigenvalues(model, loss, count=1)[0]
+    model[0].requires_grad_(False)
+    part = training.hessian_eigenvalues(model, loss, count=1)[0]
+    assert part < whole
+    model.requires_grad_(False)  # all of them: a model that was only loaded
+    assert training.hessian_eigenvalues(model, loss, count=1)[0] == pytest.approx(whole, rel=1e-4)
+
+
+def test_what_is_not_finite_is_said_and_pages_are_saved(tmp_path):
+    model, lost = small(), small()
+    lost[0].weight.data[0] = torch.nan
+    view = nnlens.Lens(lost).landscape((X, Y), directions="one", points=3, other=model)
+    view.wait()
+    assert "not finite anywhere" in view.landscape["words"]
+    assert np.isnan(view.result.between.barrier)
+    assert view.result.eigenvalues is None
+    assert "finite" in view.error["message"]
+    assert view.save(tmp_path / "lost.html").exists()
+    view.close()
+    view = nnlens.Lens(model).similarity(lost, X)
+    assert np.isnan(view.result.values).all()
+    assert view.similarity["values"][0][0] is None
+    assert "not finite" in view.describe()
+    view.close()
+    few = nnlens.Lens(nn.Linear(1, 1)).landscape((torch.ones(2, 1), torch.zeros(2, 1)), points=3)
+    assert len(few.result.eigenvalues) == 2
+    few.close()
+
+
+def test_what_cannot_be_shown_leaves_what_was_there():
+    view = nnlens.Lens(small()).similarity(small(1), X)
+    view.wait()
+    with pytest.raises(ValueError, match="changed_layer must be one of"):
+        view.changed_layer = "nope"
+    assert view.changed_layer == "3"
+    view.close()
+    theory = nnlens.theory("edge of chaos", settings={"weights": 3.0})
+    theory.wait()
+    theory.theory_settings = "{bad"
+    theory.wait()
+    assert theory.theory_settings == ""
+    assert "JSON" in theory.error["message"]
+    theory.settings = {"weights": 2.0}
+    theory.wait()
+    assert theory.error is None
+    theory.close()
+
+
+def test_the_channels_of_a_signal_are_its_units():
+    def net(seed):
+        torch.manual_seed(seed)
+        return nn.Sequential(nn.Conv1d(2, 6, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(60, 3))
+
+    view = nnlens.Lens(net(0)).similarity(net(1), torch.randn(12, 2, 10))
+    view.wait()
+    assert view.changed["count"] == 6
+    view.close()
+
+
+def test_random_numbers_of_the_user_are_left_alone():
+    before = torch.get_rng_state()
+    nnlens.zoo.digits()
+    nnlens.zoo.scattering()
+    for name in ("edge of chaos", "edge of stability"):
+        view = nnlens.theory(name, settings={"steps": 1000} if "stability" in name else {})
+        view.wait()
+        view.close()
+    assert torch.equal(before, torch.get_rng_state())
+
+
 def test_the_landscape_follows_the_model(watched):
     model, _watch, before = watched
     view = nnlens.Lens(model).landscape((X, Y), points=3)
@@ -293,9 +422,10 @@ def test_data_of_every_kind(tmp_path):
         ({"points": 4}, ValueError, "points must be an odd number"),
         ({"count": 0}, ValueError, "count must be a whole number"),
         ({"rate": 0}, ValueError, "rate must be above 0"),
-        ({"loss": "hinge"}, ValueError, "kind must be"),
+        ({"loss": "hinge"}, ValueError, "loss must be one of"),
         ({"watch": 3}, TypeError, "watch must be a Watch, got a int"),
         ({"other": {"a": torch.ones(1)}}, ValueError, "must be a state of the same model"),
+        ({"other": nn.Linear(2, 2)}, ValueError, "other must be a model of the same kind"),
         ({"span": 100}, Exception, "span"),
     ],
 )

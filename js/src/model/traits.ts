@@ -549,7 +549,7 @@ export interface Kernels {
   data: DataView;
 }
 
-/** The loss at the points of a grid; None where it has not been computed. `values[row * len(x) + column]`. */
+/** The loss at the points of a grid, `values[row * len(x) + column]`; None where it is not known or not finite. */
 export interface LandscapePayload {
   x: number[];
   y: number[];
@@ -1001,13 +1001,13 @@ export interface ShownUnitMap {
   class_name: string;
 }
 
-/** Linear CKA of each layer of the first model with each of the second, `values[row][column]`. */
+/** Linear CKA of each layer of the first model with each of the second, `values[row][column]`; None: not finite. */
 export interface SimilarityPayload {
   first: string[];
   second: string[];
-  values: number[][];
-  null: number[][];
-  high: number[][];
+  values: ((number | null)[])[];
+  null: ((number | null)[])[];
+  high: ((number | null)[])[];
   words: string;
 }
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from nnlens.geometry.axes import channels_of
 from nnlens.recording import Operation, Recording
 
 _TURNS, _SETTLED = 50, 1e-4  # of power iterations: at most, and the relative change at which they end
@@ -90,12 +91,14 @@ class WeightFigures:
 @torch.no_grad()
 def activation_figures(recording: Recording, layers: Sequence[str]) -> tuple[ActivationFigures, ...]:
     """Figures of some operations of a pass on a batch."""
-    return tuple(_activation(recording.operation(name), recording[name]) for name in layers)
+    return tuple(_activation(recording, recording.operation(name), recording[name]) for name in layers)
 
 
-def _activation(operation: Operation, value: Tensor) -> ActivationFigures:
+def _activation(recording: Recording, operation: Operation, value: Tensor) -> ActivationFigures:
     value = value.detach().float()
-    units = value.movedim(unit_axis(value), 1) if value.ndim > 2 else value.reshape(len(value), -1)
+    units = (
+        value.movedim(unit_axis(value, recording, operation), 1) if value.ndim > 2 else value.reshape(len(value), -1)
+    )
     maps = units.flatten(2) if units.ndim > 2 else units[:, :, None]  # (inputs, units, positions)
     zero = maps == 0
     low, high = _RANGES.get(operation.op.rstrip("_"), (math.nan, math.nan))
@@ -125,9 +128,13 @@ def _activation(operation: Operation, value: Tensor) -> ActivationFigures:
     return ActivationFigures(layer=operation.name, zeros=zeros, dead=dead, saturated=full, size=size, spread=wide)
 
 
-def unit_axis(value: Tensor) -> int:
-    """The axis of a batch's units: channels of maps, features of tokens."""
-    return 2 if value.ndim == 3 else 1
+def unit_axis(value: Tensor, recording: Recording, operation: Operation) -> int:
+    """The axis of a batch's units: channels of maps and signals, features of tokens."""
+    if value.ndim < 3:
+        return 1
+    where = channels_of(recording, operation)
+    last = where == "last" or (where is None and value.ndim == 3)
+    return value.ndim - 1 if last else 1
 
 
 def lengths(tensors: Iterable[Tensor]) -> Tensor:

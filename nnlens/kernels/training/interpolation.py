@@ -33,7 +33,7 @@ class Interpolation:
     def barrier(self) -> float:
         """How far the loss rises above the straight line between its ends (Frankle et al., 2020); 0 without a rise."""
         line = self.values[0] + self.shares * (self.values[-1] - self.values[0])
-        return max(0.0, float((self.values - line).max()))
+        return float(np.maximum(self.values - line, 0).max())  # NaN where a loss is
 
     def describe(self) -> str:
         """The line in words."""

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from nnlens.utils.language import _, number
+from nnlens.utils.language import _, number, plural
 
 from .directions import Weights, filter_normalised, moved
 from .loss import Loss, separate
@@ -41,17 +41,23 @@ class Landscape:
         """The share of the points that have been computed."""
         return float(1 - np.isnan(self.values).mean())
 
-    def describe(self) -> str:
-        """The landscape in words."""
+    def describe(self, centre: str = "") -> str:
+        """The landscape in words; `centre` is what its centre is called, "the model" by default."""
         known = self.values[np.isfinite(self.values)]
+        infinite = int(np.isinf(self.values).sum())
         if not len(known):
-            return _("No loss has been computed yet.")
-        return _(
-            "The loss is {centre} at the model, and between {least} and {most} around it.",
-            centre=number(f"{self.centre:.3g}"),
+            return _("The loss is not finite anywhere.") if infinite else _("No loss has been computed yet.")
+        words = _(
+            "The loss is {value} at {centre}, and between {least} and {most} around it.",
+            value=number(f"{self.centre:.3g}"),
+            centre=centre or _("the model"),
             least=number(f"{known.min():.3g}"),
             most=number(f"{known.max():.3g}"),
         )
+        if infinite:
+            points = plural("At {count} point it is not finite.", "At {count} points it is not finite.", infinite)
+            words += f" {points}"
+        return words
 
 
 def landscape_steps(

@@ -69,5 +69,11 @@ def _loss(scores: Tensor, targets: Tensor, kind: str) -> Tensor:
 
 
 def separate(model: nn.Module) -> nn.Module:
-    """A copy of the model in eval mode, to be changed at will: the model itself may be in use, or be trained."""
-    return copy_of(model).eval().requires_grad_(True)
+    """A copy of the model in eval mode, to be changed at will: the model itself may be in use, or be trained.
+
+    Its frozen weights stay frozen, unless all are.
+    """
+    copied: nn.Module = copy_of(model).eval()
+    if not any(item.requires_grad for item in copied.parameters()):
+        copied.requires_grad_(True)
+    return copied

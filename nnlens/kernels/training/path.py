@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,7 +32,7 @@ class WeightPath:
 
 
 @torch.no_grad()
-def weight_path(checkpoints: Sequence[Weights]) -> WeightPath:
+def weight_path(checkpoints: Sequence[Weights], *, names: Collection[str] | None = None) -> WeightPath:
     """The principal components of the checkpoints of a training (Li et al., 2018, section 7).
 
     They are found from the scalar products between the checkpoints, so that two checkpoints at a time are enough in
@@ -42,6 +42,9 @@ def weight_path(checkpoints: Sequence[Weights]) -> WeightPath:
     ----------
     checkpoints : sequence of mappings of str to tensor
         State dicts in the order of the training, at least three. Only tensors of floating numbers count.
+    names : collection of str, optional
+        Those that count; give the names of the parameters where there are normalisations, whose running statistics may
+        be most of the change.
 
     Raises
     ------
@@ -51,7 +54,7 @@ def weight_path(checkpoints: Sequence[Weights]) -> WeightPath:
     if len(checkpoints) < 3:
         raise ValueError(f"checkpoints must be at least three, got {len(checkpoints)}")
     last = checkpoints[-1]
-    names = [name for name, value in last.items() if value.is_floating_point()]
+    names = [name for name, value in last.items() if value.is_floating_point() and (names is None or name in names)]
     shapes = {name: last[name].shape for name in names}
     for number, state in enumerate(checkpoints):
         if any(name not in state or state[name].shape != shapes[name] for name in names):

@@ -12,6 +12,8 @@ from torch import Tensor
 from nnlens.recording import Recording
 from nnlens.utils.language import _, number
 
+from .figures import unit_axis
+
 _SHUFFLES = 20
 
 
@@ -41,13 +43,16 @@ class Similarity:
 
     def describe(self) -> str:
         """The similarity in words."""
-        above = float((self.values > self.high).mean())
+        known = np.isfinite(self.values)
+        if not known.any():
+            return _("The values of all layers are not finite.")
+        above = float((self.values > self.high)[known].mean())
         return _(
             "{count} inputs: {share} % of the pairs of layers are more alike than with shuffled inputs, whose mean is "
             "{null}.",
             count=self.inputs,
             share=number(f"{100 * above:.0f}"),
-            null=number(f"{self.null.mean():.2f}"),
+            null=number(f"{np.nanmean(self.null):.2f}"),
         )
 
 
@@ -116,7 +121,7 @@ def changed_units(first: Recording, second: Recording, layer: str) -> np.ndarray
         value = recording[layer].detach().double()
         if value.ndim < 2:
             raise ValueError(f"layer must have units, got {layer!r} of shape {tuple(value.shape)}")
-        axis = 1 if value.ndim != 3 else 2
+        axis = unit_axis(value, recording, recording.operation(layer))
         row = value.movedim(axis, 0).flatten(1)
         rows.append(row - row.mean(1, keepdim=True))
     one, two = rows
@@ -150,8 +155,8 @@ def _gram(value: Tensor) -> Tensor:
 
 
 def _alignments(first: list[Tensor], second: list[Tensor]) -> np.ndarray:
-    """⟨K, L⟩ ÷ (‖K‖ ‖L‖) of each pair; 0 for a layer that is constant."""
+    """⟨K, L⟩ ÷ (‖K‖ ‖L‖) of each pair; 0 for a layer that is constant, NaN for one that is not finite."""
     one, two = (torch.stack([gram.flatten() for gram in grams]) for grams in (first, second))
     lengths = one.norm(dim=1)[:, None] * two.norm(dim=1)[None]
-    result: np.ndarray = torch.where(lengths > 0, one @ two.T / lengths.clamp_min(1e-300), 0).numpy()
+    result: np.ndarray = torch.where(lengths == 0, 0, one @ two.T / lengths.clamp_min(1e-300)).numpy()
     return result

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
 
 from nnlens.kernels.training import Loss, mean_loss
 from nnlens.session.session import Session
+
+LossKind = Literal["cross entropy", "binary cross entropy", "squared error"]
 
 
 def dataset_loss(session: Session, data: Any, *, count: int, kind: str = "") -> tuple[Loss, int]:
@@ -28,6 +30,8 @@ def dataset_loss(session: Session, data: Any, *, count: int, kind: str = "") -> 
     """
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise ValueError(f"count must be a whole number, 1 or more, got {count!r}")
+    if kind not in ("", *get_args(LossKind)):
+        raise ValueError(f"loss must be one of {', '.join(get_args(LossKind))}, got {kind!r}")
     if isinstance(data, (tuple, list)) and len(data) == 2 and all(isinstance(item, Tensor) for item in data):
         inputs, targets = data
         if len(inputs) != len(targets) or not len(inputs):

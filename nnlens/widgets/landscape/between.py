@@ -41,6 +41,12 @@ class BetweenPart(Part):
             self._other = {
                 name: value.detach().clone() for name, value in unwrapped(*others.values()).state_dict().items()
             }
+            own = unwrapped(self.session.model).state_dict()
+            if {name: value.shape for name, value in own.items()} != {n: v.shape for n, v in self._other.items()}:
+                raise ValueError(
+                    "other must be a model of the same kind: its weights have other names or shapes than those of "
+                    f"{type(self.session.model).__name__}"
+                )
         self._found: tuple[Any, Interpolation] | None = None
 
     def start(self) -> None:

@@ -39,7 +39,7 @@ class PathPoint(TypedDict):
 
 
 class LandscapePayload(TypedDict):
-    """The loss at the points of a grid; None where it has not been computed. `values[row * len(x) + column]`."""
+    """The loss at the points of a grid, `values[row * len(x) + column]`; None where it is not known or not finite."""
 
     x: list[float]
     y: list[float]
@@ -80,7 +80,8 @@ class LandscapePart(Part):
         ):
             raise ValueError(f"points must be an odd number of at least 3, got {self._points!r}")
         self._path: WeightPath | None = None
-        self._steps_of_path: list[int] = []
+        self._path_of: list[int] = []  # the checkpoints there were
+        self._steps_of_path: list[int] = []  # those that are shown
         self._found: dict[tuple[Any, ...], Landscape] = {}
         self._going: tuple[tuple[Any, ...], Iterator[Landscape]] | None = None  # what was stopped can go on
         self.traits.has_path = self._checkpoints is not None
@@ -129,9 +130,11 @@ class LandscapePart(Part):
                 yield
         self.traits.landscape = self._payload(self._found[key], directions, running=False)
 
-    def _key(self) -> tuple[Any, ...]:
-        chosen = self.traits.directions
-        return (version_of(self.session.model, full=True), chosen, None if chosen == "path" else self.traits.span)
+    def _key(self, directions: str = "") -> tuple[Any, ...]:
+        chosen = directions or self.traits.directions
+        if chosen == "path":
+            return (chosen, *(() if self._checkpoints is None else self._checkpoints.steps))
+        return version_of(self.session.model, full=True), chosen, self.traits.span
 
     def _landscape(self) -> Generator[Landscape, None, None]:
         model, directions = self.session.model, self.traits.directions
@@ -155,9 +158,9 @@ class LandscapePart(Part):
 
     def path(self) -> WeightPath:
         """The path of the training in the plane that shows most of it."""
-        if self._path is None:
-            assert self._checkpoints is not None
-            steps = self._checkpoints.steps
+        assert self._checkpoints is not None
+        if self._path is None or self._path_of != self._checkpoints.steps:
+            steps = self._path_of = self._checkpoints.steps
             if len(steps) > _PATH:
                 steps = [steps[round(place * (len(steps) - 1) / (_PATH - 1))] for place in range(_PATH)]
             states = {step: self._checkpoints.load(step) for step in steps}
@@ -166,7 +169,9 @@ class LandscapePart(Part):
             if len(states) < 3:
                 raise ValueError("watch must have at least three checkpoints with finite weights")
             self._steps_of_path = list(states)
-            self._path = weight_path(list(states.values()))
+            # Running statistics stay those of the last checkpoint; a weight that has several names counts once.
+            names = {name for name, _item in unwrapped(self.session.model).named_parameters()}
+            self._path = weight_path(list(states.values()), names=names)
         return self._path
 
     def result(self) -> Landscape:
@@ -180,7 +185,8 @@ class LandscapePart(Part):
     def _payload(self, found: Landscape, directions: str, *, running: bool) -> LandscapePayload:
         values = found.values if found.values.ndim == 2 else found.values[:, None]
         names = [_("first direction"), _("second direction")][: found.values.ndim]
-        words = found.describe() + " " + _("{count} examples.", count=self.count)
+        words = found.describe(_("the last checkpoint") if directions == "path" else _("the model"))
+        words += " " + _("{count} examples.", count=self.count)
         points = list[PathPoint]()
         if directions == "path":
             path = self.path()
@@ -199,7 +205,7 @@ class LandscapePart(Part):
             "x": [float(step) for step in found.steps[0]],
             "y": [float(step) for step in found.steps[1]] if len(found.steps) > 1 else [0.0],
             "names": names,
-            "values": [None if np.isnan(value) else _drawn(value) for value in ordered.reshape(-1)],
+            "values": [_drawn(value) for value in ordered.reshape(-1)],
             "centre": found.centre,
             "share": found.done,
             "running": running,
@@ -215,10 +221,8 @@ class LandscapePart(Part):
     def bake(self, budget: int, *, whole: bool) -> list[Response]:
         """The other directions that were computed, at the span that is shown."""
         table = {}
-        version, _chosen, _span = self._key()
         for directions in DIRECTIONS:
-            key = (version, directions, None if directions == "path" else self.traits.span)
-            found = self._found.get(key)
+            found = self._found.get(self._key(directions))
             if found is not None and found.done == 1:
                 table[directions] = {"landscape": self._payload(found, directions, running=False)}
         return [Response(("directions",), table)] if len(table) > 1 else []
@@ -257,5 +261,5 @@ def _is_finite(state: Mapping[str, Tensor]) -> bool:
     return all(bool(value.isfinite().all()) for value in state.values() if value.is_floating_point())
 
 
-def _drawn(value: float) -> float:
-    return float(f"{min(float(value), 1e30):.7g}")  # fewer digits would make steps in flat places
+def _drawn(value: float) -> float | None:
+    return float(f"{value:.7g}") if np.isfinite(value) else None  # fewer digits would make steps in flat places

@@ -25,14 +25,14 @@ class LandscapeResult:
     Attributes
     ----------
     landscape : Landscape
-    eigenvalues : array (3,)
-        Of the loss's Hessian, the largest in absolute value.
+    eigenvalues : array (3,), optional
+        Of the loss's Hessian, the largest in absolute value; None where the loss is not finite.
     between : Interpolation, optional
         To the other model, where one was given.
     """
 
     landscape: Landscape
-    eigenvalues: np.ndarray
+    eigenvalues: np.ndarray | None
     between: Interpolation | None
 
 

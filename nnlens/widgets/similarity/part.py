@@ -27,13 +27,13 @@ _IMAGES, _UNITS, _SIDE = 128, 24, 320
 
 
 class SimilarityPayload(TypedDict):
-    """Linear CKA of each layer of the first model with each of the second, `values[row][column]`."""
+    """Linear CKA of each layer of the first model with each of the second, `values[row][column]`; None: not finite."""
 
     first: list[str]
     second: list[str]
-    values: list[list[float]]
-    null: list[list[float]]
-    high: list[list[float]]
+    values: list[list[float | None]]
+    null: list[list[float | None]]
+    high: list[list[float | None]]
     words: str
 
 
@@ -133,6 +133,8 @@ class SimilarityPart(Part):
             return
         layer = self.traits.changed_layer
         if layer and layer not in self.traits.changed_layers:
+            shown = self.traits.changed
+            self.traits.changed_layer = shown["layer"] if shown else ""
             raise ValueError(f"changed_layer must be one of {', '.join(self.traits.changed_layers)}, got {layer!r}")
         self.traits.changed = self._units(layer) if layer else None
 
@@ -190,5 +192,5 @@ def _alike(first: Recording, second: Recording) -> bool:
     return {item.name for item in first} == {item.name for item in second}
 
 
-def _rows(values: np.ndarray) -> list[list[float]]:
-    return [[float(f"{value:.4g}") for value in row] for row in values]
+def _rows(values: np.ndarray) -> list[list[float | None]]:
+    return [[float(f"{value:.4g}") if np.isfinite(value) else None for value in row] for row in values]

@@ -14,6 +14,7 @@ from typing_extensions import TypedDict
 from nnlens.export.bundle import Response
 from nnlens.render import Panel
 from nnlens.render.plots import PlotPayload, plot_image
+from nnlens.utils.language import language
 from nnlens.utils.suggestions import nearest
 from nnlens.widgets.base.part import Part
 from nnlens.widgets.base.state import as_json
@@ -66,8 +67,8 @@ class TheoryPart(Part):
     traits: TheoryTraits
 
     def prepare(self, options: Mapping[str, Any]) -> None:
-        self._done: dict[tuple[str, str], Outcome] = {}
-        self._going: tuple[tuple[str, str], Iterator[Outcome]] | None = None  # what was stopped can go on
+        self._done: dict[tuple[str, str, str], Outcome] = {}  # by theory, settings and language
+        self._going: tuple[tuple[str, str, str], Iterator[Outcome]] | None = None  # what was stopped can go on
         name = options["theory"]
         if name not in EXPERIMENTS:
             raise ValueError(
@@ -96,12 +97,15 @@ class TheoryPart(Part):
     # Running it.
 
     def _run(self, change: Any = None) -> None:
-        if change is not None and change["name"] == "theory":
-            # The settings are those of another theory, unless both were set together.
-            try:
-                self.values()
-            except ValueError:
-                self.traits.theory_settings = ""
+        try:
+            self.values()
+        except ValueError as error:
+            # Those of another theory, unless both were set together; or what nobody can read.
+            self.traits.theory_settings = ""  # which runs it
+            if change is None or change["name"] != "theory":
+                self.view.show_error(error)
+            return
+        self.view.error = None
         self.view.submit("data", lambda: self.view.reported(EXPERIMENTS[self.traits.theory].title(), self._steps()))
 
     def _stop(self, change: Any = None) -> None:
@@ -111,8 +115,7 @@ class TheoryPart(Part):
 
     def _steps(self) -> Generator[None, None, None]:
         yield
-        key = self.traits.theory, self.traits.theory_settings
-        values = self.values()
+        key, values = self._key(), self.values()
         if key in self._done:
             self._tell(self._done[key], running=False)
             return
@@ -127,12 +130,15 @@ class TheoryPart(Part):
                 self._done[key] = outcome
             yield
 
+    def _key(self) -> tuple[str, str, str]:
+        return self.traits.theory, self.traits.theory_settings, language()
+
     def _tell(self, outcome: Outcome, *, running: bool) -> None:
         self.traits.experiment = experiment_payload(self.traits.theory, outcome, running=running)
 
     def outcome(self) -> Outcome:
         """What came out; it is computed now where it is not known."""
-        key = self.traits.theory, self.traits.theory_settings
+        key = self._key()
         if key not in self._done:
             for _step in self._steps():
                 pass
@@ -150,15 +156,19 @@ class TheoryPart(Part):
             values = self.values()
             for other in _others(EXPERIMENTS[theory].settings(), values):
                 text = settings_text(theory, other)
-                if (theory, text) in self._done:
+                if (theory, text, language()) in self._done:
                     continue
-                if time.monotonic() - began > _BAKING:
-                    break
                 for outcome in EXPERIMENTS[theory].steps(other, self.session.model):
                     if outcome.share >= 1:
-                        self._done[theory, text] = outcome
+                        self._done[theory, text, language()] = outcome
+                    if time.monotonic() - began > _BAKING:
+                        break
+                if time.monotonic() - began > _BAKING:
+                    break
         table: dict[str, dict[str, Any]] = {}
-        for (name, text), outcome in self._done.items():
+        for (name, text, spoken), outcome in self._done.items():
+            if spoken != language():
+                continue
             made = experiment_payload(name, outcome, running=False)
             budget -= len(json.dumps(made))
             if budget < 0:

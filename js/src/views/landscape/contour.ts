@@ -110,7 +110,11 @@ export function contourPane(context: Context, scene: Scene): HTMLElement {
     // The model: the end of the path, or the middle.
     dot(pen, placeX(across(0, found.x)), placeY(across(0, found.y)), 4.5);
     pen.stroke();
-    say(axes, t("→ {first}, ↑ {second}; the dot is the model", { first: found.names[0], second: found.names[1] }));
+    const names = { first: found.names[0], second: found.names[1] };
+    const words = found.path.length
+      ? t("→ {first}, ↑ {second}; the large dot is the last checkpoint", names)
+      : t("→ {first}, ↑ {second}; the dot is the model", names);
+    say(axes, words);
     canvas.setAttribute("aria-label", found.words);
   };
   context.listen(canvas, "pointermove", (event) => {

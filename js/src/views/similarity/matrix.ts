@@ -44,12 +44,12 @@ export function matrixPane(context: Context, scene: Scene): HTMLElement {
     for (let row = 0; row < rows; row++)
       for (let column = 0; column < columns; column++) {
         const value = found.values[row][column];
-        const color = colorOf(value, [0, 1], table);
+        const color = colorOf(value ?? 0, [0, 1], table);
         // From bottom to top, as layers are drawn elsewhere in such figures: the first layers are at the lower left.
         const [x, y] = [room + column * cell, (rows - 1 - row) * cell];
         pen.fillStyle = css(color);
         pen.fillRect(x, y, cell + 0.5, cell + 0.5);
-        if (value > found.high[row][column]) continue;
+        if (value !== null && value > (found.high[row][column] ?? 0)) continue;
         pen.strokeStyle = inkOn(color);
         pen.lineWidth = 1;
         pen.beginPath();
@@ -89,15 +89,15 @@ export function matrixPane(context: Context, scene: Scene): HTMLElement {
     const found = context.get("similarity");
     if (!found) return;
     const [row, column] = at;
-    const words = t("{first} and {second}: {value}; shuffled {null}, at most {high}", {
+    const text = t("{first} and {second}: {value}; shuffled {null}, at most {high}", {
       first: found.first[row],
       second: found.second[column],
-      value: fixed(found.values[row][column], 2),
-      null: fixed(found.null[row][column], 2),
-      high: fixed(found.high[row][column], 2),
+      value: words(found.values[row][column]),
+      null: words(found.null[row][column]),
+      high: words(found.high[row][column]),
     });
-    say(reading, words);
-    canvas.setAttribute("aria-label", words);
+    say(reading, text);
+    canvas.setAttribute("aria-label", text);
   };
   const choose = (row: number, column: number) => {
     const found = context.get("similarity");
@@ -135,6 +135,8 @@ export function matrixPane(context: Context, scene: Scene): HTMLElement {
   });
   return h("div", {}, title, empty, stage);
 }
+
+const words = (value: number | null) => (value === null ? "–" : fixed(value, 2));
 
 /** The width of the longest name. */
 function longest(names: string[]): number {

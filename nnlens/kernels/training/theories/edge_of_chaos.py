@@ -115,7 +115,8 @@ def edge_of_chaos(
     """Send two inputs through random networks, and follow their correlation beside the theory's.
 
     Below the edge (χ < 1) all inputs become alike, above it inputs that are nearly alike become unrelated; at the edge
-    a deep network keeps both apart for longest.
+    a deep network keeps both apart for longest. With ReLU all inputs become alike; the lengths of signals grow above
+    the edge and fade below it.
 
     Parameters
     ----------

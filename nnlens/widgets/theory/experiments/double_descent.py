@@ -71,7 +71,8 @@ class DoubleDescentExperiment:
         known = found.expected > 0  # without noise there is no error before the peak
         worst = float(np.median(np.abs(found.measured - found.expected)[known] / found.expected[known]))
         words = _(
-            "Half of the measured errors are within {share} % of the theory's.", share=number(f"{100 * worst:.0f}")
+            "The medians of the draws differ from the theory by {share} % at the median.",
+            share=number(f"{100 * worst:.0f}"),
         )
         yield Outcome([drawn], words, 0.5)
         x, classes = centred_digits(800, 8)

@@ -33,7 +33,8 @@ class EdgeOfChaosExperiment:
         return _(
             "In a very wide random network all inputs become alike with depth where the weights are small (order), and "
             "inputs that are nearly alike become unrelated where they are large (chaos). In between, at χ = 1, signals "
-            "and gradients reach deepest (Poole et al., 2016; Schoenholz et al., 2017)."
+            "and gradients reach deepest (Poole et al., 2016; Schoenholz et al., 2017). "
+            "With ReLU all inputs become alike whatever σw, and χ says whether the lengths of signals grow or fade."
         )
 
     def check(self) -> str:
@@ -88,7 +89,8 @@ class EdgeOfChaosExperiment:
             ],
             log_x=True,
         )
-        phase = _("order") if found.growth < 1 else _("chaos") if found.growth > 1 else _("the edge")
+        below, above = (_("order"), _("chaos")) if activation == "tanh" else (_("signals fade"), _("signals grow"))
+        phase = below if found.growth < 1 else above if found.growth > 1 else _("the edge")
         words = _(
             "χ = {growth}: {phase}. After {depth} layers the theory says a correlation of {expected}, and the networks "
             "have {measured} ({low} to {high}).",

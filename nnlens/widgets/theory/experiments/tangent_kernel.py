@@ -47,14 +47,13 @@ class TangentKernelExperiment:
 
     def settings(self) -> list[Setting]:
         return [
-            Setting(name="width", label=_("units per layer"), values=(8, 32, 128, 512, 2048), value=128),
+            Setting(name="width", label=_("units per layer"), values=(8, 32, 128, 512), value=128),
             Setting(name="hidden", label=_("hidden layers"), values=(1, 2, 3), value=1),
         ]
 
     def steps(self, values: Values, model: nn.Module) -> Iterator[Outcome]:
         hidden = int(values["hidden"])
-        # A wide network of several layers has too many weights for the gradients at all points at once.
-        width = int(values["width"]) if hidden == 1 else min(int(values["width"]), 512)
+        width = int(values["width"])
         angles = torch.linspace(0, np.pi, 13, dtype=torch.float64)
         x = torch.stack([angles.cos(), angles.sin()], 1).float()
         kernels = torch.stack(
