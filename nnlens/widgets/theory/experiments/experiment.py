@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Protocol
 
-from torch import nn
+from torch import Tensor, nn
 
+from nnlens import zoo
 from nnlens.render.plots import PlotPayload
 
 Value = float | str
@@ -78,9 +79,7 @@ class Experiment(Protocol):
         """Run it: the last outcome has the share 1."""
 
 
-def centred_digits(count: int, side: int) -> Any:
-    """Digits as rows around 0, and their classes."""
-    from nnlens import zoo
-
+def centred_digits(count: int, side: int) -> tuple[Tensor, Tensor]:
+    """Digits as rows around 0 (count, side²), and their classes (count,)."""
     rows, classes = zoo.digit_vectors(count, side)
     return (rows - rows.mean(0)) / rows.std(), classes
