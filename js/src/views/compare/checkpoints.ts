@@ -21,7 +21,8 @@ export function checkpointsPane(context: Context): HTMLElement {
     });
     return h("label", { class: "nn-control nn-wide" }, h("span", {}, label), slider, at);
   };
-  const body = h("div", {}, control("first_step", t("first side")), control("second_step", t("second side")));
+  const controls = [control("first_step", t("first side")), control("second_step", t("second side"))];
+  const body = h("div", {}, h("div", { class: "nn-row" }, ...controls));
   context.watch(["compared_steps"], () => {
     body.hidden = !context.get("compared_steps")?.length;
   });
