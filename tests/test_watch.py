@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import os
 import subprocess
 import sys
+import time
 import tracemalloc
 
 import numpy as np
@@ -15,6 +17,7 @@ from torch import nn
 
 import nnlens
 from nnlens import Watch
+from nnlens.session.training.watched import run_folder
 
 
 def network(seed: int = 0) -> nn.Sequential:
@@ -370,3 +373,17 @@ def test_bad_numbers_and_images_are_said(tmp_path):
     with pytest.raises(nnlens.ForwardError):
         Watch(nnlens.Lens(network()), torch.zeros(2, 5, 8, 8), folder=tmp_path / "other")
     watch.close()
+
+
+def test_the_cache_keeps_the_latest_trainings_and_those_that_may_go_on(tmp_path, monkeypatch):
+    monkeypatch.setenv("NNLENS_CACHE", str(tmp_path))
+    base = run_folder().parent
+    for age in (9000, 8000, 7000, 6000, 5000, 60):
+        (base / str(age)).mkdir(parents=True)
+        os.utime(base / str(age), (time.time() - age,) * 2)
+    run_folder()
+    assert sorted(path.name for path in base.iterdir()) == ["5000", "60", "6000"]
+    for age in (50, 40, 30):
+        (base / str(age)).mkdir()
+    run_folder()
+    assert sorted(path.name for path in base.iterdir()) == ["30", "40", "50", "60"]

@@ -1,7 +1,7 @@
 // The view of a training: ranges, places on the way, what is shown at a checkpoint, and what the controls ask for.
 
 import { beforeEach, describe, expect, it } from "vitest";
-import { along, share, spanOf } from "../src/draw/spark.ts";
+import { along, share, spanOf, stepAt } from "../src/draw/spark.ts";
 import { placeOf } from "../src/model/training.ts";
 import compare from "../src/views/compare/index.ts";
 import training from "../src/views/training/index.ts";
@@ -33,6 +33,7 @@ describe("ranges", () => {
     expect(along(1000, [1, 1000])).toBe(1);
     expect(along(32, [1, 1000])).toBeGreaterThan(0.45);
     expect(along(5, [5])).toBe(0.5);
+    for (const part of [0, 0.25, 0.5, 1]) expect(along(stepAt(part, [1, 9000]), [1, 9000])).toBeCloseTo(part, 1);
   });
   it("find the latest measurement before a step", () => {
     expect(placeOf([1, 10, 100], 50)).toBe(1);
@@ -59,6 +60,13 @@ describe("the view", () => {
     expect(pane("curves").textContent).toContain("1,200 steps");
     expect(pane("curves").textContent).toContain("here 2");
     expect(pane("curves").textContent).toContain("step 10");
+    expect([...pane("curves").querySelectorAll(".nn-axis span")].map((tick) => tick.textContent)).toEqual([
+      "1",
+      "6",
+      "35",
+      "204",
+      "1,200",
+    ]);
     expect(pane("figures").querySelector("td.nn-number")!.textContent).toBe("60 %");
     expect(pane("alarms").textContent).toContain("step 10");
     expect(pane("film").textContent).toContain("unit 3 at 3 checkpoints");

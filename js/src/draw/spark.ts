@@ -33,6 +33,12 @@ export function along(step: number, steps: number[]): number {
   return last > first ? Math.log1p(Math.max(0, step - first)) / Math.log1p(last - first) : 0.5;
 }
 
+/** The step at a share of the way: where `along` is that share. */
+export function stepAt(share: number, steps: number[]): number {
+  const [first, last] = [steps[0] ?? 0, steps[steps.length - 1] ?? 1];
+  return Math.round(first + Math.expm1(share * Math.log1p(last - first)));
+}
+
 export interface Line {
   values: (number | null)[];
   ink: string;

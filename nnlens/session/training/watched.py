@@ -18,6 +18,7 @@ from nnlens.session.session import Session
 
 _IMAGES = 32
 _KEPT_RUNS = 4  # in the user's cache
+_OPEN = 600.0  # seconds since the last checkpoint, within which a training may go on
 
 
 def watched_batch(session: Session, images: Any) -> Tensor:
@@ -48,10 +49,11 @@ def checked_numbers(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def run_folder() -> Path:
-    """A new folder in the user's cache; the oldest of earlier ones are removed."""
+    """A new folder in the user's cache; the oldest of earlier ones are removed, unless one was written a moment ago."""
     base = store_folder() / "training"
     base.mkdir(parents=True, exist_ok=True)
     runs = sorted((path for path in base.iterdir() if path.is_dir()), key=lambda path: path.stat().st_mtime)
     for old in runs[: max(0, len(runs) - _KEPT_RUNS + 1)]:
-        shutil.rmtree(old, ignore_errors=True)
+        if time.time() - old.stat().st_mtime > _OPEN:  # else another kernel may be training
+            shutil.rmtree(old, ignore_errors=True)
     return base / f"{time.strftime('%Y-%m-%d-%H%M%S')}-{uuid4().hex[:6]}"

@@ -1,7 +1,7 @@
 // Loss and metrics over the steps, the slider over the checkpoints, and the button that asks the loop to end.
 
 import { Square } from "lucide";
-import { spanOf, sparks } from "../../draw/spark.ts";
+import { spanOf, sparks, stepAt } from "../../draw/spark.ts";
 import { type Context, needsKernel } from "../../model/context.ts";
 import type { Scene } from "../../model/scene.ts";
 import { checkpoints, placeOf, shownStep } from "../../model/training.ts";
@@ -25,6 +25,7 @@ export function curvesPane(context: Context, _scene: Scene): HTMLElement {
     t("call watch.step(loss=loss) after each step of the optimiser"),
   );
   const charts = h("div", {});
+  const axis = h("div", { class: "nn-soft nn-axis" });
   const slider = h("input", { type: "range", min: 0, step: 1 });
   const at = h("span", { class: "nn-soft nn-number" });
   const control = h("label", { class: "nn-control nn-wide" }, h("span", {}, t("checkpoint")), slider, at);
@@ -40,6 +41,12 @@ export function curvesPane(context: Context, _scene: Scene): HTMLElement {
     const curves = watched?.curves ?? [];
     const step = shownStep(context);
     empty.hidden = curves.length > 0;
+    axis.hidden = !curves.length || watched!.steps.length < 2;
+    if (!axis.hidden) {
+      const ticks = [0, 0.25, 0.5, 0.75, 1].map((share) => stepAt(share, watched!.steps));
+      axis.replaceChildren(...[...new Set(ticks)].map((tick) => h("span", {}, whole(tick))));
+      axis.title = t("steps; early ones have more room");
+    }
     charts.replaceChildren(
       ...curves.map(({ name, values }) => {
         const span = spanOf([values]);
@@ -103,6 +110,7 @@ export function curvesPane(context: Context, _scene: Scene): HTMLElement {
     words,
     empty,
     charts,
+    axis,
     context.hides("step") ? null : control,
   );
 }
