@@ -61,9 +61,21 @@ def _loss(scores: Tensor, targets: Tensor, kind: str) -> Tensor:
     if not kind:
         kind = ("binary cross entropy" if single else "cross entropy") if whole else "squared error"
     if kind == "cross entropy":
-        return F.cross_entropy(scores, targets)
+        classes = scores.shape[1] if scores.ndim > 1 else 1
+        if whole and not 0 <= int(targets.min()) <= int(targets.max()) < classes:
+            found = f"{int(targets.min())}…{int(targets.max())}"
+            raise ValueError(f"targets must be classes 0…{classes - 1} for a model of {classes} outputs, got {found}")
+        return F.cross_entropy(scores, targets.long() if whole else targets)
+    if targets.numel() != scores.numel():
+        shapes = f"{tuple(scores.shape)}, got {tuple(targets.shape)}"
+        raise ValueError(f"targets must have as many numbers as the model's output, whose shape is {shapes}")
     targets = targets.to(scores.dtype).reshape(scores.shape)
     if kind == "binary cross entropy":
+        if not 0 <= float(targets.min()) <= float(targets.max()) <= 1:
+            raise ValueError(
+                "targets must be 0…1 for a model of one output, or quantities with the loss 'squared error', got "
+                f"{float(targets.min()):g}…{float(targets.max()):g}"
+            )
         return F.binary_cross_entropy_with_logits(scores, targets)
     return F.mse_loss(scores, targets)
 

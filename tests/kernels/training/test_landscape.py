@@ -105,6 +105,26 @@ def test_what_does_not_fit_is_said(data, options, words):
         training.landscape(small(), training.mean_loss(*data), **options)
 
 
+@pytest.mark.parametrize(
+    ("outputs", "targets", "message"),
+    [
+        (3, [0, 1, 3], "targets must be classes 0…2 for a model of 3 outputs, got 0…3"),
+        (1, [0, 20, 40], "quantities with the loss 'squared error', got 0…40"),
+        (3, [0.0, 1.0, 2.0], "as many numbers as the model's output, whose shape is \\(3, 3\\), got \\(3,\\)"),
+    ],
+)
+def test_targets_that_do_not_fit_the_outputs(outputs, targets, message):
+    loss = training.mean_loss(torch.eye(3, 4), torch.tensor(targets))
+    with pytest.raises(ValueError, match=message):
+        loss(nn.Linear(4, outputs))
+
+
+def test_classes_may_be_true_and_false():
+    model, x = nn.Linear(4, 2), torch.eye(3, 4)
+    found = training.mean_loss(x, torch.tensor([True, False, True]))(model)
+    assert torch.allclose(found, F.cross_entropy(model(x), torch.tensor([1, 0, 1])))
+
+
 def test_losses_are_chosen_by_the_targets(data):
     x, classes = data
     one = nn.Linear(4, 1)
