@@ -11,6 +11,7 @@ from torch import nn
 
 import nnlens
 from nnlens import Watch
+from nnlens.kernels.training.film import chosen_units
 from nnlens.widgets.training.part import TrainingPart
 
 IMAGES = torch.randn(8, 1, 9, 9, generator=torch.Generator().manual_seed(0))
@@ -203,3 +204,9 @@ def test_bad_options_are_said(trained):
         watch.view(film_layer="nothing")
     with pytest.raises(TypeError, match="figur"):
         watch.view(figur="zeros")
+
+
+def test_maps_of_a_training_that_fails_are_chosen_without_a_warning():
+    maps = np.full((3, 2, 2), 3e38, np.float32)
+    maps[1] = [[-3e38, 3e38], [np.inf, np.nan]]
+    assert len(chosen_units(maps, 2)) == 2

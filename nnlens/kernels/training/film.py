@@ -97,7 +97,8 @@ def film_steps(
 def chosen_units(maps: np.ndarray, units: Sequence[int] | int) -> tuple[int, ...]:
     """Units of a layer's maps (units, h, w): as given, or so many of those that vary most."""
     if isinstance(units, int):
-        contrast = np.nan_to_num(maps.std((1, 2)) if maps[0].size > 1 else np.abs(maps[:, 0, 0]))
+        with np.errstate(over="ignore", invalid="ignore"):  # a training that fails has such values
+            contrast = np.nan_to_num(maps.std((1, 2)) if maps[0].size > 1 else np.abs(maps[:, 0, 0]))
         return tuple(sorted(int(unit) for unit in np.argsort(-contrast, kind="stable")[:units]))
     if wrong := [unit for unit in units if not 0 <= unit < len(maps)]:
         raise ValueError(f"units must be 0…{len(maps) - 1}, got {wrong[0]}")
