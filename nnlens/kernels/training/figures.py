@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from nnlens.geometry.axes import channels_of
 from nnlens.recording import Operation, Recording
 
-_TURNS, _SETTLED = 50, 1e-4  # of power iterations: at most, and the relative change at which they end
+_TURNS, _SETTLED = 12, 1e-3  # of power iterations: at most, and the relative change at which they end
 _NEAR = 0.01  # of the width of a function's range: so near to a bound a value is saturated
 _RANGES = {
     "sigmoid": (0.0, 1.0),
@@ -68,7 +68,7 @@ class WeightFigures:
         How many numbers.
     singular : float
         The largest singular value of its largest weight, as a matrix with a row for each output; NaN without one. By
-        power iteration to about a thousandth of it, which goes on where it ended at the last measurement.
+        power iteration to about a hundredth of it, which goes on where it ended at the last measurement.
     rank : float
         The stable rank of that weight: the sum of its squared singular values ÷ the largest of them. How many
         directions it uses, between 1 and its number of rows or columns.

@@ -207,9 +207,9 @@ def test_spectra_are_those_of_the_singular_values():
         rows = {row.module: row for row in training.weight_figures(model, {}, {}, starts)}
         for name in ("0", "2"):
             values = torch.linalg.svdvals(model[int(name)].weight.detach().flatten(1))
-            assert rows[name].singular == pytest.approx(float(values[0]), rel=0.02)
+            assert rows[name].singular == pytest.approx(float(values[0]), rel=0.05)
             assert rows[name].singular <= float(values[0]) * (1 + 1e-5)
-            assert rows[name].rank == pytest.approx(float(values.square().sum() / values[0] ** 2), rel=0.04)
+            assert rows[name].rank == pytest.approx(float(values.square().sum() / values[0] ** 2), rel=0.1)
         assert math.isnan(rows["3"].singular)
     assert set(starts) == {"0", "2"}
     for value, expected in ((0.0, 0.0), (math.nan, math.nan)):
