@@ -79,7 +79,7 @@ def test_the_path_ends_at_the_model_in_the_plane_that_shows_most_of_it(watched):
         ends = float(loss(model)), float(loss(small()))
     assert (view.between["series"][1]["y"][0], view.between["series"][1]["y"][-1]) == pytest.approx(ends, rel=1e-3)
     assert view.curvature["bound"] == pytest.approx(2 / 0.3)
-    assert str(view.curvature["values"][0])[:3]
+    assert view.curvature["values"] == pytest.approx(list(training.hessian_eigenvalues(model, loss)), rel=1e-2)
     path = training.weight_path([watch.checkpoints.load(step) for step in watch.checkpoints.steps])
     assert points[0]["x"] == pytest.approx(path.places[0, 0], rel=1e-4)
     view.close()
@@ -266,7 +266,7 @@ def test_data_of_every_kind(tmp_path):
         ({"rate": 0}, ValueError, "rate must be above 0"),
         ({"loss": "hinge"}, ValueError, "loss must be one of"),
         ({"watch": 3}, TypeError, "watch must be a Watch, got a int"),
-        ({"other": {"a": torch.ones(1)}}, ValueError, "must be a state of the same model"),
+        ({"other": {"a": torch.ones(1)}}, ValueError, "other must be a state of the same model"),
         ({"other": nn.Linear(2, 2)}, ValueError, "other must be a model of the same kind"),
         ({"span": 100}, Exception, "span"),
     ],
@@ -325,7 +325,7 @@ def test_two_architectures_have_no_units_in_common():
 @pytest.mark.parametrize(
     ("given", "options", "error", "message"),
     [
-        ((3, X), {}, TypeError, "against must be a model"),
+        ((3, X), {}, TypeError, "other must be a model"),
         ((small(), X[:2]), {}, ValueError, "images must be at least three, got 2"),
         ((small(), X), {"count": 2}, ValueError, "count must be a whole number of at least 3"),
         ((small(), X), {"layers": "1"}, TypeError, "layers must be a list of names"),

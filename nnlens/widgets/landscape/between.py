@@ -35,7 +35,7 @@ class BetweenPart(Part):
     def prepare(self, options: Mapping[str, Any]) -> None:
         self._other: dict[str, Tensor] | None = None
         if options.get("other") is not None:
-            others = other_models(self.session.model, options["other"])
+            others = other_models(self.session.model, options["other"], "other")
             if len(others) != 1:
                 raise ValueError(f"other must be one model, lens or state dictionary, got {len(others)}")
             self._other = {

@@ -62,7 +62,7 @@ class SimilarityPart(Part):
     traits: SimilarityTraits
 
     def prepare(self, options: Mapping[str, Any]) -> None:
-        others = other_models(self.session.model, options["other"])
+        others = other_models(self.session.model, options["other"], "other")
         if len(others) != 1:
             raise ValueError(f"other must be one model, lens or state dictionary, got {options['other']!r}")
         self._other: nn.Module = next(iter(others.values()))

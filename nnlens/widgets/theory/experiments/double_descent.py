@@ -71,7 +71,7 @@ class DoubleDescentExperiment:
         known = found.expected > 0  # without noise there is no error before the peak
         worst = float(np.median(np.abs(found.measured - found.expected)[known] / found.expected[known]))
         words = _(
-            "The medians of the draws differ from the theory by {share} % at the median.",
+            "The medians over the draws differ from the theory by {share} % (median over the ratios).",
             share=number(f"{100 * worst:.0f}"),
         )
         yield Outcome([drawn], words, 0.5)

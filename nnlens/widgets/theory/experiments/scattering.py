@@ -42,7 +42,7 @@ class ScatteringExperiment:
     def check(self) -> str:
         return _(
             "Pixels and a trained network stand beside it: where these change as little, or need as few examples, the "
-            "wavelets explain nothing."
+            "wavelets have no advantage."
         )
 
     def settings(self) -> list[Setting]:
