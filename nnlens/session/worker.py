@@ -31,6 +31,8 @@ class Worker:
         self.beside_user_code = False  # whether user code may run at the same time
         self._waiting: dict[tuple[str, int], Steps] = {}
         self._resting: dict[tuple[str, int], float] = {}  # until when, by `time.monotonic`
+        self._stepping: tuple[str, int] | None = None  # the job whose step is running
+        self._then: Callable[[], None] | None = None  # what follows that step
         self._held = False
         self._served = 0.0  # when its last step began: workers take turns
         _workers.add(self)
@@ -41,15 +43,24 @@ class Worker:
             raise ValueError(f"lane must be one of {self.lanes}, got {lane!r}")
         with _lock:
             self._waiting[lane, id(owner)] = job()
+            if self._stepping == (lane, id(owner)):
+                self._then = None
             self._resting.pop((lane, id(owner)), None)
             _thread.start()
             _lock.notify_all()
 
-    def cancel(self, owner: object, lane: str) -> None:
-        """Cancel the owner's job in `lane`, at the end of its current step if it is running. Its results are kept."""
+    def cancel(self, owner: object, lane: str, then: Callable[[], None] | None = None) -> None:
+        """Cancel the owner's job in `lane`, at the end of its current step if it is running. Its results are kept.
+
+        `then` is called once no step of it runs any more: now, or in the worker's thread.
+        """
         with _lock:
             self._waiting.pop((lane, id(owner)), None)
+            if self._stepping == (lane, id(owner)):
+                self._then, then = then, None
             _lock.notify_all()
+        if then is not None:
+            then()
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait until nothing is left to do, held or not; False if `timeout` seconds pass first.
@@ -107,8 +118,9 @@ class Worker:
         """One step of a job, in the thread of all workers."""
         with _lock:
             steps = self._waiting.get(job)
-        if steps is None:
-            return
+            if steps is None:
+                return
+            self._stepping = job
         alone.here = not self.beside_user_code
         rest: float | None = None
         try:
@@ -129,6 +141,10 @@ class Worker:
                         self._resting[job] = time.monotonic() + rest
         if not wanted:
             steps.close()  # cancelled or replaced: let it clean up now
+        with _lock:
+            then, self._stepping, self._then = self._then, None, None
+        if then is not None:
+            then()
 
 
 class _Thread:

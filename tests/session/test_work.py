@@ -84,6 +84,53 @@ def test_cancel_stops_at_the_next_step(worker):
     assert steps == seen
 
 
+def test_what_follows_a_cancelled_job_runs_after_its_last_step(worker):
+    told: list[str] = []
+    inside, go_on = threading.Event(), threading.Event()
+
+    def long():
+        inside.set()
+        go_on.wait(5)
+        told.append("running")  # what a step publishes at its end must not be the last word
+        yield
+
+    worker.submit(owner := object(), "map", long)
+    inside.wait(5)
+    worker.cancel(owner, "map", lambda: told.append("stopped"))
+    go_on.set()
+    assert worker.join(5)
+    for _ in range(100):
+        if len(told) == 2:
+            break
+        time.sleep(0.01)
+    assert told == ["running", "stopped"]
+    worker.cancel(owner, "map", lambda: told.append("nothing ran"))
+    assert told[-1] == "nothing ran"
+
+
+def test_a_job_that_follows_a_cancelled_one_is_not_told_to_be_stopped(worker):
+    told: list[str] = []
+    inside, go_on = threading.Event(), threading.Event()
+
+    def long():
+        inside.set()
+        go_on.wait(5)
+        yield
+
+    def short():
+        told.append("again")
+        yield
+
+    worker.submit(owner := object(), "map", long)
+    inside.wait(5)
+    worker.cancel(owner, "map", lambda: told.append("stopped"))
+    worker.submit(owner, "map", short)
+    go_on.set()
+    assert worker.join(5)
+    time.sleep(0.05)
+    assert told == ["again"]
+
+
 def test_hold_lets_nothing_start_and_join_still_waits_for_all(worker):
     done = []
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, ClassVar
@@ -347,9 +347,9 @@ class View(SavedView):
         """Do a job in the background, replacing the view's earlier job in that lane."""
         self._session.worker.submit(self, lane, job)
 
-    def cancel_job(self, lane: str) -> None:
-        """Stop the view's job in that lane; its results so far are kept."""
-        self._session.worker.cancel(self, lane)
+    def cancel_job(self, lane: str, then: Callable[[], None] | None = None) -> None:
+        """Stop the view's job in that lane; its results are kept. `then` is called when its last step has ended."""
+        self._session.worker.cancel(self, lane, then)
 
     def reported(self, what: str, steps: Steps) -> Steps:
         """Run a job's steps with its name in `busy`, and show its errors in the view."""

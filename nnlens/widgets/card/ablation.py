@@ -89,7 +89,9 @@ class AblationPart(UnitPart):
         self.view.submit("data", self._steps)
 
     def _stop(self, change: Any = None) -> None:
-        self.view.cancel_job("data")
+        self.view.cancel_job("data", self._stopped)
+
+    def _stopped(self) -> None:
         if self.traits.dataset_ablation is not None:
             self.traits.dataset_ablation = {**self.traits.dataset_ablation, "running": False}
 

@@ -53,7 +53,9 @@ class SynthesisPart(UnitPart):
         self.observe("synthesis_stop", self._stop)
 
     def _stop(self, change: Any = None) -> None:
-        self.view.cancel_job("synthesis")
+        self.view.cancel_job("synthesis", self._stopped)
+
+    def _stopped(self) -> None:
         if self.traits.synthesis is not None:
             self.traits.synthesis = {**self.traits.synthesis, "running": False}
 

@@ -74,9 +74,9 @@ class Side:
         """Do a job in the background, replacing this side's earlier job in that lane."""
         self.session.worker.submit(self, lane, job)
 
-    def cancel_job(self, lane: str) -> None:
-        """Stop this side's job in that lane."""
-        self.session.worker.cancel(self, lane)
+    def cancel_job(self, lane: str, then: Callable[[], None] | None = None) -> None:
+        """Stop this side's job in that lane; `then` is called when its last step has ended."""
+        self.session.worker.cancel(self, lane, then)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until nothing is being computed."""

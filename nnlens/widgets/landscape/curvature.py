@@ -55,7 +55,9 @@ class CurvaturePart(Part):
         self._run()
 
     def _stop(self, change: Any = None) -> None:
-        self.view.cancel_job("synthesis")
+        self.view.cancel_job("synthesis", self._stopped)
+
+    def _stopped(self) -> None:
         if self.traits.curvature is not None:
             self.traits.curvature = {**self.traits.curvature, "running": False}
 

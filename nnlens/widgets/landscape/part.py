@@ -112,7 +112,9 @@ class LandscapePart(Part):
         self.view.submit("data", lambda: self.view.reported(_("loss around the weights"), self.steps()))
 
     def _stop(self, change: Any = None) -> None:
-        self.view.cancel_job("data")
+        self.view.cancel_job("data", self._stopped)
+
+    def _stopped(self) -> None:
         if self.traits.landscape is not None:
             self.traits.landscape = {**self.traits.landscape, "running": False}
 

@@ -67,8 +67,7 @@ class SweepPart(Part):
             self.view.submit("data", lambda: self.view.reported(_("trying replacements"), self._job()))
 
     def _stop(self, change: Any = None) -> None:
-        self.view.cancel_job("data")
-        self._tell(running=False)
+        self.view.cancel_job("data", lambda: self._tell(running=False))
 
     def _job(self) -> Generator[None, None, None]:
         before = -1

@@ -109,7 +109,9 @@ class TheoryPart(Part):
         self.view.submit("data", lambda: self.view.reported(EXPERIMENTS[self.traits.theory].title(), self._steps()))
 
     def _stop(self, change: Any = None) -> None:
-        self.view.cancel_job("data")
+        self.view.cancel_job("data", self._stopped)
+
+    def _stopped(self) -> None:
         if self.traits.experiment is not None:
             self.traits.experiment = {**self.traits.experiment, "running": False}
 

@@ -87,8 +87,7 @@ class RowsPart(Part):
             self.view.submit("data", lambda: self.view.reported(_("statistics of the weights"), self._job()))
 
     def _stop(self, change: Any = None) -> None:
-        self.view.cancel_job("data")
-        self._tell(running=False)
+        self.view.cancel_job("data", lambda: self._tell(running=False))
 
     def _job(self) -> Generator[None, None, None]:
         told = 0.0
