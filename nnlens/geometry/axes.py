@@ -16,7 +16,7 @@ from nnlens.recording import Operation, Recording
 from nnlens.utils.language import _, plural
 
 from .call import POINTWISE
-from .receptive_field import map_fields, spatial_dimensions, token_grids
+from .receptive_field import has_one_row, map_fields, spatial_dimensions, token_grids
 
 Grid = tuple[int, int] | Literal["strip"] | None
 # What `Layout.words` is for most layers: the browser knows it, and does not show it.
@@ -56,6 +56,8 @@ def as_maps(value: Tensor, recording: Recording, operation: Operation, grid: Gri
         words = _("{layout}, magnitude of complex values", layout=words)
         return maps, Layout(words, layout.tokens, layout.grid)
     along = spatial_dimensions(recording, operation.name)
+    if len(along) == 2 and has_one_row(recording):
+        along = along[1:]  # a signal
     # A leading axis that is not 1 is not a batch of one: attention's (steps, batch, units), windows.
     batch = 0 if value.ndim > 1 and value.shape[0] == 1 else None
     if value.ndim == 3 and batch is None and value.shape[1] == 1:

@@ -121,6 +121,11 @@ def _image(recording: Recording) -> tuple[int, ...]:
     return ()
 
 
+def has_one_row(recording: Recording) -> bool:
+    """Whether the model's input is an image of a single row: a signal."""
+    return _image(recording)[:1] == (1,)
+
+
 def reaches_of(recording: Recording) -> dict[str, Reaches]:
     """The reach of every operation whose value comes from the image."""
     reaches: dict[str, Reaches] = recording.cache.once("reaches", make=lambda: _reaches(recording))

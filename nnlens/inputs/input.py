@@ -13,13 +13,15 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image, ImageColor
-from torch import Tensor
+from torch import Tensor, nn
 
 from nnlens.utils.language import _, number
+from nnlens.utils.nests import mapped, tensors_in
 
 from .opening import Opened, as_pil, open_image, ready_input, scaled, to_rgb
 from .preprocessing import Normalisation, Preprocess, Resize, probe_normalisation
 from .text import Encoded
+from .varied import Around, Varied
 
 BACKGROUND = 0.4  # an image's most frequent colour counts as its background from this share on
 
@@ -47,6 +49,8 @@ class Input:
         Remarks on how the image was converted to the input.
     given : (tuple, dict) or None
         What the model is called with, where that is not just `x`.
+    around : Around or None
+        What the model is called with, where `x` is one of its inputs laid out as an image.
     text : Encoded or None
         The text that `x` are the tokens of.
     renewed : callable or None
@@ -62,6 +66,7 @@ class Input:
     scale: Normalisation
     notes: tuple[str, ...] = ()
     given: tuple[tuple[Any, ...], dict[str, Any]] | None = None
+    around: Around | None = None
     text: Encoded | None = None
     renewed: Callable[[Input], Input] | None = None
 
@@ -70,8 +75,22 @@ class Input:
 
     @property
     def is_image(self) -> bool:
-        """Whether it is an image rather than another kind of model input."""
+        """Whether it is an image, or laid out as one, rather than another kind of model input."""
         return self.given is None
+
+    @property
+    def kind(self) -> str:
+        """What it is: "image", or what is laid out as one: "signal", "vector", "volume" or "video"."""
+        return "image" if self.around is None else self.around.as_image.kind
+
+    @property
+    def is_row(self) -> bool:
+        """Whether it is a signal or a vector, laid out as an image of one row."""
+        return self.kind in ("signal", "vector")
+
+    def model(self, model: nn.Module) -> nn.Module:
+        """The model (unwrapped) as a function of `x`: itself, or with its other inputs held."""
+        return model if self.around is None else Varied(model, self.around)
 
     @property
     def is_tokens(self) -> bool:
@@ -81,6 +100,8 @@ class Input:
     @property
     def call(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments and keywords of the model's forward."""
+        if self.around is not None:
+            return self.around.call_with(self.around.as_image.value(self.x, self.around.value))
         return ((self.x,), {}) if self.given is None else self.given
 
     @cached_property
@@ -100,7 +121,12 @@ class Input:
 
     @property
     def usual_fill(self) -> str:
-        """The default fill of what is hidden: the "background" if there is one, otherwise "grey"."""
+        """The default fill of what is hidden: the "background" if there is one, otherwise "grey".
+
+        Of a signal "mean", of a vector of numbers 0.
+        """
+        if self.is_row:
+            return "mean" if self.kind == "signal" else "0"
         return "grey" if self.background is None else "background"
 
     def fill(self, name: str) -> Any:
@@ -185,7 +211,7 @@ def _input(
     bands: Sequence[int] | None,
     notes: tuple[str, ...],
 ) -> Input:
-    shown, shown_as, scale = _show(x, normalisation, bands)
+    shown, shown_as, scale = shown_of(x, normalisation, bands)
     if normalisation is not None and len(normalisation.mean) == x.shape[1]:
         grey = normalisation.value(0.5)
     else:
@@ -195,18 +221,8 @@ def _input(
 
 def any_input(args: tuple[Any, ...], keywords: dict[str, Any], device: torch.device) -> Input:
     """Any input of a model, for views that need no picture: shown as a grey square."""
-
-    def there(value: Any) -> Any:
-        if isinstance(value, Tensor):
-            return value.detach().to(device)
-        if isinstance(value, (tuple, list)) and type(value) in (tuple, list):
-            return type(value)(map(there, value))
-        if isinstance(value, dict):
-            return {key: there(item) for key, item in value.items()}
-        return value
-
-    argument = tuple(map(there, args)), {key: there(value) for key, value in keywords.items()}
-    tensors = [item for item in (*argument[0], *argument[1].values()) if isinstance(item, Tensor)]
+    argument: Any = mapped((args, dict(keywords)), lambda tensor: tensor.detach().to(device))
+    tensors = list(tensors_in(argument))
     if not tensors:
         raise TypeError(
             f"image must be an image, or tensors that the model takes, got {[type(arg).__name__ for arg in args]}"
@@ -318,12 +334,13 @@ def redrawn(picture: Image.Image, like: Input, name: str) -> Input:
 
 def picture_like(x: Tensor, like: Input) -> Image.Image:
     """Another input of the same shape as a picture, on the scale of the first one's."""
-    return _show(x, like.scale, None)[0]
+    return shown_of(x, like.scale, None)[0]
 
 
-def _show(
+def shown_of(
     x: Tensor, normalisation: Normalisation | None, bands: Sequence[int] | None
 ) -> tuple[Image.Image, str, Normalisation]:
+    """An input (1, channels, height, width) as a picture, in words how it became one, and the scale that was used."""
     image = x[0].float().cpu()
     channels = image.shape[0]
     if normalisation is not None and len(normalisation.mean) == channels:

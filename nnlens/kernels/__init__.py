@@ -48,6 +48,7 @@ from .occlusion.experiment import occlusion, occlusion_series, occlusion_steps
 from .occlusion.incremental import Incremental
 from .occlusion.occluded import masked_scores, occluded_scores, size_curve
 from .occlusion.occlusion_map import Occlusion
+from .occlusion.volume import VolumeOcclusion, volume_occlusion, volume_occlusion_steps
 from .occlusion.windows import OperationPlan
 from .units.ablation import Ablation, DatasetAblation, ablation, dataset_ablation_steps
 from .units.activations import Activations, activations
@@ -98,6 +99,7 @@ __all__ = [
     "Surrogate",
     "Synthesis",
     "TextAttribution",
+    "VolumeOcclusion",
     "ablation",
     "activation_difference",
     "activations",
@@ -155,5 +157,7 @@ __all__ = [
     "synthesis",
     "synthesis_steps",
     "token_grids",
+    "volume_occlusion",
+    "volume_occlusion_steps",
     "way_to_scores",
 ]

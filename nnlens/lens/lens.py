@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import nn
-from typing_extensions import Unpack
 
 from nnlens.inputs import Preprocess, as_preprocess
 from nnlens.inputs.datasets import ImageDataset
@@ -20,36 +18,15 @@ from nnlens.session.sample import Sample
 from nnlens.session.selection import Selection
 from nnlens.session.session import Session
 from nnlens.session.setup import ModelSetup
-from nnlens.session.text.explained import explained
-from nnlens.widgets.base.options import (
-    ActivationsOptions,
-    AttributionOptions,
-    CompareOptions,
-    ExamplesOptions,
-    ExploreOptions,
-    OcclusionOptions,
-    UnitOptions,
-    documented,
-)
 
 from .functions import FunctionViews
+from .inputs import InputViews
 from .text import TextViews
 from .training import TrainingViews
 from .weights import WeightViews
 
-if TYPE_CHECKING:
-    from nnlens.widgets import (
-        ActivationsWidget,
-        AttributionWidget,
-        CompareWidget,
-        ExamplesWidget,
-        Explorer,
-        OcclusionWidget,
-        UnitWidget,
-    )
 
-
-class Lens(TextViews, WeightViews, FunctionViews, TrainingViews):
+class Lens(InputViews, TextViews, WeightViews, FunctionViews, TrainingViews):
     """A model with its preprocessing and its labels; its methods open views of it.
 
     Parameters
@@ -73,6 +50,11 @@ class Lens(TextViews, WeightViews, FunctionViews, TrainingViews):
         The unit of what a regression predicts: "years".
     bands : three int, optional
         Which of more than three channels are shown as red, green and blue.
+    axes : str or dict, optional
+        What the axes of the input are, a letter for each: "nchw", "nct" (a signal), "ntc", "ncdhw" (a volume), "nf"
+        (numbers), …; of several inputs by their names. By default as the operations say that read them.
+    rate : float, optional
+        Of signals: how many samples there are in a second.
     tokenizer : optional
         For a model that reads text: a tokenizer of Hugging Face or of the package `tokenizers`, or a pair of callables
         (encode, decode).
@@ -97,6 +79,8 @@ class Lens(TextViews, WeightViews, FunctionViews, TrainingViews):
         logits: bool | None = None,
         unit: str = "",
         bands: Sequence[int] | None = None,
+        axes: str | Mapping[str, str] | None = None,
+        rate: float | None = None,
         tokenizer: Any = None,
         alphabet: str | None = None,
     ):
@@ -110,6 +94,8 @@ class Lens(TextViews, WeightViews, FunctionViews, TrainingViews):
                 logits=logits,
                 unit=unit,
                 bands=bands,
+                axes=axes,
+                rate=rate,
                 tokenizer=tokenizer,
                 alphabet=alphabet,
             )
@@ -251,147 +237,3 @@ class Lens(TextViews, WeightViews, FunctionViews, TrainingViews):
         value = self._session.input_of(*image, **keywords) if image or keywords else self.selection.sample.input
         args, keywords = value.call
         return SummaryTable(summary(self.model, *args, depth=depth, passes=passes, **keywords))
-
-    @documented(ExploreOptions)
-    def explore(self, image: Any = None, **options: Unpack[ExploreOptions]) -> Explorer:
-        """The explorer: photograph, occluder, layers, mosaic and unit, all linked.
-
-        Parameters
-        ----------
-        image : path, bytes, PIL image, uint8 array or ready tensor, optional
-            The image; the latest one if left out.
-        **options
-            See below.
-        """
-        from nnlens.widgets import Explorer
-
-        with self._session.selections.unchanged_on_error():
-            return Explorer(self._session, image, **options)
-
-    @documented(ActivationsOptions)
-    def activations(self, image: Any = None, **options: Unpack[ActivationsOptions]) -> ActivationsWidget:
-        """The layer picker, the mosaic of a layer's maps and one unit enlarged.
-
-        Parameters
-        ----------
-        image : optional
-            Any input of the model (an image, a tensor of token ids, a dictionary of keywords); the latest one if left
-            out. The model need not give scores.
-        **options
-            See below.
-        """
-        from nnlens.widgets import ActivationsWidget
-
-        with self._session.selections.unchanged_on_error():
-            value = image if image is None else self._session.input_of(image)
-            return ActivationsWidget(self._session, value, **options)
-
-    @documented(OcclusionOptions)
-    def occlusion(self, image: Any = None, **options: Unpack[OcclusionOptions]) -> OcclusionWidget:
-        """The photograph with the occluder under the mouse, and the map of the whole experiment.
-
-        Parameters
-        ----------
-        image : optional
-            As for `explore`.
-        **options
-            See below.
-        """
-        from nnlens.widgets import OcclusionWidget
-
-        with self._session.selections.unchanged_on_error():
-            return OcclusionWidget(self._session, image, **options)
-
-    @documented(UnitOptions)
-    def unit(self, image: Any = None, **options: Unpack[UnitOptions]) -> UnitWidget:
-        """One unit: its map, back-projection, examples, synthesised image, connections and ablation.
-
-        Parameters
-        ----------
-        image : optional
-            As for `explore`.
-        **options
-            See below.
-        """
-        from nnlens.widgets import UnitWidget
-
-        with self._session.selections.unchanged_on_error():
-            return UnitWidget(self._session, image, **options)
-
-    @documented(AttributionOptions)
-    def attribution(self, image: Any = None, **options: Unpack[AttributionOptions]) -> AttributionWidget:
-        """Attributions side by side, a column for each method, and under each the evidence that could refute it.
-
-        Parameters
-        ----------
-        image : optional, or a list
-            As for `explore`. A list of up to six images gives a row to each. For a lens with a tokenizer, a text: its
-            tokens are shown as cells of a picture, and words take the place of superpixels.
-        **options
-            See below.
-        """
-        from nnlens.widgets import AttributionWidget
-
-        with self._session.selections.unchanged_on_error():
-            selections = self._session.selections
-            latest = None if image is not None or selections.is_empty else selections.latest.sample.input
-            if latest is not None and latest.is_tokens and latest.text is not None:
-                image = latest.text.text
-            if isinstance(image, str) and self._session.setup.codec is not None:
-                session, value = explained(self._session, image, options.get("token"))
-                return AttributionWidget(session, value, **options)
-            return AttributionWidget(self._session, image, **options)
-
-    @documented(CompareOptions)
-    def compare(self, first: Any, second: Any, **options: Unpack[CompareOptions]) -> CompareWidget:
-        """Two images side by side: their scores, a layer's activations and the occlusion maps, with the differences.
-
-        `nnlens.compare` does the same with two models.
-
-        Parameters
-        ----------
-        first, second : optional
-            As for `explore`: two images that become inputs of the same size.
-        **options
-            See below.
-        """
-        from nnlens.widgets import CompareWidget
-
-        with self._session.selections.unchanged_on_error():
-            return CompareWidget(self._session, first, self._session, second, **options)
-
-    @documented(ExamplesOptions)
-    def examples(
-        self,
-        dataset: Any,
-        *,
-        layers: Sequence[str] | None = None,
-        store: str | Path | bool = True,
-        **options: Unpack[ExamplesOptions],
-    ) -> ExamplesWidget:
-        """Search a data set, in the background, for the best images of every unit of some layers.
-
-        What is found so far is shown at once, in this view and in every unit card of the lens; it is kept on disk, so
-        that a search that was stopped continues, and a finished one is there at once. `kernels.examples` does the same
-        in a script.
-
-        Parameters
-        ----------
-        dataset : folder, torch Dataset, tensor (n, c, h, w) or sequence of images
-            See `inputs.datasets.ImageDataset`.
-        layers : sequence of str, optional
-            Operations or modules' paths; by default up to five activation functions, evenly spread.
-        store : bool or folder
-            Where it is kept: the user's cache (or the folder in NNLENS_CACHE), a folder, or not at all (False).
-        **options
-            See below.
-        """
-        from nnlens.widgets import ExamplesWidget
-
-        session = self._session
-        with session.selections.unchanged_on_error():
-            sample = session.search_dataset(dataset, layers=layers, store=store)
-            selections, search = session.selections, session.search
-            if options.get("layer") is None and (selections.is_empty or selections.latest.layer not in search):
-                options["layer"] = search.layers[-1]
-            return ExamplesWidget(session, sample.input, **options)

@@ -31,13 +31,14 @@ from nnlens.scores.meaning import Output, ScoreMeaning, pick_output
 from nnlens.utils.cache import Cache
 
 from . import strided
+from .convolutions import channels_last, convolution_arguments, convolution_of, first, is_plain, pair
 from .onnx_runtime import OnnxPasses
 from .strided import Strided
 from .trust import Trust
 from .winograd import Winograd, is_worth_it, padded
 
 # Operations whose output has memory of its own, which its only reader may overwrite.
-_FRESH = {"conv2d", "batch_norm", "add", "sub", "mul", "linear", "cat"}
+_FRESH = {"conv1d", "conv2d", "conv3d", "batch_norm", "add", "sub", "mul", "linear", "cat"}
 
 
 class Prepared:
@@ -214,7 +215,7 @@ class Prepared:
         for operation in self.recording:
             if operation.number is None:
                 continue
-            if operation.op == "conv2d":
+            if operation.op in ("conv1d", "conv2d", "conv3d"):
                 self._convolution(operation, result)
             elif operation.name in self.idle:
                 result[operation.number] = first
@@ -235,7 +236,7 @@ class Prepared:
         arguments = convolution_arguments(operation)
         weight, bias = self.value(arguments.pop("weight")), self.value(arguments.pop("bias"))
         source = arguments.pop("input")
-        if not isinstance(source, Source) or weight.ndim != 4 or len(operation.shape) != 4:
+        if not isinstance(source, Source) or len(operation.shape) != weight.ndim:
             return
         if operation.dtype != weight.dtype:
             return  # under autocast, which would not be active
@@ -249,10 +250,14 @@ class Prepared:
                 if operation.name not in self.folded:
                     scale, shift = scale_shift
                     bias = (shift if bias is None else shift + bias.double() * scale).to(weight.dtype)
-                    weight = (weight.double() * scale.view(-1, 1, 1, 1)).to(weight.dtype)
+                    weight = (weight.double() * scale.view(-1, *(1,) * (weight.ndim - 1))).to(weight.dtype)
         if operation.name not in self.folded:
-            self.folded[operation.name] = channels_last(weight), bias
+            # Of a signal as for an image of one row, for which convolutions are faster.
+            self.folded[operation.name] = channels_last(weight.unsqueeze(2) if weight.ndim == 3 else weight), bias
         weight, bias = self.folded[operation.name]
+        if operation.op != "conv2d":
+            result[operation.number or 0] = convolution_of(operation.op, weight, bias, arguments)
+            return
         before = self._padding(operation, source)
         if before is not None:
             padding, pad = before
@@ -328,39 +333,11 @@ def _alike(result: Tensor, own: Tensor, eps: float) -> bool:
     return bool((result - own).norm() <= max(1e-2, 64 * eps) * own.norm() + 1e-12)
 
 
-def pair(value: Any) -> tuple[int, int]:
-    """A number for each of two axes; a single number, "same" and "valid" are repeated."""
-    return (value[0], value[-1]) if isinstance(value, tuple) else (value, value)
-
-
-def is_plain(arguments: dict[str, Any]) -> bool:
-    """Whether a convolution has stride 1, no dilation, one group, and padding in numbers."""
-    steps = pair(arguments["stride"]) == (1, 1) == pair(arguments["dilation"])
-    return steps and arguments["groups"] == 1 and not isinstance(arguments["padding"], str)
-
-
 def _reshaped(function: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
     try:
         return function(*args, **keywords)
     except RuntimeError:
         return args[0].reshape(*args[1:], **keywords)
-
-
-def channels_last(x: Tensor) -> Tensor:
-    """Channels last, with which most convolutions are faster; a single channel has nothing to gain."""
-    return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 and x.shape[1] > 1 else x.contiguous()
-
-
-def first(function: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-    """The replacement of an operation that was folded into another one."""
-    return args[0] if args else keywords["input"]
-
-
-def convolution_arguments(operation: Operation) -> dict[str, Any]:
-    """conv2d's arguments by name."""
-    names = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
-    argument = {"bias": None, "stride": 1, "padding": 0, "dilation": 1, "groups": 1}
-    return argument | dict(zip(names, operation.arguments, strict=False)) | dict(operation.keywords)
 
 
 def in_place(operation: Operation) -> Callable[[Tensor], Tensor] | None:

@@ -15,8 +15,9 @@ from nnlens.scores.meaning import Output, ScoreMeaning
 from nnlens.utils.language import _
 
 from .batches import in_batches, out_of_memory
+from .convolutions import channels_last
 from .prepare import current_passes, meaning_for
-from .prepared import Prepared, channels_last
+from .prepared import Prepared
 from .trust import Level, Reference, Trust
 
 _PIXELS = 4 * 224 * 224  # at once on a CPU: more do not fit into its caches

@@ -16,6 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from nnlens.inputs.varied import Varied
+
 from .attributes import attribute_tables, contents
 from .checkpoints import without_checkpoints
 
@@ -30,7 +32,8 @@ _locks_lock = threading.Lock()
 
 
 def lock_of(model: nn.Module) -> threading.RLock:
-    """The lock that a pass of this model holds."""
+    """The lock that a pass of this model holds; the same whichever of its inputs is varied."""
+    model = model.model if isinstance(model, Varied) else model
     with _locks_lock:
         return _locks.setdefault(model, threading.RLock())
 

@@ -28,7 +28,7 @@ from nnlens.kernels import (
     superpixels,
 )
 from nnlens.kernels.attribution.evidence.evidence import Check
-from nnlens.kernels.occlusion.occluder import Fill, named
+from nnlens.kernels.occlusion.occluder import Fill, named, shorter_side
 from nnlens.kernels.text import word_labels
 from nnlens.recording import version_of
 from nnlens.scores.meaning import ScoreKind
@@ -105,7 +105,7 @@ class AttributionJobs:
     ) -> Subject:
         """What is explained: a target of a sample."""
         return Subject(
-            self._model,
+            sample.model,
             sample.input.x,
             target=target,
             score=score,
@@ -171,7 +171,9 @@ class AttributionJobs:
                 return word_labels(sample.input.text), ""
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
-                labels = superpixels(sample.input.x, how, count)
+                x = sample.input.x
+                # A signal has no regions that stand out: it is cut into parts of one length.
+                labels = superpixels(x, "grid" if sample.input.is_row else how, min(count, x[0, 0].numel()))
             return labels, "; ".join(str(warning.message) for warning in caught)
 
         made: tuple[np.ndarray, str] = sample.cache.once("superpixels", how, count, make=make)
@@ -254,8 +256,9 @@ class AttributionJobs:
         if method == "integrated_gradients" and sample.input.text is not None:
             options["baseline"] = self.fill(sample)
         if method == "occlusion":
-            short = 1 if sample.input.text is not None else min(sample.input.x.shape[2:])
-            options |= {"size": max(1, short // 4), "stride": max(1, round(short / 14))}
+            short = 1 if sample.input.text is not None else shorter_side(sample.input.x)
+            size, stride = (short // 16, short / 64) if sample.input.is_row else (short // 4, short / 14)
+            options |= {"size": max(1, size), "stride": max(1, round(stride))}
         return options
 
 

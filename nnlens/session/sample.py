@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
+from nnlens.geometry.receptive_field import spatial_dimensions
 from nnlens.inputs import Input
 from nnlens.kernels import Activations, Grid, ScoreMeaning, activations, token_grids, way_to_scores
 from nnlens.kernels.text import usual_cell_layer
@@ -53,6 +55,7 @@ class Sample:
     version: int  # of the model
     asked: tuple[Any, ...] = ()  # task and logits, as they were given
     problem: str = ""
+    model: nn.Module  # as a function of `input.x`
     is_blank: bool = False  # of no image, for views that need none
     cache: Cache = field(default_factory=lambda: Cache(**LIMITS), repr=False)
 
@@ -83,7 +86,11 @@ class Sample:
     def activations(self, layer: str, grid: Grid = None) -> Activations:
         """The maps of `layer`; `grid` is how tokens are shown, see `kernels.activations`."""
         name = self.recording.resolve(layer)
-        if grid is None and self.input.is_tokens and len(self.recording.operation(name).shape) == 3:
+        if (
+            grid is None
+            and (self.input.is_tokens or self.input.is_row)
+            and len(self.recording.operation(name).shape) == 3
+        ):
             grid = "strip"  # tokens of a text are no image, however many there are
         make = partial(activations, self.recording, name, grid=grid)
         result: Activations = self.cache.once("activations", name, grid, make=make)
@@ -128,10 +135,15 @@ class Sample:
                 return usual
         x = self.input.x
         height, tokens = x.shape[2] if x.ndim == 4 else 1, token_grids(self.recording)
+        if self.input.is_row:
+            height = x.shape[3]
         shown = [op for op in self.recording if op.kind not in ("reshape", "attention", "gate", "state", "dropout")]
         way = set() if self.meaning is None else way_to_scores(self.recording, self.meaning)
         shown = [op for op in shown if op.name in way] or shown
         maps = [op for op in shown if len(op.shape) == 4 and min(op.shape[2:]) > 1 and op.shape[2] * 8 >= height]
+        if self.input.kind != "image":
+            follows = {op.name: self._follows(op.name) for op in shown}
+            maps = [op for op in shown if (dim := follows[op.name]) is not None and op.shape[dim] * 8 >= height]
         maps += [op for op in shown if len(op.shape) == 3 and op.shape[1] in tokens]
         if not maps:
             maps = [op for op in shown if len(op.shape) == 4 and min(op.shape[2:]) > 1] or shown or [*self.recording]
@@ -139,6 +151,15 @@ class Sample:
         if not chosen:
             raise ValueError("the model ran no operation that nnlens can show")
         return chosen[-1].name
+
+    def _follows(self, layer: str) -> int | None:
+        """The dimension of a layer's values that follows the columns of the input; None where none does."""
+        along = spatial_dimensions(self.recording, layer)
+        if along and along[-1] is not None:
+            return along[-1]
+        # Of a recurrent network each step has seen all before it.
+        steps, shape = self.input.x.shape[3], self.recording.operation(layer).shape
+        return shape.index(steps) if self.input.kind == "signal" and steps in shape[:-1] else None
 
     def default_unit(self, layer: str) -> int:
         """The unit of `layer` whose map has the most contrast; the highest one where units are single numbers."""

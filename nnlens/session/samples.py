@@ -15,9 +15,11 @@ from nnlens.inputs import Input, any_input
 from nnlens.inputs.labels import names_of
 from nnlens.kernels import Prepared, prepare_passes
 from nnlens.recording import ForwardError, Recording, changed_by_a_pass, record, version_of
+from nnlens.recording.record import unwrapped
 from nnlens.scores.meaning import Position, pick_output
 from nnlens.utils.cache import Cache
 from nnlens.utils.language import _
+from nnlens.utils.nests import mapped, tensors_in
 
 from .sample import Sample
 from .setup import ModelSetup
@@ -74,7 +76,8 @@ class Samples:
         empty = np.empty(0, np.float32)
         return Sample(
             input=value,
-            recording=record(_NoLayer(), value.x),
+            recording=record(none := _NoLayer(), value.x),
+            model=none,
             logits=empty,
             probabilities=empty,
             names=(),
@@ -106,7 +109,7 @@ class Samples:
 
         def make() -> Prepared | None:
             self._prepared = prepare_passes(
-                self._setup.model,
+                sample.model,
                 sample.input.x,
                 sample.scored(),
                 recording=sample.recording,
@@ -122,22 +125,29 @@ class Samples:
         pick = self._setup.pick if like is None else ""
         where = (position.shape, position.tobytes()) if isinstance(position, np.ndarray) else position
         text = None if value.text is None else value.text.text
-        about = [value.name, value.shown_as, text, version, hash(self._setup.asked), pick, where]
+        varied = None if value.around is None else (value.around.path, value.around.as_image)
+        about = [value.name, value.shown_as, text, version, hash(self._setup.asked), pick, where, varied]
         key = _digest(value), str(about)
         sample: Sample | None = self._cache.get("sample", *key)
         if sample is None:
-            args, keywords = value.call
-            recording = record(model, *args, **keywords) if like is None else like.recording
+            own = value.model(unwrapped(model)) if like is None else like.model
+            if like is not None:
+                recording = like.recording
+            elif value.is_image:
+                recording = record(own, value.x)
+            else:
+                args, keywords = value.call
+                recording = record(own, *args, **keywords)
             if like is None and changed_by_a_pass(model, version):
                 warnings.warn(
                     "each pass changes the model, so nnlens cannot notice your own changes to it", stacklevel=2
                 )
                 version = version_of(model)
-            sample = self._scored(value, recording, version, position)
+            sample = self._scored(value, own, recording, version, position)
             self._cache.put("sample", *key, value=sample)
         return sample
 
-    def _scored(self, value: Input, recording: Recording, version: int, position: Position) -> Sample:
+    def _scored(self, value: Input, model: nn.Module, recording: Recording, version: int, position: Position) -> Sample:
         asked = self._setup.asked
         try:
             if value.is_tokens and pick_output(recording.output, self._setup.pick).ndim == 3:
@@ -158,6 +168,7 @@ class Samples:
             empty = np.empty(0, np.float32)
             return Sample(
                 input=value,
+                model=model,
                 recording=recording,
                 logits=empty,
                 probabilities=empty,
@@ -170,6 +181,7 @@ class Samples:
         shares = meaning.probabilities(scores)[0].cpu().numpy()
         return Sample(
             input=value,
+            model=model,
             recording=recording,
             logits=scores[0].cpu().numpy(),
             probabilities=shares,
@@ -191,10 +203,8 @@ def _digest(value: Input) -> str:
     """A hash of everything that the model is called with."""
     digest = hashlib.blake2b(digest_size=16)
     args, keywords = value.call
-    for argument in (*args, *keywords.values()):
-        if isinstance(argument, Tensor):
-            digest.update(f"{tuple(argument.shape)} {argument.dtype}".encode())
-            digest.update(argument.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-        else:
-            digest.update(repr(argument).encode())
+    for tensor in tensors_in((args, keywords)):
+        digest.update(f"{tuple(tensor.shape)} {tensor.dtype}".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    digest.update(repr(mapped((args, keywords), lambda tensor: "tensor")).encode())
     return digest.hexdigest()

@@ -28,6 +28,7 @@ from .selections import Selections
 from .setup import ModelSetup, check_meaning
 from .text.context_search import ContextSearch
 from .user_code import hold_during_user_code
+from .varying.laid_out import laid_out_for
 from .worker import Worker
 
 # The most urgent first: jobs that a user waits for come before jobs in the background.
@@ -135,8 +136,8 @@ class Session:
                 self.samples.of(candidate, position=position, scores=False)
             except (ForwardError, ValueError):
                 continue
-            return candidate
-        return candidates[0]
+            return laid_out_for(self.setup, candidate)
+        return laid_out_for(self.setup, candidates[0])
 
     def search_dataset(
         self, dataset: Any, *, layers: Sequence[str] | None = None, store: str | Path | bool = True

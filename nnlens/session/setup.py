@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
-from nnlens.inputs import Input, Preprocess, any_input, as_preprocess, prepare
+from nnlens.inputs import AXES, Input, Preprocess, any_input, as_preprocess, prepare
 from nnlens.inputs.datasets import ImageDataset
 from nnlens.inputs.labels import class_names, how_many
+from nnlens.inputs.laid_out import fits
 from nnlens.inputs.text import Codec, as_codec
 from nnlens.inputs.text_input import positions, text_input
 from nnlens.kernels import ScoreMeaning, detect_meaning
@@ -39,6 +42,8 @@ class ModelSetup:
         logits: bool | None,
         unit: str,
         bands: Sequence[int] | None,
+        axes: str | Mapping[str, str] | None = None,
+        rate: float | None = None,
         tokenizer: Any = None,
         alphabet: str | None = None,
     ):
@@ -55,6 +60,10 @@ class ModelSetup:
         given = tokenizer is not None or alphabet is not None
         self.codec: Codec | None = as_codec(tokenizer, alphabet=alphabet) if given else None
         self.pick, self.task, self.logits, self.unit, self.bands = output, task, logits, unit, bands
+        self.axes = check_axes(axes)
+        if rate is not None and not (isinstance(rate, (int, float)) and 0 < rate < np.inf):
+            raise ValueError(f"rate must be a number of samples per second, above 0, got {rate!r}")
+        self.rate = rate
         self.meaning: ScoreMeaning | None = None  # of the latest image
         self._meanings = Cache()
         self._steps_first: bool | None = None  # whether a text is (tokens, 1); unknown before the first
@@ -135,16 +144,28 @@ class ModelSetup:
         if isinstance(single, Input):
             yield single
         elif isinstance(single, Mapping):
-            yield any_input((), dict(single), device)
+            ready = {key: self._ready(item) for key, item in single.items()}
+            # Of keywords, or one dictionary as the only argument.
+            yield any_input((), ready, device) if fits(self.model, (), ready) else any_input((ready,), {}, device)
         elif isinstance(single, (tuple, list)):
-            yield any_input(tuple(single), {}, device)
+            ready_items = tuple(map(self._ready, single))
+            yield (
+                any_input(ready_items, {}, device)
+                if fits(self.model, ready_items, {})
+                else any_input((type(single)(ready_items),), {}, device)
+            )
+        elif len(args) > 1 or keywords:
+            ready = {key: self._ready(item) for key, item in keywords.items()}
+            yield any_input(tuple(map(self._ready, args)), ready, device)
         elif single is None or (isinstance(single, Tensor) and not single.is_floating_point()):
             pixels = single is not None and single.dtype == torch.uint8 and self.preprocess is not None
             yield self.input_of(single) if pixels else any_input(args, keywords, device)
-        elif not isinstance(single, Tensor) or single.ndim == 4:
+        elif isinstance(single, np.ndarray) and self.preprocess is None:
+            yield from self.candidates((torch.from_numpy(single).to(dtypes_of(self.model)[0]),), keywords)
+        elif not isinstance(single, Tensor) or (single.ndim == 4 and self.axes in (None, "nchw")):
             yield self.input_of(single)
-        elif single.ndim != 3:
-            yield any_input(args, keywords, device)
+        elif single.ndim != 3 or self.axes is not None:
+            yield any_input((self._with_batch(single),), keywords, device)
         else:
             # Three axes: one image, or signals or sequences (n, channels, time). A model with weights of four axes is
             # for images.
@@ -160,6 +181,32 @@ class ModelSetup:
                 except ValueError:
                     continue
                 yield candidate
+
+    def _ready(self, value: Any) -> Any:
+        """One of several inputs: pictures are preprocessed, numbers become tensors, all else is left as it is."""
+        if isinstance(value, (str, Path, bytes, Image.Image)):
+            return self.input_of(value).x
+        if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
+            tensor = torch.from_numpy(np.ascontiguousarray(value))
+            return tensor.to(dtypes_of(self.model)[0]) if value.dtype.kind == "f" else tensor
+        return value
+
+    def _with_batch(self, value: Tensor) -> Tensor:
+        """A tensor with an axis for the batch, where it has one axis fewer than the lens's axes."""
+        if isinstance(self.axes, str) and value.ndim == len(self.axes) - 1:
+            return value.unsqueeze(self.axes.index("n"))
+        return value
+
+
+def check_axes(axes: Any) -> str | dict[str, str] | None:
+    """What the axes of the inputs are, checked; by the inputs' names where there are several."""
+    if axes is None or (isinstance(axes, str) and axes in AXES):
+        return axes
+    if isinstance(axes, Mapping) and all(item in AXES for item in axes.values()):
+        return dict(axes)
+    raise ValueError(
+        f"axes must be one of {', '.join(AXES)}, or a dictionary of these by the inputs' names, got {axes!r}"
+    )
 
 
 def check_meaning(task: Any, logits: Any) -> None:

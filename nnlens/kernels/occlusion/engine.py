@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from nnlens.passes.batches import out_of_memory
-from nnlens.passes.prepared import Prepared, channels_last
+from nnlens.passes.convolutions import channels_last
+from nnlens.passes.prepared import Prepared
 from nnlens.passes.trust import Level, Reference
 from nnlens.recording import OtherPathError, borrow, draw_alike, draws, record
 from nnlens.scores.meaning import ScoreMeaning

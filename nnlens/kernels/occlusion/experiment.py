@@ -28,6 +28,7 @@ from nnlens.scores.meaning import Output, ScoreMeaning, plain_index
 from nnlens.utils.language import _
 
 from .engine import Engine
+from .laid_out import as_image
 from .occluder import Fill, Occluder, Shape, occluder, pair
 from .occlusion_map import Occlusion
 
@@ -284,6 +285,7 @@ def occlusion_steps(
     The yielded results share their arrays, which fill up: keep one with `.snapshot()`. `known` is an unfinished result
     of the same call: its positions are not computed again.
     """
+    model, x = as_image(model, x)
     window = occluder(x, size=size, shape=shape, fill=fill, seed=seed)
     height, width = window.size
     step = pair(stride, "stride") if stride is not None else (max(1, height // 2), max(1, width // 2))
@@ -325,7 +327,8 @@ def occlusion(
     Parameters
     ----------
     x : tensor (1, channels, height, width)
-        The model's input. It is not changed.
+        The model's input. It is not changed. A signal (1, channels, time) or a vector (1, features) counts as an
+        image of one row; of a volume see `volume_occlusion`.
     target : int, optional
         The class to explain; the most probable one by default. All classes are kept in the result.
     size, stride : int or (int, int)

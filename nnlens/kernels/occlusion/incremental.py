@@ -18,20 +18,20 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from nnlens.passes.prepared import Prepared, convolution_arguments, first, in_place, is_plain, pair
-from nnlens.passes.winograd import TILE
+from nnlens.passes.convolutions import first
+from nnlens.passes.prepared import Prepared, in_place
 from nnlens.recording import Operation, Replacement, Source
 from nnlens.recording.operations import function_of
 
-from .patches import Block, Moved, Patches
+from .form import Form
+from .patches import Block
+from .windowed import Step, Windowed
+from .windows import MOVING, WINDOWED, moved
 
-_Step = Callable[[Block], Tensor]
 
-
-class Incremental(Patches):
+class Incremental(Windowed):
     """A plan that can be run: see `Plan` for its parameters."""
 
     def __init__(
@@ -46,11 +46,10 @@ class Incremental(Patches):
     ):
         super().__init__(prepared, size, tops, lefts, most=most, watched=watched)
         self.checked = False  # against the model itself
-        self._steps: dict[str, _Step] = {}
-        gathered = [self._build(prepared.recording.operation(name)) for name in self._last if name != "input"]
+        gathered = [self._build(prepared.recording.operation(name)) for name in self._local if name != "input"]
         # The size in bytes of the weights of what is computed whole.
         self.weights = sum(
-            item.parameters * item.dtype.itemsize for item in prepared.recording if item.name not in self._last
+            item.parameters * item.dtype.itemsize for item in prepared.recording if item.name not in self._local
         )
         self._gathered = {name for names in gathered for name in names} | set(self.handed)
 
@@ -59,27 +58,28 @@ class Incremental(Patches):
     def _build(self, operation: Operation) -> list[str]:
         """Adds the step that computes an operation's patches; returns the names of the values that it gathers from."""
         op, name = operation.op, operation.name
-        seen = [source.name for source in operation.sources if source.name in self._last]
+        seen = [source.name for source in operation.sources if source.name in self._local]
         parents = [item for item in seen if item is not None]
-        if op == "conv2d":
-            return self._convolution(operation, parents[0])
-        if op in ("max_pool2d", "avg_pool2d"):
-            return self._pool(operation, parents[0])
+        if op in WINDOWED and name not in self.prepared.idle:
+            return (self._convolution if op.startswith("conv") else self._pool)(operation, parents[0])
         if op == "pad":
             return self._pad(operation, parents[0])
-        if op == "permute" or name in self.prepared.idle:
+        if name in self.prepared.idle:
             self._steps[name] = lambda block: block.patches[parents[0]]
+            return []
+        if op in MOVING:
+            self._steps[name] = self._reorder(operation, parents[0])
             return []
         aligned = {parent: self._windows[parent] == self._windows[name] for parent in parents}
         if op == "cat":
-            self._steps[name] = lambda block: torch.cat([self._aligned(block, item, name) for item in parents], -1)
+            self._steps[name] = self._cat(operation)
         else:
             self._steps[name] = self._function(operation, parents)
         return [parent for parent in parents if not aligned[parent]]
 
-    def _function(self, operation: Operation, parents: list[str]) -> _Step:
+    def _function(self, operation: Operation, parents: list[str]) -> Step:
         """Any elementwise operation, by its own function of torch."""
-        name, last, own = operation.name, self._last[operation.name], self._is_own(operation)
+        name, form, own = operation.name, self._local[operation.name], self._is_own(operation)
         written = in_place(operation)
         if written is not None and own and len(parents) == 1:
             return lambda block: written(block.patches[parents[0]])
@@ -89,8 +89,7 @@ class Incremental(Patches):
             if isinstance(item, Source):
                 if item.name not in parents:
                     return prepared.value(item)
-                patch = self._aligned(block, item.name, name)
-                return patch if last else patch.permute(0, 3, 1, 2)
+                return self._local[item.name].value(self._aligned(block, item.name, name))
             return tuple(given(block, entry) for entry in item) if isinstance(item, tuple) else item
 
         def run(block: Block) -> Tensor:
@@ -101,7 +100,49 @@ class Incremental(Patches):
                     argument.clone() if isinstance(argument, Tensor) else argument for argument in arguments
                 )
             result: Tensor = function(*arguments, **keywords)  # type: ignore[misc]
-            return result if last else result.permute(0, 2, 3, 1)
+            return form.map(result)
+
+        return run
+
+    def _reorder(self, operation: Operation, parent: str) -> Step:
+        """What moves or splits dimensions: the numbers at each place get another order."""
+        order = moved(operation, self._local[parent], self._local[operation.name])
+        assert order is not None  # else it would not be local
+        first, sizes, then = order
+        if list(first) == sorted(first) and list(then) == sorted(then):
+            return lambda block: block.patches[parent]
+        given = self._local[parent].sizes
+
+        def run(block: Block) -> Tensor:
+            patch = block.patches[parent]
+            places = patch.shape[:3]
+            natural = patch.reshape(*places, *given).permute(0, 1, 2, *(3 + place for place in first))
+            return natural.reshape(*places, *sizes).permute(0, 1, 2, *(3 + place for place in then)).flatten(3)
+
+        return run
+
+    def _cat(self, operation: Operation) -> Step:
+        """Joined along channels, or along the slices of a volume: some of what is joined may not see the image."""
+        name, form = operation.name, self._local[operation.name]
+        along = form.rest.index(operation.argument(1, "dim", 0) % len(form.shape))
+        held: dict[int, Tensor] = {}
+        for place, source in enumerate(operation.sources):
+            if source.name not in self._local:
+                held[place] = Form(source.shape, form.rows, form.columns).map(self.prepared.value(source))[0]
+
+        def run(block: Block) -> Tensor:
+            parts = []
+            for place, source in enumerate(operation.sources):
+                if place in held:
+                    rows, columns = (
+                        torch.from_numpy(item).to(held[place].device) for item in self._places(block, name)
+                    )
+                    part = held[place][rows[:, :, None], columns[:, None, :]]
+                else:
+                    part = self._aligned(block, str(source.name), name)
+                sizes = [source.shape[dim] for dim in form.rest]
+                parts.append(part.reshape(*part.shape[:3], *sizes))
+            return torch.cat(parts, 3 + along).flatten(3)
 
         return run
 
@@ -118,106 +159,8 @@ class Incremental(Patches):
     def _shares(self, name: str) -> bool:
         """Whether a patch may share its memory with the patch before."""
         op = self.prepared.recording.operation(name).op
-        fresh = ("conv2d", "max_pool2d", "avg_pool2d", "pad", "cat", "add", "sub", "mul", "div", "linear")
+        fresh = (*WINDOWED, "pad", "cat", "add", "sub", "mul", "div", "linear")
         return op not in fresh or name in self.prepared.idle
-
-    def _convolution(self, operation: Operation, parent: str) -> list[str]:
-        name = operation.name
-        arguments = convolution_arguments(operation)
-        weight, bias = self.prepared.folded[name]
-        kernel, stride = tuple(weight.shape[2:]), pair(arguments["stride"])
-        dilation, groups = pair(arguments["dilation"]), arguments["groups"]
-        padding = arguments["padding"]
-        if isinstance(padding, str):
-            same = padding == "same"
-            padding = tuple(d * (k - 1) // 2 if same else 0 for d, k in zip(dilation, kernel, strict=True))
-        before = pair(padding)
-        alone = kernel == (1, 1) and stride == (1, 1) and before == (0, 0)
-        if alone and parent not in self._moved and self._windows[parent] == self._windows[name]:
-            self._steps[name] = lambda block: _convolved(block.patches[parent], weight, bias, (1, 1), (1, 1), groups)
-            return []
-        # For a one-pixel kernel only the positions that it reads are gathered.
-        step = tuple(1 if k == 1 else s for k, s in zip(kernel, stride, strict=True))
-        height, width = (axis.length for axis in self._windows[name])
-        plain = is_plain(arguments)
-
-        def run(block: Block) -> Tensor:
-            transformed = self.prepared.transformed(name, len(block), height, width) if plain else None
-            if transformed is not None:
-                window = self._gather(block, name, parent, kernel, stride, before, dilation, tile=TILE)
-                return transformed(window, height, width)
-            window = self._gather(block, name, parent, kernel, stride, before, dilation)
-            return _convolved(window, weight, bias, step, dilation, groups)
-
-        self._steps[name] = run
-        return [self._base(parent)]
-
-    def _pool(self, operation: Operation, parent: str) -> list[str]:
-        name, average = operation.name, operation.op == "avg_pool2d"
-        kernel = pair(operation.argument(1, "kernel_size"))
-        stride = pair(operation.argument(2, "stride") or kernel)
-        before = pair(operation.argument(3, "padding", 0))
-        dilation = (1, 1) if average else pair(operation.argument(4, "dilation", 1))
-        slot = 0 if average else self._padding(parent, -torch.inf)
-        scale = self._divisors(operation, kernel, stride, before) if average else None
-
-        def run(block: Block) -> Tensor:
-            window = self._gather(block, name, parent, kernel, stride, before, dilation, slot).permute(0, 3, 1, 2)
-            if scale is None:
-                return F.max_pool2d(window, kernel, stride, 0, dilation).permute(0, 2, 3, 1)
-            result = F.avg_pool2d(window, kernel, stride).permute(0, 2, 3, 1)
-            rows, columns = self._places(block, name)
-            down, across = (torch.from_numpy(item).to(result) for item in (scale[0][rows], scale[1][columns]))
-            return result * (down[:, :, None, None] * across[:, None, :, None])
-
-        self._steps[name] = run
-        return [self._base(parent)]
-
-    def _divisors(
-        self, operation: Operation, kernel: tuple[int, int], stride: tuple[int, int], before: tuple[int, int]
-    ) -> list[np.ndarray]:
-        """The factor for the mean over a whole kernel at each place: near borders fewer pixels may count."""
-        counted = bool(operation.argument(5, "count_include_pad", True))
-        override = operation.argument(6, "divisor_override")
-        results = []
-        for axis, (k, s, p) in enumerate(zip(kernel, stride, before, strict=True)):
-            size, out = operation.sources[0].shape[2 + axis], operation.shape[2 + axis]
-            first = np.arange(out) * s - p
-            end = np.minimum(first + k, size + p)
-            pixels = end - first if counted else np.minimum(end, size) - np.maximum(first, 0)
-            # A given divisor counts once, not along each axis.
-            results.append(np.full(out, k / (override if axis == 0 else 1)) if override else k / np.maximum(pixels, 1))
-        return results
-
-    def _pad(self, operation: Operation, parent: str) -> list[str]:
-        name = operation.name
-        amounts, mode = operation.argument(1, "pad"), operation.argument(2, "mode", "constant")
-        places = []
-        for axis in (3, 2):
-            size, at = operation.sources[0].shape[axis], 2 * (3 - axis)
-            before, after = amounts[at : at + 2] if len(amounts) > at else (0, 0)
-            index = np.arange(-before, size + after)
-            if mode == "constant":
-                index[(index < 0) | (index >= size)] = -1
-            elif mode == "replicate":
-                index = index.clip(0, size - 1)
-            elif mode == "circular":
-                index %= size
-            else:
-                index = size - 1 - np.abs(size - 1 - np.abs(index))
-            places.append(index)
-        moved = Moved(parent, places[1], places[0])
-        slot = self._padding(parent, float(operation.argument(3, "value") or 0.0) if mode == "constant" else 0.0)
-        if slot == 0 and name not in self.handed and all(map(_pads_nothing, self.prepared.consumers[name])):
-            self._moved[name] = moved  # its readers look through it
-            return []
-
-        def run(block: Block) -> Tensor:
-            rows, columns = self._places(block, name)
-            return self._take(block, parent, moved.rows[rows], moved.columns[columns], slot)
-
-        self._steps[name] = run
-        return [self._base(parent)]
 
     # Running it
 
@@ -235,7 +178,7 @@ class Incremental(Patches):
         """The whole maps, one for each position, of the values that are handed over to the model itself."""
         block, handed = Block(rows, columns), {}
         readers = self._readers()
-        for name in self._last:
+        for name in self._local:
             if name in self._moved:
                 continue
             patch = self._occluded(block, fill, mask) if name == "input" else self._steps[name](block)
@@ -256,10 +199,11 @@ class Incremental(Patches):
             watch = None
         count = len(next(iter(handed.values())))
         instead: dict[int, Replacement] = {}
-        for name in self._last:
+        for name in self._local:
             if name != "input":
                 operation = prepared.recording.operation(name)
-                value = handed[name] if name in handed else prepared.recording[name].expand(count, -1, -1, -1)
+                clean = prepared.recording[name]
+                value = handed[name] if name in handed else clean.expand(count, *clean.shape[1:])
                 instead[operation.number or 0] = _give_back(value) if operation.same else _give(value)
         image = handed.get("input")
         batch = prepared.x.expand(count, -1, -1, -1) if image is None else image
@@ -268,10 +212,10 @@ class Incremental(Patches):
     def _readers(self) -> dict[str, list[str]]:
         """Step → the values that no operation reads after it."""
         last: dict[str, str] = {}
-        for name in self._last:
+        for name in self._local:
             if name != "input":
                 for argument in self.prepared.recording.operation(name).inputs:
-                    if argument in self._last:
+                    if argument in self._local:
                         last[self._base(argument)] = name
         done: dict[str, list[str]] = {}
         for argument, name in last.items():
@@ -305,10 +249,6 @@ def plan_for(
     return plan
 
 
-def _convolved(window: Tensor, weight: Tensor, bias: Tensor | None, stride: Any, dilation: Any, groups: int) -> Tensor:
-    return F.conv2d(window.permute(0, 3, 1, 2), weight, bias, stride, 0, dilation, groups).permute(0, 2, 3, 1)
-
-
 def _give(value: Tensor) -> Replacement:
     return lambda function, args, keywords: value
 
@@ -322,15 +262,3 @@ def _give_back(value: Tensor) -> Replacement:
         return argument
 
     return replacement
-
-
-def _pads_nothing(operation: Operation) -> bool:
-    """Whether a reader of a padded map looks at nothing beyond it."""
-    if operation.op == "conv2d":
-        padding = convolution_arguments(operation)["padding"]
-        return padding == "valid" or (not isinstance(padding, str) and pair(padding) == (0, 0))
-    if operation.op in ("max_pool2d", "avg_pool2d"):
-        index = 5 if operation.op == "max_pool2d" else 4
-        ceil = bool(operation.argument(index, "ceil_mode", False))
-        return pair(operation.argument(3, "padding", 0)) == (0, 0) and not ceil
-    return False

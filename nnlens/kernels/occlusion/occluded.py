@@ -18,6 +18,7 @@ from nnlens.passes.whole_passes import WholePasses
 from nnlens.scores.meaning import Output
 
 from .engine import BLOCK, Engine
+from .laid_out import as_image
 from .occluder import Fill, Shape, mask_filling, occluder
 
 
@@ -35,8 +36,9 @@ def occluded_scores(
 ) -> Float[np.ndarray, "n classes"]:
     """The class scores (places, classes) with the occluder at each (top, left) of `places`.
 
-    Places may lie partly outside of the input. For the other parameters see `occlusion`.
+    Places may lie partly outside of the input; of a signal the top is 0. For the other parameters see `occlusion`.
     """
+    model, x = as_image(model, x)
     window = occluder(x, size=size, shape=shape, fill=fill, seed=seed)
     height, width = window.size
     tops, lefts = np.arange(1 - height, x.shape[2]), np.arange(1 - width, x.shape[3])
@@ -110,8 +112,8 @@ def size_curve(
 
     def images(start: int, stop: int) -> Tensor:
         covered = []
-        for window, size in list(zip(windows, sizes, strict=True))[start:stop]:
-            top, left = (np.array([round(item - size / 2)]) for item in centre)
+        for window in windows[start:stop]:
+            top, left = (np.array([round(at - side / 2)]) for at, side in zip(centre, window.size, strict=True))
             covered.append(window.cover(top, left))
         return torch.cat(covered)
 

@@ -29,8 +29,13 @@ BACKGROUND = 0.4  # an image's most frequent value counts as its background from
 
 
 def pair(value: Any, name: str, limit: tuple[int, int] | None = None) -> tuple[int, int]:
-    """An int or a pair of ints of at least 1 (and at most `limit`), or an error that names `name`."""
+    """An int or a pair of ints of at least 1 (and at most `limit`), or an error that names `name`.
+
+    Along an axis of length 1, as of a signal, an int is 1.
+    """
     both = (value, value) if isinstance(value, (int, np.integer)) else value
+    if both is not value and limit is not None and min(limit) == 1 and not isinstance(value, bool):
+        both = tuple(min(value, side) if side == 1 else value for side in limit)
     if isinstance(value, bool) or not isinstance(both, (tuple, list)) or len(both) != 2:
         raise TypeError(f"{name} must be a whole number of pixels or a pair (height, width), got {value!r}")
     if not all(isinstance(number, (int, np.integer)) for number in both):
@@ -105,7 +110,7 @@ def occluder(x: Tensor, *, size: Any = None, shape: Shape = "rectangle", fill: F
         if mask.ndim != 2 or not mask.any():
             raise ValueError(f"shape must be a mask (height, width) that covers something, got {tuple(mask.shape)}")
         size = tuple(mask.shape) if size is None else size
-    window = pair(max(1, min(limit) // 4) if size is None else size, "size", limit)
+    window = pair(max(1, shorter_side(x) // 4) if size is None else size, "size", limit)
     if mask is not None and tuple(mask.shape) != window:
         raise ValueError(f"size must be the mask's {tuple(mask.shape)}, got {window}")
     if isinstance(shape, str) and shape == "circle":
@@ -114,6 +119,11 @@ def occluder(x: Tensor, *, size: Any = None, shape: Shape = "rectangle", fill: F
         raise ValueError(f'shape must be "rectangle", "circle" or a mask, got {shape!r}')
     values, words = filling(x, fill, seed)
     return Occluder(x=x, size=window, mask=mask, fill=values, words=words)
+
+
+def shorter_side(x: Float[Tensor, "1 c h w"]) -> int:
+    """The shorter side of an image in pixels; the length of a signal, whose other side is 1."""
+    return min((side for side in x.shape[2:] if side > 1), default=1)
 
 
 def _circle(size: tuple[int, int]) -> Tensor:
@@ -149,7 +159,7 @@ def filling(x: Float[Tensor, "1 c h w"], fill: Fill, seed: int = 0) -> tuple[Flo
         if fill == "mean":
             return image.mean((1, 2), keepdim=True).expand(image.shape), _("mean colour")
         if fill == "blur":
-            return blurred(image, max(1.0, min(image.shape[1:]) / 10)), _("blur")
+            return blurred(image, max(1.0, shorter_side(x) / 10)), _("blur")
         if fill == "noise":
             noise = torch.randn(image.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float32).to(
                 image

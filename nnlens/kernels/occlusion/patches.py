@@ -144,7 +144,7 @@ class Patches(Plan):
         memory = self._workspace.get(name)
         if memory is None or len(memory) < pixels + PADDING + patches:
             clean = self.prepared.value(Source(event=None, shape=(), name=name))
-            rows = clean[0] if self._last[name] else clean[0].permute(1, 2, 0)
+            rows = self._local[name].map(clean[:1])[0]
             memory = rows.new_empty((pixels + PADDING + patches, rows.shape[-1]))
             memory[:pixels].view(rows.shape).copy_(rows)
             memory[pixels] = 0
@@ -163,4 +163,4 @@ class Patches(Plan):
         down, across = self._windows[name]
         every = np.zeros((len(block), 1), int)
         whole = self._take(block, name, every + np.arange(down.size), every + np.arange(across.size))
-        return whole if self._last[name] else whole.permute(0, 3, 1, 2)
+        return self._local[name].value(whole)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,13 @@ import numpy as np
 from nnlens.geometry.call import POINTWISE
 from nnlens.geometry.receptive_field import reaches_of
 from nnlens.passes.prepared import Prepared
-from nnlens.recording import Operation, Source
+from nnlens.recording import Operation
+
+from .form import Form
+
+WINDOWED = frozenset(f"{op}{count}d" for op in ("conv", "max_pool", "avg_pool") for count in (1, 2, 3))
+RESHAPING = ("squeeze", "unsqueeze", "unflatten", "flatten", "reshape", "view")
+MOVING = ("permute", "transpose", *RESHAPING)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,31 +93,48 @@ class Plan:
         self.tops, self.lefts = np.asarray(tops), np.asarray(lefts)
         self._most = most
         self._windows: dict[str, tuple[_Axis, _Axis]] = {}
-        self._last: dict[str, bool] = {}  # local values → whether their channels come last
+        self._forms: dict[str, Form] = {}
+        self._local: dict[str, Form] = {}  # of the values that are computed on windows
         self._reaches = reaches_of(prepared.recording)
         self._intervals: dict[tuple[int, int, int], _Axis] = {}
         self.plan: list[OperationPlan] = []
         if self._see("input") and prepared.x.shape[0] == 1:
-            self._last["input"] = False
+            self._local["input"] = self._forms["input"]
             for operation in prepared.recording:
                 if operation.name in prepared.seeing and operation.kind not in ("gate", "state"):
                     self._consider(operation)
         self._drop_unused()
-        self.handed = [name for name in self._last if self._is_handed(name)]
+        self.handed = [name for name in self._local if self._is_handed(name)]
 
     def _see(self, name: str) -> bool:
         """Finds the windows of a value, if its places lie in rows and columns as the image's do."""
-        reaches = self._reaches.get(name)
-        if reaches is None or len(reaches.axes) != 2:
+        form = self._form(name)
+        if form is None:
             return False
-        rows, columns = reaches.axes
-        if (rows.axis, columns.axis) not in ((2, 3), (1, 2)):
-            return False
+        self._forms[name] = form
+        rows, columns = self._reaches[name].axes
         self._windows[name] = (
             self._axis(rows.low, rows.high, self.tops, self.size[0]),
             self._axis(columns.low, columns.high, self.lefts, self.size[1]),
         )
         return True
+
+    def _form(self, name: str) -> Form | None:
+        """Where the rows and the columns of a value are; None unless each has a dimension of its own."""
+        reaches = self._reaches.get(name)
+        if reaches is None or len(reaches.axes) != 2:
+            return None
+        rows, columns = (axis.axis for axis in reaches.axes)
+        x = self.prepared.x.shape
+        shape = tuple(x) if name == "input" else self.prepared.recording.operation(name).shape
+        if (
+            not columns
+            or shape[0] != 1
+            or (rows is None and x[2] != 1)
+            or (rows is not None and not 0 < rows < columns)
+        ):
+            return None
+        return Form(shape, rows, columns)
 
     def _axis(self, low: np.ndarray, high: np.ndarray, starts: np.ndarray, length: int) -> _Axis:
         key = id(low), id(high), id(starts)
@@ -132,40 +156,48 @@ class Plan:
             area = rows.length * columns.length / (rows.size * columns.size)
             why = self._why_not(operation, area)
         if not why:
-            self._last[name] = self._reaches[name].axes[0].axis == 1
+            self._local[name] = self._forms[name]
         self.plan.append(OperationPlan(name=name, label=operation.label, area=area, local=not why, why=why))
 
     def _why_not(self, operation: Operation, area: float) -> str:
         """In words, why an operation is not computed on windows."""
         op, shape = operation.op, operation.shape
         seen = [source for source in operation.sources if source.name in self.prepared.seeing]
-        if any(source.name not in self._last for source in seen):
+        if any(source.name not in self._local for source in seen):
             return "something before it is computed whole"
-        if len(shape) != 4 or shape[0] != 1 or operation.number is None or operation.function is None:
-            return "its parts are not recorded" if operation.number is None else "its output is not a map"
+        if operation.number is None or operation.function is None:
+            return "its parts are not recorded"
         if any(source.shared for source in seen):
             return "it reads memory that another operation wrote into"
-        last = self._reaches[operation.name].axes[0].axis == 1
-        if op in ("conv2d", "max_pool2d", "avg_pool2d", "pad"):
-            known = len(seen) == 1 and not last and len(seen[0].shape) == 4
-            known = known and (op != "pad" or len(operation.argument(1, "pad")) <= 4)
-            known = known and (op != "conv2d" or operation.name in self.prepared.folded)
-        elif op == "permute":
-            known = _order(operation) in ((0, 2, 3, 1), (0, 3, 1, 2))
+        form, given = self._forms[operation.name], self._forms[str(seen[0].name)]
+        if op in WINDOWED:
+            known = len(seen) == 1 and form.first and form.spatial == int(op[-2])
+            known = known and (form.rows, form.columns) == (given.rows, given.columns)
+            known = known and (not op.startswith("conv") or operation.name in self.prepared.folded)
+            # Which divisor torch uses at the ends of a volume's depth is not known where one is given.
+            known = known and not (op == "avg_pool3d" and operation.argument(6, "divisor_override"))
+        elif op == "pad":
+            amounts = operation.argument(1, "pad")
+            places = [len(shape) - 1 - at // 2 for at, amount in enumerate(amounts) if amount]
+            known = len(seen) == 1 and form.first and set(places) <= {form.rows, form.columns}
+        elif op in MOVING:
+            known = len(seen) == 1 and moved(operation, given, form) is not None
         elif op == "cat":
-            channels = 3 if last else 1
-            known = len(seen) == len(operation.sources) and operation.argument(1, "dim", 0) % 4 == channels
+            dim = operation.argument(1, "dim", 0) % len(shape)
+            alike = all(len(source.shape) == len(shape) for source in operation.sources)
+            known = alike and dim in form.rest and all(self._forms[str(item.name)].rest == form.rest for item in seen)
         elif op == "batch_norm":
-            known = not last and self.prepared.normalisation(operation) is not None
+            known = form.first and self.prepared.normalisation(operation) is not None
         elif op == "local_response_norm":
-            known = not last
+            known = form.first and form.spatial == 2
         elif op in ("linear", "layer_norm", "rms_norm"):
-            known = last and (op == "linear" or len(operation.argument(1, "normalized_shape")) == 1)
+            ends = bool(form.rest) and form.rest[-1] == len(shape) - 1
+            known = ends and (op == "linear" or len(operation.argument(1, "normalized_shape")) == 1)
             known = known and self.prepared.value(seen[0]).dtype == operation.dtype  # not under autocast
         else:
             others = [source for source in operation.sources if source.name not in self.prepared.seeing]
-            known = op in POINTWISE and (op == "prelu" or all(_everywhere(other, last) for other in others))
-            known = known and all(_places(source.shape, last) == _places(shape, last) for source in seen)
+            known = op in POINTWISE and (op == "prelu" or all(form.same_places(other.shape) for other in others))
+            known = known and all(_along(self._forms[str(item.name)], form) for item in seen)
             if op not in POINTWISE and area < 1:
                 return "it is not known to be local"
         if area > self._most:
@@ -177,35 +209,67 @@ class Plan:
         for share in reversed(self.plan):
             name = share.name
             readers = self.prepared.consumers.get(name, [])
-            cheap = name in self.prepared.recording and self.prepared.recording.operation(name).op in ("pad", "permute")
-            if name in self._last and cheap and readers and not any(reader.name in self._last for reader in readers):
-                del self._last[name]
+            cheap = name in self.prepared.recording and self.prepared.recording.operation(name).op in ("pad", *MOVING)
+            if name in self._local and cheap and readers and not any(reader.name in self._local for reader in readers):
+                del self._local[name]
 
     def _is_handed(self, name: str) -> bool:
         """Whether something that is computed whole reads a local value."""
         readers = self.prepared.consumers.get(name, [])
-        inside = bool(readers) and all(reader.name in self._last for reader in readers)
+        inside = bool(readers) and all(reader.name in self._local for reader in readers)
         return not inside or name == self.watched or name in self.prepared.recording.returned
 
     def window(self, name: str, row: int, column: int) -> tuple[slice, slice]:
         """The rows and columns of a local operation's output that are computed for one position of the occluder."""
-        if name not in self._last:
+        if name not in self._local:
             raise ValueError(f"{name!r} is computed whole")
         down, across = self._windows[name]
         top, left = int(down.starts[row]), int(across.starts[column])
         return slice(top, top + down.length), slice(left, left + across.length)
 
 
-def _order(operation: Operation) -> tuple[int, ...]:
-    rest = operation.arguments[1:]
-    dims = operation.keywords.get("dims") or (rest[0] if rest and isinstance(rest[0], tuple) else rest)
-    return tuple(dim % 4 for dim in dims)
+Order = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
 
 
-def _places(shape: tuple[int, ...], last: bool) -> tuple[int, ...]:
-    return (shape[1:3] if last else shape[2:]) if len(shape) == 4 else ()
+def moved(operation: Operation, given: Form, form: Form) -> Order | None:
+    """How an operation that moves or splits dimensions orders the numbers at a place; None where it does more.
+
+    Permute the dimensions of `given.rest`, reshape to these sizes, permute again: that is the order of `form.rest`.
+    """
+    op, rest, count = operation.op, operation.arguments[1:], len(given.shape)
+    if op in RESHAPING:
+        # The order in memory stays, if no dimension is moved across the rows or the columns.
+        if not all(
+            math.prod(given.shape[:before]) == math.prod(form.shape[:after])
+            and given.shape[before] == form.shape[after]
+            for before, after in ((given.rows, form.rows), (given.columns, form.columns))
+            if before is not None and after is not None
+        ):
+            return None
+        natural, made = sorted(given.rest), sorted(form.rest)
+        first = tuple(given.rest.index(dim) for dim in natural)
+        return first, tuple(form.shape[dim] for dim in made), tuple(made.index(dim) for dim in form.rest)
+    if op == "permute":
+        dims = operation.keywords.get("dims") or (rest[0] if rest and isinstance(rest[0], tuple) else rest)
+        order = [dim % count for dim in dims]
+    else:
+        if len(rest) != 2:
+            return None
+        order = list(range(count))
+        one, other = (int(dim) % count for dim in rest)
+        order[one], order[other] = order[other], order[one]
+    if len(order) != len(form.shape) or order[0] != 0:
+        return None
+    if order[form.columns] != given.columns or (form.rows is not None and order[form.rows] != given.rows):
+        return None
+    first = tuple(given.rest.index(order[dim]) for dim in form.rest)
+    return first, form.sizes, tuple(range(len(form.rest)))
 
 
-def _everywhere(source: Source, last: bool) -> bool:
-    """Whether a tensor that does not come from the image is the same at every place of a map."""
-    return _places((1,) * (4 - len(source.shape)) + source.shape, last) == (1, 1)
+def _along(given: Form, form: Form) -> bool:
+    """Whether a value has the rows and columns of an elementwise operation's result, at the same dimensions."""
+    by = len(form.shape) - len(given.shape)
+    rows = None if given.rows is None else given.rows + by
+    if (rows, given.columns + by) != (form.rows, form.columns):
+        return False
+    return all(given.shape[dim - by] == form.shape[dim] for dim in (form.rows, form.columns) if dim is not None)

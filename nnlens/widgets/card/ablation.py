@@ -52,7 +52,7 @@ class AblationPart(UnitPart):
 
         def make() -> Ablation:
             return ablation(
-                self.session.model,
+                sample.model,
                 sample.input.x,
                 layer,
                 unit,

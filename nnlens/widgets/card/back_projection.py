@@ -111,7 +111,7 @@ class BackProjectionPart(UnitPart):
 
         def make() -> BackProjection:
             return back_projection(
-                self.session.model,
+                sample.model,
                 sample.input.x,
                 of,
                 rule=rule,

@@ -71,7 +71,7 @@ class SynthesisPart(UnitPart):
         scale = sample.input.scale
         try:
             frames = synthesis_steps(
-                self.session.model,
+                sample.model,
                 sample.input.x,
                 of,
                 recipe=traits.recipe,

@@ -119,7 +119,7 @@ class ResponsesPart(Part):
             found = [] if data is None else [data.tensor(item) for item in range(min(IMAGES, len(data)))]
             fitting = [image for image in found if image is not None and image.shape == sample.input.x.shape[1:]]
             images = fitting or [sample.input.x[0]]
-        return expanded_weights(self.session.model, sample.recording, sample.input.x, self._layer, units, images=images)
+        return expanded_weights(sample.model, sample.recording, sample.input.x, self._layer, units, images=images)
 
     def _tuned(self) -> Generator[tuple[Tuning, float], None, None]:
         """The responses of the selected layer so far, and the share that is done; kept for all its units."""
@@ -129,7 +129,7 @@ class ResponsesPart(Part):
             yield known, 1.0
             return
         tuning: Tuning | None = None
-        for tuning in gratings_steps(self.session.model, sample.recording, sample.input.x, layer):
+        for tuning in gratings_steps(sample.model, sample.recording, sample.input.x, layer):
             share = float(torch.from_numpy(tuning.values[0]).isfinite().float().mean())
             yield tuning, min(share, 0.999)
         sample.cache.put("tuning", layer, value=tuning)

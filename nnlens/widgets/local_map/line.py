@@ -83,7 +83,7 @@ class LinePart(Part):
 
     def _line(self, sample: Sample) -> Line:
         """The pieces of the line where there are few; else the outputs at some points, and a lower bound."""
-        model, pick, x, end = self.session.model, self.session.setup.pick, sample.input.x, self._end(sample)
+        model, pick, x, end = sample.model, self.session.setup.pick, sample.input.x, self._end(sample)
 
         def make() -> Line:
             try:

@@ -61,7 +61,7 @@ class PiecePart(Part):
         rival = self.rival() if self.traits.map_of == "lead" else None
         first = 0 if self._single() else self.selection.target
         chosen = [first] if rival is None else [first, rival]
-        model, x, pick = self.session.model, self.sample.input.x, self.session.setup.pick
+        model, x, pick = self.sample.model, self.sample.input.x, self.session.setup.pick
         made: LocalMap = self.sample.cache.once(
             "local map", tuple(chosen), make=lambda: local_map(model, x, outputs=chosen, output=pick)
         )

@@ -63,7 +63,7 @@ class ReachPart(Part):
         self.traits.reach = found
 
     def _measured(self, sample: Sample) -> Generator[None, None, payloads.ReachPayload]:
-        model, pick, argument = self.session.model, self.session.setup.pick, sample.input
+        model, pick, argument = sample.model, self.session.setup.pick, sample.input
         x = argument.x
         piece = self.view.part(PiecePart).result()
         chance = random_directions(x, _RANDOM).to(x)

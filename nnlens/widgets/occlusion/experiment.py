@@ -13,6 +13,7 @@ import traitlets as t
 
 from nnlens.export.bundle import Response, within_budget
 from nnlens.kernels import Occlusion, occlusion_steps
+from nnlens.kernels.occlusion.occluder import shorter_side
 from nnlens.recording import version_of
 from nnlens.render import Panel, occlusion_texture, payloads, smaller_occlusion_map
 from nnlens.render.picture import heat_over
@@ -50,11 +51,12 @@ class ExperimentPart(Part):
 
     def prepare(self, options: Mapping[str, Any]) -> None:
         traits, sample = self.traits, self.sample
-        shorter_side = min(sample.input.x.shape[2:])
-        traits.sizes = slider(shorter_side)
+        most, is_row = shorter_side(sample.input.x), sample.input.is_row
+        traits.sizes = slider(most, is_row)
         step = traits.sizes[2]
-        traits.size = side(options.get("size"), "size", shorter_side, max(1, round(shorter_side / 4 / step) * step))
-        traits.stride = side(options.get("stride"), "stride", None, max(1, round(shorter_side / 14)))
+        usual = most / (16 if is_row else 4)
+        traits.size = side(options.get("size"), "size", most, max(1, round(usual / step) * step))
+        traits.stride = side(options.get("stride"), "stride", None, max(1, round(most / (128 if is_row else 14))))
         shape = one_of(options.get("shape"), "shape", SHAPES, "rectangle")
         score = one_of(options.get("score"), "score", ("probability", "logit"), "probability")
         if score == "logit" and sample.scored().averaged:
@@ -69,7 +71,7 @@ class ExperimentPart(Part):
             raise ValueError(str(error)) from None
         traits.shape, traits.score = shape, score
         keep = options.get("sizes")
-        self._sizes_to_keep = None if keep is None else [side(size, "sizes", shorter_side, 1) for size in keep]
+        self._sizes_to_keep = None if keep is None else [side(size, "sizes", most, 1) for size in keep]
         self._stopped, self._hand_moved = False, 0.0
         if sample.cache.get("occlusion map", *self.key) is None:
             # The first positions are computed at once, so that no view is empty.
@@ -131,11 +133,11 @@ class ExperimentPart(Part):
 
     def new_image(self) -> dict[str, Any]:
         sample = self.sample
-        shorter_side = min(sample.input.x.shape[2:])
+        most = shorter_side(sample.input.x)
         made = {
             "fills": fills_of(sample),
-            "sizes": slider(shorter_side),
-            "size": min(self.traits.size, shorter_side),
+            "sizes": slider(most, sample.input.is_row),
+            "size": min(self.traits.size, most),
         }
         if self.traits.fill == "background" and sample.input.background is None:
             made["fill"] = sample.input.usual_fill
@@ -173,7 +175,7 @@ class ExperimentPart(Part):
         if sample.version != version_of(self.session.model):
             raise ValueError("the model has changed since this image was recorded: open it again")
         steps = occlusion_steps(
-            self.session.model,
+            sample.model,
             sample.input.x,
             size=size,
             stride=stride,
@@ -259,8 +261,8 @@ class ExperimentPart(Part):
 
     def bake(self, budget: int, *, whole: bool) -> list[Response]:
         sample, step, now = self.sample, self.traits.sizes[2], self.key
-        shorter_side = min(sample.input.x.shape[2:])
-        usual = [max(1, round(shorter_side * share / step) * step) for share in (1 / 8, 1 / 4, 3 / 8)]
+        shares = (1 / 32, 1 / 16, 1 / 8) if sample.input.is_row else (1 / 8, 1 / 4, 3 / 8)
+        usual = [max(1, round(shorter_side(sample.input.x) * share / step) * step) for share in shares]
         wanted = [now[0], *(usual if self._sizes_to_keep is None else self._sizes_to_keep)]
         keys: list[Key] = [(size, *now[1:]) for size in dict.fromkeys(wanted)]
         if whole:

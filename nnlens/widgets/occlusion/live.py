@@ -105,7 +105,7 @@ class LivePart(Part):
     def _under(self, sample: Sample, occluder: payloads.Occluder) -> np.ndarray:
         top, left = occluder["position"]
         scores = occluded_scores(
-            self.session.model,
+            sample.model,
             sample.input.x,
             [(top, left)],
             size=occluder["size"],
@@ -121,10 +121,11 @@ class LivePart(Part):
 
     def _around(self, sample: Sample, occluder: payloads.Occluder, size: int) -> np.ndarray:
         top, left = occluder["position"]
+        height, width = sample.input.x.shape[2:]
         return size_curve(
-            self.session.model,
+            sample.model,
             sample.input.x,
-            (top + occluder["size"] / 2, left + occluder["size"] / 2),
+            (top + min(occluder["size"], height) / 2, left + min(occluder["size"], width) / 2),
             [size],
             fill=filling(sample, occluder["fill"]),
             shape=occluder["shape"],

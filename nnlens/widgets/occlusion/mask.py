@@ -62,7 +62,7 @@ class MaskPart(Part):
                 self.traits.masked = None
             else:
                 scores = masked_scores(
-                    self.session.model,
+                    sample.model,
                     sample.input.x,
                     hidden[None],
                     fill=filling(sample, fill),

@@ -52,9 +52,9 @@ class OccluderTraits(SelectionTraits):
             raise t.TraitError(str(error)) from None  # traitlets puts the old value back for its own errors only
 
 
-def slider(shorter_side: int) -> list[int]:
-    """The smallest size, the largest and the step for images whose shorter side is this."""
-    step = max(1, shorter_side // 56)
+def slider(shorter_side: int, is_row: bool = False) -> list[int]:
+    """The smallest size, the largest and the step for images whose shorter side is this, or signals of this length."""
+    step = max(1, shorter_side // (200 if is_row else 56))
     return [step, max(1, shorter_side // 2), step]
 
 

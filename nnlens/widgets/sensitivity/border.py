@@ -45,13 +45,13 @@ class BorderPart(Part):
 
     def result(self) -> Adversarial:
         """What DeepFool finds."""
-        model, pick, x = self.session.model, self.session.setup.pick, self.sample.input.x
+        model, pick, x = self.sample.model, self.session.setup.pick, self.sample.input.x
         made: Adversarial = self.sample.cache.once("deepfool", make=lambda: deepfool(model, x, output=pick))
         return made
 
     def _steps(self, sample: Any) -> Generator[None, None, None]:
         yield
-        model, pick, argument = self.session.model, self.session.setup.pick, sample.input
+        model, pick, argument = sample.model, self.session.setup.pick, sample.input
         found = self.result()
         yield
         rows: list[payloads.ReachRow] = []

@@ -70,12 +70,12 @@ class GrowthPart(Part):
 
     def result(self) -> Growth:
         """The growth of random directions, of the gradient's as the last."""
-        made: Growth = self.sample.cache.once("growth", make=lambda: self._growth(self.session.model))
+        made: Growth = self.sample.cache.once("growth", make=lambda: self._growth(self.sample.model))
         return made
 
     def _falling(self) -> Tensor | None:
         try:
-            return gradient_direction(self.session.model, self.sample.input.x, output=self.session.setup.pick)
+            return gradient_direction(self.sample.model, self.sample.input.x, output=self.session.setup.pick)
         except ValueError:  # the scores do not depend on the input
             return None
 
@@ -99,19 +99,19 @@ class GrowthPart(Part):
     def _steps(self, sample: Any) -> Generator[None, None, None]:
         if sample.cache.get("growth") is None:
             x = sample.input.x
-            first = growth(self.session.model, x, random_directions(x, _RANDOM).to(x)[:_FIRST])
+            first = growth(sample.model, x, random_directions(x, _RANDOM).to(x)[:_FIRST])
             self._show(first, [], count=_FIRST)
             yield
         found = self.result()
         self._show(found, [])
         yield
-        stretched: Stretch = sample.cache.once("stretch", make=lambda: self._stretch(self.session.model))
+        stretched: Stretch = sample.cache.once("stretch", make=lambda: self._stretch(sample.model))
         self.traits.stretches = [stretch_row(stretched, "model")]
-        along = growth(self.session.model, sample.input.x, stretched.directions[:1].to(sample.input.x))
+        along = growth(sample.model, sample.input.x, stretched.directions[:1].to(sample.input.x))
         further = [growth_row(along, "model", "stretched", found.layers)]
         self._show(found, further)
         yield
-        untrained = at_initialisation(self.session.model)
+        untrained = at_initialisation(self.sample.model)
         further += self._rows(self._growth(untrained), "initial", found.layers)[:1]
         self._show(found, further)
         yield
@@ -133,7 +133,7 @@ class GrowthPart(Part):
         rows: list[payloads.GrowthRow] = []
         found = self.result()
         if factor != 1:
-            scaled = with_scaled_weights(self.session.model, factor)
+            scaled = with_scaled_weights(self.sample.model, factor)
             rows = self._rows(self._growth(scaled), "scaled", found.layers)[:1]
         self.traits.growth = {
             **self.traits.growth,
@@ -171,7 +171,7 @@ class GrowthPart(Part):
         name: Any = (
             "relu" if kinds & {"relu", "relu6", "hardtanh", "leaky_relu"} else "tanh" if "tanh" in kinds else None
         )
-        variance = weight_variance(self.session.model) * self.traits.weight_scale**2
+        variance = weight_variance(self.sample.model) * self.traits.weight_scale**2
         if name is None or not math.isfinite(variance):
             return ""
         return _(

@@ -82,7 +82,7 @@ class SurrogatesPart(Part):
         outputs = self._outputs(sample, target)
         return (
             yield from surrogate_steps(
-                self.session.model,
+                sample.model,
                 x,
                 directions,
                 _SHARES * length,
