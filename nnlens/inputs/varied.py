@@ -113,6 +113,11 @@ class Varied(nn.Module):
         return self.model.load_state_dict(state_dict, *args, **keywords)
 
 
+def whole_model(model: nn.Module) -> nn.Module:
+    """The model itself, whichever of its inputs is varied."""
+    return model.model if isinstance(model, Varied) else model
+
+
 def _repeated(held: Tensor, count: int, place: int) -> Tensor:
     """A held tensor for a batch of `count`; a copy, which the forward may write into."""
     for axis in (0, place):

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nnlens.inputs.varied import whole_model
 from nnlens.recording import (
     Operation,
     Recording,
@@ -109,12 +110,15 @@ class Prepared:
         self.trust = Trust()
         self._differentiable: bool | None = None
         self.onnx: OnnxPasses | None = None  # runs whole passes, if requested
-        if like is not None and (like.model, like.version) == (self.model, self.version):
+        # Of the same model; another of its inputs may be varied.
+        same = like is not None and (whole_model(like.model), like.version) == (whole_model(self.model), self.version)
+        if like is not None and same:
             if like.recording.calls == self.recording.calls:
                 self.folded, self._transformed, self.patient = like.folded, like._transformed, like.patient
                 self._strided = like._strided
             if like.x.shape == self.x.shape:
-                self.trust, self.onnx, self._differentiable = replace(like.trust), like.onnx, like._differentiable
+                self.trust, self._differentiable = replace(like.trust), like._differentiable
+                self.onnx = like.onnx if like.model is self.model else None  # it holds the other inputs
         self.cache = Cache()  # plans and memory of experiments, kept from one to the next
         with torch.no_grad():
             self.replacements = self._replacements()

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nnlens.inputs.varied import Varied
+from nnlens.inputs.varied import whole_model
 
 from .attributes import attribute_tables, contents
 from .checkpoints import without_checkpoints
@@ -33,9 +33,8 @@ _locks_lock = threading.Lock()
 
 def lock_of(model: nn.Module) -> threading.RLock:
     """The lock that a pass of this model holds; the same whichever of its inputs is varied."""
-    model = model.model if isinstance(model, Varied) else model
     with _locks_lock:
-        return _locks.setdefault(model, threading.RLock())
+        return _locks.setdefault(whole_model(model), threading.RLock())
 
 
 def device_of(model: nn.Module) -> torch.device:

@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from nnlens.inputs.varied import whole_model
+
 from .attributes import PLAIN, TABLES, attribute_tables, contents
 from .borrow import lock_of
 
@@ -33,6 +35,7 @@ def changed_by_a_pass(model: nn.Module, before: int) -> bool:
 
     Otherwise every use of it would find a changed model.
     """
+    model = whole_model(model)
     if version_of(model) == before or before == 0:
         return False
     with lock_of(model):
@@ -62,6 +65,7 @@ def version_of(model: nn.Module, *, full: bool = False) -> int:
 
     Several threads may call it; it waits for a thread that has borrowed the model.
     """
+    model = whole_model(model)
     with lock_of(model):
         if model in _restless:
             return 0
