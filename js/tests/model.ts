@@ -300,6 +300,7 @@ export function state() {
     labels: ["cat", "<b>dog</b>"],
     shown_labels: {},
     photo: {
+      kind: "image",
       data: view(new Uint8Array(8)),
       width: 8,
       height: 8,

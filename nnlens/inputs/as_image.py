@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from torch import Tensor
+
+from nnlens.utils.language import _
 
 # The letters are the usual ones: batch (n), channels (c), depth (d), height (h), width (w), time (t), features (f).
 AXES = (
@@ -15,6 +17,8 @@ AXES = (
     *("ncdhw", "ndhwc", "ndhw", "ncthw", "ntchw", "nthwc"),
     "nf",
 )
+
+Kind = Literal["image", "signal", "vector", "volume", "video"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ class AsImage:
         return AsImage(axes, sliced, shape[axes.index("d")] // 2 if sliced == "d" else 0)
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> Kind:
         """What it is: "image", "signal", "vector", "volume" or "video"."""
         if "d" in self.axes:
             return "volume"
@@ -126,15 +130,23 @@ class AsImage:
             return value
         return value.permute([order.index(letter) for letter in self.axes])
 
-    def words(self) -> Iterator[tuple[str, str]]:
-        """Each letter with what it stands for."""
+    @property
+    def operations(self) -> int:
+        """How many operations of torch `value` takes: they precede those of the model."""
+        order = ("n", *self._order) if self.along else ("n", *self._order[1:])
+        missing = [letter for letter in order if letter not in self.axes]
+        left = [letter for letter in order if letter in self.axes]
+        return 2 * bool(self.along) + len(missing) + (left != list(self.axes))
+
+    def words(self) -> str:
+        """The axes, each letter with what it stands for."""
         names = {
-            "n": "batch",
-            "c": "channels",
-            "d": "depth",
-            "h": "height",
-            "w": "width",
-            "t": "time",
-            "f": "features",
+            "n": _("batch"),
+            "c": _("channels"),
+            "d": _("depth"),
+            "h": _("height"),
+            "w": _("width"),
+            "t": _("time"),
+            "f": _("features"),
         }
-        return ((letter, names[letter]) for letter in self.axes)
+        return ", ".join(f"{letter} {names[letter]}" for letter in self.axes)

@@ -18,9 +18,11 @@ from torch import Tensor, nn
 from nnlens.utils.language import _, number
 from nnlens.utils.nests import mapped, tensors_in
 
+from .as_image import Kind
 from .opening import Opened, as_pil, open_image, ready_input, scaled, to_rgb
 from .preprocessing import Normalisation, Preprocess, Resize, probe_normalisation
 from .text import Encoded
+from .trace import Trace, trace_of
 from .varied import Around, Varied
 
 BACKGROUND = 0.4  # an image's most frequent colour counts as its background from this share on
@@ -51,6 +53,8 @@ class Input:
         What the model is called with, where that is not just `x`.
     around : Around or None
         What the model is called with, where `x` is one of its inputs laid out as an image.
+    rate : float or None
+        Of a signal: how many samples there are in a second.
     text : Encoded or None
         The text that `x` are the tokens of.
     renewed : callable or None
@@ -67,6 +71,7 @@ class Input:
     notes: tuple[str, ...] = ()
     given: tuple[tuple[Any, ...], dict[str, Any]] | None = None
     around: Around | None = None
+    rate: float | None = None
     text: Encoded | None = None
     renewed: Callable[[Input], Input] | None = None
 
@@ -79,7 +84,7 @@ class Input:
         return self.given is None
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> Kind:
         """What it is: "image", or what is laid out as one: "signal", "vector", "volume" or "video"."""
         return "image" if self.around is None else self.around.as_image.kind
 
@@ -87,6 +92,11 @@ class Input:
     def is_row(self) -> bool:
         """Whether it is a signal or a vector, laid out as an image of one row."""
         return self.kind in ("signal", "vector")
+
+    @cached_property
+    def trace(self) -> Trace | None:
+        """A signal of few channels, or a vector, as it is drawn; None for everything else."""
+        return trace_of(self.x[0, :, 0].float().cpu().numpy(), bars=self.kind == "vector") if self.is_row else None
 
     def model(self, model: nn.Module) -> nn.Module:
         """The model (unwrapped) as a function of `x`: itself, or with its other inputs held."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from nnlens.utils.language import _, number
@@ -75,6 +76,7 @@ def laid_out(
     *,
     varied: str | None = None,
     bands: Any = None,
+    rate: float | None = None,
 ) -> Input:
     """An input of any kind, laid out as an image: `given` itself where there is nothing to lay out.
 
@@ -102,12 +104,11 @@ def laid_out(
     ]
     if varied is not None and varied not in [names[path] for _place, path, _tensor in able]:
         can = ", ".join(names[path] for _place, path, _tensor in able)
-        raise ValueError(f"vary must be the name of an input of floating-point numbers ({can}), got {varied!r}")
+        raise ValueError(f"varied must be the name of an input of floating-point numbers ({can}), got {varied!r}")
     if not able:
         return given
     chosen = next((item for item in able if names[item[1]] == varied), None)
-    chosen = chosen or next((item for item in able if item[2].ndim == 4), able[0])
-    place, path, tensor = chosen
+    place, path, tensor = chosen or next((item for item in able if item[2].ndim == 4), able[0])
     axes, sure = axes_of(place, tuple(tensor.shape))
     layout = AsImage.of(axes, tuple(tensor.shape))
     batch = tensor.shape[axes.index("n")]
@@ -115,10 +116,13 @@ def laid_out(
         raise ValueError(
             f"{names[path]} must be one input: a batch of 1 along the axis n of {axes!r}, got {tuple(tensor.shape)}"
         )
-    around = Around(args=args, keywords=keywords, path=path, as_image=layout, names=names)
+    layouts = {
+        other: AsImage.of(axes_of(which, tuple(item.shape))[0], tuple(item.shape)) for which, other, item in able
+    }
+    around = Around(args=args, keywords=keywords, path=path, as_image=layout, names=names, layouts=layouts)
     notes = given.notes
     if len(axes) != 4 or axes != "nchw":
-        words = ", ".join(f"{letter} {word}" for letter, word in layout.words())
+        words = layout.words()
         note = (
             _("axes {axes}", axes=words)
             if sure
@@ -127,19 +131,17 @@ def laid_out(
         notes = (*notes, note)
     if len(names) > 1:
         notes = (*notes, _("{name} is varied, the other inputs are held", name=names[path]))
-    return _shown(replace(given, notes=notes), around, bands)
+    return _shown(replace(given, notes=notes), around, bands, rate)
 
 
-def _shown(given: Input, around: Around, bands: Any = None) -> Input:
+def _shown(given: Input, around: Around, bands: Any = None, rate: float | None = None) -> Input:
     """The input that is varied as an image, and its picture."""
     layout, value = around.as_image, around.value
     x = layout.image(value)
-    made = replace(given, x=x, given=None, around=around)
+    made = replace(given, x=x, given=None, around=around, rate=rate if layout.kind == "signal" else None)
     if layout.kind in ("signal", "vector"):
-        values = x[0, :, 0].float().cpu()
-        trace = trace_of(values.numpy(), bars=layout.kind == "vector")
-        picture = rows_picture(values.numpy()) if trace is None else trace.picture()
-        count, steps = values.shape
+        count, steps = x.shape[1], x.shape[3]
+        picture = rows_picture(x[0, :, 0].float().cpu().numpy()) if made.trace is None else made.trace.picture()
         words = (
             _("{count} numbers", count=steps)
             if layout.kind == "vector"
@@ -167,14 +169,24 @@ def _shown(given: Input, around: Around, bands: Any = None) -> Input:
     return replace(made, shown=picture, shown_as=words, grey=grey, scale=everything)
 
 
+def shown_tensor(tensor: Tensor, layout: AsImage) -> Image.Image:
+    """Any input that can be varied as a picture: a signal as its trace, a volume as one slice."""
+    x = layout.image(tensor)
+    if layout.kind in ("signal", "vector"):
+        values = x[0, :, 0].float().cpu().numpy()
+        trace = trace_of(values, bars=layout.kind == "vector")
+        return rows_picture(values) if trace is None else trace.picture()
+    return shown_of(x, None, None)[0]
+
+
 def with_layout(value: Input, layout: AsImage, bands: Any = None) -> Input:
     """The same input with another part of it laid out: other slices."""
     assert value.around is not None
-    return _shown(value, replace(value.around, as_image=layout), bands)
+    return _shown(value, replace(value.around, as_image=layout), bands, value.rate)
 
 
 def with_value(value: Input, path: Path, tensor: Tensor, bands: Any = None) -> Input:
     """The same inputs, but one of them has another value."""
     assert value.around is not None
     args, keywords = value.around.call_with(tensor, path)
-    return _shown(value, replace(value.around, args=args, keywords=keywords), bands)
+    return _shown(value, replace(value.around, args=args, keywords=keywords), bands, value.rate)

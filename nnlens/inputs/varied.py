@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -30,6 +30,8 @@ class Around:
         How it is laid out as an image.
     names : dict
         The paths of all inputs that are tensors, with the names by which a person knows them.
+    layouts : dict
+        The paths of those that can be varied, with the way in which they are laid out as images.
     """
 
     args: tuple[Any, ...]
@@ -37,6 +39,7 @@ class Around:
     path: Path
     as_image: AsImage
     names: dict[Path, str]
+    layouts: dict[Path, AsImage] = field(default_factory=dict)
 
     @property
     def value(self) -> Tensor:
@@ -94,10 +97,7 @@ class Varied(nn.Module):
         count = len(image)
         with torch._C.DisableTorchFunction():  # what is held is no operation of the model
             args, keywords = mapped((around.args, around.keywords), lambda held: _repeated(held, count, place))
-        held_around = Around(
-            args=args, keywords=keywords, path=around.path, as_image=around.as_image, names=around.names
-        )
-        args, keywords = held_around.call_with(value)
+        args, keywords = replace(around, args=args, keywords=keywords).call_with(value)
         return self.model(*args, **keywords)
 
     def get_submodule(self, target: str) -> nn.Module:

@@ -13,6 +13,7 @@ from typing_extensions import Unpack
 from nnlens.inputs.laid_out import forward_names
 from nnlens.session.session import Session
 from nnlens.session.text.explained import explained
+from nnlens.session.varying.changes import other_varied
 from nnlens.widgets.base.options import (
     ActivationsOptions,
     AttributionOptions,
@@ -200,12 +201,16 @@ def _given(
     known, names = get_type_hints(option_type), forward_names(session.model)
     inputs = {name: value for name, value in options.items() if name not in known and name in names}
     chosen = {name: value for name, value in options.items() if name not in inputs}
+    varied = chosen.pop("varied", None)
     several = isinstance(image, (tuple, Mapping)) or (isinstance(image, list) and option_type is not AttributionOptions)
     other = isinstance(image, np.ndarray) and session.setup.preprocess is None
     other = other or (isinstance(image, Tensor) and image.is_floating_point())
     if image is None and not inputs:
-        return None, chosen
-    if inputs or several or other or any_input:
+        if varied is None:
+            return None, chosen
+        image = session.selections.latest.sample.input
+    if inputs or several or other or any_input or varied is not None:
         args = () if image is None else (image,)
-        return session.input_of(*args, **inputs), chosen
+        value = session.input_of(*args, **inputs)
+        return value if varied is None else other_varied(session.setup, value, varied), chosen
     return image, chosen

@@ -19,6 +19,7 @@ from .scores import (
     scores_of_several_payload,
     scores_payload,
     scores_with_top_payload,
+    small_photo_payload,
 )
 from .table import SummaryTable
 from .textures import mosaic_texture, occlusion_difference_texture, occlusion_texture, unit_texture
@@ -60,6 +61,7 @@ __all__ = [
     "scores_with_top_payload",
     "show_in_notebooks",
     "signed_texture",
+    "small_photo_payload",
     "smaller_occlusion_map",
     "smaller_texture",
     "smaller_unit_map",

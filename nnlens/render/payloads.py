@@ -33,12 +33,28 @@ class Failed(OfUnit):
 # The image, its classes and what their scores mean.
 
 
+class Trace(TypedDict):
+    """A signal as it is drawn; see `inputs.trace`."""
+
+    channels: int
+    columns: int
+    low: bytes  # float32, channels × columns
+    high: bytes  # float32
+    range: tuple[float, float]
+    bars: bool
+
+
 class Photo(TypedDict):
-    """The image as it is shown, and how it was converted."""
+    """The image as it is shown, and how it was converted; or another input that is laid out as an image."""
 
     data: bytes  # a picture file
-    width: int
+    width: int  # columns and rows of the input
     height: int
+    kind: Literal["image", "signal", "vector", "volume", "video"]
+    shown: NotRequired[list[int]]  # width and height of the picture, of a signal or a vector
+    trace: NotRequired[Trace]
+    rate: NotRequired[float]  # samples in a second
+    names: NotRequired[list[str]]  # of the numbers of a vector
     name: str
     path: str | None
     shown_as: str
@@ -51,6 +67,7 @@ class RowPhoto(TypedDict):
     data: bytes
     width: int
     height: int
+    shown: NotRequired[list[int]]
 
 
 class Scores(TypedDict):

@@ -79,11 +79,11 @@ def meaning_payload(
     }
 
 
-def layer_entries(recording: Recording) -> list[payloads.LayerEntry]:
-    """The operations of a pass, and the modules that never ran."""
+def layer_entries(recording: Recording, first: int = 0) -> list[payloads.LayerEntry]:
+    """The operations of a pass from the one at `first` on, and the modules that never ran."""
     ran: list[payloads.LayerEntry] = [
         {"name": op.name, "label": op.label, "kind": op.kind, "module": op.module, "shape": list(op.shape)}
-        for op in recording
+        for op in recording.operations[first:]
     ]
     not_run: list[payloads.LayerEntry] = [{"name": path, "not_run": True} for path in recording.not_run]
     return [*ran, *not_run]
@@ -91,13 +91,44 @@ def layer_entries(recording: Recording) -> list[payloads.LayerEntry]:
 
 def photo_payload(argument: Input) -> payloads.Photo:
     """The picture that stands for an input, and how it became the input."""
-    width, height = argument.shown.size
-    return {
-        "data": encoded(argument.shown),
-        "width": width,
-        "height": height,
+    small = small_photo_payload(argument)
+    made: payloads.Photo = {
+        "data": small["data"],
+        "width": small["width"],
+        "height": small["height"],
+        "kind": argument.kind,
         "name": argument.name,
         "path": argument.path,
         "shown_as": "; ".join((argument.shown_as, *argument.notes)),
         "notes": list(argument.notes),
     }
+    if "shown" in small:
+        made["shown"] = small["shown"]
+    trace = argument.trace
+    if trace is not None:
+        channels, columns = trace.low.shape
+        made["data"] = b""  # it is drawn there
+        made["trace"] = {
+            "channels": channels,
+            "columns": columns,
+            "low": trace.low.tobytes(),
+            "high": trace.high.tobytes(),
+            "range": trace.range,
+            "bars": trace.bars,
+        }
+    if argument.rate is not None:
+        made["rate"] = argument.rate
+    return made
+
+
+def small_photo_payload(argument: Input) -> payloads.RowPhoto:
+    """The picture alone."""
+    made: payloads.RowPhoto = {
+        "data": encoded(argument.shown),
+        "width": argument.shown.size[0],
+        "height": argument.shown.size[1],
+    }
+    if argument.is_row:
+        made["shown"] = list(argument.shown.size)
+        made["height"], made["width"] = argument.x.shape[2:]
+    return made

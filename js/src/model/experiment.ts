@@ -38,7 +38,7 @@ export class Experiment {
   #decodeMap = once((payload: OcclusionMapPayload | null | undefined): OcclusionMap | null => {
     if (!payload?.tops) return null;
     const map = new OcclusionMap(payload);
-    this.#maps.set(keyOf(map.data.size[0], map.data.fill, map.data.shape), map);
+    this.#maps.set(keyOf(Math.max(...map.data.size), map.data.fill, map.data.shape), map);
     return map;
   });
   #answers = new Map<OcclusionMapPayload, OcclusionMap>();
@@ -66,7 +66,7 @@ export class Experiment {
   /** Whether the map is that of the chosen size, fill, shape and target. */
   isCurrent(map: OcclusionMap | null): map is OcclusionMap {
     if (!map?.has(this.#context.get("target"))) return false;
-    return keyOf(map.data.size[0], map.data.fill, map.data.shape) === this.#key;
+    return keyOf(Math.max(...map.data.size), map.data.fill, map.data.shape) === this.#key;
   }
 
   /** Where the curve is read: at the occluder, else at the map's lowest place. */
@@ -101,14 +101,14 @@ export class Experiment {
       .answers("size|fill")
       .flatMap(({ occlusion_map: payload }) => (payload ? [this.#decodeAnswer(payload)] : []))
       .filter((map) => map.data.fill === fill && map.has(target))
-      .sort((a, b) => a.data.size[0] - b.data.size[0])
+      .sort((a, b) => Math.max(...a.data.size) - Math.max(...b.data.size))
       .flatMap((map) => {
         const nearest = map.nearest(occluder[0] + size / 2, occluder[1] + size / 2);
         return nearest ? [{ map, ...nearest }] : [];
       });
     if (points.length < 2) return null;
     return {
-      sizes: points.map(({ map }) => map.data.size[0]),
+      sizes: points.map(({ map }) => Math.max(...map.data.size)),
       score: (kind) => points.map(({ map, row, column }) => map.at(row, column, target, kind)),
     };
   }

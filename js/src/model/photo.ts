@@ -1,9 +1,13 @@
 // The photograph, decoded once.
 
+import { shownSize } from "../draw/framed.ts";
+import { traceCanvas } from "../draw/trace.ts";
 import { pictured } from "../ui/dom.ts";
 import { once, u8 } from "./arrays.ts";
 import type { Context } from "./context.ts";
 import type { Photo as Payload } from "./traits.ts";
+
+export type Picture = HTMLImageElement | HTMLCanvasElement;
 
 export class Photo {
   readonly #context: Context;
@@ -20,9 +24,25 @@ export class Photo {
     });
   });
 
+  #traced: { payload: Payload; dark: boolean; canvas: HTMLCanvasElement } | null = null;
+
+  /** A signal in the colours of the theme. */
+  #trace(payload: Payload): HTMLCanvasElement {
+    const { dark } = this.#context;
+    if (this.#traced?.payload !== payload || this.#traced.dark !== dark) {
+      const [ink, line, dim] = ["--nn-ink", "--nn-line", "--nn-dim"].map((name) => this.#context.color(name));
+      const axis: [number, string] = payload.rate ? [payload.width / payload.rate, " s"] : [payload.width, ""];
+      const canvas = traceCanvas(payload.trace!, shownSize(payload), { ink, line, dim }, axis);
+      this.#traced = { payload, dark, canvas };
+    }
+    return this.#traced.canvas;
+  }
+
   /** The picture once it is decoded; `onLoad` calls back when that is so. */
-  get image(): HTMLImageElement | null {
-    const image = this.#decode(this.#context.get("photo"));
+  get image(): Picture | null {
+    const payload = this.#context.get("photo");
+    if (payload?.trace) return this.#trace(payload);
+    const image = this.#decode(payload);
     return image?.complete && image.naturalWidth ? image : null;
   }
 

@@ -44,6 +44,13 @@ export interface Agreement {
   values: ((number | null)[])[];
 }
 
+/** A request to show other slices; what is left out stays, or is the middle of another axis. */
+export interface AskedSlices {
+  along?: string;
+  first?: number;
+  count?: number;
+}
+
 /** A layer with attention, to choose from. */
 export interface AttentionLayer {
   layer: string;
@@ -523,10 +530,27 @@ export interface HeldCell {
   problem: string;
 }
 
+/** A request to change a number of a vector. */
+export interface HeldNumber {
+  input: number;
+  place: number;
+  value: number;
+}
+
 /** How much the heads of each layer look for what followed a token before, on tokens that are written twice. */
 export interface Induction {
   values: Record<string, number[]>;
   even: number;
+}
+
+/** One of a model's inputs. */
+export interface InputPayload {
+  name: string;
+  kind: "image" | "signal" | "vector" | "volume" | "video" | null;
+  shape: number[];
+  varied: boolean;
+  picture?: DataView;
+  numbers?: number[];
 }
 
 /** What is being computed, and how far it is. */
@@ -778,11 +802,16 @@ export interface Pattern {
   even: number;
 }
 
-/** The image as it is shown, and how it was converted. */
+/** The image as it is shown, and how it was converted; or another input that is laid out as an image. */
 export interface Photo {
   data: DataView;
   width: number;
   height: number;
+  kind: "image" | "signal" | "vector" | "volume" | "video";
+  shown?: number[];
+  trace?: Trace;
+  rate?: number;
+  names?: string[];
   name: string;
   path: string | null;
   shown_as: string;
@@ -935,6 +964,7 @@ export interface RowPhoto {
   data: DataView;
   width: number;
   height: number;
+  shown?: number[];
 }
 
 /** What the model wrote. */
@@ -1032,6 +1062,15 @@ export interface SizeCurve {
   top: number[];
   top_probability: (number | null)[];
   sizes: number[];
+}
+
+/** Which slices of a volume are shown, and can be varied. */
+export interface Slices {
+  along: string;
+  axes: string[];
+  first: number;
+  count: number;
+  total: number;
 }
 
 /** A trait that belongs to the state of a view. */
@@ -1198,6 +1237,16 @@ export interface TokenPredictions {
   about: string;
 }
 
+/** A signal as it is drawn; see `inputs.trace`. */
+export interface Trace {
+  channels: number;
+  columns: number;
+  low: DataView;
+  high: DataView;
+  range: [number, number];
+  bars: boolean;
+}
+
 /** An alarm in words. */
 export interface TrainingAlarm {
   step: number;
@@ -1351,6 +1400,8 @@ export interface Traits {
   along: number;
   /** How many times the change is drawn. */
   amplified: number;
+  /** A request to show other slices. */
+  asked_slices: AskedSlices | null;
   /** The weights of all heads of the layer. */
   attention: AttentionWeights | null;
   /** The layer that is shown. */
@@ -1541,6 +1592,8 @@ export interface Traits {
   heads: HeadsPayload | null;
   /** What changes with the cell held. */
   held_cell: HeldCell | null;
+  /** A request to change a number of an input. */
+  held_number: HeldNumber | null;
   /** The point that is read, [u, v]. */
   here: number[];
   /** Panes and controls that are left out. */
@@ -1551,6 +1604,8 @@ export interface Traits {
   image_number: number;
   /** Which heads look for repetitions. */
   induction: Induction | null;
+  /** The model's inputs, where there is something to choose. */
+  inputs: InputPayload[];
   /** The values of the inputs. */
   inputs_at: number[];
   /** Which images: those with the largest, the middle or the smallest maxima. */
@@ -1769,6 +1824,8 @@ export interface Traits {
   size_curve: SizeCurve | null;
   /** The smallest size, the largest, the slider's step. */
   sizes: [number, number, number];
+  /** Which slices of a volume or frames of a video are shown. */
+  slices: Slices | null;
   /** Whether they are shown under a Gaussian. */
   smooth: boolean;
   /** The order of the tiles. */
@@ -1847,6 +1904,8 @@ export interface Traits {
   upload: Upload | null;
   /** The input that the curve varies. */
   varied: number;
+  /** Which of the inputs is varied, the others are held. */
+  varied_input: number;
   /** A property of the text by its name, "re:" with a regular expression, or "marked". */
   wanted: string;
   /** How far the training has come. */

@@ -1,5 +1,6 @@
 // The frame around the panes of a view.
 
+import { isTrace } from "../draw/framed.ts";
 import { Context, type Model } from "../model/context.ts";
 import { Scene } from "../model/scene.ts";
 import { h } from "../ui/dom.ts";
@@ -92,6 +93,8 @@ export function view(definition: ViewDefinition): ViewModule {
       h("div", { class: "nn-rows" }, ...rowsOf(definition.rows, context, scene)),
       footer(context, scene, definition),
     );
+    // A signal is long: what is drawn over it takes the whole width.
+    context.watch(["photo"], () => root.classList.toggle("nn-of-trace", isTrace(context.find("photo"))));
     takeImages(context);
     followAddress(context);
     followTheme(context);

@@ -1,5 +1,6 @@
 // The photograph alone, for views in which nothing is drawn over it.
 
+import { shownSize } from "../draw/framed.ts";
 import type { Context } from "../model/context.ts";
 import type { Scene } from "../model/scene.ts";
 import { h, say } from "./dom.ts";
@@ -12,7 +13,7 @@ export function stillPhotoPane(context: Context, scene: Scene): HTMLElement {
   const draw = () => {
     const image = scene.photo.image;
     if (!image) return;
-    const { width, height } = context.get("photo");
+    const [width, height] = shownSize(context.get("photo"));
     canvas.width = width;
     canvas.height = height;
     canvas.style.setProperty("--nn-ratio", String(width / height));

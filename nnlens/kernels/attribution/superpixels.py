@@ -51,7 +51,7 @@ def superpixels(
         raise ValueError(f"segments must be 1…{height * width} (the image's pixels), got {count}")
     if how == "grid":
         count = count or 50
-        across = max(1, min(width, round((count * width / height) ** 0.5)))
+        across = min(width, count) if height == 1 else max(1, min(width, round((count * width / height) ** 0.5)))
         down = max(1, min(height, round(count / across)))
         rows, columns = np.arange(height) * down // height, np.arange(width) * across // width
         result: np.ndarray = (rows[:, None] * across + columns).astype(np.int64)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from nnlens.geometry.input_axes import input_axes
 from nnlens.inputs.as_image import AsImage
 from nnlens.inputs.varied import Around, Varied
-from nnlens.recording import record
+from nnlens.recording import ForwardError, record
 from nnlens.recording.record import unwrapped
 
 
@@ -22,7 +22,10 @@ def as_image(model: nn.Module, x: Any, axes: str | None = None) -> tuple[nn.Modu
     if not isinstance(x, Tensor) or x.ndim not in (2, 3) or not x.is_floating_point():
         return model, x
     if axes is None:
-        axes, _sure = input_axes(record(model, x), "input", tuple(x.shape))
+        try:
+            axes, _sure = input_axes(record(model, x), "input", tuple(x.shape))
+        except ForwardError:
+            return model, x  # refused where it is used
     if x.shape[axes.index("n")] != 1:
         return model, x  # refused where it is used
     layout = AsImage.of(axes, tuple(x.shape))

@@ -133,6 +133,15 @@ class Occlusion:
         row, column = np.unravel_index(np.nanargmin(change), change.shape)
         is_probability = self.meaning.noun == "probability"
         by = f"{change[row, column]:+.2f}" if is_probability else f"{change[row, column]:+.3g}"
+        if self.image[0] == 1:
+            return _(
+                "hiding {width} values from {column} on changes the {noun} the most, by {change} ({positions})",
+                width=self.size[1],
+                column=self.lefts[column],
+                noun=noun,
+                change=number(by) + ("" if is_probability else unit),
+                positions=positions,
+            )
         return _(
             "hiding {height} × {width} pixels at ({row}, {column}) changes the {noun} the most, by {change} "
             "({positions})",

@@ -186,6 +186,7 @@ def volume_occlusion(
 
     Examples
     --------
+    >>> import torch
     >>> model = torch.nn.Sequential(torch.nn.Conv3d(1, 2, 3), torch.nn.AdaptiveAvgPool3d(1), torch.nn.Flatten())
     >>> volume_occlusion(model, torch.ones(1, 1, 6, 6, 6), size=2, stride=2).score().shape
     (3, 3, 3)

@@ -39,4 +39,4 @@ def laid_out_for(setup: ModelSetup, given: Input, varied: str | None = None) -> 
             return own, True
         return input_axes(recording, "input" if place == 0 else f"input[{place}]", shape)
 
-    return laid_out(model, given, axes_of, varied=varied, bands=setup.bands)
+    return laid_out(model, given, axes_of, varied=varied, bands=setup.bands, rate=setup.rate)

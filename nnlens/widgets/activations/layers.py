@@ -52,7 +52,9 @@ class LayersPart(Part):
         made: dict[str, Any] = {}
         selection, sample = self.selection, self.sample
         if self.view.is_outdated("tree", sample):
-            made["tree"] = layer_entries(sample.recording)
+            around = sample.input.around
+            # What lays the input out for the model is no layer of it.
+            made["tree"] = layer_entries(sample.recording, 0 if around is None else around.as_image.operations)
         if self.view.is_outdated("mosaic", (sample, selection.layer, selection.grid)):
             layer = self.activations
             # One texture for all views that show the layer.

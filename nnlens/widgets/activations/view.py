@@ -7,16 +7,20 @@ from typing import ClassVar
 from nnlens.kernels import Activations
 from nnlens.widgets.base.options import ActivationsOptions
 from nnlens.widgets.base.view import View
+from nnlens.widgets.inputs.part import InputsPart, InputsTraits
 
 from .layers import LayersPart, LayersTraits
 
 
-class ActivationsWidget(View, LayersTraits):
+class ActivationsWidget(View, InputsTraits, LayersTraits):
     """Pick a layer, see all its units, choose one. `.result` is the layer's `Activations`."""
 
     module: ClassVar = "activations"
-    part_types: ClassVar = (LayersPart,)
-    panes: ClassVar = ("layers", "mosaic", "unit", "code")
+    part_types: ClassVar = (
+        InputsPart,
+        LayersPart,
+    )
+    panes: ClassVar = ("inputs", "layers", "mosaic", "unit", "code")
     controls: ClassVar = ("filter", "sort", "scale", "number", "overlay", "code")
     option_type: ClassVar = ActivationsOptions
     needs_scores: ClassVar = False

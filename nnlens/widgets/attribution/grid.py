@@ -17,8 +17,8 @@ from nnlens.render import (
     attribution_over,
     attribution_payloads,
     attribution_texture,
-    encoded,
     evidence_payload,
+    small_photo_payload,
     smaller_texture,
 )
 from nnlens.render.text import text_picture
@@ -191,8 +191,7 @@ class GridPart(Part):
             "logit": float(row.sample.logits[row.target]),
         }
         if row.sample is not self.sample:
-            width, height = row.sample.input.shown.size
-            shown["photo"] = {"data": encoded(row.sample.input.shown), "width": width, "height": height}
+            shown["photo"] = small_photo_payload(row.sample.input)
         return shown
 
     def show_agreement(self, change: Any = None) -> None:

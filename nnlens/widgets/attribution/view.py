@@ -10,6 +10,7 @@ from nnlens.render import draw, stacked
 from nnlens.session.session import Session
 from nnlens.widgets.base.options import AttributionOptions
 from nnlens.widgets.base.view import View
+from nnlens.widgets.inputs.part import InputsPart, InputsTraits
 
 from .grid import GridPart
 from .job import JobPart
@@ -20,12 +21,12 @@ from .superpixels import SuperpixelsPart
 from .traits import ROWS, AttributionTraits
 
 
-class AttributionWidget(View, AttributionTraits):
+class AttributionWidget(View, InputsTraits, AttributionTraits):
     """Maps of several methods with the evidence that could refute them. `.result` has the numbers, `Attributions`."""
 
     module: ClassVar = "attribution"
-    part_types: ClassVar = (SettingsPart, RowsPart, SuperpixelsPart, GridPart, JobPart)
-    panes: ClassVar = ("photo", "bars", "controls", "grid", "evidence", "superpixels", "code")
+    part_types: ClassVar = (InputsPart, SettingsPart, RowsPart, SuperpixelsPart, GridPart, JobPart)
+    panes: ClassVar = ("inputs", "photo", "bars", "controls", "grid", "evidence", "superpixels", "code")
     controls: ClassVar = (*View.controls, "controls")
     option_type: ClassVar = AttributionOptions
 

@@ -63,21 +63,27 @@ class LayerOptions(TypedDict, total=False):
     layers: Annotated[Sequence[str], "the layers that a saved page can show; a spread of them by default"]
 
 
-class ExploreOptions(SelectionOptions, OccluderOptions, LayerOptions, ViewOptions, total=False):
+class InputOptions(TypedDict, total=False):
+    """What is varied."""
+
+    varied: Annotated[str, "of several inputs: the name of the one that is varied, while the others are held"]
+
+
+class ExploreOptions(InputOptions, SelectionOptions, OccluderOptions, LayerOptions, ViewOptions, total=False):
     """Of `Lens.explore`."""
 
     card: Annotated[bool, "whether the unit card is open from the start"]
 
 
-class ActivationsOptions(SelectionOptions, LayerOptions, ViewOptions, total=False):
+class ActivationsOptions(InputOptions, SelectionOptions, LayerOptions, ViewOptions, total=False):
     """Of `Lens.activations`."""
 
 
-class OcclusionOptions(SelectionOptions, OccluderOptions, ViewOptions, total=False):
+class OcclusionOptions(InputOptions, SelectionOptions, OccluderOptions, ViewOptions, total=False):
     """Of `Lens.occlusion`."""
 
 
-class UnitOptions(SelectionOptions, LayerOptions, ViewOptions, total=False):
+class UnitOptions(InputOptions, SelectionOptions, LayerOptions, ViewOptions, total=False):
     """Of `Lens.unit`."""
 
     channel: Annotated[int, "another name for unit"]
@@ -250,7 +256,7 @@ class CompareOptions(SelectionOptions, OccluderOptions, ViewOptions, total=False
     """Of `Lens.compare`."""
 
 
-class AttributionOptions(ViewOptions, total=False):
+class AttributionOptions(InputOptions, ViewOptions, total=False):
     """Of `Lens.attribution`."""
 
     target: Annotated[Any, "the class that is explained, or a list of up to six classes that are compared, a row each"]

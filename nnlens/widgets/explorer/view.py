@@ -15,6 +15,7 @@ from nnlens.widgets.base.traits import synced
 from nnlens.widgets.base.view import View, built
 from nnlens.widgets.card.parts import CARD_PANES, CARD_PARTS, UnitCardTraits
 from nnlens.widgets.card.result import UnitCard, unit_card
+from nnlens.widgets.inputs.part import InputsPart, InputsTraits
 from nnlens.widgets.occlusion.experiment import ExperimentPart, ExperimentTraits
 from nnlens.widgets.occlusion.live import LivePart, LiveTraits
 from nnlens.widgets.occlusion.mask import MaskPart, MaskTraits
@@ -40,13 +41,15 @@ class CardModulePart(Part):
             self.traits.card_module = built("unit.js")
 
 
-class Explorer(View, ExperimentTraits, LiveTraits, MaskTraits, LayersTraits, UnitCardTraits, CardModuleTraits):
+class Explorer(
+    View, InputsTraits, ExperimentTraits, LiveTraits, MaskTraits, LayersTraits, UnitCardTraits, CardModuleTraits
+):
     """A photograph and a network; all panes share one selection. `.result` has the numbers of all of them."""
 
     module: ClassVar = "explorer"
-    part_types: ClassVar = (ExperimentPart, LivePart, MaskPart, LayersPart, CardModulePart, *CARD_PARTS)
+    part_types: ClassVar = (InputsPart, ExperimentPart, LivePart, MaskPart, LayersPart, CardModulePart, *CARD_PARTS)
     panes: ClassVar = (
-        *("photo", "bars", "size_curve", "occlusion_map", "fill", "layers", "mosaic", "unit"),
+        *("inputs", "photo", "bars", "size_curve", "occlusion_map", "fill", "layers", "mosaic", "unit"),
         *CARD_PANES,
         "code",
     )
@@ -77,4 +80,4 @@ class Explorer(View, ExperimentTraits, LiveTraits, MaskTraits, LayersTraits, Uni
 
     def baking_order(self) -> Sequence[Part]:
         """An open card first, then the maps; other layers take what is left of the page."""
-        return [*self.parts[5:], *self.parts[:5]]
+        return [*self.parts[6:], *self.parts[:6]]

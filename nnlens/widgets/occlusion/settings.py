@@ -47,7 +47,7 @@ class OccluderTraits(SelectionTraits):
         name = proposal["trait"].name
         limit = tuple(self.selection.sample.input.x.shape[2:]) if name == "size" else None
         try:
-            return pair(proposal["value"], name, limit)[0]
+            return max(pair(proposal["value"], name, limit))  # of a signal the other side is 1
         except ValueError as error:
             raise t.TraitError(str(error)) from None  # traitlets puts the old value back for its own errors only
 

@@ -2,6 +2,7 @@
 
 import { failureOf, limitsFor, reachOf, shownValues } from "../../draw/attribution_map.ts";
 import { colorOf, type Limits } from "../../draw/colors.ts";
+import { isTrace, shownSize } from "../../draw/framed.ts";
 import { type Legend, legend } from "../../draw/legend.ts";
 import { tabled } from "../../draw/signed.ts";
 import { drawTokens, type TokenDrawing, tokenAt } from "../../draw/token_canvas.ts";
@@ -13,6 +14,7 @@ import { type Tokens, tokensOf, tokenWords } from "../../model/tokens.ts";
 import type { AttributionPayload, MethodName, Row } from "../../model/traits.ts";
 import { h, onResize, pictured, say, sized, textured } from "../../ui/dom.ts";
 import { reducedWords, short } from "../../ui/format.ts";
+import { placeOf } from "../../ui/place.ts";
 import { plural, t } from "../../ui/text.ts";
 import { checkName, scoreName } from "../../ui/words.ts";
 import { drawCurves } from "./evidence.ts";
@@ -114,8 +116,17 @@ export function gridPane(context: Context, scene: Scene): HTMLElement {
         lines.push(h("div", { class: "nn-map-cell" }, cell.canvas, cell.empty, cell.scale.element, cell.words));
       }
     });
-    if (!hidden.includes("evidence")) lines.push(of, ...columns.map((column) => column.strip));
-    grid.replaceChildren(...lines);
+    const strips = hidden.includes("evidence") ? [] : [of, ...columns.map((column) => column.strip)];
+    if (isTrace(context.get("photo"))) {
+      // One column: each method with its maps and its checks.
+      const own = (at: number) =>
+        cells.filter((cell) => cell.method === methods[at]).map((cell) => cell.canvas.parentElement!);
+      const labels = lines.filter((line) => line.classList.contains("nn-map-line"));
+      grid.replaceChildren(
+        ...labels,
+        ...columns.flatMap((column, at) => [column.head, ...own(at), ...(strips.length ? [column.strip] : [])]),
+      );
+    } else grid.replaceChildren(...lines, ...strips);
     draw();
     tell();
   };
@@ -174,7 +185,8 @@ export function gridPane(context: Context, scene: Scene): HTMLElement {
       return `${titleOf(cell.method)} ${short(cell.values![at], 2)}`;
     });
     const { width, height } = context.get("rows")[row]?.photo ?? context.get("photo");
-    say(reading, `(${Math.floor(point[0] * height)}, ${Math.floor(point[1] * width)}): ${parts.join(" · ")}`);
+    const place = placeOf(context, [Math.floor(point[0] * height), Math.floor(point[1] * width)]);
+    say(reading, `${place}: ${parts.join(" · ")}`);
   };
 
   /** The largest values that share a scale with a cell's. */
@@ -276,12 +288,14 @@ export function gridPane(context: Context, scene: Scene): HTMLElement {
   const paintMap = (cell: Cell) => {
     const map = sent(context, cell.row, cell.method);
     const photo = photos[cell.row] ?? scene.photo.image;
-    const { width, height } = context.get("rows")[cell.row]?.photo ?? context.get("photo");
+    const shown = context.get("rows")[cell.row]?.photo ?? context.get("photo");
+    const [width, height] = shownSize(shown);
     const ratio = height / width;
-    const [across, down] = ratio > 1 ? [SIDE / ratio, SIDE] : [SIDE, SIDE * ratio];
+    const side = isTrace(shown) ? 3 * SIDE : SIDE;
+    const [across, down] = ratio > 1 ? [side / ratio, side] : [side, side * ratio];
     const pen = sized(cell.canvas, across, down);
     const opacity = context.get("opacity");
-    if (photo?.complete && photo.naturalWidth) {
+    if (photo instanceof HTMLCanvasElement || (photo?.complete && photo.naturalWidth)) {
       pen.filter = opacity > 0 ? "grayscale(1)" : "none";
       pen.drawImage(photo, 0, 0, across, down);
       pen.filter = "none";

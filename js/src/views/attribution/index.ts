@@ -1,5 +1,6 @@
 import { call, quoted } from "../../shell/code.ts";
 import { pane, stack, view } from "../../shell/frame.ts";
+import { inputsRow } from "../../shell/inputs.ts";
 import { barsPane } from "../../ui/bars.ts";
 import { t } from "../../ui/text.ts";
 import { controlsPane } from "./controls.ts";
@@ -10,6 +11,7 @@ import { surrogatePane, switchesPane } from "./superpixels.ts";
 export default view({
   name: "attribution",
   rows: [
+    inputsRow,
     [
       stack(
         pane("photo", () => t("photograph"), switchesPane),

@@ -2,18 +2,21 @@
 
 import { borders, strongest } from "../../draw/attribution_map.ts";
 import { packedHex } from "../../draw/colors.ts";
+import { framed, isTrace } from "../../draw/framed.ts";
 import { drawTokens, type TokenDrawing, tokenAt } from "../../draw/token_canvas.ts";
 import { u8, u16 } from "../../model/arrays.ts";
 import type { Context } from "../../model/context.ts";
 import { amount } from "../../model/meaning.ts";
+import type { Picture } from "../../model/photo.ts";
 import type { Scene } from "../../model/scene.ts";
 import { type Tokens, tokensOf } from "../../model/tokens.ts";
 import type { RowPhoto } from "../../model/traits.ts";
 import { openButton, webcamButton } from "../../shell/images.ts";
 import { toolbar } from "../../ui/controls.ts";
-import { h, onResize, pictured, say, sized, textured } from "../../ui/dom.ts";
+import { h, onResize, pictured, say, textured } from "../../ui/dom.ts";
 import { fixed, short, signed } from "../../ui/format.ts";
 import { heading, picturePane } from "../../ui/pane.ts";
+import { placeOf } from "../../ui/place.ts";
 import { plural, t, whole } from "../../ui/text.ts";
 
 const LISTED = 10;
@@ -71,7 +74,7 @@ function wordOf(context: Context, part: number): string | null {
 }
 
 /** Each superpixel's own mean colour, which replaces it when it is off. */
-function meanColours(photo: HTMLImageElement, { rows, columns, count, labels }: Parts): Uint32Array {
+function meanColours(photo: Picture, { rows, columns, count, labels }: Parts): Uint32Array {
   const pen = h("canvas", { width: columns, height: rows }).getContext("2d")!;
   pen.drawImage(photo, 0, 0, columns, rows);
   const { data } = pen.getImageData(0, 0, columns, rows);
@@ -111,7 +114,7 @@ export function switchesPane(context: Context, scene: Scene): HTMLElement {
 
   /** The selected row: its picture, its class, its probability as it is. */
   const chosen = () => context.get("rows")[context.get("row")] ?? context.get("rows")[0];
-  const picture = (): HTMLImageElement | null => {
+  const picture = (): Picture | null => {
     const raw = chosen()?.photo;
     if (!raw) return scene.photo.image;
     if (own?.raw !== raw) own = { raw, image: pictured(u8(raw.data), () => draw()) };
@@ -177,15 +180,13 @@ export function switchesPane(context: Context, scene: Scene): HTMLElement {
       return;
     }
     const { width, height } = chosen()?.photo ?? context.get("photo");
-    const zoom = Math.max(1, 448 / Math.max(width, height));
-    const pen = sized(canvas, width * zoom, height * zoom);
-    pen.scale(zoom, zoom);
+    const pen = framed(canvas, chosen()?.photo ?? context.get("photo"));
     const photo = picture();
     if (photo) pen.drawImage(photo, 0, 0, width, height);
     const parts = partsOf(context);
     if (!parts) return;
     const off = new Set(context.get("switched_off"));
-    const means = off.size && photo ? meanColours(photo, parts) : null;
+    const means = off.size && photo && !isTrace(context.get("photo")) ? meanColours(photo, parts) : null;
     const hovered = packedHex(context.color("--nn-accent"), 102);
     const shade = Uint32Array.from(parts.labels, (part) => {
       if (off.has(part)) return means?.[part] ?? 0xff808080;
@@ -227,7 +228,9 @@ export function switchesPane(context: Context, scene: Scene): HTMLElement {
   const switchWords = (count: number, off: number, held: string[] | null): string => {
     const counted = context.find("text")
       ? plural("{count} word or mark", "{count} words and marks", count)
-      : plural("{count} superpixel", "{count} superpixels", count);
+      : isTrace(context.get("photo"))
+        ? plural("{count} part", "{count} parts", count)
+        : plural("{count} superpixel", "{count} superpixels", count);
     const superpixels = context.get("superpixels")?.words || counted;
     if (held && !held.length)
       return plural(
@@ -255,24 +258,22 @@ export function switchesPane(context: Context, scene: Scene): HTMLElement {
   );
 }
 
-/** A superpixel, or a word, by its name. */
-function partName(part: number, word: string | null, off: boolean): string {
-  if (word !== null) return off ? t("off: “{word}”", { word }) : `“${word}”`;
-  return off ? t("off: superpixel {part}", { part }) : t("superpixel {part}", { part });
+/** A superpixel, a word, or a part of a signal, by its name. */
+function partName(context: Context, part: number): string {
+  const word = wordOf(context, part);
+  if (word !== null) return `“${word}”`;
+  if (!isTrace(context.get("photo"))) return t("superpixel {part}", { part });
+  const labels = Array.from(partsOf(context)?.labels ?? []);
+  const [first, last] = [labels.indexOf(part), labels.lastIndexOf(part)];
+  const [from, to] = [first, last].map((column) => placeOf(context, [0, column]));
+  return first === last ? from : `${from} – ${to}`;
 }
 
 /** What a part contributes, with its interval. */
-function tip(numbers: Record<string, string | number>, unsure: boolean, isWord: boolean): string {
-  if (isWord)
-    return unsure
-      ? t("“{word}”: {value}, 95 % interval {low} … {high}: it may have either sign; click to switch it off", numbers)
-      : t("“{word}”: {value}, 95 % interval {low} … {high}; click to switch it off", numbers);
+function tip(numbers: Record<string, string | number>, unsure: boolean): string {
   return unsure
-    ? t(
-        "superpixel {part}: {value}, 95 % interval {low} … {high}: it may have either sign; click to switch it off",
-        numbers,
-      )
-    : t("superpixel {part}: {value}, 95 % interval {low} … {high}; click to switch it off", numbers);
+    ? t("{part}: {value}, 95 % interval {low} … {high}: it may have either sign; click to switch it off", numbers)
+    : t("{part}: {value}, 95 % interval {low} … {high}; click to switch it off", numbers);
 }
 
 /** The superpixels with the largest effects, with the intervals of their coefficients. */
@@ -296,7 +297,9 @@ export function surrogatePane(context: Context, scene: Scene): HTMLElement {
     const values = { method: name, label: about?.label ?? "" };
     const parts = context.find("text")
       ? t("words · {method} of {label}", values)
-      : t("superpixels · {method} of {label}", values);
+      : isTrace(context.get("photo"))
+        ? t("parts · {method} of {label}", values)
+        : t("superpixels · {method} of {label}", values);
     say(title, method ? parts : "");
     if (!surrogate) {
       list.replaceChildren();
@@ -316,13 +319,14 @@ export function surrogatePane(context: Context, scene: Scene): HTMLElement {
       line.style.cssText = `left:${50 + (50 * surrogate.low[part]) / reach}%;right:${50 - (50 * surrogate.high[part]) / reach}%`;
       const unsure = surrogate.low[part] < 0 && surrogate.high[part] > 0;
       const off = context.get("switched_off").includes(part);
-      const word = wordOf(context, part);
+      const name = partName(context, part);
       const [low, high] = [signedShort(surrogate.low[part]), signedShort(surrogate.high[part])];
-      const numbers = { part, word: word ?? "", value: signedShort(value), low, high };
+      const called = off ? t("off: {part}", { part: name }) : name;
+      const numbers = { part: name, value: signedShort(value), low, high };
       const button = h(
         "button",
-        { type: "button", class: "nn-link", "aria-pressed": String(off), title: tip(numbers, unsure, word !== null) },
-        h("span", { class: "nn-name" }, `${partName(part, word, off)}${unsure ? " ?" : ""}`),
+        { type: "button", class: "nn-link", "aria-pressed": String(off), title: tip(numbers, unsure) },
+        h("span", { class: "nn-name" }, unsure ? `${called} ?` : called),
         h("span", { class: "nn-balance" }, bar, line),
         h("span", { class: "nn-number" }, signedShort(value)),
       );
@@ -339,7 +343,7 @@ export function surrogatePane(context: Context, scene: Scene): HTMLElement {
     say(
       words,
       t(
-        "R² {r2} over {samples} samples; the line is the 95 % interval; {unsure} of {count} superpixels may have either sign (?). Orange supports the class, blue opposes it.",
+        "R² {r2} over {samples} samples; the line is the 95 % interval; {unsure} of {count} parts may have either sign (?). Orange supports the class, blue opposes it.",
         { r2, samples: whole(surrogate.samples), unsure, count: surrogate.coefficients.length },
       ),
     );

@@ -1,16 +1,19 @@
 import { call, displayOptions, layerOptions, occluderOptions, quoted, targetOption } from "../../shell/code.ts";
 import { pane, view } from "../../shell/frame.ts";
+import { inputsRow } from "../../shell/inputs.ts";
 import { t } from "../../ui/text.ts";
-import { activationsKeys } from "../activations/index.ts";
+import { activationsKeys } from "../activations/keys.ts";
 import { layersPane } from "../activations/layers.ts";
 import { mosaicPane } from "../activations/mosaic.ts";
 import { unitPane } from "../activations/unit.ts";
-import { experimentPanes, occlusionKeys } from "../occlusion/index.ts";
+import { occlusionKeys } from "../occlusion/keys.ts";
+import { experimentPanes } from "../occlusion/panes.ts";
 import { cardButton, cardPane } from "./card.ts";
 
 export default view({
   name: "explorer",
   rows: [
+    inputsRow,
     [
       ...experimentPanes,
       pane(

@@ -1,20 +1,22 @@
 // The occluder's size, what it shows, and its shape: as a slider and choices.
 
+import { isTrace } from "../../draw/framed.ts";
 import { type Context, needsKernel } from "../../model/context.ts";
 import { choice } from "../../ui/controls.ts";
 import { h, say } from "../../ui/dom.ts";
-import { plural, t } from "../../ui/text.ts";
+import { lengthMark, lengthWords } from "../../ui/place.ts";
+import { t } from "../../ui/text.ts";
 
-const fillNames = (): Record<string, string> => ({
+const fillNames = (ofTrace = false): Record<string, string> => ({
   background: t("background"),
-  grey: t("grey"),
-  mean: t("mean colour"),
+  grey: ofTrace ? t("middle of its range") : t("grey"),
+  mean: ofTrace ? t("mean") : t("mean colour"),
   blur: t("blur"),
   noise: t("noise"),
   surround: t("what surrounds it"),
 });
 
-export const fillName = (value: string): string => fillNames()[value] ?? value;
+export const fillName = (value: string, ofTrace = false): string => fillNames(ofTrace)[value] ?? value;
 
 /** The sizes or fills that a saved page holds maps of; null where every one can be computed. */
 function stored(context: Context, index: 0 | 1): string[] | null {
@@ -53,15 +55,15 @@ export function sizeSlider(context: Context): HTMLElement {
     const [least, most, step] = sizes ? [0, sizes.length - 1, 1] : context.get("sizes");
     [slider.min, slider.max, slider.step] = [least, most, step].map(String);
     slider.value = String(sizes ? nearest(size) : size);
-    slider.setAttribute("aria-valuetext", plural("{count} pixel", "{count} pixels", size, { count: size }));
+    slider.setAttribute("aria-valuetext", lengthWords(context, size));
     slider.disabled = most <= least;
     slider.title = slider.disabled && sizes ? needsKernel() : t("occluder's size");
-    say(words, `${size} px`);
+    say(words, lengthMark(context, size));
   };
   context.listen(slider, "input", () =>
     context.set({ size: sizes ? sizes[Number(slider.value)] : Number(slider.value) }),
   );
-  context.watch(["size", "sizes"], place);
+  context.watch(["size", "sizes", "photo"], place);
   return h("label", { class: "nn-control nn-slider" }, h("span", { class: "nn-label" }, t("size")), slider, words);
 }
 
@@ -71,7 +73,13 @@ export function fillChoice(context: Context): HTMLElement {
     const have = stored(context, 1);
     const all = fillsOf(context);
     fill.select.replaceChildren(
-      ...all.map((value) => h("option", { value, disabled: have !== null && !have.includes(value) }, fillName(value))),
+      ...all.map((value) =>
+        h(
+          "option",
+          { value, disabled: have !== null && !have.includes(value) },
+          fillName(value, isTrace(context.get("photo"))),
+        ),
+      ),
     );
     fill.title =
       have && all.some((value) => !have.includes(value)) ? needsKernel() : t("fill: what the occluder shows");
@@ -89,8 +97,9 @@ export function shapeChoice(context: Context): HTMLElement {
     ],
     (value) => context.set({ shape: value }),
   );
-  context.watch(["shape"], () => {
+  context.watch(["shape", "photo"], () => {
     shape.select.value = context.get("shape");
+    shape.hidden = context.get("photo").height === 1; // of a signal there is nothing above or below
   });
   return shape;
 }

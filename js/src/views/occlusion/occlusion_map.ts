@@ -2,6 +2,7 @@
 
 import { Pin } from "lucide";
 import { colorOf, css, type Limits } from "../../draw/colors.ts";
+import { framed, isTrace } from "../../draw/framed.ts";
 import { legend } from "../../draw/legend.ts";
 import type { OcclusionMap } from "../../draw/occlusion_map.ts";
 import type { Context, TraitName } from "../../model/context.ts";
@@ -9,9 +10,10 @@ import { experimentOf } from "../../model/experiment.ts";
 import { amount, difference, isProbability, meaningOf } from "../../model/meaning.ts";
 import type { Scene } from "../../model/scene.ts";
 import { choice, toggle, toolbar } from "../../ui/controls.ts";
-import { h, say, sized, textured } from "../../ui/dom.ts";
+import { h, say, textured } from "../../ui/dom.ts";
 import { short, signed } from "../../ui/format.ts";
 import { entitle, heading, picturePane } from "../../ui/pane.ts";
+import { lengthMark, lengthWords, placeOf } from "../../ui/place.ts";
 import { plural, t } from "../../ui/text.ts";
 import { scoreName } from "../../ui/words.ts";
 import { workLine } from "../../ui/work.ts";
@@ -112,7 +114,11 @@ export function occlusionMapPane(context: Context, scene: Scene, options: Option
     beside.replaceChildren(...(pinned ? [other, otherTitle] : []));
     if (!pinned) return;
     const { size, fill, shape: form } = pinned.data;
-    const words = [`${size[0]} px`, fillName(fill), ...(form === "circle" ? [t("circle")] : [])].join(", ");
+    const words = [
+      lengthMark(context, Math.max(...size)),
+      fillName(fill, isTrace(context.get("photo"))),
+      ...(form === "circle" ? [t("circle")] : []),
+    ].join(", ");
     say(
       otherTitle,
       pinned.has(scene.target)
@@ -125,9 +131,7 @@ export function occlusionMapPane(context: Context, scene: Scene, options: Option
 
   const paint = (onto: HTMLCanvasElement, map: OcclusionMap | null, limits: Limits) => {
     const { width, height } = context.get("photo");
-    const zoom = Math.max(1, 448 / Math.max(width, height));
-    const pen = sized(onto, width * zoom, height * zoom);
-    pen.scale(zoom, zoom);
+    const pen = framed(onto, context.get("photo"));
     if (scene.photo.image) {
       pen.filter = "grayscale(1)";
       pen.drawImage(scene.photo.image, 0, 0, width, height);
@@ -191,17 +195,13 @@ export function occlusionMapPane(context: Context, scene: Scene, options: Option
     const map = experimentOf(scene).map;
     const worst = map?.has(scene.target) ? map.lowest(scene.target) : null;
     if (!map || !worst) return t("occlusion map, not computed yet");
-    return t(
-      "occlusion map: hiding {size} pixels at row {row}, column {column} changes the {score} of {label} the most, by {change}",
-      {
-        size: map.data.size[0],
-        row: map.data.tops[worst.row],
-        column: map.data.lefts[worst.column],
-        score: scoreName(meaningOf(context).noun ?? "probability"),
-        label: scene.label(scene.target),
-        change: difference(context, worst.change),
-      },
-    );
+    return t("occlusion map: hiding {size} at {place} changes the {score} of {label} the most, by {change}", {
+      size: lengthWords(context, Math.max(...map.data.size)),
+      place: placeOf(context, [map.data.tops[worst.row], map.data.lefts[worst.column]]),
+      score: scoreName(meaningOf(context).noun ?? "probability"),
+      label: scene.label(scene.target),
+      change: difference(context, worst.change),
+    });
   };
 
   const describe = () => {
@@ -214,10 +214,9 @@ export function occlusionMapPane(context: Context, scene: Scene, options: Option
       say(
         reading,
         worst
-          ? t("lowest {change} at ({row}, {column})", {
+          ? t("lowest {change} at {place}", {
               change: difference(context, worst.change),
-              row: map!.data.tops[worst.row],
-              column: map!.data.lefts[worst.column],
+              place: placeOf(context, [map!.data.tops[worst.row], map!.data.lefts[worst.column]]),
             })
           : "",
       );
@@ -231,15 +230,14 @@ export function occlusionMapPane(context: Context, scene: Scene, options: Option
     const by = kind === "probability" ? difference(context, now - clean) : signed(now - clean);
     const words = {
       change: `${number(clean)} → ${number(now)} (${by})`,
-      row: occluder![0],
-      column: occluder![1],
+      place: placeOf(context, occluder!),
       best: `${scene.label(top.label)} ${amount(context, top.probability)}`,
     };
     say(
       reading,
       isProbability(context) && !options.difference
-        ? t("{change} at ({row}, {column}); most probable: {best}", words)
-        : t("{change} at ({row}, {column})", words),
+        ? t("{change} at {place}; most probable: {best}", words)
+        : t("{change} at {place}", words),
     );
     reading.title = reading.textContent ?? "";
   };

@@ -1,16 +1,19 @@
 // The photograph with the occluder that follows the mouse, and what the model says then.
 
 import { Check, Eraser, Trash2 } from "lucide";
+import { framed, isTrace, strokeEvenly } from "../../draw/framed.ts";
 import { outlineReceptiveField } from "../../draw/receptive_field.ts";
 import type { Context } from "../../model/context.ts";
 import { experimentOf } from "../../model/experiment.ts";
 import { amount } from "../../model/meaning.ts";
+import type { Picture } from "../../model/photo.ts";
 import type { Scene } from "../../model/scene.ts";
 import { openButton, webcamButton } from "../../shell/images.ts";
 import { Brush } from "../../ui/brush.ts";
 import { iconButton, toggle, toolbar } from "../../ui/controls.ts";
-import { h, say, sized } from "../../ui/dom.ts";
+import { h, say } from "../../ui/dom.ts";
 import { entitle, heading, picturePane } from "../../ui/pane.ts";
+import { lengthWords, placeOf } from "../../ui/place.ts";
 import { t } from "../../ui/text.ts";
 import { occluderControls } from "./occluder.ts";
 
@@ -69,12 +72,15 @@ export function photoPane(context: Context, scene: Scene, controls = true): HTML
 
   const size = () => context.get("size");
   const image = () => context.get("photo");
+  /** Height and width of the occluder: of a signal there is one row. */
+  const sides = (): [number, number] => [Math.min(size(), image().height), Math.min(size(), image().width)];
 
   /** Put the occluder's centre at a point of the image, and pin it there; a saved page has only the places of its map. */
   const move = (y: number, x: number, pin: boolean, byHand = false) => {
+    const [tall, wide] = sides();
     let occluder: [number, number] = [
-      Math.round(Math.min(Math.max(y - size() / 2, 0), image().height - size())),
-      Math.round(Math.min(Math.max(x - size() / 2, 0), image().width - size())),
+      Math.round(Math.min(Math.max(y - tall / 2, 0), image().height - tall)),
+      Math.round(Math.min(Math.max(x - wide / 2, 0), image().width - wide)),
     ];
     if (!context.live) {
       const nearest = experimentOf(scene).map?.nearest(y, x);
@@ -131,47 +137,41 @@ export function photoPane(context: Context, scene: Scene, controls = true): HTML
       context.set({ occluder: null, pinned: false });
     } else if (dy || dx) {
       const occluder = context.get("occluder");
-      const [top, left] = occluder ?? [image().height / 2 - size() / 2, image().width / 2 - size() / 2];
+      const [tall, wide] = sides();
+      const [top, left] = occluder ?? [(image().height - tall) / 2, (image().width - wide) / 2];
       const by = occluder ? step : 0;
-      move(top + dy * by + size() / 2, left + dx * by + size() / 2, true, true);
+      move(top + dy * by + tall / 2, left + dx * by + wide / 2, true, true);
     } else return;
     event.preventDefault();
   });
 
   const draw = () => {
     const { width, height } = image();
-    const scale = Math.max(1, 448 / Math.max(width, height));
-    const pen = sized(canvas, width * scale, height * scale);
-    pen.scale(scale, scale);
+    const pen = framed(canvas, image());
     const photo = scene.photo.image;
     if (photo) pen.drawImage(photo, 0, 0, width, height);
     if (hand.pressed) {
-      const layer = h("canvas", { width: Math.round(width * scale), height: Math.round(height * scale) });
-      const over = layer.getContext("2d")!;
-      over.scale(scale, scale);
+      const layer = h("canvas");
+      const over = framed(layer, image());
       over.drawImage(brush.picture(), 0, 0);
       over.globalCompositeOperation = "source-in";
-      paintFill(over, context.get("fill"), context.get("fill_color"), photo, width, height, [0, 0, height, width]);
+      paintFill(over, context, photo, [0, 0, height, width]);
       pen.drawImage(layer, 0, 0, width, height);
-      if (brush.at) outline(pen, "circle", brush.at[0] - size() / 2, brush.at[1] - size() / 2, size(), scale, false);
+      if (brush.at) outline(pen, "circle", [brush.at[0] - size() / 2, brush.at[1] - size() / 2, size(), size()], false);
       return;
     }
     const seen = scene.selected.hover ?? context.get("position");
     const field = seen && scene.selected.field(seen);
-    if (field) outlineReceptiveField(pen, field, scale, !scene.selected.hover);
+    if (field) outlineReceptiveField(pen, field, !scene.selected.hover);
     const occluder = context.get("occluder");
     if (!occluder) return;
+    const box: Window = [occluder[0], occluder[1], ...sides()];
     pen.save();
-    path(pen, context.get("shape"), occluder[0], occluder[1], size());
+    path(pen, context.get("shape"), box);
     pen.clip();
-    paintFill(pen, context.get("fill"), context.get("fill_color"), photo, width, height, [
-      occluder[0],
-      occluder[1],
-      size(),
-      size(),
-    ]);
+    paintFill(pen, context, photo, box);
     pen.restore();
-    outline(pen, context.get("shape"), occluder[0], occluder[1], size(), scale, pinned());
+    outline(pen, context.get("shape"), box, pinned());
   };
 
   const read = () => {
@@ -189,11 +189,7 @@ export function photoPane(context: Context, scene: Scene, controls = true): HTML
     reading.title = text;
     reading.classList.toggle("nn-stale", Boolean(occluder || masked) && !under);
     const where = occluder
-      ? t("occluder of {size} pixels at row {row}, column {column}", {
-          size: size(),
-          row: occluder[0],
-          column: occluder[1],
-        })
+      ? t("occluder of {size} at {place}", { size: lengthWords(context, size()), place: placeOf(context, occluder) })
       : masked
         ? t("{count} of its pixels masked", { count: experimentOf(scene).mark[0] })
         : "";
@@ -210,7 +206,8 @@ export function photoPane(context: Context, scene: Scene, controls = true): HTML
   // A larger occluder stays inside the image.
   context.watch(["size"], () => {
     const at = context.get("occluder");
-    const most = [image().height - size(), image().width - size()];
+    const [tall, wide] = sides();
+    const most = [image().height - tall, image().width - wide];
     if (context.live && at?.some((edge, axis) => edge > most[axis]))
       context.set({ occluder: [Math.min(at[0], most[0]), Math.min(at[1], most[1])] }, false);
   });
@@ -247,41 +244,36 @@ export function photoPane(context: Context, scene: Scene, controls = true): HTML
   return picturePane(title, canvas, [reading, live], [below], tools);
 }
 
-function path(pen: CanvasRenderingContext2D, shape: string, top: number, left: number, size: number): void {
+type Window = [top: number, left: number, tall: number, wide: number];
+
+function path(pen: CanvasRenderingContext2D, shape: string, [top, left, tall, wide]: Window): void {
   pen.beginPath();
-  if (shape === "circle") pen.arc(left + size / 2, top + size / 2, size / 2, 0, 2 * Math.PI);
-  else pen.rect(left, top, size, size);
+  if (shape === "circle") pen.ellipse(left + wide / 2, top + tall / 2, wide / 2, tall / 2, 0, 0, 2 * Math.PI);
+  else pen.rect(left, top, wide, tall);
 }
 
 /** White under dashes of black: seen on any picture. */
-function outline(
-  pen: CanvasRenderingContext2D,
-  shape: string,
-  top: number,
-  left: number,
-  size: number,
-  scale: number,
-  strong: boolean,
-): void {
-  path(pen, shape, top, left, size);
-  pen.lineWidth = (strong ? 2.5 : 1.5) / scale;
-  pen.strokeStyle = "#fff";
-  pen.stroke();
-  pen.setLineDash([4 / scale, 4 / scale]);
-  pen.strokeStyle = "#000";
-  pen.stroke();
-  pen.setLineDash([]);
+function outline(pen: CanvasRenderingContext2D, shape: string, box: Window, strong: boolean): void {
+  path(pen, shape, box);
+  const width = strong ? 2.5 : 1.5;
+  strokeEvenly(pen, width, "#fff");
+  strokeEvenly(pen, width, "#000", [4, 4]);
 }
 
 function paintFill(
   pen: CanvasRenderingContext2D,
-  fill: string,
-  color: string,
-  photo: HTMLImageElement | null,
-  width: number,
-  height: number,
-  [top, left, tall, wide]: [number, number, number, number],
+  context: Context,
+  photo: Picture | null,
+  [top, left, tall, wide]: Window,
 ): void {
+  const { width, height } = context.get("photo");
+  const [fill, color] = [context.get("fill"), context.get("fill_color")];
+  if (isTrace(context.get("photo")) || photo instanceof HTMLCanvasElement) {
+    // What replaces a part of a signal is a number for each channel: the part is only marked.
+    pen.fillStyle = "rgb(128 128 128 / 35%)";
+    pen.fillRect(0, 0, width, height);
+    return;
+  }
   if (fill === "noise" && photo) {
     pen.drawImage(noise(photo), 0, 0, width, height);
     return;

@@ -1,5 +1,6 @@
 // What hiding one place costs, by the size of the occluder.
 
+import { isTrace } from "../../draw/framed.ts";
 import type { Context } from "../../model/context.ts";
 import { experimentOf } from "../../model/experiment.ts";
 import { isProbability, meaningOf } from "../../model/meaning.ts";
@@ -7,6 +8,7 @@ import type { Scene } from "../../model/scene.ts";
 import { h, onResize, say, sized } from "../../ui/dom.ts";
 import { fixed, short } from "../../ui/format.ts";
 import { heading } from "../../ui/pane.ts";
+import { lengthMark, placeOf } from "../../ui/place.ts";
 import { t } from "../../ui/text.ts";
 import { scoreName } from "../../ui/words.ts";
 
@@ -23,7 +25,7 @@ export function sizeCurvePane(context: Context, scene: Scene): HTMLElement {
     const curve = experimentOf(scene).curve;
     const place = experimentOf(scene).curvePlace;
     const label = scene.label(scene.target);
-    say(title, place ? t("by occluder size at ({place})", { place: place.join(", ") }) : t("by occluder size"));
+    say(title, place ? t("by occluder size at {place}", { place: placeOf(context, place) }) : t("by occluder size"));
     title.title = context.get("occluder")
       ? t("{label} with occluders of other sizes", { label })
       : t("{label} with occluders of other sizes, at the lowest place of the map", { label });
@@ -66,14 +68,15 @@ export function sizeCurvePane(context: Context, scene: Scene): HTMLElement {
     pen.textAlign = "center";
     let free = 0;
     for (const size of curve.sizes) {
-      const half = pen.measureText(String(size)).width / 2;
+      const mark = isTrace(context.get("photo")) ? lengthMark(context, size) : String(size);
+      const half = pen.measureText(mark).width / 2;
       const at = Math.min(Math.max(x(size), EDGE.left), width - half);
       if (at - half < free) continue;
-      pen.fillText(String(size), at, height - EDGE.bottom + 4);
+      pen.fillText(mark, at, height - EDGE.bottom + 4);
       free = at + half + 6;
     }
     pen.textAlign = "right";
-    pen.fillText(t("pixels"), width - EDGE.right, height - 12);
+    pen.fillText(isTrace(context.get("photo")) ? "" : t("pixels"), width - EDGE.right, height - 12);
     pen.textAlign = "left";
     const shown = isProbability(context) ? kind : (meaningOf(context).noun ?? "value");
     pen.fillText(scoreName(shown), 0, height - 12);

@@ -2,6 +2,7 @@ import type { Context } from "../../model/context.ts";
 import type { Scene } from "../../model/scene.ts";
 import { call, displayOptions, layerOptions, quoted, targetOption } from "../../shell/code.ts";
 import { pane, rowsOf, view } from "../../shell/frame.ts";
+import { inputsRow } from "../../shell/inputs.ts";
 import { barsPane } from "../../ui/bars.ts";
 import { t, useTexts } from "../../ui/text.ts";
 import { layersPane } from "../activations/layers.ts";
@@ -22,6 +23,7 @@ const ablation = pane("ablation", () => t("the scores without the unit"), ablati
 const unit = view({
   name: "unit",
   rows: [
+    inputsRow,
     [
       pane("input", () => t("what the network is shown"), inputPane),
       pane("unit", () => t("selected unit"), unitPane),

@@ -1,13 +1,14 @@
 // What the network is shown: the picture with what the unit sees of it, and a pencil to change it.
 
 import { Eraser, Pencil, Trash2 } from "lucide";
+import { framed, strokeEvenly } from "../../draw/framed.ts";
 import { outlineReceptiveField } from "../../draw/receptive_field.ts";
 import type { Context } from "../../model/context.ts";
 import { amount } from "../../model/meaning.ts";
 import type { Scene } from "../../model/scene.ts";
 import { openButton, webcamButton } from "../../shell/images.ts";
 import { iconButton, toggle, toolbar } from "../../ui/controls.ts";
-import { h, say, sized } from "../../ui/dom.ts";
+import { h, say } from "../../ui/dom.ts";
 import { heading, picturePane } from "../../ui/pane.ts";
 import { t } from "../../ui/text.ts";
 
@@ -23,7 +24,7 @@ export function inputPane(context: Context, scene: Scene): HTMLElement {
   let again = false;
 
   const picture = () => context.get("photo");
-  const paints = context.live && !context.hides("paint");
+  const paints = context.live && !context.hides("paint") && picture().kind === "image";
   const draws = toggle(t("draw"), (on) => begin(on), Pencil);
   const eraser = toggle(t("erase"), (on) => eraser.on(on), Eraser);
   const blank = iconButton(Trash2, t("clear"));
@@ -139,18 +140,14 @@ export function inputPane(context: Context, scene: Scene): HTMLElement {
 
   const draw = () => {
     const { width, height } = picture();
-    const scale = Math.max(1, 448 / Math.max(width, height));
-    const pen = sized(canvas, width * scale, height * scale);
-    pen.scale(scale, scale);
+    const pen = framed(canvas, picture());
     pen.imageSmoothingEnabled = width > 112;
     if (drawing) pen.drawImage(paper, 0, 0);
     else if (scene.photo.image) pen.drawImage(scene.photo.image, 0, 0, width, height);
     if (drawing && last) {
-      pen.lineWidth = 1 / scale;
-      pen.strokeStyle = context.color("--nn-accent");
       pen.beginPath();
       pen.arc(last[1], last[0], Number(wide.value) / 2 + 1, 0, 2 * Math.PI);
-      pen.stroke();
+      strokeEvenly(pen, 1, context.color("--nn-accent"));
     }
     const position = context.get("position");
     for (const [at, strong] of [
@@ -158,7 +155,7 @@ export function inputPane(context: Context, scene: Scene): HTMLElement {
       [scene.selected.hover, false],
     ] as const) {
       const field = at && scene.selected.field(at);
-      if (field) outlineReceptiveField(pen, field, scale, strong);
+      if (field) outlineReceptiveField(pen, field, strong);
     }
     const at = scene.selected.hover ?? position;
     const field = at && scene.selected.field(at);

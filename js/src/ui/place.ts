@@ -1,0 +1,30 @@
+// Places in an input in words: pixels of an image, samples or seconds of a signal, numbers of a vector.
+
+import type { Context } from "../model/context.ts";
+import { short } from "./format.ts";
+import { plural, t } from "./text.ts";
+
+/** So many pixels, samples (with the seconds, where the rate is known) or numbers. */
+export function lengthWords(context: Context, count: number): string {
+  const { kind, rate } = context.get("photo");
+  if (kind === "vector") return plural("{count} number", "{count} numbers", count, { count });
+  if (kind !== "signal") return plural("{count} pixel", "{count} pixels", count, { count });
+  const samples = plural("{count} sample", "{count} samples", count, { count });
+  return rate ? t("{samples} ({seconds} s)", { samples, seconds: short(count / rate) }) : samples;
+}
+
+/** The same where there is little room. */
+export function lengthMark(context: Context, count: number): string {
+  const { kind, rate } = context.get("photo");
+  if (kind === "signal" && rate) return t("{seconds} s", { seconds: short(count / rate, 2) });
+  return kind === "signal" || kind === "vector" ? String(count) : `${count} px`;
+}
+
+/** Row and column; of a signal the time, of a vector the number. */
+export function placeOf(context: Context, [row, column]: [number, number]): string {
+  const { kind, rate, names } = context.get("photo");
+  if (kind === "vector") return names?.[column] ?? t("number {index}", { index: column });
+  if (kind === "signal")
+    return rate ? t("{seconds} s", { seconds: short(column / rate) }) : t("sample {index}", { index: column });
+  return `(${row}, ${column})`;
+}
