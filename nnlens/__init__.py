@@ -5,6 +5,7 @@ from .export import set_mode
 from .lens import Lens, Watch, compare, lightning_callback, theory, transformers_callback
 from .recording import ForwardError, Recorder, Recording, record
 from .render import show_in_notebooks
+from .scores import outputs
 from .session.evaluation import Report, evaluate
 from .session.selection import Selection
 from .utils.language import set_language
@@ -31,6 +32,7 @@ __all__ = [
     "inputs",
     "kernels",
     "lightning_callback",
+    "outputs",
     "record",
     "set_language",
     "set_mode",

@@ -11,6 +11,12 @@ from nbclient import NotebookClient
 FOLDER = Path(__file__).parent.parent / "notebooks"
 # What the cells of a notebook print, where all went well.
 SAID = {
+    "01-your-own-model.ipynb": [
+        "the extra beat lies at samples (",
+        "costs the most",
+        "hiding 6 × 6 pixels at",
+        "most similar: ",
+    ],
     "02-weights.ipynb": ["directions are stronger than in random weights", "same top class on"],
     "03-reading.ipynb": [
         "the best cell of 1024",
