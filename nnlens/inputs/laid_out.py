@@ -138,7 +138,9 @@ def _shown(given: Input, around: Around, bands: Any = None, rate: float | None =
     """The input that is varied as an image, and its picture."""
     layout, value = around.as_image, around.value
     x = layout.image(value)
-    made = replace(given, x=x, given=None, around=around, rate=rate if layout.kind == "signal" else None)
+    name = around.names[around.path] if len(around.names) > 1 else given.name
+    rate = rate if layout.kind == "signal" else None
+    made = replace(given, name=name, x=x, given=None, around=around, rate=rate)
     if layout.kind in ("signal", "vector"):
         count, steps = x.shape[1], x.shape[3]
         picture = rows_picture(x[0, :, 0].float().cpu().numpy()) if made.trace is None else made.trace.picture()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from drive import SETUP, pane, widget
+from input_networks import cases
 from playwright.sync_api import Page, expect
 from torch import nn
 
@@ -22,6 +23,7 @@ VIEWS = (
     *("cells", "attention", "logit_lens", "token_attribution", "exponents"),
     *("regions", "plane_of_images", "formula", "local_map", "sensitivity"),
     *("training", "landscape", "similarity", "theory"),
+    *("signal", "signal_attribution", "several", "volume"),
 )
 
 WALK = """() => {
@@ -61,9 +63,24 @@ def pages(tmp_path_factory):
         **text_views(),
         **function_views(),
         **training_views(folder / "run"),
+        **views_of_other_inputs(),
     }
     assert set(views) == set(VIEWS)
     return {name: view.save(folder / f"{name}.html") for name, view in views.items()}
+
+
+def views_of_other_inputs():
+    """Views of a signal, of several inputs and of a volume."""
+    net, beat = nnlens.zoo.heartbeats(), nnlens.zoo.Heartbeats(4)[1].signal[None]
+    heart = nnlens.Lens(net.model, labels=net.labels, rate=net.rate)
+    both = cases()["keywords"]
+    scan = cases()["a volume"]
+    return {
+        "signal": heart.explore(beat),
+        "signal_attribution": heart.attribution(beat, methods=["gradient", "lime"], samples=60),
+        "several": nnlens.Lens(both.model()).explore(both.given, **both.keywords),
+        "volume": nnlens.Lens(scan.model()).explore(scan.given),
+    }
 
 
 def text_views():

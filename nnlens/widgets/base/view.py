@@ -65,6 +65,8 @@ class View(SavedView):
                 f"image must be an image for this view, got {selection.sample.input.shown_as}: lens.activations, "
                 "lens.summary and nnlens.record take any input"
             )
+        if selection.sample.input.around is not None:
+            hide += ["open", "webcam"]  # a picture would not be what the model takes
         self._static = is_static()
         self._ready = False
         self._session = session
