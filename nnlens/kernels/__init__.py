@@ -4,6 +4,7 @@ from nnlens.geometry.axes import Grid
 from nnlens.geometry.receptive_field import ReceptiveField, receptive_field, seen_by, token_grids
 from nnlens.passes.prepare import prepare_passes
 from nnlens.passes.prepared import Prepared
+from nnlens.scores.class_map import class_map
 from nnlens.scores.detection import detect_meaning, way_to_scores
 from nnlens.scores.meaning import ScoreMeaning, class_scores, is_distribution
 
@@ -109,6 +110,7 @@ __all__ = [
     "attribution_steps",
     "back_projection",
     "baseline_curves_steps",
+    "class_map",
     "class_scores",
     "connections",
     "dataset_ablation_steps",

@@ -92,11 +92,14 @@ def draw(panels: list[Panel]) -> Image.Image:
         resample = Image.Resampling.LANCZOS if smooth else Image.Resampling.NEAREST
         canvas.paste(panel.image.resize(size, resample), (left, top))
         foot = top + _SIDE + 6
-        for line, (name, share) in enumerate(panel.bars or ()):
+        # Quantities may be of any size and sign.
+        most = max([1.0, *(abs(value) for _name, value in panel.bars or () if np.isfinite(value))])
+        for line, (name, value) in enumerate(panel.bars or ()):
             y = foot + 18 * line
-            painter.rectangle((left + 130, y + 2, left + 130 + 110 * share, y + 13), fill=_BAR)
+            length = 110 * abs(value) / most if np.isfinite(value) else 0
+            painter.rectangle((left + 130, y + 2, left + 130 + length, y + 13), fill=_BAR)
             painter.text((left, y), _fit(name, 124, painter, font), _INK, font)
-            painter.text((left + 246, y), number(f"{share:.2f}"), _INK, font)
+            painter.text((left + 246, y), number(f"{value:.2f}"), _INK, font)
         if panel.legend:
             low, high = panel.legend
             strip = np.linspace(low, high, _SIDE)[None].repeat(8, 0)

@@ -44,6 +44,11 @@ export interface Agreement {
   values: ((number | null)[])[];
 }
 
+/** A request to read the target at a place or in a region. */
+export interface AskedPlace {
+  box: number[] | null;
+}
+
 /** A request to show other slices; what is left out stays, or is the middle of another axis. */
 export interface AskedSlices {
   along?: string;
@@ -182,6 +187,16 @@ export interface CheckRequest {
   row: number;
   check: string;
   at?: number;
+}
+
+/** The most probable class of each place, and where the target is read. */
+export interface ClassMap {
+  rows: number;
+  columns: number;
+  classes: number[];
+  shares: number[];
+  data: DataView;
+  box: number[] | null;
 }
 
 /** The inputs and outputs of the selected unit. */
@@ -1400,6 +1415,8 @@ export interface Traits {
   along: number;
   /** How many times the change is drawn. */
   amplified: number;
+  /** A request to read the target at a place or in a region. */
+  asked_place: AskedPlace | null;
   /** A request to show other slices. */
   asked_slices: AskedSlices | null;
   /** The weights of all heads of the layer. */
@@ -1450,6 +1467,8 @@ export interface Traits {
   channel: number | null;
   /** A request for a check. */
   check_request: CheckRequest | null;
+  /** The class of every place, of a model that gives a score for each. */
+  class_map: ClassMap | null;
   /** A request to enlarge the part around `here` until its pieces can be drawn. */
   closer: number;
   /** What colours the predictions. */
@@ -1608,6 +1627,8 @@ export interface Traits {
   inputs: InputPayload[];
   /** The values of the inputs. */
   inputs_at: number[];
+  /** The JavaScript of the inputs and of the classes of places, if needed. */
+  inputs_module: string;
   /** Which images: those with the largest, the middle or the smallest maxima. */
   kind: "top" | "median" | "bottom";
   /** All methods and what they cost. */

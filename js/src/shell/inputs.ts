@@ -1,7 +1,37 @@
-// The row above all others, of views that look at an input: what the model is given.
+// The row above all others, of views that look at an input: what the model is given. Its module is sent where it is needed.
 
-import { inputsPane } from "../ui/inputs.ts";
-import { t } from "../ui/text.ts";
-import { type Pane, pane } from "./frame.ts";
+import type { Context } from "../model/context.ts";
+import type { Scene } from "../model/scene.ts";
+import { h } from "../ui/dom.ts";
+import type { Pane } from "./frame.ts";
 
-export const inputsRow: Pane[] = [pane("inputs", () => t("inputs"), inputsPane)];
+/** Import a module that a trait holds, and give its default export; null where the view has ended. */
+export async function imported(context: Context, text: string) {
+  const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+  try {
+    const module = await import(/* a module of ours, from a trait */ url);
+    return context.stopped ? null : module.default;
+  } finally {
+    URL.revokeObjectURL(url);
+  }
+}
+
+function inputs(context: Context, scene: Scene): HTMLElement | null {
+  if (context.hides("inputs")) return null;
+  const body = h("div", { class: "nn-panes nn-given", hidden: true });
+  let rendered = false;
+  context.watch(["inputs_module"], async () => {
+    const text = context.find("inputs_module");
+    if (rendered || !text) return;
+    rendered = true;
+    const module = await imported(context, text);
+    body.append(...(module?.renderInputs(context, scene) ?? []));
+  });
+  context.watch(["inputs", "slices", "class_map"], () => {
+    const [given, slices, classes] = [context.find("inputs"), context.find("slices"), context.find("class_map")];
+    body.hidden = !given?.length && !slices && !classes;
+  });
+  return body;
+}
+
+export const inputsRow: Pane[] = [inputs];

@@ -15,6 +15,7 @@ from nnlens.widgets.base.traits import synced
 from nnlens.widgets.base.view import View, built
 from nnlens.widgets.card.parts import CARD_PANES, CARD_PARTS, UnitCardTraits
 from nnlens.widgets.card.result import UnitCard, unit_card
+from nnlens.widgets.inputs.class_map import ClassMapPart, ClassMapTraits
 from nnlens.widgets.inputs.part import InputsPart, InputsTraits
 from nnlens.widgets.occlusion.experiment import ExperimentPart, ExperimentTraits
 from nnlens.widgets.occlusion.live import LivePart, LiveTraits
@@ -42,12 +43,29 @@ class CardModulePart(Part):
 
 
 class Explorer(
-    View, InputsTraits, ExperimentTraits, LiveTraits, MaskTraits, LayersTraits, UnitCardTraits, CardModuleTraits
+    View,
+    InputsTraits,
+    ClassMapTraits,
+    ExperimentTraits,
+    LiveTraits,
+    MaskTraits,
+    LayersTraits,
+    UnitCardTraits,
+    CardModuleTraits,
 ):
     """A photograph and a network; all panes share one selection. `.result` has the numbers of all of them."""
 
     module: ClassVar = "explorer"
-    part_types: ClassVar = (InputsPart, ExperimentPart, LivePart, MaskPart, LayersPart, CardModulePart, *CARD_PARTS)
+    part_types: ClassVar = (
+        InputsPart,
+        ClassMapPart,
+        ExperimentPart,
+        LivePart,
+        MaskPart,
+        LayersPart,
+        CardModulePart,
+        *CARD_PARTS,
+    )
     panes: ClassVar = (
         *("inputs", "photo", "bars", "size_curve", "occlusion_map", "fill", "layers", "mosaic", "unit"),
         *CARD_PANES,
@@ -80,4 +98,4 @@ class Explorer(
 
     def baking_order(self) -> Sequence[Part]:
         """An open card first, then the maps; other layers take what is left of the page."""
-        return [*self.parts[6:], *self.parts[:6]]
+        return [*self.parts[7:], *self.parts[:7]]

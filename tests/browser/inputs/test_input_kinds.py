@@ -111,3 +111,37 @@ def test_inputs_are_chosen_and_changed(lab, page, errors, tmp_path):
     fixed = page.locator('[data-pane="inputs"]').get_by_role("slider")
     expect(fixed).to_be_disabled()
     assert errors == []
+
+
+CLASSES = """import torch, nnlens
+from torch import nn
+torch.manual_seed(0)
+model = nn.Sequential(nn.Conv2d(3, 8, 5, padding=2), nn.ReLU(), nn.Conv2d(8, 4, 5, padding=2))
+x = torch.rand(1, 3, 24, 36)
+view = nnlens.Lens(model, labels=["sky", "road", "tree", "car"]).explore(x)
+view"""
+
+
+def test_a_click_on_a_place_asks_what_makes_its_class(lab, page, errors, tmp_path):
+    book = lab("classes.ipynb", [CLASSES])
+    book.run_all()
+    classes = page.locator('[data-pane="class_map"]')
+    expect(classes).to_contain_text("mean over all places", timeout=60_000)
+    canvas = classes.locator("canvas")
+    box = canvas.bounding_box()
+    canvas.click(position={"x": 20.5 * box["width"] / 36, "y": 10.5 * box["height"] / 24})
+    expect(classes).to_contain_text("the target is read at (10, 20)", timeout=30_000)
+    right = "view.wait(30); print(int(model(x)[0, :, 10, 20].argmax()) == view.target)"
+    assert book.python(right) == "True"
+    canvas.press("ArrowDown")
+    expect(classes).to_contain_text("the target is read at (11, 20)", timeout=30_000)
+    # A region, by dragging.
+    canvas.hover(position={"x": 5.5 * box["width"] / 36, "y": 5.5 * box["height"] / 24})
+    page.mouse.down()
+    canvas.hover(position={"x": 15.5 * box["width"] / 36, "y": 12.5 * box["height"] / 24})
+    page.mouse.up()
+    expect(classes).to_contain_text("rows 5 to 12, columns 5 to 15", timeout=30_000)
+    page.screenshot(path=str(tmp_path / "classes.png"))
+    classes.get_by_role("button", name="all places").click()
+    expect(classes).to_contain_text("mean over all places", timeout=30_000)
+    assert errors == []

@@ -284,3 +284,61 @@ def test_modules_of_a_model_with_several_inputs_can_be_chosen():
     again = lens.activations(case.given, **case.keywords, layer=view.session.model.meta)
     assert again.selection.layer == "meta"
     assert isinstance(view.session.model, nn.Module)
+
+
+def segmenter():
+    model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 4, 1)).eval()
+    return model, torch.randn(1, 3, 12, 16)
+
+
+def test_a_place_and_a_region_of_a_map_of_classes_become_the_target():
+    model, x = segmenter()
+    lens = nnlens.Lens(model, labels=["sky", "road", "tree", "car"])
+    view = lens.explore(x)
+    assert view.wait(60)
+    with torch.no_grad():
+        scores = model(x)[0]
+    classes = scores.argmax(0).numpy()
+    sent = view.class_map
+    assert np.array_equal(np.frombuffer(sent["data"], np.uint16).reshape(12, 16), classes)
+    assert sum(sent["shares"]) == pytest.approx(1)
+    assert sent["box"] is None
+    assert view.inputs_module
+    assert np.array_equal(nnlens.kernels.class_map(model(x), lens.meaning), classes)
+    # A place: its own class is explained, there.
+    view.asked_place = {"box": [3, 5, 3, 5]}
+    assert view.wait(60)
+    assert view.error is None
+    assert view.target == classes[3, 5]
+    assert np.allclose(view.selection.sample.logits, scores[:, 3, 5], atol=1e-5)
+    assert view.class_map["box"] == [3, 5, 3, 5]
+    hidden = x.clone()
+    result = view.result.occlusion
+    top, left = result.tops[0], result.lefts[0]
+    fill = torch.as_tensor(view.selection.sample.input.fill(view.fill))
+    hidden[..., top : top + result.size[0], left : left + result.size[1]] = fill
+    with torch.no_grad():
+        assert np.allclose(result.logits[0, 0], model(hidden)[0, :, 3, 5], atol=1e-4)
+    # A region: the sum of its scores, and its most frequent class.
+    view.asked_place = {"box": [2, 2, 7, 9]}
+    assert view.wait(60)
+    inside = classes[2:8, 2:10]
+    assert view.target == np.bincount(inside.ravel()).argmax()
+    assert np.allclose(view.selection.sample.logits, scores[:, 2:8, 2:10].sum((1, 2)), atol=1e-3)
+    assert view.picture().size[0] > 100  # its bars are of numbers of any size and sign
+    # All places again; and what lies outside is refused.
+    view.asked_place = {"box": None}
+    assert view.wait(60)
+    assert view.class_map["box"] is None
+    view.asked_place = {"box": [0, 0, 12, 3]}
+    assert view.wait(60)
+    assert "must lie inside of 12 × 16 places" in view.error["message"]
+
+
+def test_models_without_a_map_of_classes_have_none():
+    case = CASES["a signal"]
+    _lens, view = opened(case, case.model())
+    assert view.class_map is None
+    assert view.inputs_module == ""
+    with pytest.raises(ValueError, match="output must be a map of scores"):
+        nnlens.kernels.class_map(torch.ones(1, 3), nnlens.kernels.ScoreMeaning(task="multiclass", axes=2))

@@ -3,6 +3,7 @@
 import { PanelBottomOpen } from "lucide";
 import type { Context } from "../../model/context.ts";
 import type { Scene } from "../../model/scene.ts";
+import { imported } from "../../shell/inputs.ts";
 import { toggle } from "../../ui/controls.ts";
 import { h } from "../../ui/dom.ts";
 import { t } from "../../ui/text.ts";
@@ -25,18 +26,14 @@ export function cardPane(context: Context, scene: Scene): HTMLElement {
     const text = context.get("card_module");
     if (!on || rendered || !text) return;
     rendered = true;
-    const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
     try {
-      const module = await import(/* the card's own module, from a trait */ url);
-      if (context.stopped) return;
-      body.append(...module.default.renderCard(context, scene));
+      const module = await imported(context, text);
+      if (module) body.append(...module.renderCard(context, scene));
     } catch (error) {
       rendered = false;
       context.set({
         error: { message: t("could not open the unit card: {error}", { error: String(error) }), traceback: "" },
       });
-    } finally {
-      URL.revokeObjectURL(url);
     }
   });
   return body;

@@ -1,13 +1,13 @@
 // The inputs of a model that takes several: a click varies one. Slices of a volume; numbers to change.
 
-import { u8 } from "../model/arrays.ts";
-import { type Context, needsKernel } from "../model/context.ts";
-import type { InputPayload } from "../model/traits.ts";
-import { choice } from "./controls.ts";
-import { h, pictured, say } from "./dom.ts";
-import { shape, short } from "./format.ts";
-import { heading } from "./pane.ts";
-import { t } from "./text.ts";
+import { u8 } from "../../model/arrays.ts";
+import { type Context, needsKernel } from "../../model/context.ts";
+import type { InputPayload } from "../../model/traits.ts";
+import { choice } from "../../ui/controls.ts";
+import { h, pictured, say } from "../../ui/dom.ts";
+import { shape, short } from "../../ui/format.ts";
+import { heading } from "../../ui/pane.ts";
+import { t } from "../../ui/text.ts";
 
 const axisNames = (): Record<string, string> => ({ d: t("depth"), h: t("height"), w: t("width"), t: t("time") });
 

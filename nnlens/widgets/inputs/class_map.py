@@ -1,0 +1,123 @@
+"""The class of every place, of a model that gives a score for each; a place or a region is made the target."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+import traitlets as t
+from typing_extensions import TypedDict
+
+from nnlens.kernels import class_map
+from nnlens.utils.language import _
+from nnlens.widgets.base.part import Part
+from nnlens.widgets.base.traits import payload, synced
+from nnlens.widgets.base.view import built
+
+_SHOWN = 12  # classes in the legend
+
+
+class ClassMap(TypedDict):
+    """The most probable class of each place, and where the target is read."""
+
+    rows: int
+    columns: int
+    classes: list[int]  # the most frequent first
+    shares: list[float]
+    data: bytes  # uint16, rows × columns
+    box: list[int] | None  # of the target: first and last row and column; null for all places
+
+
+class AskedPlace(TypedDict):
+    """A request to read the target at a place or in a region."""
+
+    box: list[int] | None  # top, left, bottom, right, all inside; null for all places
+
+
+class ClassMapTraits(t.HasTraits):
+    """The traits of `ClassMapPart`."""
+
+    class_map = payload(ClassMap, "the class of every place, of a model that gives a score for each")
+    asked_place = payload(AskedPlace, "a request to read the target at a place or in a region", echo=False)
+    inputs_module = synced(t.Unicode("", help="the JavaScript of the inputs and of the classes of places, if needed"))
+
+
+class ClassMapPart(Part):
+    """The map of classes of the sample; another place is another sample of the same pass."""
+
+    traits: ClassMapTraits
+
+    def start(self) -> None:
+        self.observe("asked_place", self._ask)
+
+    def updates(self) -> dict[str, Any]:
+        sample = self.sample
+        if not self.view.is_outdated("class_map", sample):
+            return {}
+        meaning, around = sample.meaning, sample.input.around
+        is_map = meaning is not None and meaning.axes == 2
+        several = around is not None and (len(around.names) > 1 or around.as_image.kind not in ("signal", "image"))
+        needed = is_map or several
+        module = {"inputs_module": built("inputs.js")} if needed and not self.traits.inputs_module else {}
+        if meaning is None or not is_map:
+            return {"class_map": None, **module}
+        classes = class_map(sample.recording.output, meaning)
+        found, counts = np.unique(classes, return_counts=True)
+        order = np.argsort(-counts, kind="stable")[:_SHOWN]
+        made: ClassMap = {
+            "rows": classes.shape[0],
+            "columns": classes.shape[1],
+            "classes": [int(found[place]) for place in order],
+            "shares": [float(counts[place] / classes.size) for place in order],
+            "data": classes.astype(np.uint16).tobytes(),
+            "box": _box(meaning.position),
+        }
+        return {"class_map": made, **module}
+
+    def _ask(self, change: Any) -> None:
+        asked = self.traits.asked_place
+        if not asked:
+            return
+
+        def steps() -> Generator[None, None, None]:
+            try:
+                self._read_at(asked["box"])
+            finally:
+                self.traits.asked_place = None
+            yield
+
+        self.view.submit("image", lambda: self.view.reported(_("another place"), steps()))
+
+    def _read_at(self, box: Any) -> None:
+        """Read the target at a place, over a region, or over all places; its class is the most frequent one there."""
+        sample = self.sample
+        classes = class_map(sample.recording.output, sample.scored())
+        position: Any = None
+        inside = classes
+        if box is not None:
+            top, left, bottom, right = (int(edge) for edge in box)
+            rows, columns = classes.shape
+            if not (0 <= top <= bottom < rows and 0 <= left <= right < columns):
+                raise ValueError(f"asked_place must lie inside of {rows} × {columns} places, got {list(box)}")
+            inside = classes[top : bottom + 1, left : right + 1]
+            position = (top, left)
+            if inside.size > 1:
+                position = np.zeros(classes.shape, bool)
+                position[top : bottom + 1, left : right + 1] = True
+        self.selection.show(self.session.samples.of(sample.input, position=position))
+        self.selection.target = int(np.bincount(inside.ravel()).argmax())
+
+    def page_state(self, state: dict[str, Any]) -> dict[str, Any]:
+        return {"asked_place": None}
+
+
+def _box(position: Any) -> list[int] | None:
+    """The first and last row and column of a target's place or region."""
+    if position is None:
+        return None
+    if not isinstance(position, np.ndarray):
+        row, column = position
+        return [row, column, row, column]
+    rows, columns = (np.flatnonzero(position.any(axis)) for axis in (1, 0))
+    return [int(rows[0]), int(columns[0]), int(rows[-1]), int(columns[-1])]
