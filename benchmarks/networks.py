@@ -56,6 +56,38 @@ def resnet18() -> nn.Module:
     return nn.Sequential(*stem, *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 1000))
 
 
+class Residual(nn.Module):
+    """A residual block over time (axes of 1) or space (3)."""
+
+    def __init__(self, axes: int, inputs: int, outputs: int, stride: int, kernel: int):
+        super().__init__()
+        conv = {1: nn.Conv1d, 3: nn.Conv3d}[axes]
+        norm = {1: nn.BatchNorm1d, 3: nn.BatchNorm3d}[axes]
+        self.conv1, self.bn1 = conv(inputs, outputs, kernel, stride, kernel // 2, bias=False), norm(outputs)
+        self.conv2, self.bn2 = conv(outputs, outputs, kernel, 1, kernel // 2, bias=False), norm(outputs)
+        short = conv(inputs, outputs, 1, stride, bias=False), norm(outputs)
+        self.downsample = nn.Sequential(*short) if stride > 1 or inputs != outputs else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = torch.relu(self.bn1(self.conv1(x)))
+        return torch.relu(self.bn2(self.conv2(y)) + self.downsample(x))
+
+
+def resnet_of_signals() -> nn.Module:
+    """A residual network of electrocardiograms of 12 leads, as in Ribeiro et al. 2020 in kind, of ResNet-18's depth."""
+    stem = [nn.Conv1d(12, 64, 15, 2, 7, bias=False), nn.BatchNorm1d(64), nn.ReLU(), nn.MaxPool1d(3, 2, 1)]
+    widths = [(64, 64, 1), (64, 64, 1), (64, 128, 2), (128, 128, 1), (128, 256, 2), (256, 256, 1), (256, 512, 2)]
+    blocks = [Residual(1, i, o, stride, 7) for i, o, stride in (*widths, (512, 512, 1))]
+    return nn.Sequential(*stem, *blocks, nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(512, 5))
+
+
+def resnet_of_volumes() -> nn.Module:
+    """A small residual network of volumes."""
+    stem = [nn.Conv3d(1, 16, 3, 1, 1, bias=False), nn.BatchNorm3d(16), nn.ReLU(), nn.MaxPool3d(2)]
+    blocks = [Residual(3, i, o, stride, 3) for i, o, stride in [(16, 16, 1), (16, 32, 2), (32, 64, 2)]]
+    return nn.Sequential(*stem, *blocks, nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(64, 3))
+
+
 class Attending(nn.Module):
     def __init__(self, width: int = 384, heads: int = 6):
         super().__init__()

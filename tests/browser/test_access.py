@@ -23,7 +23,7 @@ VIEWS = (
     *("cells", "attention", "logit_lens", "token_attribution", "exponents"),
     *("regions", "plane_of_images", "formula", "local_map", "sensitivity"),
     *("training", "landscape", "similarity", "theory"),
-    *("signal", "signal_attribution", "several", "volume"),
+    *("signal", "signal_attribution", "several", "volume", "classes"),
 )
 
 WALK = """() => {
@@ -80,6 +80,7 @@ def views_of_other_inputs():
         "signal_attribution": heart.attribution(beat, methods=["gradient", "lime"], samples=60),
         "several": nnlens.Lens(both.model()).explore(both.given, **both.keywords),
         "volume": nnlens.Lens(scan.model()).explore(scan.given),
+        "classes": nnlens.Lens(nn.Conv2d(3, 4, 5), labels=["sky", "road", "tree", "car"]).explore(both.given),
     }
 
 
