@@ -13,6 +13,7 @@ volume of 64³ instead of images), --quick (fewer rounds).
 from __future__ import annotations
 
 import argparse
+import functools
 import itertools
 import math
 import statistics
@@ -246,11 +247,11 @@ def other_inputs(rounds: int) -> None:
     live = []
     for place in np.random.default_rng(0).integers(0, 4750, 40):
         args = {"size": 250, "fill": 0.0, "prepared": prepared}
-        live.append(1e3 * seconds(lambda: occluded_scores(prepared.model, prepared.x, [(0, int(place))], **args)))  # noqa: B023
+        run = functools.partial(occluded_scores, prepared.model, prepared.x, [(0, int(place))], **args)
+        live.append(1e3 * seconds(run))
     ordered = sorted(live[5:])
-    print(
-        f"live position of the signal {median(ordered):.1f} ms, 95 % {ordered[math.ceil(0.95 * len(ordered)) - 1]:.1f} ms"
-    )
+    late = ordered[math.ceil(0.95 * len(ordered)) - 1]
+    print(f"live position of the signal {median(ordered):.1f} ms, 95 % {late:.1f} ms")
 
 
 def _status(name: str) -> int:

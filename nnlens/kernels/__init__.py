@@ -47,7 +47,7 @@ from .cost.summary import Cost, Summary, summary
 from .occlusion.difference import occlusion_difference
 from .occlusion.experiment import occlusion, occlusion_series, occlusion_steps
 from .occlusion.incremental import Incremental
-from .occlusion.occluded import masked_scores, occluded_scores, size_curve
+from .occlusion.occluded import channel_scores, masked_scores, occluded_scores, size_curve
 from .occlusion.occlusion_map import Occlusion
 from .occlusion.volume import VolumeOcclusion, volume_occlusion, volume_occlusion_steps
 from .occlusion.windows import OperationPlan
@@ -110,6 +110,7 @@ __all__ = [
     "attribution_steps",
     "back_projection",
     "baseline_curves_steps",
+    "channel_scores",
     "class_map",
     "class_scores",
     "connections",

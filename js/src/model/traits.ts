@@ -181,6 +181,16 @@ export interface ChangedPayload {
   count: number;
 }
 
+/** The scores with each channel hidden, one after the other. */
+export interface ChannelScores {
+  classes: number[];
+  probability: ((number | null)[])[];
+  logit: ((number | null)[])[];
+  top: number[];
+  top_probability: (number | null)[];
+  count: number;
+}
+
 /** A check that the user asked for. */
 export interface CheckRequest {
   method: string;
@@ -1465,6 +1475,8 @@ export interface Traits {
   changed_layers: string[];
   /** Which of the channels that the filters read is shown; null for the pattern. */
   channel: number | null;
+  /** The scores with each channel of the input hidden. */
+  channel_scores: ChannelScores | null;
   /** A request for a check. */
   check_request: CheckRequest | null;
   /** The class of every place, of a model that gives a score for each. */

@@ -27,9 +27,9 @@ function inputs(context: Context, scene: Scene): HTMLElement | null {
     const module = await imported(context, text);
     body.append(...(module?.renderInputs(context, scene) ?? []));
   });
-  context.watch(["inputs", "slices", "class_map"], () => {
-    const [given, slices, classes] = [context.find("inputs"), context.find("slices"), context.find("class_map")];
-    body.hidden = !given?.length && !slices && !classes;
+  context.watch(["inputs", "slices", "class_map", "channel_scores"], () => {
+    const parts = (["slices", "class_map", "channel_scores"] as const).map((name) => context.find(name));
+    body.hidden = !context.find("inputs")?.length && !parts.some(Boolean);
   });
   return body;
 }

@@ -95,6 +95,50 @@ def masked_scores(
     )
 
 
+def channel_scores(
+    model: nn.Module,
+    x: Float[Tensor, "1 c h w"],
+    groups: Sequence[Sequence[int]] | None = None,
+    *,
+    fill: Fill = "mean",
+    seed: int = 0,
+    output: Output = None,
+    prepared: Prepared | None = None,
+) -> Float[np.ndarray, "n classes"]:
+    """Which channels matter: the class scores (n, classes) with each channel hidden, or each group of channels.
+
+    Bands of a satellite, leads of an electrocardiogram, sensors.
+
+    Parameters
+    ----------
+    groups : sequence of sequences of int, optional
+        The channels that are hidden together; each of them alone if left out.
+    fill : optional
+        What takes their place: see `occluder.filling`; each channel's mean by default.
+
+    Examples
+    --------
+    >>> model = torch.nn.Sequential(torch.nn.Conv2d(5, 2, 1), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+    >>> channel_scores(model, torch.randn(1, 5, 4, 4), fill=0.0).shape
+    (5, 2)
+    """
+    model, x = as_image(model, x)
+    under, _ = mask_filling(occluder(x, seed=seed).x, fill, seed)
+    channels = x.shape[1]
+    chosen = [[channel] for channel in range(channels)] if groups is None else [list(group) for group in groups]
+    for group in chosen:
+        if not group or not all(isinstance(item, (int, np.integer)) and 0 <= item < channels for item in group):
+            raise ValueError(f"groups must hold channels 0…{channels - 1}, at least one each, got {group}")
+    hidden = torch.zeros(len(chosen), channels, 1, 1, dtype=torch.bool, device=x.device)
+    for place, group in enumerate(chosen):
+        hidden[place, group] = True
+
+    def images(start: int, stop: int) -> Tensor:
+        return torch.where(hidden[start:stop], under, x)
+
+    return _whole(model, x, len(chosen), images, output, prepared)
+
+
 def size_curve(
     model: nn.Module,
     x: Float[Tensor, "1 c h w"],

@@ -10,6 +10,7 @@ from nnlens.render import draw, stacked
 from nnlens.session.session import Session
 from nnlens.widgets.base.options import AttributionOptions
 from nnlens.widgets.base.view import View
+from nnlens.widgets.inputs.channels import ChannelsPart, ChannelsTraits
 from nnlens.widgets.inputs.class_map import ClassMapPart, ClassMapTraits
 from nnlens.widgets.inputs.part import InputsPart, InputsTraits
 
@@ -22,11 +23,20 @@ from .superpixels import SuperpixelsPart
 from .traits import ROWS, AttributionTraits
 
 
-class AttributionWidget(View, InputsTraits, ClassMapTraits, AttributionTraits):
+class AttributionWidget(View, InputsTraits, ClassMapTraits, ChannelsTraits, AttributionTraits):
     """Maps of several methods with the evidence that could refute them. `.result` has the numbers, `Attributions`."""
 
     module: ClassVar = "attribution"
-    part_types: ClassVar = (InputsPart, ClassMapPart, SettingsPart, RowsPart, SuperpixelsPart, GridPart, JobPart)
+    part_types: ClassVar = (
+        InputsPart,
+        ClassMapPart,
+        ChannelsPart,
+        SettingsPart,
+        RowsPart,
+        SuperpixelsPart,
+        GridPart,
+        JobPart,
+    )
     panes: ClassVar = ("inputs", "photo", "bars", "controls", "grid", "evidence", "superpixels", "code")
     controls: ClassVar = (*View.controls, "controls")
     option_type: ClassVar = AttributionOptions

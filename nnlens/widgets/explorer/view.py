@@ -15,6 +15,7 @@ from nnlens.widgets.base.traits import synced
 from nnlens.widgets.base.view import View, built
 from nnlens.widgets.card.parts import CARD_PANES, CARD_PARTS, UnitCardTraits
 from nnlens.widgets.card.result import UnitCard, unit_card
+from nnlens.widgets.inputs.channels import ChannelsPart, ChannelsTraits
 from nnlens.widgets.inputs.class_map import ClassMapPart, ClassMapTraits
 from nnlens.widgets.inputs.part import InputsPart, InputsTraits
 from nnlens.widgets.occlusion.experiment import ExperimentPart, ExperimentTraits
@@ -46,6 +47,7 @@ class Explorer(
     View,
     InputsTraits,
     ClassMapTraits,
+    ChannelsTraits,
     ExperimentTraits,
     LiveTraits,
     MaskTraits,
@@ -59,6 +61,7 @@ class Explorer(
     part_types: ClassVar = (
         InputsPart,
         ClassMapPart,
+        ChannelsPart,
         ExperimentPart,
         LivePart,
         MaskPart,
@@ -98,4 +101,4 @@ class Explorer(
 
     def baking_order(self) -> Sequence[Part]:
         """An open card first, then the maps; other layers take what is left of the page."""
-        return [*self.parts[7:], *self.parts[:7]]
+        return [*self.parts[8:], *self.parts[:8]]

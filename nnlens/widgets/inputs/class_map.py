@@ -15,6 +15,8 @@ from nnlens.widgets.base.part import Part
 from nnlens.widgets.base.traits import payload, synced
 from nnlens.widgets.base.view import built
 
+from .channels import has_channels
+
 _SHOWN = 12  # classes in the legend
 
 
@@ -58,7 +60,7 @@ class ClassMapPart(Part):
         meaning, around = sample.meaning, sample.input.around
         is_map = meaning is not None and meaning.axes == 2
         several = around is not None and (len(around.names) > 1 or around.as_image.kind not in ("signal", "image"))
-        needed = is_map or several
+        needed = is_map or several or has_channels(sample)
         module = {"inputs_module": built("inputs.js")} if needed and not self.traits.inputs_module else {}
         if meaning is None or not is_map:
             return {"class_map": None, **module}

@@ -12,7 +12,14 @@ from torch import nn
 import nnlens
 from nnlens.inputs.as_image import AsImage
 from nnlens.inputs.varied import Around, Varied
-from nnlens.kernels import ScoreMeaning, occluded_scores, occlusion, volume_occlusion, volume_occlusion_steps
+from nnlens.kernels import (
+    ScoreMeaning,
+    channel_scores,
+    occluded_scores,
+    occlusion,
+    volume_occlusion,
+    volume_occlusion_steps,
+)
 
 SCORES = ScoreMeaning(task="multiclass")
 
@@ -184,3 +191,22 @@ def test_a_lesion_in_a_volume_is_found():
         gradients += bool((np.abs(place - np.array(near)) <= 2).all())
     assert hidden / len(ill) >= 0.95, hidden
     assert gradients / len(ill) >= 0.95, gradients
+
+
+def test_hiding_a_channel_or_a_group_of_them_equals_plain_passes():
+    model, x = settled(Residual1d(channels=4)), torch.randn(1, 4, 80)
+    alone = channel_scores(model, x)
+    together = channel_scores(model, x, [[0, 2], [3]], fill=0.5)
+    with torch.no_grad():
+        for channel in range(4):
+            hidden = x.clone()
+            hidden[:, channel] = hidden[:, channel].mean()
+            assert np.allclose(alone[channel], model(hidden)[0], atol=1e-5)
+        hidden = x.clone()
+        hidden[:, [0, 2]] = 0.5
+        assert np.allclose(together[0], model(hidden)[0], atol=1e-5)
+    bands = nn.Sequential(nn.Conv2d(6, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    assert channel_scores(bands, torch.randn(1, 6, 8, 8), fill="grey").shape == (6, 4)
+    for wrong in ([[4]], [[]], [[0.5]]):
+        with pytest.raises(ValueError, match=r"groups must hold channels 0…3, at least one each"):
+            channel_scores(model, x, wrong)

@@ -339,6 +339,25 @@ def test_models_without_a_map_of_classes_have_none():
     case = CASES["a signal"]
     _lens, view = opened(case, case.model())
     assert view.class_map is None
-    assert view.inputs_module == ""
+    assert view.channel_scores["count"] == 2
     with pytest.raises(ValueError, match="output must be a map of scores"):
         nnlens.kernels.class_map(torch.ones(1, 3), nnlens.kernels.ScoreMeaning(task="multiclass", axes=2))
+
+
+def test_a_view_says_which_band_matters():
+    bands = nn.Sequential(nn.Conv2d(7, 5, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(5, 3)).eval()
+    x = torch.randn(1, 7, 12, 12)
+    lens = nnlens.Lens(bands, bands=(2, 1, 0))
+    view = lens.explore(x)
+    assert view.wait(60)
+    assert view.error is None
+    sent = view.channel_scores
+    expected = nnlens.kernels.channel_scores(bands, x)
+    assert sent["count"] == 7
+    for row, index in enumerate(sent["classes"]):
+        assert np.allclose(sent["logit"][row], expected[:, index], atol=1e-5)
+    # Colours of a picture are no question of their own.
+    picture = nnlens.Lens(nn.Sequential(nn.Conv2d(3, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())).explore(x[:, :3])
+    assert picture.wait(60)
+    assert picture.channel_scores is None
+    assert picture.inputs_module == ""

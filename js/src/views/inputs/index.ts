@@ -3,6 +3,7 @@
 import type { Context } from "../../model/context.ts";
 import type { Scene } from "../../model/scene.ts";
 import { t, useTexts } from "../../ui/text.ts";
+import { channelsPane } from "./channels.ts";
 import { classMapPane } from "./class_map.ts";
 import { inputsPane } from "./inputs.ts";
 
@@ -17,6 +18,7 @@ function renderInputs(context: Context, scene: Scene): HTMLElement[] {
   };
   return [
     named(inputsPane(context), "inputs", t("inputs")),
+    named(channelsPane(context, scene), "channels", t("without a channel")),
     named(classMapPane(context, scene), "class_map", t("classes of the places")),
   ];
 }
