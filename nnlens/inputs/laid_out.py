@@ -108,6 +108,9 @@ def laid_out(
     if not able:
         return given
     chosen = next((item for item in able if names[item[1]] == varied), None)
+    for _place, path, tensor in able:
+        if not torch.isfinite(tensor).all():
+            raise ValueError(f"{names[path]} must be finite, got NaN or infinity")
     place, path, tensor = chosen or next((item for item in able if item[2].ndim == 4), able[0])
     axes, sure = axes_of(place, tuple(tensor.shape))
     layout = AsImage.of(axes, tuple(tensor.shape))

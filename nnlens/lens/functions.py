@@ -16,6 +16,8 @@ from nnlens.widgets.base.options import (
     documented,
 )
 
+from .inputs import given_inputs
+
 if TYPE_CHECKING:
     from nnlens.widgets import ExponentsWidget, FormulaWidget, LocalMapWidget, RegionsWidget, SensitivityWidget
 
@@ -73,7 +75,9 @@ class FunctionViews:
         from nnlens.widgets import LocalMapWidget
 
         with self._session.selections.unchanged_on_error():
-            return LocalMapWidget(self._session, image, other, **options)
+            value, chosen = given_inputs(self._session, image, options, LocalMapOptions)
+            other, _none = given_inputs(self._session, other, {}, LocalMapOptions)
+            return LocalMapWidget(self._session, value, other, **chosen)
 
     @documented(RegionsOptions)
     def regions(
@@ -121,7 +125,8 @@ class FunctionViews:
         from nnlens.widgets import SensitivityWidget
 
         with self._session.selections.unchanged_on_error():
-            return SensitivityWidget(self._session, image, **options)
+            value, chosen = given_inputs(self._session, image, options, SensitivityOptions)
+            return SensitivityWidget(self._session, value, **chosen)
 
     @documented(ExponentsOptions)
     def exponents(self, text: Any = None, **options: Unpack[ExponentsOptions]) -> ExponentsWidget:

@@ -56,7 +56,7 @@ class InputViews:
         from nnlens.widgets import Explorer
 
         with self._session.selections.unchanged_on_error():
-            value, chosen = _given(self._session, image, options, ExploreOptions)
+            value, chosen = given_inputs(self._session, image, options, ExploreOptions)
             return Explorer(self._session, value, **chosen)
 
     @documented(ActivationsOptions)
@@ -74,7 +74,7 @@ class InputViews:
         from nnlens.widgets import ActivationsWidget
 
         with self._session.selections.unchanged_on_error():
-            value, chosen = _given(self._session, image, options, ActivationsOptions, any_input=True)
+            value, chosen = given_inputs(self._session, image, options, ActivationsOptions, any_input=True)
             return ActivationsWidget(self._session, value, **chosen)
 
     @documented(OcclusionOptions)
@@ -91,7 +91,7 @@ class InputViews:
         from nnlens.widgets import OcclusionWidget
 
         with self._session.selections.unchanged_on_error():
-            value, chosen = _given(self._session, image, options, OcclusionOptions)
+            value, chosen = given_inputs(self._session, image, options, OcclusionOptions)
             return OcclusionWidget(self._session, value, **chosen)
 
     @documented(UnitOptions)
@@ -108,7 +108,7 @@ class InputViews:
         from nnlens.widgets import UnitWidget
 
         with self._session.selections.unchanged_on_error():
-            value, chosen = _given(self._session, image, options, UnitOptions)
+            value, chosen = given_inputs(self._session, image, options, UnitOptions)
             return UnitWidget(self._session, value, **chosen)
 
     @documented(AttributionOptions)
@@ -133,7 +133,7 @@ class InputViews:
             if isinstance(image, str) and self._session.setup.codec is not None:
                 session, value = explained(self._session, image, options.get("token"))
                 return AttributionWidget(session, value, **options)
-            value, chosen = _given(self._session, image, options, AttributionOptions)
+            value, chosen = given_inputs(self._session, image, options, AttributionOptions)
             return AttributionWidget(self._session, value, **chosen)
 
     @documented(CompareOptions)
@@ -153,7 +153,7 @@ class InputViews:
 
         with self._session.selections.unchanged_on_error():
             (one, chosen), (other, _none) = (
-                _given(self._session, image, options, CompareOptions) for image in (first, second)
+                given_inputs(self._session, image, options, CompareOptions) for image in (first, second)
             )
             return CompareWidget(self._session, one, self._session, other, **chosen)
 
@@ -194,7 +194,7 @@ class InputViews:
             return ExamplesWidget(session, sample.input, **options)
 
 
-def _given(
+def given_inputs(
     session: Session, image: Any, options: Mapping[str, Any], option_type: type, *, any_input: bool = False
 ) -> tuple[Any, dict[str, Any]]:
     """The inputs for a view, and its options: keywords that the forward has, and the view has not, are inputs."""

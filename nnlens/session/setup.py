@@ -147,6 +147,8 @@ class ModelSetup:
             ready = {key: self._ready(item) for key, item in single.items()}
             # Of keywords, or one dictionary as the only argument.
             yield any_input((), ready, device) if fits(self.model, (), ready) else any_input((ready,), {}, device)
+        elif isinstance(single, list) and single and all(isinstance(item, (int, float)) for item in single):
+            yield from self.candidates((torch.tensor([single], dtype=torch.get_default_dtype()),), {})
         elif isinstance(single, (tuple, list)):
             ready_items = tuple(map(self._ready, single))
             yield (
@@ -162,15 +164,18 @@ class ModelSetup:
             yield self.input_of(single) if pixels else any_input(args, keywords, device)
         elif isinstance(single, np.ndarray) and self.preprocess is None:
             yield from self.candidates((torch.from_numpy(single).to(dtypes_of(self.model)[0]),), keywords)
+        elif isinstance(single, Tensor) and single.ndim + 1 in self._without_batch():
+            # As a batch of one, or as it is.
+            yield from (any_input((self._ready(item),), {}, device) for item in (single[None], single))
         elif not isinstance(single, Tensor) or (single.ndim == 4 and self.axes in (None, "nchw")):
             yield self.input_of(single)
         elif single.ndim != 3 or self.axes is not None:
-            yield any_input((self._with_batch(single),), keywords, device)
+            yield any_input((self._ready(self._with_batch(single)),), keywords, device)
         else:
             # Three axes: one image, or signals or sequences (n, channels, time). A model with weights of four axes is
             # for images.
             forms: list[Callable[[], Input]] = [
-                lambda: any_input(args, keywords, device),
+                lambda: any_input((self._ready(single),), keywords, device),
                 lambda: self.input_of(single),
             ]
             if any(weight.ndim == 4 for weight in self.model.parameters()):
@@ -188,8 +193,16 @@ class ModelSetup:
             return self.input_of(value).x
         if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
             tensor = torch.from_numpy(np.ascontiguousarray(value))
-            return tensor.to(dtypes_of(self.model)[0]) if value.dtype.kind == "f" else tensor
+            return self._ready(tensor)
+        dtypes = dtypes_of(self.model)
+        if isinstance(value, Tensor) and value.is_floating_point() and value.dtype not in dtypes:
+            return value.to(dtypes[0])
         return value
+
+    def _without_batch(self) -> tuple[int, ...]:
+        """How many axes a signal (3) or a volume (5) has with that of its batch, for a model of one of these."""
+        axes = {weight.ndim for weight in self.model.parameters()}
+        return () if self.axes is not None else tuple(count for count in (3, 5) if count in axes and 4 not in axes)
 
     def _with_batch(self, value: Tensor) -> Tensor:
         """A tensor with an axis for the batch, where it has one axis fewer than the lens's axes."""

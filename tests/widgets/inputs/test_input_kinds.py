@@ -361,3 +361,29 @@ def test_a_view_says_which_band_matters():
     assert picture.wait(60)
     assert picture.channel_scores is None
     assert picture.inputs_module == ""
+
+
+def test_inputs_without_a_batch_lists_and_other_precisions_are_taken():
+    signal, scan = CASES["a signal"], CASES["a volume"]
+    for lens, given, shape in [
+        (nnlens.Lens(signal.model()), signal.given[0], (1, 2, 120)),
+        (nnlens.Lens(scan.model()), scan.given[0], (1, 1, 16, 18, 20)),
+        (nnlens.Lens(CASES["numbers"].model().double()), CASES["numbers"].given, (1, 6)),
+        (nnlens.Lens(CASES["numbers"].model()), [0.5, 1, 2, 3, 4, 5], (1, 6)),
+    ]:
+        view = lens.explore(given)
+        assert view.wait(60)
+        assert view.error is None
+        assert tuple(view.selection.sample.input.around.value.shape) == shape
+    with pytest.raises(ValueError, match="x must be finite, got NaN or infinity"):
+        nnlens.Lens(signal.model()).explore(torch.full((1, 2, 120), torch.nan))
+
+
+def test_the_function_at_a_signal():
+    case = CASES["a signal"]
+    lens = nnlens.Lens(case.model())
+    growth = lens.sensitivity(case.given)
+    line = lens.local_map(case.given, 0.5 * case.given)
+    for view in (growth, line):
+        assert view.wait(120)
+        assert view.error is None
