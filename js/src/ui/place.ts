@@ -20,11 +20,11 @@ export function lengthMark(context: Context, count: number): string {
   return kind === "signal" || kind === "vector" ? String(count) : `${count} px`;
 }
 
-/** Row and column; of a signal the time, of a vector the number. */
-export function placeOf(context: Context, [row, column]: [number, number]): string {
+/** Row and column, in words where they are `spoken`; of a signal the time, of a vector the number. */
+export function placeOf(context: Context, [row, column]: [number, number], spoken = false): string {
   const { kind, rate, names } = context.get("photo");
   if (kind === "vector") return names?.[column] ?? t("number {index}", { index: column });
   if (kind === "signal")
     return rate ? t("{seconds} s", { seconds: short(column / rate) }) : t("sample {index}", { index: column });
-  return `(${row}, ${column})`;
+  return spoken ? t("row {row}, column {column}", { row, column }) : `(${row}, ${column})`;
 }

@@ -197,7 +197,7 @@ export function occlusionMapPane(context: Context, scene: Scene, options: Option
     if (!map || !worst) return t("occlusion map, not computed yet");
     return t("occlusion map: hiding {size} at {place} changes the {score} of {label} the most, by {change}", {
       size: lengthWords(context, Math.max(...map.data.size)),
-      place: placeOf(context, [map.data.tops[worst.row], map.data.lefts[worst.column]]),
+      place: placeOf(context, [map.data.tops[worst.row], map.data.lefts[worst.column]], true),
       score: scoreName(meaningOf(context).noun ?? "probability"),
       label: scene.label(scene.target),
       change: difference(context, worst.change),

@@ -189,7 +189,10 @@ export function photoPane(context: Context, scene: Scene, controls = true): HTML
     reading.title = text;
     reading.classList.toggle("nn-stale", Boolean(occluder || masked) && !under);
     const where = occluder
-      ? t("occluder of {size} at {place}", { size: lengthWords(context, size()), place: placeOf(context, occluder) })
+      ? t("occluder of {size} at {place}", {
+          size: lengthWords(context, size()),
+          place: placeOf(context, occluder, true),
+        })
       : masked
         ? t("{count} of its pixels masked", { count: experimentOf(scene).mark[0] })
         : "";
