@@ -54,7 +54,6 @@ class Photo(TypedDict):
     shown: NotRequired[list[int]]  # width and height of the picture, of a signal or a vector
     trace: NotRequired[Trace]
     rate: NotRequired[float]  # samples in a second
-    names: NotRequired[list[str]]  # of the numbers of a vector
     name: str
     path: str | None
     shown_as: str

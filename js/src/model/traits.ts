@@ -836,7 +836,6 @@ export interface Photo {
   shown?: number[];
   trace?: Trace;
   rate?: number;
-  names?: string[];
   name: string;
   path: string | null;
   shown_as: string;

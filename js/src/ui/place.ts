@@ -22,8 +22,8 @@ export function lengthMark(context: Context, count: number): string {
 
 /** Row and column, in words where they are `spoken`; of a signal the time, of a vector the number. */
 export function placeOf(context: Context, [row, column]: [number, number], spoken = false): string {
-  const { kind, rate, names } = context.get("photo");
-  if (kind === "vector") return names?.[column] ?? t("number {index}", { index: column });
+  const { kind, rate } = context.get("photo");
+  if (kind === "vector") return t("number {index}", { index: column });
   if (kind === "signal")
     return rate ? t("{seconds} s", { seconds: short(column / rate) }) : t("sample {index}", { index: column });
   return spoken ? t("row {row}, column {column}", { row, column }) : `(${row}, ${column})`;

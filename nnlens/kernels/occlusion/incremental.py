@@ -26,8 +26,8 @@ from nnlens.recording import Operation, Replacement, Source
 from nnlens.recording.operations import function_of
 
 from .form import Form
-from .patches import Block
-from .windowed import Step, Windowed
+from .patches import Block, Step
+from .windowed import Windowed
 from .windows import MOVING, WINDOWED, moved
 
 

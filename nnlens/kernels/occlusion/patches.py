@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -35,6 +36,7 @@ class Block:
         return len(self.rows)
 
 
+Step = Callable[[Block], Tensor]  # computes an operation's patches
 PADDING = 8  # rows: one of zeros, the others for what else pads a map
 
 
@@ -52,6 +54,7 @@ class Patches(Plan):
         watched: str = "",
     ):
         super().__init__(prepared, size, tops, lefts, most=most, watched=watched)
+        self._steps: dict[str, Step] = {}
         self._moved: dict[str, Moved] = {}
         self._fills: dict[str, list[float]] = {}  # what pads a value, besides 0
         # Shared by all plans of a prepared model, which run one after the other.

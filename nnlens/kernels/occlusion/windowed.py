@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,31 +10,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nnlens.passes.convolutions import convolution_arguments, is_plain
-from nnlens.passes.prepared import Prepared
 from nnlens.passes.winograd import TILE
 from nnlens.recording import Operation
 
 from .patches import Block, Moved, Patches
 from .windows import WINDOWED
 
-Step = Callable[[Block], Tensor]
-
 
 class Windowed(Patches):
     """Patches, and the steps of the operations that move windows; see `Plan` for the parameters."""
-
-    def __init__(
-        self,
-        prepared: Prepared,
-        size: tuple[int, int],
-        tops: np.ndarray,
-        lefts: np.ndarray,
-        *,
-        most: float = 0.8,
-        watched: str = "",
-    ):
-        super().__init__(prepared, size, tops, lefts, most=most, watched=watched)
-        self._steps: dict[str, Step] = {}
 
     def _convolution(self, operation: Operation, parent: str) -> list[str]:
         name, form = operation.name, self._local[operation.name]
