@@ -34,6 +34,15 @@ def forward_names(model: nn.Module) -> list[str]:
     return [item.name for item in parameters if item.kind not in (item.VAR_POSITIONAL, item.VAR_KEYWORD)]
 
 
+def takes_any_name(model: nn.Module) -> bool:
+    """Whether a model's forward takes keywords of any name."""
+    try:
+        parameters = inspect.signature(model.forward).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    return any(item.kind == item.VAR_KEYWORD for item in parameters)
+
+
 def names_of_inputs(model: nn.Module, args: tuple[Any, ...], keywords: dict[str, Any]) -> dict[Path, str]:
     """The paths of the tensors among a model's arguments, and what a person calls them: the forward's own names."""
     positional = forward_names(model)

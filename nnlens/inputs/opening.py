@@ -43,11 +43,7 @@ def open_image(image: Any, name: str = "the bytes given") -> Opened:
     """
     if isinstance(image, (str, Path)):
         path = Path(image).expanduser()
-        try:
-            there = path.is_file()
-        except OSError:  # a string too long to be a file name
-            there = False
-        if not there:
+        if not is_file(image):
             hint = "" if isinstance(image, Path) or path.suffix else "; for a text see nnlens.kernels.lime_text"
             raise FileNotFoundError(f"image must be a file that exists, got {str(image)[:200]!r}{hint}")
         return _decoded(path.read_bytes(), path.name)
@@ -87,6 +83,14 @@ def open_image(image: Any, name: str = "the bytes given") -> Opened:
     several = isinstance(image, (tuple, list, dict))
     hint = "; for models of several inputs see nnlens.record and lens.activations" if several else ""
     raise TypeError(f"image must be {_KNOWN}, got {type(image).__name__}{hint}")
+
+
+def is_file(name: str | Path) -> bool:
+    """Whether a path names a file that exists."""
+    try:
+        return Path(name).expanduser().is_file()
+    except OSError:  # a string too long to be a file name
+        return False
 
 
 def _decoded(data: bytes, name: str) -> Opened:

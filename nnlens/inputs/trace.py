@@ -49,6 +49,7 @@ class Trace:
         channels, columns = self.low.shape
         least, most = self.range
         lane, step = height / channels, WIDTH / columns
+        gap = min(1.0, step / 4)  # between bars
         for channel in range(channels):
 
             def y(value: float, top: float = channel * lane) -> float:
@@ -59,7 +60,7 @@ class Trace:
             if self.bars:
                 for column, value in enumerate(self.high[channel]):
                     edges = sorted((y(0), y(float(value))))
-                    pen.rectangle([column * step + 1, edges[0], (column + 1) * step - 1, edges[1]], fill=_INK)
+                    pen.rectangle([column * step + gap, edges[0], (column + 1) * step - gap, edges[1]], fill=_INK)
                 continue
             points = [
                 ((column + 0.5) * step, y(float(value)))

@@ -10,7 +10,8 @@ import numpy as np
 from torch import Tensor
 from typing_extensions import Unpack
 
-from nnlens.inputs.laid_out import forward_names
+from nnlens.inputs.laid_out import forward_names, takes_any_name
+from nnlens.recording.record import unwrapped
 from nnlens.session.session import Session
 from nnlens.session.text.explained import explained
 from nnlens.session.varying.changes import other_varied
@@ -198,8 +199,9 @@ def given_inputs(
     session: Session, image: Any, options: Mapping[str, Any], option_type: type, *, any_input: bool = False
 ) -> tuple[Any, dict[str, Any]]:
     """The inputs for a view, and its options: keywords that the forward has, and the view has not, are inputs."""
-    known, names = get_type_hints(option_type), forward_names(session.model)
-    inputs = {name: value for name, value in options.items() if name not in known and name in names}
+    known, model = get_type_hints(option_type), unwrapped(session.model)
+    names, any_name = forward_names(model), takes_any_name(model)
+    inputs = {name: value for name, value in options.items() if name not in known and (name in names or any_name)}
     chosen = {name: value for name, value in options.items() if name not in inputs}
     varied = chosen.pop("varied", None)
     several = isinstance(image, (tuple, Mapping)) or (isinstance(image, list) and option_type is not AttributionOptions)
@@ -210,7 +212,7 @@ def given_inputs(
             return None, chosen
         image = session.selections.latest.sample.input
     if inputs or several or other or any_input or varied is not None:
-        args = () if image is None else (image,)
+        args = () if image is None else image if inputs and isinstance(image, tuple) else (image,)
         value = session.input_of(*args, **inputs)
         return value if varied is None else other_varied(session.setup, value, varied), chosen
     return image, chosen

@@ -95,6 +95,7 @@ def detections(output: Any, form: Form, *, least: float = 0.5, width: float = 1,
     width, height : float
         The image's size, for boxes that are given as shares of it ("detr").
     """
+    _check_form(form)
     boxes, scores = _all_boxes(output, form)[0]
     scale = torch.tensor([width, height, width, height]).to(boxes)
     best, labels = scores.max(1)
@@ -125,8 +126,7 @@ def box_scores(
     """
     if not found:
         raise ValueError("found must hold at least one detection, got none")
-    if form not in get_args(Form):
-        raise ValueError(f"form must be one of {', '.join(get_args(Form))}, got {form!r}")
+    _check_form(form)
     wanted = torch.tensor([item.box for item in found]) / torch.tensor([width, height, width, height])
     labels = [item.label for item in found]
 
@@ -143,6 +143,11 @@ def box_scores(
         return torch.stack(rows)
 
     return read
+
+
+def _check_form(form: str) -> None:
+    if form not in get_args(Form):
+        raise ValueError(f"form must be one of {', '.join(get_args(Form))}, got {form!r}")
 
 
 def _all_boxes(output: Any, form: Form) -> list[tuple[Tensor, Tensor]]:

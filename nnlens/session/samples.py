@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from nnlens.inputs import Input, any_input
 from nnlens.inputs.labels import names_of
 from nnlens.kernels import Prepared, prepare_passes
-from nnlens.recording import ForwardError, Recording, changed_by_a_pass, record, version_of
+from nnlens.recording import ForwardError, Recorder, Recording, changed_by_a_pass, record, version_of
 from nnlens.recording.record import unwrapped
 from nnlens.scores.meaning import Position, pick_output
 from nnlens.utils.cache import Cache
@@ -137,7 +137,7 @@ class Samples:
                 recording = record(own, value.x)
             else:
                 args, keywords = value.call
-                recording = record(own, *args, **keywords)
+                recording = Recorder(own).run(args, keywords)
             if like is None and changed_by_a_pass(model, version):
                 warnings.warn(
                     "each pass changes the model, so nnlens cannot notice your own changes to it", stacklevel=2
@@ -153,6 +153,12 @@ class Samples:
             if value.is_tokens and pick_output(recording.output, self._setup.pick).ndim == 3:
                 raise ValueError(_("the model gives scores for each token, not for the whole text"))
             meaning = self._setup.meaning_of(recording).at(position)
+            if meaning.output is None and _classes_come_last(recording):
+                shape = tuple(pick_output(recording.output, None).shape)
+                raise ValueError(
+                    "output must have its classes along the second axis, but the model ends with a layer over the "
+                    f"last one and gives {shape}: give Lens(…, output=lambda y: y.transpose(1, 2))"
+                )
             scores = meaning.read(recording.output, 1).detach()
             if scores.shape[0] != 1:
                 raise ValueError(
@@ -190,6 +196,13 @@ class Samples:
             version=version,
             asked=asked,
         )
+
+
+def _classes_come_last(recording: Recording) -> bool:
+    """Whether the scores are those of steps (n, steps, classes), as a linear layer at the end gives them."""
+    raw = pick_output(recording.output, None)
+    end = recording.maker_of(raw) if raw.ndim == 3 else None
+    return end is not None and end.op == "linear"
 
 
 class _NoLayer(nn.Module):

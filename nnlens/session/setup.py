@@ -16,11 +16,13 @@ from nnlens.inputs import AXES, Input, Preprocess, any_input, as_preprocess, pre
 from nnlens.inputs.datasets import ImageDataset
 from nnlens.inputs.labels import class_names, how_many
 from nnlens.inputs.laid_out import fits
+from nnlens.inputs.opening import is_file
 from nnlens.inputs.text import Codec, as_codec
 from nnlens.inputs.text_input import positions, text_input
 from nnlens.kernels import ScoreMeaning, detect_meaning
 from nnlens.kernels.text import PART, takes_steps_first
 from nnlens.recording import Recording, device_of, dtypes_of
+from nnlens.recording.record import unwrapped
 from nnlens.scores.meaning import Pick, Task
 from nnlens.utils.cache import Cache
 
@@ -146,16 +148,14 @@ class ModelSetup:
         elif isinstance(single, Mapping):
             ready = {key: self._ready(item) for key, item in single.items()}
             # Of keywords, or one dictionary as the only argument.
-            yield any_input((), ready, device) if fits(self.model, (), ready) else any_input((ready,), {}, device)
+            together = self._fits(({},), {}) and not self._fits((), ready)
+            yield any_input((ready,), {}, device) if together else any_input((), ready, device)
         elif isinstance(single, list) and single and all(isinstance(item, (int, float)) for item in single):
             yield from self.candidates((torch.tensor([single], dtype=torch.get_default_dtype()),), {})
         elif isinstance(single, (tuple, list)):
-            ready_items = tuple(map(self._ready, single))
-            yield (
-                any_input(ready_items, {}, device)
-                if fits(self.model, ready_items, {})
-                else any_input((type(single)(ready_items),), {}, device)
-            )
+            items = tuple(map(self._ready, single))
+            together = self._fits((single,), {}) and not self._fits(items, {})
+            yield any_input((type(single)(items),) if together else items, {}, device)
         elif len(args) > 1 or keywords:
             ready = {key: self._ready(item) for key, item in keywords.items()}
             yield any_input(tuple(map(self._ready, args)), ready, device)
@@ -189,7 +189,8 @@ class ModelSetup:
 
     def _ready(self, value: Any) -> Any:
         """One of several inputs: pictures are preprocessed, numbers become tensors, all else is left as it is."""
-        if isinstance(value, (str, Path, bytes, Image.Image)):
+        # Words that name no file are what the model is told to do.
+        if isinstance(value, (Path, bytes, Image.Image)) or (isinstance(value, str) and is_file(value)):
             return self.input_of(value).x
         if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
             tensor = torch.from_numpy(np.ascontiguousarray(value))
@@ -198,6 +199,10 @@ class ModelSetup:
         if isinstance(value, Tensor) and value.is_floating_point() and value.dtype not in dtypes:
             return value.to(dtypes[0])
         return value
+
+    def _fits(self, args: tuple[Any, ...], keywords: dict[Any, Any]) -> bool:
+        """Whether the model's forward takes these arguments."""
+        return fits(unwrapped(self.model), args, keywords)
 
     def _without_batch(self) -> tuple[int, ...]:
         """How many axes a signal (3) or a volume (5) has with that of its batch, for a model of one of these."""

@@ -122,16 +122,26 @@ def channel_scores(
     >>> channel_scores(model, torch.randn(1, 5, 4, 4), fill=0.0).shape
     (5, 2)
     """
+    if x.ndim == 2:
+        raise ValueError(
+            "x must have channels; for numbers (1, features) use kernels.occlusion(model, x, size=1, stride=1)"
+        )
     model, x = as_image(model, x)
     under, _ = mask_filling(occluder(x, seed=seed).x, fill, seed)
     channels = x.shape[1]
-    chosen = [[channel] for channel in range(channels)] if groups is None else [list(group) for group in groups]
+    chosen: list[Any] = [[channel] for channel in range(channels)] if groups is None else list(groups)
+    if not chosen:
+        raise ValueError("groups must hold at least one group of channels, got none")
     for group in chosen:
-        if not group or not all(isinstance(item, (int, np.integer)) and 0 <= item < channels for item in group):
+        if (
+            not isinstance(group, (list, tuple))
+            or not group
+            or not all(isinstance(item, (int, np.integer)) and 0 <= item < channels for item in group)
+        ):
             raise ValueError(f"groups must hold channels 0…{channels - 1}, at least one each, got {group}")
     hidden = torch.zeros(len(chosen), channels, 1, 1, dtype=torch.bool, device=x.device)
     for place, group in enumerate(chosen):
-        hidden[place, group] = True
+        hidden[place, list(group)] = True
 
     def images(start: int, stop: int) -> Tensor:
         return torch.where(hidden[start:stop], under, x)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from nnlens.geometry.input_axes import input_axes
 from nnlens.inputs import Input
 from nnlens.inputs.laid_out import check_call, laid_out, names_of_inputs
-from nnlens.recording import record
+from nnlens.recording import Recorder
 from nnlens.recording.record import unwrapped
 from nnlens.session.setup import ModelSetup
 
@@ -30,8 +30,12 @@ def laid_out_for(setup: ModelSetup, given: Input, varied: str | None = None) -> 
     model = unwrapped(setup.model)
     args, keywords = given.call
     check_call(model, args, keywords)
-    recording = record(model, *args, **keywords)
+    recording = Recorder(model).run(args, keywords)  # a keyword may have the name of an option of `record`
     names = list(names_of_inputs(model, args, keywords).values())
+    if not isinstance(setup.axes, (str, type(None))):
+        unknown = [name for name in setup.axes if name not in names]
+        if unknown:
+            raise ValueError(f"axes must be of inputs of the model ({', '.join(names)}), got {unknown[0]!r}")
 
     def axes_of(place: int, shape: tuple[int, ...]) -> tuple[str, bool]:
         own = setup.axes if isinstance(setup.axes, (str, type(None))) else setup.axes.get(names[place])

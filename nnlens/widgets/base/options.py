@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 from torch import nn
 from typing_extensions import TypedDict, get_type_hints
 
+from nnlens.recording.record import unwrapped
 from nnlens.utils.suggestions import nearest
 
 # Controls that a pane is of little use without: `show` leaves them in with it.
@@ -352,7 +353,7 @@ def selection_choices(model: nn.Module, options: Mapping[str, Any]) -> dict[str,
 
 def _path_of(model: nn.Module, module: nn.Module) -> str:
     """The path of a module of the model, as a layer's name."""
-    for path, candidate in model.named_modules():
+    for path, candidate in unwrapped(model).named_modules():
         if candidate is module:
             result: str = path
             return result

@@ -32,7 +32,7 @@ class ChannelsTraits(t.HasTraits):
 
 def has_channels(sample: Sample) -> bool:
     """Whether each channel of an input is worth a question."""
-    if sample.meaning is None or sample.is_blank or sample.input.text is not None:
+    if sample.meaning is None or not sample.input.is_image or sample.input.text is not None or sample.is_blank:
         return False
     count, kind = sample.input.x.shape[1], sample.input.kind
     return count <= _MOST and (count > 1 if kind == "signal" else count > _COLOURS and kind == "image")

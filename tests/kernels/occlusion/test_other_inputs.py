@@ -207,6 +207,8 @@ def test_hiding_a_channel_or_a_group_of_them_equals_plain_passes():
         assert np.allclose(together[0], model(hidden)[0], atol=1e-5)
     bands = nn.Sequential(nn.Conv2d(6, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     assert channel_scores(bands, torch.randn(1, 6, 8, 8), fill="grey").shape == (6, 4)
-    for wrong in ([[4]], [[]], [[0.5]]):
+    with pytest.raises(ValueError, match="groups must hold at least one group"):
+        channel_scores(model, x, [])
+    for wrong in ([[4]], [[]], [[0.5]], [0, 1]):
         with pytest.raises(ValueError, match=r"groups must hold channels 0…3, at least one each"):
             channel_scores(model, x, wrong)

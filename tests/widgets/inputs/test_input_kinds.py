@@ -387,3 +387,82 @@ def test_the_function_at_a_signal():
     for view in (growth, line):
         assert view.wait(120)
         assert view.error is None
+
+
+class Told(nn.Module):
+    """A word says what is to be done, and further keywords are taken by any name."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.head = nn.Conv1d(2, 4, 5), nn.Linear(4, 3)
+
+    def forward(self, x, mode="mean", **others):
+        seen = self.conv(x).relu()
+        seen = seen.amax(2) if mode == "max" else seen.mean(2)
+        return self.head(seen) + sum(item[:1].sum() for item in others.values())
+
+
+def test_words_and_keywords_of_any_name_reach_the_model():
+    model, x, more = Told().eval(), torch.randn(1, 2, 40), torch.ones(1, 2)
+    view = nnlens.Lens(model).explore(x, mode="max", more=more)
+    assert view.wait(60)
+    with torch.no_grad():
+        assert np.allclose(view.selection.sample.logits, model(x, mode="max", more=more)[0], atol=1e-5)
+
+
+def test_a_wrapped_model_takes_several_inputs():
+    case = CASES["keywords"]
+    model = case.model()
+    view = nnlens.Lens(nn.DataParallel(model)).explore(case.given, **case.keywords, layer=model.depth)
+    assert view.wait(60)
+    assert view.error is None
+    assert view.selection.layer == "depth"
+
+
+def test_a_long_vector_and_numbers_alone_are_drawn():
+    wide = nn.Sequential(nn.Linear(700, 4))
+    view = nnlens.Lens(wide).occlusion(torch.randn(1, 700), size=50, stride=50)
+    assert view.wait(60)
+    assert view.picture().size[0] > 100
+
+    class Scalar(nn.Module):
+        def forward(self, ids):
+            return (ids.float() * torch.ones(3, 1)).T
+
+    layers = nnlens.Lens(Scalar()).activations(torch.tensor([2]))
+    assert layers.wait(60)
+    assert layers.error is None
+
+
+class Tagger(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.cells, self.head = nn.LSTM(3, 8, batch_first=True), nn.Linear(8, 4)
+
+    def forward(self, x):
+        return self.head(self.cells(x)[0])
+
+
+def test_classes_that_come_last_are_not_taken_for_steps():
+    model, x = Tagger().eval(), torch.randn(1, 30, 3)
+    with pytest.raises(
+        ValueError, match=r"output must have its classes along the second axis.*\(1, 30, 4\): give Lens"
+    ):
+        nnlens.Lens(model).explore(x)
+    view = nnlens.Lens(model, output=lambda y: y.transpose(1, 2), labels=list("abcd")).explore(x, target=("b", 7))
+    assert view.wait(60)
+    with torch.no_grad():
+        assert np.allclose(view.selection.sample.logits, model(x)[0, 7], atol=1e-5)
+
+
+def test_wrong_numbers_and_names_of_inputs_are_named():
+    model, x = RgbAndDepth().eval(), torch.randn(1, 3, 16, 16)
+    lens = nnlens.Lens(model)
+    with pytest.raises(TypeError, match="too many positional arguments"):
+        lens.explore((x, x, x, x))
+    with pytest.raises(TypeError, match="unexpected keyword argument 'deep'"):
+        lens.explore({"rgb": x, "deep": x, "depth": x})
+    with pytest.raises(TypeError, match="multiple values for argument 'depth'"):
+        lens.explore((x, x), depth=x)
+    with pytest.raises(ValueError, match=r"axes must be of inputs of the model \(rgb, depth\), got 'nosuch'"):
+        nnlens.Lens(model, axes={"nosuch": "nchw"}).explore((x, x[:, :1]))
