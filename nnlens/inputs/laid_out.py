@@ -133,7 +133,7 @@ def laid_out(
     }
     around = Around(args=args, keywords=keywords, path=path, as_image=layout, names=names, layouts=layouts)
     notes = given.notes
-    if len(axes) != 4 or axes != "nchw":
+    if axes != "nchw":
         words = layout.words()
         note = (
             _("axes {axes}", axes=words)
@@ -171,7 +171,9 @@ def _shown(given: Input, around: Around, bands: Any = None, rate: float | None =
     span = high - low if high > low else 1.0
     # All slices of a volume have the scale of the whole.
     scale = Normalisation((-low / span if high > low else 0.5 - low,) * channels, (1 / span,) * channels)
-    picture, _words, scale = shown_of(part, scale, bands)
+    # The lens's bands may be those of another of its inputs.
+    fitting = bands if bands is not None and max(bands) < channels else None
+    picture, _words, scale = shown_of(part, scale, fitting)
     words = _("the model's input, stretched from {low} … {high}", low=number(f"{low:.3g}"), high=number(f"{high:.3g}"))
     if layout.along:
         total = layout.slices(tuple(value.shape))

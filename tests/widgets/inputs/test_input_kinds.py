@@ -466,3 +466,10 @@ def test_wrong_numbers_and_names_of_inputs_are_named():
         lens.explore((x, x), depth=x)
     with pytest.raises(ValueError, match=r"axes must be of inputs of the model \(rgb, depth\), got 'nosuch'"):
         nnlens.Lens(model, axes={"nosuch": "nchw"}).explore((x, x[:, :1]))
+
+
+def test_bands_of_another_input_are_left_out():
+    case = CASES["two images"]
+    view = nnlens.Lens(case.model(), bands=(2, 1, 0)).explore(case.given, varied="depth")
+    assert view.wait(60)
+    assert view.error is None
