@@ -141,7 +141,7 @@ class SignalNetwork(NamedTuple):
 
 
 def heartbeats() -> SignalNetwork:
-    """A network that finds the fault in `Heartbeats`; 99 % of 2,000 new ones are right. 34,000 parameters."""
+    """A network that finds the fault in `Heartbeats`; all of 2,000 new ones are right. 22,000 parameters."""
     with torch.random.fork_rng(devices=[]):  # its first weights must not change the user's random numbers
         model = HeartNet()
     with as_file(files("nnlens.zoo").joinpath("heartbeats.pt")) as path:

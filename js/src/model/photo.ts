@@ -24,16 +24,16 @@ export class Photo {
     });
   });
 
-  #traced: { payload: Payload; dark: boolean; canvas: HTMLCanvasElement } | null = null;
+  #traced: { payload: Payload; colours: string; canvas: HTMLCanvasElement } | null = null;
 
-  /** A signal in the colours of the theme. */
+  /** A signal in the colours of the theme, which are not known before the view is in the page. */
   #trace(payload: Payload): HTMLCanvasElement {
-    const { dark } = this.#context;
-    if (this.#traced?.payload !== payload || this.#traced.dark !== dark) {
-      const [ink, line, dim] = ["--nn-ink", "--nn-line", "--nn-dim"].map((name) => this.#context.color(name));
+    const [ink, line, dim] = ["--nn-ink", "--nn-line", "--nn-dim"].map((name) => this.#context.color(name));
+    const colours = [ink, line, dim].join();
+    if (this.#traced?.payload !== payload || this.#traced.colours !== colours) {
       const axis: [number, string] = payload.rate ? [payload.width / payload.rate, " s"] : [payload.width, ""];
       const canvas = traceCanvas(payload.trace!, shownSize(payload), { ink, line, dim }, axis);
-      this.#traced = { payload, dark, canvas };
+      this.#traced = { payload, colours, canvas };
     }
     return this.#traced.canvas;
   }

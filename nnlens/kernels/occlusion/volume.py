@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Integer
@@ -77,10 +77,8 @@ class VolumeOcclusion:
     def per_voxel(self, target: int | None = None, kind: ScoreKind = "probability") -> np.ndarray:
         """At each voxel the mean of (clean − occluded) over the boxes that cover it, as captum has it; NaN for none."""
         total, count = np.zeros(self.volume), np.zeros(self.volume)
-        for front, one in zip(self.fronts, self.maps, strict=False):
-            drop = one.per_pixel(target, kind)
-            boxes = replace(one, logits=np.zeros_like(one.logits), clean=np.ones_like(one.clean))
-            covered = _covered(boxes)
+        for front, one in zip(self.fronts, self.maps, strict=True):
+            drop, covered = one.per_pixel(target, kind), _covered(one)
             slab = slice(front, front + self.size[0])
             total[slab] += np.nan_to_num(drop) * covered
             count[slab] += covered

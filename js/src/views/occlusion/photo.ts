@@ -204,6 +204,7 @@ export function photoPane(context: Context, scene: Scene, controls = true): HTML
   };
 
   scene.photo.onLoad(draw);
+  context.onTheme(draw);
   scene.selected.onHover(draw);
   context.watch(["mask"], followMask);
   // A larger occluder stays inside the image.

@@ -180,6 +180,7 @@ export function inputPane(context: Context, scene: Scene): HTMLElement {
       : t("click to choose the position of the unit's map that sees this");
   };
   scene.photo.onLoad(draw);
+  context.onTheme(draw);
   scene.selected.onHover(draw);
   context.watch(["photo"], () => {
     say(title, picture().name);
