@@ -282,7 +282,7 @@ export function occlusionMapPane(context: Context, scene: Scene, options: Option
   const chosen: TraitName[] = ["occlusion_map", "target", "size", "fill", "shape", "score", "definition"];
   // A map that shares the scale grows as well.
   const others: TraitName[] = options.beside ? ["second_occlusion_map"] : [];
-  context.watch([...chosen, ...others, "photo"], draw);
+  context.watch([...chosen, ...others, "photo", "meaning"], draw);
   context.watch([...chosen, "busy", "labels", "meaning"], tell);
   context.watch(["meaning"], () => {
     score.hidden = !isProbability(context) || Boolean(meaningOf(context).averaged);
