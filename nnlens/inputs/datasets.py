@@ -22,6 +22,17 @@ _IMAGES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".ti
 _PICTURE_KEYS, _LABEL_KEYS = ("image", "img", "pixel_values", "x"), ("label", "labels", "fine_label", "y", "target")
 
 
+def first_value(data: Any) -> Any:
+    """The first item of a data set, as it is, without its label; None where it cannot be read."""
+    try:
+        value = data[0]
+    except Exception:
+        return None
+    if isinstance(value, Mapping):
+        return next((value[key] for key in _PICTURE_KEYS if key in value), None)
+    return value[0] if isinstance(value, (tuple, list)) and value else value
+
+
 class ImageDataset:
     """A data set with preprocessing applied: `len(data)`, and `data[i]`, the model's input (c, h, w).
 

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 LANES = 16  # channels that are drawn as lines, one below the other; more become rows of grey
 WIDTH, LANE = 960, 72  # pixels of a picture, and of a lane in it
 _MOST = 320  # pixels: lanes become lower where there are many
+_STRETCHED, _NUMBERS = 8, 65_536
 _LINE, _INK = (217, 220, 224), (38, 84, 150)
 
 
@@ -41,14 +42,14 @@ class Trace:
         low, high = (min(low, 0.0), max(high, 0.0)) if self.bars else (low, high)
         return (low, high) if high > low else (low - 1, high + 1)
 
-    def picture(self) -> Image.Image:
+    def picture(self, size: tuple[int, int] | None = None) -> Image.Image:
         """Dark lines on white."""
-        height = self.height
-        picture = Image.new("RGB", (WIDTH, height), "white")
+        width, height = (WIDTH, self.height) if size is None else size
+        picture = Image.new("RGB", (width, height), "white")
         pen = ImageDraw.Draw(picture)
         channels, columns = self.low.shape
         least, most = self.range
-        lane, step = height / channels, WIDTH / columns
+        lane, step = height / channels, width / columns
         gap = min(1.0, step / 4)  # between bars
         for channel in range(channels):
 
@@ -56,7 +57,7 @@ class Trace:
                 return float(top + 3 + (lane - 6) * (1 - (value - least) / (most - least)))
 
             if least <= 0 <= most:
-                pen.line([(0, y(0)), (WIDTH, y(0))], fill=_LINE)
+                pen.line([(0, y(0)), (width, y(0))], fill=_LINE)
             if self.bars:
                 for column, value in enumerate(self.high[channel]):
                     edges = sorted((y(0), y(float(value))))
@@ -71,16 +72,26 @@ class Trace:
         return picture
 
 
-def trace_of(values: Float[np.ndarray, "channels steps"], *, bars: bool, most: int = WIDTH) -> Trace | None:
-    """A signal (channels, steps) as it is drawn in at most `most` columns; None where it has too many channels."""
+def trace_of(values: Float[np.ndarray, "channels steps"], *, bars: bool) -> Trace | None:
+    """A signal (channels, steps) as it is drawn; None where it has too many channels.
+
+    It has as many columns as are seen where its time is stretched, or fewer where that would be many numbers.
+    """
     channels, steps = values.shape
     if channels > LANES:
         return None
     values = values.astype(np.float32)
+    most = max(WIDTH, min(_STRETCHED * WIDTH, _NUMBERS // channels))
     if steps <= most:
         return Trace(values, values, bars)
     edges = np.linspace(0, steps, most + 1).round().astype(int)[:-1]
     return Trace(np.minimum.reduceat(values, edges, 1), np.maximum.reduceat(values, edges, 1), bars)
+
+
+def signal_picture(values: Float[np.ndarray, "channels steps"], size: tuple[int, int]) -> Image.Image:
+    """A signal as a picture of a size: lines, or rows of grey where it has many channels."""
+    trace = trace_of(values, bars=False)
+    return rows_picture(values).resize(size) if trace is None else trace.picture(size)
 
 
 def rows_picture(values: Float[np.ndarray, "channels steps"]) -> Image.Image:

@@ -44,6 +44,7 @@ from .attribution.subject import Subject
 from .attribution.superpixels import superpixels
 from .attribution.surrogate import Surrogate
 from .cost.summary import Cost, Summary, summary
+from .embed import embed
 from .occlusion.difference import occlusion_difference
 from .occlusion.experiment import occlusion, occlusion_series, occlusion_steps
 from .occlusion.incremental import Incremental
@@ -118,6 +119,7 @@ __all__ = [
     "deconvnet",
     "detect_meaning",
     "edges",
+    "embed",
     "evidence_cost",
     "evidence_steps",
     "examples",

@@ -55,6 +55,9 @@ class Lens(InputViews, TextViews, WeightViews, FunctionViews, TrainingViews):
         (numbers), …; of several inputs by their names. By default as the operations say that read them.
     rate : float, optional
         Of signals: how many samples there are in a second.
+    channel_names : sequence of str or dict, optional
+        What the channels of the input are called (bands, leads of an electrocardiogram, sensors), or the numbers of a
+        vector; of several inputs by their names.
     tokenizer : optional
         For a model that reads text: a tokenizer of Hugging Face or of the package `tokenizers`, or a pair of callables
         (encode, decode).
@@ -81,6 +84,7 @@ class Lens(InputViews, TextViews, WeightViews, FunctionViews, TrainingViews):
         bands: Sequence[int] | None = None,
         axes: str | Mapping[str, str] | None = None,
         rate: float | None = None,
+        channel_names: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
         tokenizer: Any = None,
         alphabet: str | None = None,
     ):
@@ -96,6 +100,7 @@ class Lens(InputViews, TextViews, WeightViews, FunctionViews, TrainingViews):
                 bands=bands,
                 axes=axes,
                 rate=rate,
+                channel_names=channel_names,
                 tokenizer=tokenizer,
                 alphabet=alphabet,
             )

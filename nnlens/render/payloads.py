@@ -54,6 +54,7 @@ class Photo(TypedDict):
     shown: NotRequired[list[int]]  # width and height of the picture, of a signal or a vector
     trace: NotRequired[Trace]
     rate: NotRequired[float]  # samples in a second
+    channel_names: NotRequired[list[str]]  # or those of the numbers of a vector
     name: str
     path: str | None
     shown_as: str

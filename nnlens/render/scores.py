@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from nnlens.inputs import Input
+from nnlens.inputs.trace import Trace
 from nnlens.recording import Recording
 from nnlens.scores.meaning import ScoreMeaning, Task
 from nnlens.utils.language import _
@@ -106,19 +107,24 @@ def photo_payload(argument: Input) -> payloads.Photo:
         made["shown"] = small["shown"]
     trace = argument.trace
     if trace is not None:
-        channels, columns = trace.low.shape
         made["data"] = b""  # it is drawn there
-        made["trace"] = {
-            "channels": channels,
-            "columns": columns,
-            "low": trace.low.tobytes(),
-            "high": trace.high.tobytes(),
-            "range": trace.range,
-            "bars": trace.bars,
-        }
+        made["trace"] = trace_payload(trace)
     if argument.rate is not None:
         made["rate"] = argument.rate
     return made
+
+
+def trace_payload(trace: Trace) -> payloads.Trace:
+    """A signal as lines, drawn in the browser."""
+    channels, columns = trace.low.shape
+    return {
+        "channels": channels,
+        "columns": columns,
+        "low": trace.low.tobytes(),
+        "high": trace.high.tobytes(),
+        "range": trace.range,
+        "bars": trace.bars,
+    }
 
 
 def small_photo_payload(argument: Input) -> payloads.RowPhoto:

@@ -108,6 +108,7 @@ class ExamplePictures(TypedDict):
     box: list[int]  # top, left, bottom, right
     width: int
     whole: bytes  # a picture file
+    field: NotRequired[bytes]  # of a signal: the stretch of it that the unit sees, instead of a part of the whole
     back: bytes | None
     why: NotRequired[str]
 

@@ -49,13 +49,14 @@ class DatasetSearch(t.HasTraits):
         self.layers: tuple[str, ...] = ()
         self.results: DatasetExamples | None = None
         self.pictures = Cache(**LIMITS)
-        self._model, self._worker = model, worker
+        self.model, self._model, self._worker = model, model, worker
         self._steps: Generator[DatasetExamples, None, None] | None = None
         self._lock = threading.Lock()
         self._number = 0  # of the search: a second one counts as new even if its contents are equal
 
     def begin(
         self,
+        model: nn.Module,
         data: ImageDataset,
         layers: Sequence[str],
         recording: Recording,
@@ -63,12 +64,15 @@ class DatasetSearch(t.HasTraits):
         *,
         store: Path | None,
     ) -> None:
-        """Begin to search a data set, instead of the earlier one, with its first batch."""
+        """Begin to search a data set, instead of the earlier one, with its first batch.
+
+        `model` is the model as a function of an item.
+        """
         self.stop()
         with self._lock:
             self.data, self.layers = data, tuple(dict.fromkeys(map(recording.resolve, layers)))
             self.results, self.pictures, self._steps = None, Cache(**LIMITS), None
-            self.recording, self.prepared = recording, prepared
+            self.model, self.recording, self.prepared = model, recording, prepared
             self._store, self._version = store, version_of(self._model)
             self._number += 1
         self.step()
@@ -126,7 +130,7 @@ class DatasetSearch(t.HasTraits):
     def _look(self) -> Generator[DatasetExamples, None, None]:
         assert self.data is not None
         yield from examples_steps(
-            self._model,
+            self.model,
             self.data,
             self.layers,
             store=self._store,

@@ -36,6 +36,7 @@ LIMITS = {
     "ablation": 24,
     "activations": 8,
     "texture": 8,
+    "channel scores": 256,
 }
 
 

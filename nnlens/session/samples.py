@@ -17,6 +17,7 @@ from nnlens.kernels import Prepared, prepare_passes
 from nnlens.recording import ForwardError, Recorder, Recording, changed_by_a_pass, record, version_of
 from nnlens.recording.record import unwrapped
 from nnlens.scores.meaning import Position, pick_output
+from nnlens.scores.per_input import PerInput
 from nnlens.utils.cache import Cache
 from nnlens.utils.language import _
 from nnlens.utils.nests import mapped, tensors_in
@@ -150,9 +151,11 @@ class Samples:
     def _scored(self, value: Input, model: nn.Module, recording: Recording, version: int, position: Position) -> Sample:
         asked = self._setup.asked
         try:
-            if value.is_tokens and pick_output(recording.output, self._setup.pick).ndim == 3:
+            by_input = isinstance(self._setup.pick, PerInput)
+            if value.is_tokens and not by_input and pick_output(recording.output, self._setup.pick).ndim == 3:
                 raise ValueError(_("the model gives scores for each token, not for the whole text"))
-            meaning = self._setup.meaning_of(recording).at(position)
+            found, own_names = self._setup.reading_of(recording, value)
+            meaning = found.at(position)
             if meaning.output is None and _classes_come_last(recording):
                 shape = tuple(pick_output(recording.output, None).shape)
                 raise ValueError(
@@ -169,7 +172,7 @@ class Samples:
                 first = recording.first_not_finite()
                 where = f"; the first NaN is in {first.name} ({first.op})" if first else ""
                 raise ValueError(f"the model returned {problem}{where}")
-            names = names_of(self._setup.labels, scores.shape[1])
+            names = own_names or names_of(self._setup.labels, scores.shape[1])
         except (TypeError, ValueError, IndexError, KeyError, AttributeError) as error:
             empty = np.empty(0, np.float32)
             return Sample(

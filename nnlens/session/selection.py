@@ -59,8 +59,9 @@ class Selection(t.HasTraits):
 
         For the same image, recorded again after the model has changed, the target is kept too.
         """
-        # Of several inputs another is varied, or one has another value: they are still the same inputs.
-        same = sample.input is self.sample.input or None not in (sample.input.around, self.sample.input.around)
+        # They are still the same inputs where another one is varied, one has another value, or other bands are shown.
+        same = sample.recording is self.sample.recording or sample.input is self.sample.input
+        same = same or None not in (sample.input.around, self.sample.input.around)
         same = same and len(sample.names) == len(self.sample.names)
         layer = self.layer if self.layer in sample.recording else sample.default_layer()
         unit = self.unit if layer == self.layer and self.unit < len(sample.activations(layer)) else None

@@ -10,9 +10,11 @@ from typing import Any
 from uuid import uuid4
 from weakref import WeakMethod
 
+import torch
 from torch import nn
 
 from nnlens.inputs import Input
+from nnlens.inputs.datasets import ImageDataset, first_value
 from nnlens.kernels import Prepared, ScoreMeaning
 from nnlens.kernels.weights import FilterStatistics, Found, find
 from nnlens.recording import ForwardError, version_of
@@ -96,6 +98,16 @@ class Session:
         """What kernels take as `output`: what the scores mean, or before that is known, which output holds them."""
         return self.setup.pick if self.setup.meaning is None else self.setup.meaning
 
+    def read_output(self, pick: Pick) -> None:
+        """Read the scores from another part of the output, in all views; raise and change nothing where that fails."""
+        before = self.setup.pick
+        self.setup.pick = pick
+        try:
+            self.read_as(self.setup.task, self.setup.logits)
+        except Exception:
+            self.setup.pick = before
+            raise
+
     def read_as(self, task: Task | None, logits: bool | None) -> None:
         """Read the scores in another way, in all views; what is None is detected.
 
@@ -146,7 +158,7 @@ class Session:
 
         For the parameters see `Lens.examples`.
         """
-        data = self.setup.dataset(dataset)
+        data = self._dataset(dataset)
         selections = self.selections
         sample: Sample | None = None
         if not selections.is_empty:
@@ -155,17 +167,32 @@ class Session:
                 selections.latest.show(sample)
         first = data.first()
         if sample is None or sample.input.x.shape != first.x.shape:
-            sample = self.samples.of(first)
-        names = _spread_layers(sample) if layers is None else layers
+            own = self.samples.of(first)
+            # A volume is shown as it is, and searched with all of its slices.
+            around = None if sample is None else sample.input.around
+            same = around is not None and first.around is not None and around.value.shape == first.around.value.shape
+            sample = sample if sample is not None and same else own
+        else:
+            own = sample
+        names = _spread_layers(own) if layers is None else layers
         if isinstance(names, str):
             raise TypeError(f"layers must be a list of names, got {names!r}")
         if not isinstance(store, (bool, str, PathLike)):
             raise TypeError(f"store must be a folder, True (the user's cache) or False, got {store!r}")
         folder = store_folder() / "examples" if store is True else None if store is False else Path(store)
-        self.search.begin(data, names, sample.recording, self.prepared(sample), store=folder)
+        self.search.begin(own.model, data, names, own.recording, self.prepared(own), store=folder)
         if not is_static():
             self.search.start()
         return sample
+
+    def _dataset(self, data: Any) -> ImageDataset:
+        """A data set as this lens opens its items."""
+        if self.setup.is_laid_out(data):
+            value = torch.as_tensor(first_value(data))
+            template = self.input_of(self.setup.with_batch(value))
+            if template.around is not None:
+                return self.setup.laid_out_dataset(data, template)
+        return self.setup.dataset(data)
 
     def watch(self, method: Callable[[], None]) -> None:
         """Call a view's method after each of the user's cells, as long as the view lives."""

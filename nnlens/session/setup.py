@@ -13,17 +13,20 @@ from PIL import Image
 from torch import Tensor, nn
 
 from nnlens.inputs import AXES, Input, Preprocess, any_input, as_preprocess, prepare
-from nnlens.inputs.datasets import ImageDataset
+from nnlens.inputs.datasets import ImageDataset, first_value
 from nnlens.inputs.labels import class_names, how_many
 from nnlens.inputs.laid_out import fits
+from nnlens.inputs.laid_out_dataset import LaidOutDataset
 from nnlens.inputs.opening import is_file
 from nnlens.inputs.text import Codec, as_codec
 from nnlens.inputs.text_input import positions, text_input
+from nnlens.inputs.varied import Path as InputPath
 from nnlens.kernels import ScoreMeaning, detect_meaning
 from nnlens.kernels.text import PART, takes_steps_first
 from nnlens.recording import Recording, device_of, dtypes_of
 from nnlens.recording.record import unwrapped
 from nnlens.scores.meaning import Pick, Task
+from nnlens.scores.per_input import PerInput
 from nnlens.utils.cache import Cache
 
 TASKS = ("multiclass", "multilabel", "binary", "regression")
@@ -46,6 +49,7 @@ class ModelSetup:
         bands: Sequence[int] | None,
         axes: str | Mapping[str, str] | None = None,
         rate: float | None = None,
+        channel_names: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
         tokenizer: Any = None,
         alphabet: str | None = None,
     ):
@@ -66,6 +70,7 @@ class ModelSetup:
         if rate is not None and not (isinstance(rate, (int, float)) and 0 < rate < np.inf):
             raise ValueError(f"rate must be a number of samples per second, above 0, got {rate!r}")
         self.rate = rate
+        self.channel_names = check_names(channel_names)
         self.meaning: ScoreMeaning | None = None  # of the latest image
         self._meanings = Cache()
         self._steps_first: bool | None = None  # whether a text is (tokens, 1); unknown before the first
@@ -80,7 +85,16 @@ class ModelSetup:
     def asked(self) -> Asked:
         """What the user said about the scores' meaning and the names of the classes."""
         names = tuple(self.labels.items()) if isinstance(self.labels, dict) else self.labels
-        return self.task, self.logits, names
+        return self.task, self.logits, names, id(self.pick) if callable(self.pick) else self.pick
+
+    def reading_of(self, recording: Recording, given: Input) -> tuple[ScoreMeaning, tuple[str, ...] | None]:
+        """What the scores of an input mean, and their names; None for those of `labels`."""
+        if not isinstance(self.pick, PerInput):
+            return self.meaning_of(recording), None
+        value = given.x if given.around is None else given.around.value
+        meaning, names = self.pick.for_input(recording.output, value, self.labels)
+        self.meaning = meaning
+        return meaning, names
 
     def meaning_of(self, recording: Recording) -> ScoreMeaning:
         """What the scores mean: detected once for all images whose scores come from the same operations."""
@@ -92,6 +106,40 @@ class ModelSetup:
         meaning: ScoreMeaning = self._meanings.once("meaning", self.asked, recording.returned, make=detect)
         self.meaning = meaning
         return meaning
+
+    def names_in(self, given: Input, path: InputPath | None = None) -> list[str]:
+        """What the channels of an input, or the numbers of a vector, are called; empty where that is not known.
+
+        Parameters
+        ----------
+        path : optional
+            Of several inputs: which of them; the one that is varied if left out.
+
+        Raises
+        ------
+        ValueError
+            Where there is not a name for each.
+        """
+        around, names = given.around, self.channel_names
+        if names is None or not given.is_image or given.text is not None:
+            return []
+        where = around.path if around is not None and path is None else path
+        if isinstance(names, dict):
+            own = "" if around is None or where is None else around.names[where]
+            names = names.get(own)
+        elif around is not None and where != around.path:
+            return []
+        if names is None:
+            return []
+        if around is None or where is None:
+            count = given.x.shape[1]
+        else:
+            layout, shape = around.layouts[where], tuple(around.get(where).shape)
+            letter = "f" if layout.kind == "vector" else "c"
+            count = shape[layout.axes.index(letter)] if letter in layout.axes else 1
+        if len(names) != count:
+            raise ValueError(f"channel_names must name each of {count} channels, got {len(names)} names")
+        return list(names)
 
     @torch.inference_mode(False)
     def input_of(self, image: Any, name: str | None = None, *, convert: bool = False) -> Input:
@@ -138,6 +186,30 @@ class ModelSetup:
             labels=() if self.labels is None else self.labels,
             bands=self.bands,
         )
+
+    def is_laid_out(self, data: Any) -> bool:
+        """Whether the items of a data set are signals, volumes or vectors rather than images."""
+        if self.preprocess is not None or isinstance(data, (str, Path)) or not hasattr(data, "__getitem__"):
+            return False
+        item = first_value(data)
+        numbers = isinstance(item, Tensor) and item.is_floating_point()
+        return (numbers or (isinstance(item, np.ndarray) and item.dtype.kind == "f")) and item.ndim in (1, 2, 4)
+
+    def laid_out_dataset(self, data: Any, template: Input) -> LaidOutDataset:
+        """A data set of signals, volumes or vectors; `template` is one of them, opened."""
+        return LaidOutDataset(
+            data,
+            template,
+            self.with_batch,
+            device=device_of(self.model),
+            dtypes=dtypes_of(self.model),
+            labels=() if self.labels is None else self.labels,
+            bands=self.bands,
+        )
+
+    def with_batch(self, value: Tensor) -> Tensor:
+        """A tensor without a batch with one of 1."""
+        return value.unsqueeze(self.axes.index("n") if isinstance(self.axes, str) else 0)
 
     def candidates(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> Iterator[Input]:
         """The possible readings of an image or any other input of the model."""
@@ -212,7 +284,7 @@ class ModelSetup:
     def _with_batch(self, value: Tensor) -> Tensor:
         """A tensor with an axis for the batch, where it has one axis fewer than the lens's axes."""
         if isinstance(self.axes, str) and value.ndim == len(self.axes) - 1:
-            return value.unsqueeze(self.axes.index("n"))
+            return self.with_batch(value)
         return value
 
 
@@ -225,6 +297,21 @@ def check_axes(axes: Any) -> str | dict[str, str] | None:
     raise ValueError(
         f"axes must be one of {', '.join(AXES)}, or a dictionary of these by the inputs' names, got {axes!r}"
     )
+
+
+def check_names(names: Any) -> tuple[str, ...] | dict[str, tuple[str, ...]] | None:
+    """The names of channels, checked; by the inputs' names where there are several."""
+    if names is None:
+        return None
+    if isinstance(names, Mapping):
+        return {str(key): _words(value) for key, value in names.items()}
+    return _words(names)
+
+
+def _words(names: Any) -> tuple[str, ...]:
+    if isinstance(names, str) or not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
+        raise TypeError(f"channel_names must be a sequence of names, or a dictionary of these, got {names!r}")
+    return tuple(names)
 
 
 def check_meaning(task: Any, logits: Any) -> None:

@@ -7,11 +7,13 @@ export interface Framed {
   width: number;
   height: number;
   shown?: number[];
+  /** How far the time of a signal is stretched: `views/inputs/time.ts` sets it, it is never sent. */
+  zoom?: number;
 }
 
 /** The proportions of a picture as it is shown. */
-export const shownSize = ({ width, height, shown }: Framed): [number, number] =>
-  shown ? [shown[0], shown[1]] : [width, height];
+export const shownSize = ({ width, height, shown, zoom }: Framed): [number, number] =>
+  shown ? [shown[0] * (zoom ?? 1), shown[1]] : [width, height];
 
 /** A signal or a vector: laid out as an image of one row, and shown as a trace. */
 export const isTrace = (photo: Framed | null | undefined): boolean => Boolean(photo?.shown);
@@ -19,9 +21,9 @@ export const isTrace = (photo: Framed | null | undefined): boolean => Boolean(ph
 /** Prepare a canvas for a picture, at least `side` pixels on its longer side; the pen is in columns and rows. */
 export function framed(canvas: HTMLCanvasElement, photo: Framed, side = 448): CanvasRenderingContext2D {
   const [width, height] = shownSize(photo);
-  const zoom = Math.max(1, side / Math.max(width, height));
-  const pen = sized(canvas, width * zoom, height * zoom);
-  pen.scale((width * zoom) / photo.width, (height * zoom) / photo.height);
+  const by = Math.max(1, side / Math.max(width, height));
+  const pen = sized(canvas, width * by, height * by);
+  pen.scale((width * by) / photo.width, (height * by) / photo.height);
   return pen;
 }
 

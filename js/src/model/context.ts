@@ -141,7 +141,8 @@ export class Context {
       | "ablation_stop"
       | "synthesis_run"
       | "synthesis_stop"
-      | "write",
+      | "write"
+      | "map_volume",
   ): void {
     this.set({ [counter]: this.get(counter) + 1 });
   }

@@ -24,16 +24,22 @@ export class Photo {
     });
   });
 
-  #traced: { payload: Payload; colours: string; canvas: HTMLCanvasElement } | null = null;
+  #traced: { payload: Payload; look: string; canvas: HTMLCanvasElement } | null = null;
 
   /** A signal in the colours of the theme, which are not known before the view is in the page. */
   #trace(payload: Payload): HTMLCanvasElement {
     const [ink, line, dim] = ["--nn-ink", "--nn-line", "--nn-dim"].map((name) => this.#context.color(name));
-    const colours = [ink, line, dim].join();
-    if (this.#traced?.payload !== payload || this.#traced.colours !== colours) {
+    const [size, names] = [shownSize(payload), payload.channel_names];
+    // Letters are of one size on the screen, however wide the view is.
+    const text = Math.max(
+      1,
+      Math.round((4 * payload.shown![0]) / (this.#context.root.clientWidth || payload.shown![0])) / 4,
+    );
+    const look = [ink, line, dim, text, ...size].join();
+    if (this.#traced?.payload !== payload || this.#traced.look !== look) {
       const axis: [number, string] = payload.rate ? [payload.width / payload.rate, " s"] : [payload.width, ""];
-      const canvas = traceCanvas(payload.trace!, shownSize(payload), { ink, line, dim }, axis);
-      this.#traced = { payload, colours, canvas };
+      const canvas = traceCanvas(payload.trace!, size, { ink, line, dim }, axis, { names, text });
+      this.#traced = { payload, look, canvas };
     }
     return this.#traced.canvas;
   }

@@ -127,6 +127,15 @@ export interface BackProjectionPayload {
   leaning?: [number, number][];
 }
 
+/** The values of each band, in the model's input units, and which bands are shown. */
+export interface Bands {
+  shown: number[] | null;
+  least: number[];
+  mean: number[];
+  most: number[];
+  deviation: number[];
+}
+
 /** Where in a long text a cell is highest, in the middle, lowest, and above a threshold. */
 export interface CellContexts {
   layer: string;
@@ -318,6 +327,7 @@ export interface ExampleItem {
   box: number[];
   width: number;
   whole: DataView;
+  field?: DataView;
   back: DataView | null;
   why?: string;
   item: number;
@@ -333,6 +343,7 @@ export interface ExamplePictures {
   box: number[];
   width: number;
   whole: DataView;
+  field?: DataView;
   back: DataView | null;
   why?: string;
 }
@@ -478,6 +489,14 @@ export interface FormulaPayload {
   about: string;
 }
 
+/** The boxes that were found, in the order of the classes that stand for them. */
+export interface FoundBoxes {
+  boxes: [number, number, number, number][];
+  classes: number[];
+  scores: number[];
+  can_choose: boolean;
+}
+
 /** A Gabor function fitted to a filter. */
 export interface GaborFit {
   r_squared: number | null;
@@ -562,6 +581,17 @@ export interface HeldNumber {
   value: number;
 }
 
+/** The scores with a box of the volume hidden. */
+export interface HiddenBox {
+  classes: number[];
+  probability: (number | null)[];
+  logit: (number | null)[];
+  top: number;
+  top_probability: number | null;
+  first: [number, number, number];
+  size: number;
+}
+
 /** How much the heads of each layer look for what followed a token before, on tokens that are written twice. */
 export interface Induction {
   values: Record<string, number[]>;
@@ -576,6 +606,7 @@ export interface InputPayload {
   varied: boolean;
   picture?: DataView;
   numbers?: number[];
+  number_names?: string[];
 }
 
 /** What is being computed, and how far it is. */
@@ -667,6 +698,18 @@ export interface LogitLensPayload {
   error: number;
 }
 
+/** What the model made: a picture, or a signal as lines. */
+export interface MadePicture {
+  width: number;
+  height: number;
+  picture?: DataView;
+  trace?: Trace;
+  difference?: DataView;
+  difference_trace?: Trace;
+  reach?: number;
+  error?: number;
+}
+
 /** The scores under a painted mask. */
 export interface MaskedScores {
   classes: number[];
@@ -728,6 +771,18 @@ export interface Mosaic {
   sparsity: number;
   not_finite: number;
   data: DataView;
+}
+
+/** An item of the data set; its name is that of the class in its place. */
+export interface Neighbour {
+  similarity: number;
+  picture: DataView;
+}
+
+/** The nearest first. */
+export interface NeighboursPayload {
+  items: Neighbour[];
+  total: number;
 }
 
 /** The layer was not searched: these were. */
@@ -836,6 +891,7 @@ export interface Photo {
   shown?: number[];
   trace?: Trace;
   rate?: number;
+  channel_names?: string[];
   name: string;
   path: string | null;
   shown_as: string;
@@ -1352,6 +1408,29 @@ export interface ValidityPayload {
   about: string;
 }
 
+/** What hiding a box at each position does to the target's probability. */
+export interface VolumeMap {
+  target: number;
+  size: [number, number, number];
+  fronts: number[];
+  tops: number[];
+  lefts: number[];
+  change: DataView;
+  total: number;
+  running: boolean;
+  words?: string;
+}
+
+/** A volume in 8 bits: the mean over its channels, from its least to its largest value. */
+export interface VolumePayload {
+  shape: [number, number, number];
+  step: number;
+  stored: [number, number, number];
+  data: DataView;
+  range: [number, number];
+  can_map: boolean;
+}
+
 /** How far a training has come. */
 export interface WatchedPayload {
   count: number;
@@ -1406,6 +1485,16 @@ export interface WholePayload {
   simplified: DefinitionPayload[] | null;
 }
 
+/** The scores with some channels hidden together. */
+export interface WithoutChannels {
+  classes: number[];
+  probability: (number | null)[];
+  logit: (number | null)[];
+  top: number;
+  top_probability: number | null;
+  channels: number[];
+}
+
 /** The traits of all views; a view has those of its parts. */
 export interface Traits {
   /** The scores with and without the unit. */
@@ -1424,6 +1513,8 @@ export interface Traits {
   along: number;
   /** How many times the change is drawn. */
   amplified: number;
+  /** A request to show bands as red, green and blue. */
+  asked_bands: number[] | null;
   /** A request to read the target at a place or in a region. */
   asked_place: AskedPlace | null;
   /** A request to show other slices. */
@@ -1438,6 +1529,8 @@ export interface Traits {
   back_projection: BackProjectionPayload | Failed | null;
   /** How the pixels are shown. */
   back_projection_display: "colour" | "signed" | "norm";
+  /** The bands of an image of more than three. */
+  bands: Bands | null;
   /** All filters of the weight. */
   bank: FilterBank | null;
   /** Why the weight cannot be analysed. */
@@ -1448,6 +1541,12 @@ export interface Traits {
   between_words: string;
   /** The part of the plane that is shown: [[left, right], [bottom, top]]. */
   box: number[][];
+  /** The side of the box that is hidden around the point, in voxels. */
+  box_size: number;
+  /** What the target is of a box: its score, or one of its edges. */
+  box_value: "score" | "left" | "top" | "right" | "bottom";
+  /** The boxes that a detector found in the picture. */
+  boxes: FoundBoxes | null;
   /** What is being computed; empty when nothing is. */
   busy: string;
   /** The layer of Grad-CAM; empty for the last one with spatial maps. */
@@ -1498,6 +1597,8 @@ export interface Traits {
   count: number;
   /** What of them is shown. */
   crop: "field" | "whole" | "deconvnet";
+  /** Depth, row and column of the point shown. */
+  crosshair: [number, number, number] | null;
   /** The largest eigenvalues of the loss's Hessian, as far as they are known. */
   curvature: CurvaturePayload | null;
   /** The ablation over the data set, so far. */
@@ -1626,6 +1727,10 @@ export interface Traits {
   held_number: HeldNumber | null;
   /** The point that is read, [u, v]. */
   here: number[];
+  /** The scores with the box around the point hidden. */
+  hidden_box: HiddenBox | null;
+  /** Channels of the input that are hidden together. */
+  hidden_channels: number[];
   /** Panes and controls that are left out. */
   hide: string[];
   /** The value at which the cell is held. */
@@ -1638,7 +1743,7 @@ export interface Traits {
   inputs: InputPayload[];
   /** The values of the inputs. */
   inputs_at: number[];
-  /** The JavaScript of the inputs and of the classes of places, if needed. */
+  /** The JavaScript of the row of inputs and outputs, where it is needed. */
   inputs_module: string;
   /** Which images: those with the largest, the middle or the smallest maxima. */
   kind: "top" | "median" | "bottom";
@@ -1668,6 +1773,8 @@ export interface Traits {
   logit_lens: LogitLensPayload | null;
   /** The share of the images that a replacement may lose. */
   loss: number;
+  /** The picture or signal that the model makes. */
+  made_picture: MadePicture | null;
   /** The maps of attention rollout. */
   map_attention_rollout: Record<string, AttributionPayload | NoMap>;
   /** The maps of deconvnet. */
@@ -1700,6 +1807,8 @@ export interface Traits {
   map_rise: Record<string, AttributionPayload | NoMap>;
   /** The maps of SmoothGrad. */
   map_smoothgrad: Record<string, AttributionPayload | NoMap>;
+  /** A request to hide the box at all positions. */
+  map_volume: number;
   /** Which maps share a scale. */
   maps_scale: "each" | "method" | "all";
   /** Parts of the text that were marked, each [first token, end]. */
@@ -1720,6 +1829,8 @@ export interface Traits {
   mosaic: Mosaic;
   /** Minimise instead of maximise. */
   negative: boolean;
+  /** The items of a data set whose embeddings are nearest to the input's. */
+  neighbours: NeighboursPayload | null;
   /** What the comparison cannot show. */
   not_shown: string;
   /** What a reader of a saved page should know. */
@@ -1938,6 +2049,10 @@ export interface Traits {
   varied: number;
   /** Which of the inputs is varied, the others are held. */
   varied_input: number;
+  /** The volume, of which slices are shown. */
+  volume: VolumePayload | null;
+  /** The target's change with the box hidden at each position, as far as it is known. */
+  volume_map: VolumeMap | null;
   /** A property of the text by its name, "re:" with a regular expression, or "marked". */
   wanted: string;
   /** How far the training has come. */
@@ -1958,6 +2073,8 @@ export interface Traits {
   whole_problem: string;
   /** Of LIME's kernel. */
   width: number;
+  /** The scores with some channels hidden together. */
+  without_channels: WithoutChannels | null;
   /** A request to let the model write, as it is and with the cell held. */
   write: number;
 }

@@ -1,6 +1,6 @@
 // The row above all others, of views that look at an input: what the model is given. Its module is sent where it is needed.
 
-import type { Context } from "../model/context.ts";
+import type { Context, TraitName } from "../model/context.ts";
 import type { Scene } from "../model/scene.ts";
 import { h } from "../ui/dom.ts";
 import type { Pane } from "./frame.ts";
@@ -16,6 +16,12 @@ export async function imported(context: Context, text: string) {
   }
 }
 
+// The payloads of its panes.
+const SHOWN_BY: TraitName[] = [
+  ...(["slices", "class_map", "channel_scores", "bands"] as const),
+  ...(["boxes", "made_picture", "neighbours", "volume"] as const),
+];
+
 function inputs(context: Context, scene: Scene): HTMLElement | null {
   if (context.hides("inputs")) return null;
   const body = h("div", { class: "nn-panes nn-given", hidden: true });
@@ -27,9 +33,8 @@ function inputs(context: Context, scene: Scene): HTMLElement | null {
     const module = await imported(context, text);
     body.append(...(module?.renderInputs(context, scene) ?? []));
   });
-  context.watch(["inputs", "slices", "class_map", "channel_scores"], () => {
-    const parts = (["slices", "class_map", "channel_scores"] as const).map((name) => context.find(name));
-    body.hidden = !context.find("inputs")?.length && !parts.some(Boolean);
+  context.watch(["inputs", ...SHOWN_BY], () => {
+    body.hidden = !context.find("inputs")?.length && !SHOWN_BY.some((name) => context.find(name));
   });
   return body;
 }

@@ -20,10 +20,15 @@ export function lengthMark(context: Context, count: number): string {
   return kind === "signal" || kind === "vector" ? String(count) : `${count} px`;
 }
 
+/** What a channel of the input is called. */
+export function channelName(context: Context, channel: number): string {
+  return context.get("photo").channel_names?.[channel] ?? t("channel {index}", { index: channel });
+}
+
 /** Row and column, in words where they are `spoken`; of a signal the time, of a vector the number. */
 export function placeOf(context: Context, [row, column]: [number, number], spoken = false): string {
-  const { kind, rate } = context.get("photo");
-  if (kind === "vector") return t("number {index}", { index: column });
+  const { kind, rate, channel_names: names } = context.get("photo");
+  if (kind === "vector") return names?.[column] ?? t("number {index}", { index: column });
   if (kind === "signal")
     return rate ? t("{seconds} s", { seconds: short(column / rate) }) : t("sample {index}", { index: column });
   return spoken ? t("row {row}, column {column}", { row, column }) : `(${row}, ${column})`;

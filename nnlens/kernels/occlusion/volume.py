@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float, Integer
 from torch import Tensor, nn
 
@@ -13,8 +15,9 @@ from nnlens.inputs.as_image import AsImage
 from nnlens.inputs.varied import Around, Varied
 from nnlens.passes.prepare import prepare_passes
 from nnlens.passes.prepared import Prepared
+from nnlens.recording import borrow
 from nnlens.recording.record import unwrapped
-from nnlens.scores.meaning import Output, ScoreKind
+from nnlens.scores.meaning import Output, ScoreKind, ScoreMeaning
 
 from .experiment import occlusion
 from .occlusion_map import Occlusion
@@ -191,6 +194,34 @@ def volume_occlusion(
     """
     *_, last = volume_occlusion_steps(model, x, target=target, size=size, stride=stride, fill=fill, output=output)
     return last
+
+
+def scores_without_box(
+    model: nn.Module, around: Around, first: tuple[int, int, int], size: int, meaning: ScoreMeaning
+) -> Float[np.ndarray, " classes"]:
+    """The scores of a volume, of any axes and beside any other inputs, with one cube replaced by its channels' means.
+
+    Parameters
+    ----------
+    around : Around
+        What the model is called with; a volume is varied.
+    first : (int, int, int)
+        The cube's corner: depth, row and column.
+    size : int
+        Its side, in voxels.
+    """
+    axes = [around.as_image.axes.index(letter) for letter in "dhw"]
+    where: list[Any] = [slice(None)] * around.value.ndim
+    for axis, begin in zip(axes, first, strict=True):
+        where[axis] = slice(begin, begin + size)
+    changed = around.value.clone()
+    changed[tuple(where)] = around.value.float().mean(axes, keepdim=True).to(changed)
+    args, keywords = around.call_with(changed)
+    with borrow(model):
+        scores: np.ndarray = meaning.read(model(*args, **keywords), 1)[0].cpu().numpy()
+    if problem := meaning.problem(torch.from_numpy(scores)):
+        raise ValueError(f"the model returned {problem} with the box at {first}")
+    return scores
 
 
 def _three(value: int | tuple[int, ...], name: str, limit: tuple[int, int, int] | None) -> tuple[int, int, int]:

@@ -10,9 +10,7 @@ from nnlens.render import draw, stacked
 from nnlens.session.session import Session
 from nnlens.widgets.base.options import AttributionOptions
 from nnlens.widgets.base.view import View
-from nnlens.widgets.inputs.channels import ChannelsPart, ChannelsTraits
-from nnlens.widgets.inputs.class_map import ClassMapPart, ClassMapTraits
-from nnlens.widgets.inputs.part import InputsPart, InputsTraits
+from nnlens.widgets.inputs.parts import INPUT_PARTS, InputRowTraits
 
 from .grid import GridPart
 from .job import JobPart
@@ -23,14 +21,12 @@ from .superpixels import SuperpixelsPart
 from .traits import ROWS, AttributionTraits
 
 
-class AttributionWidget(View, InputsTraits, ClassMapTraits, ChannelsTraits, AttributionTraits):
+class AttributionWidget(View, InputRowTraits, AttributionTraits):
     """Maps of several methods with the evidence that could refute them. `.result` has the numbers, `Attributions`."""
 
     module: ClassVar = "attribution"
     part_types: ClassVar = (
-        InputsPart,
-        ClassMapPart,
-        ChannelsPart,
+        *INPUT_PARTS,
         SettingsPart,
         RowsPart,
         SuperpixelsPart,

@@ -215,6 +215,8 @@ class View(SavedView):
         made: dict[str, Any] = {}
         if self.is_outdated("sample", sample):
             made["photo"] = photo_payload(sample.input)
+            if names := self._session.setup.names_in(sample.input):
+                made["photo"]["channel_names"] = names
             if not self.shows_images:
                 made["photo"]["name"] = ""
             made["image_number"] = self._number_of(sample.input)

@@ -109,7 +109,7 @@ class AblationPart(UnitPart):
         published = 0.0
         try:
             steps = dataset_ablation_steps(
-                self.session.model,
+                search.model if own else sample.model,
                 data,
                 layer,
                 unit,

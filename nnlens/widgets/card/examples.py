@@ -12,7 +12,9 @@ import traitlets as t
 from PIL import Image
 
 from nnlens.export.bundle import Response, within_budget
-from nnlens.kernels import Example, back_projection
+from nnlens.inputs import Input
+from nnlens.inputs.trace import signal_picture
+from nnlens.kernels import BackProjection, Example, back_projection
 from nnlens.render import Panel, colours_of, encoded, payloads, unit_payloads
 from nnlens.utils.language import _
 from nnlens.widgets.base.traits import payload, synced
@@ -119,6 +121,8 @@ class ExamplesPart(UnitPart):
         def make() -> unit_payloads.ExamplePictures:
             assert search.data is not None
             value = search.data.input(example.item)
+            if value.is_row:
+                return self._snippet(example, value)
             width, height = value.shown.size
             made: unit_payloads.ExamplePictures = {
                 "name": value.name,
@@ -129,14 +133,7 @@ class ExamplesPart(UnitPart):
                 "back": None,
             }
             try:
-                back = back_projection(
-                    self.session.model,
-                    value.x,
-                    (layer, unit, example.position),
-                    rule="deconvnet",
-                    recording=search.recording,
-                    prepared=search.prepared,
-                )
+                back = self._deconvnet(example, value)
             except ValueError as error:
                 made["why"] = str(error)
                 return made
@@ -154,6 +151,46 @@ class ExamplesPart(UnitPart):
             "position": example.position,
             "rank": example.rank,
         }
+
+    def _deconvnet(self, example: Example, value: Input) -> BackProjection:
+        search = self.session.search
+        return back_projection(
+            search.model,
+            value.x,
+            (self.selection.layer, self.selection.unit, example.position),
+            rule="deconvnet",
+            recording=search.recording,
+            prepared=search.prepared,
+        )
+
+    def _snippet(self, example: Example, value: Input) -> unit_payloads.ExamplePictures:
+        """A signal whole, and the stretch of it that the unit sees."""
+        search = self.session.search
+        assert search.data is not None
+        values = value.x[0, :, 0].float().cpu().numpy()
+        steps = values.shape[1]
+        _top, left, _bottom, right = search.receptive_box(self.selection.layer, example.position) or (
+            *(0, 0, 0),
+            steps - 1,
+        )
+        by = 2 * SIDE / steps
+        made: unit_payloads.ExamplePictures = {
+            "name": value.name,
+            "label": search.data.label(example.item),
+            "width": 2 * SIDE,
+            "box": [0, round(left * by), SIDE - 1, max(round(left * by), round((right + 1) * by) - 1)],
+            "whole": encoded(signal_picture(values, (2 * SIDE, SIDE))),
+            "field": encoded(signal_picture(values[:, left : right + 1], (2 * SIDE, SIDE))),
+            "back": None,
+        }
+        try:
+            back = self._deconvnet(example, value).values
+        except ValueError as error:
+            made["why"] = str(error)
+            return made
+        rows = back.reshape(-1, back.shape[-1])[:, left : right + 1]
+        made["back"] = encoded(signal_picture(rows, (2 * SIDE, SIDE)))
+        return made
 
     def panels(self) -> list[Panel]:
         shown = self.traits.examples

@@ -15,9 +15,7 @@ from nnlens.widgets.base.traits import synced
 from nnlens.widgets.base.view import View, built
 from nnlens.widgets.card.parts import CARD_PANES, CARD_PARTS, UnitCardTraits
 from nnlens.widgets.card.result import UnitCard, unit_card
-from nnlens.widgets.inputs.channels import ChannelsPart, ChannelsTraits
-from nnlens.widgets.inputs.class_map import ClassMapPart, ClassMapTraits
-from nnlens.widgets.inputs.part import InputsPart, InputsTraits
+from nnlens.widgets.inputs.parts import INPUT_PARTS, InputRowTraits
 from nnlens.widgets.occlusion.experiment import ExperimentPart, ExperimentTraits
 from nnlens.widgets.occlusion.live import LivePart, LiveTraits
 from nnlens.widgets.occlusion.mask import MaskPart, MaskTraits
@@ -45,9 +43,7 @@ class CardModulePart(Part):
 
 class Explorer(
     View,
-    InputsTraits,
-    ClassMapTraits,
-    ChannelsTraits,
+    InputRowTraits,
     ExperimentTraits,
     LiveTraits,
     MaskTraits,
@@ -59,9 +55,7 @@ class Explorer(
 
     module: ClassVar = "explorer"
     part_types: ClassVar = (
-        InputsPart,
-        ClassMapPart,
-        ChannelsPart,
+        *INPUT_PARTS,
         ExperimentPart,
         LivePart,
         MaskPart,
@@ -101,4 +95,5 @@ class Explorer(
 
     def baking_order(self) -> Sequence[Part]:
         """An open card first, then the maps; other layers take what is left of the page."""
-        return [*self.parts[8:], *self.parts[:8]]
+        first = len(self.parts) - len(CARD_PARTS)
+        return [*self.parts[first:], *self.parts[:first]]

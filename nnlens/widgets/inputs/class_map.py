@@ -12,10 +12,9 @@ from typing_extensions import TypedDict
 from nnlens.kernels import class_map
 from nnlens.utils.language import _
 from nnlens.widgets.base.part import Part
-from nnlens.widgets.base.traits import payload, synced
-from nnlens.widgets.base.view import built
+from nnlens.widgets.base.traits import payload
 
-from .channels import has_channels
+from .made import made_by
 
 _SHOWN = 12  # classes in the legend
 
@@ -42,7 +41,6 @@ class ClassMapTraits(t.HasTraits):
 
     class_map = payload(ClassMap, "the class of every place, of a model that gives a score for each")
     asked_place = payload(AskedPlace, "a request to read the target at a place or in a region", echo=False)
-    inputs_module = synced(t.Unicode("", help="the JavaScript of the inputs and of the classes of places, if needed"))
 
 
 class ClassMapPart(Part):
@@ -57,13 +55,10 @@ class ClassMapPart(Part):
         sample = self.sample
         if not self.view.is_outdated("class_map", sample):
             return {}
-        meaning, around = sample.meaning, sample.input.around
-        is_map = meaning is not None and meaning.axes == 2
-        several = around is not None and (len(around.names) > 1 or around.as_image.kind not in ("signal", "image"))
-        needed = is_map or several or has_channels(sample)
-        module = {"inputs_module": built("inputs.js")} if needed and not self.traits.inputs_module else {}
-        if meaning is None or not is_map:
-            return {"class_map": None, **module}
+        meaning = sample.meaning
+        # A picture that the model makes has colours, and no classes.
+        if meaning is None or meaning.axes != 2 or made_by(sample) is not None:
+            return {"class_map": None}
         classes = class_map(sample.recording.output, meaning)
         found, counts = np.unique(classes, return_counts=True)
         order = np.argsort(-counts, kind="stable")[:_SHOWN]
@@ -75,7 +70,7 @@ class ClassMapPart(Part):
             "data": classes.astype(np.uint16).tobytes(),
             "box": _box(meaning.position),
         }
-        return {"class_map": made, **module}
+        return {"class_map": made}
 
     def _ask(self, change: Any) -> None:
         asked = self.traits.asked_place

@@ -30,6 +30,7 @@ class InputPayload(TypedDict):
     varied: bool
     picture: NotRequired[bytes]  # a picture file
     numbers: NotRequired[list[float]]  # of a vector
+    number_names: NotRequired[list[str]]
 
 
 class Slices(TypedDict):
@@ -117,6 +118,8 @@ class InputsPart(Part):
         }
         if layout is not None and layout.kind == "vector" and tensor.numel() <= _NUMBERS:
             made["numbers"] = tensor.flatten().tolist()
+            if names := self.session.setup.names_in(value, path):
+                made["number_names"] = names
         elif layout is not None:
             made["picture"] = encoded(shown_tensor(tensor, layout), exact=64)
         return made

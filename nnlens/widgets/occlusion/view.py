@@ -7,20 +7,18 @@ from typing import ClassVar
 from nnlens.kernels import Occlusion
 from nnlens.widgets.base.options import OcclusionOptions
 from nnlens.widgets.base.view import View
-from nnlens.widgets.inputs.channels import ChannelsPart, ChannelsTraits
-from nnlens.widgets.inputs.class_map import ClassMapPart, ClassMapTraits
-from nnlens.widgets.inputs.part import InputsPart, InputsTraits
+from nnlens.widgets.inputs.parts import INPUT_PARTS, InputRowTraits
 
 from .experiment import ExperimentPart, ExperimentTraits
 from .live import LivePart, LiveTraits
 from .mask import MaskPart, MaskTraits
 
 
-class OcclusionWidget(View, InputsTraits, ClassMapTraits, ChannelsTraits, ExperimentTraits, LiveTraits, MaskTraits):
+class OcclusionWidget(View, InputRowTraits, ExperimentTraits, LiveTraits, MaskTraits):
     """Move an occluder over the photograph and watch the scores. `.result` is the map, an `Occlusion`."""
 
     module: ClassVar = "occlusion"
-    part_types: ClassVar = (InputsPart, ClassMapPart, ChannelsPart, ExperimentPart, LivePart, MaskPart)
+    part_types: ClassVar = (*INPUT_PARTS, ExperimentPart, LivePart, MaskPart)
     panes: ClassVar = ("inputs", "photo", "bars", "size_curve", "occlusion_map", "fill", "code")
     controls: ClassVar = (*View.controls, "paint", "size", "fill", "score", "pin")
     option_type: ClassVar = OcclusionOptions

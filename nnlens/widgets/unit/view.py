@@ -12,15 +12,14 @@ from nnlens.widgets.base.part import Part
 from nnlens.widgets.base.view import View
 from nnlens.widgets.card.parts import CARD_PANES, CARD_PARTS, UnitCardTraits
 from nnlens.widgets.card.result import UnitCard, unit_card
-from nnlens.widgets.inputs.class_map import ClassMapPart, ClassMapTraits
-from nnlens.widgets.inputs.part import InputsPart, InputsTraits
+from nnlens.widgets.inputs.parts import SHOWN_PARTS, InputRowTraits
 
 
-class UnitWidget(View, InputsTraits, ClassMapTraits, LayersTraits, UnitCardTraits):
+class UnitWidget(View, InputRowTraits, LayersTraits, UnitCardTraits):
     """The card of one unit. `.result` has its numbers, a `UnitCard`."""
 
     module: ClassVar = "unit"
-    part_types: ClassVar = (InputsPart, ClassMapPart, LayersPart, *CARD_PARTS)
+    part_types: ClassVar = (*SHOWN_PARTS, LayersPart, *CARD_PARTS)
     panes: ClassVar = ("inputs", "input", "bars", "layers", "unit", *CARD_PANES, "code")
     option_type: ClassVar = UnitOptions
     card_is_open: ClassVar = True

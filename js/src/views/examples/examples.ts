@@ -110,12 +110,12 @@ export function examplesPane(context: Context, scene: Scene, number: HTMLElement
     });
     const side = 104;
     const picture = h("canvas", { role: "img", "aria-label": words });
-    const back = shown === "deconvnet" && item.back;
-    const image = pictured(u8(back || item.whole), () => {
+    const own = shown === "deconvnet" ? item.back : shown === "field" ? item.field : null;
+    const image = pictured(u8(own || item.whole), () => {
       const [top, left, bottom, right] = item.box;
       const scale = image.naturalWidth / item.width; // a large one is sent reduced
       const part =
-        shown === "field" && !back
+        shown === "field" && !own
           ? [left * scale, top * scale, (right - left + 1) * scale, (bottom - top + 1) * scale]
           : null;
       const [sx, sy, width, height] = part ?? [0, 0, image.naturalWidth, image.naturalHeight];

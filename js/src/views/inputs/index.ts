@@ -1,11 +1,18 @@
-// What a model is given, where that is more than one image, and what it says of every place: sent where it is needed.
+// What a model is given, where that is more than one image, and what it makes of it beside scores of classes.
+// Sent where it is needed.
 
 import type { Context } from "../../model/context.ts";
 import type { Scene } from "../../model/scene.ts";
 import { t, useTexts } from "../../ui/text.ts";
+import { bandsPane } from "./bands.ts";
+import { boxesPane } from "./boxes.ts";
 import { channelsPane } from "./channels.ts";
 import { classMapPane } from "./class_map.ts";
 import { inputsPane } from "./inputs.ts";
+import { madePane } from "./made.ts";
+import { neighboursPane } from "./neighbours.ts";
+import { stretchTime } from "./time.ts";
+import { volumePane } from "./volume.ts";
 
 function renderInputs(context: Context, scene: Scene): HTMLElement[] {
   useTexts(context.get("language"), context.get("texts") ?? {}); // this module does not share those of the view
@@ -16,10 +23,16 @@ function renderInputs(context: Context, scene: Scene): HTMLElement[] {
     pane.setAttribute("aria-label", title);
     return pane;
   };
+  stretchTime(context);
   return [
     named(inputsPane(context), "inputs", t("inputs")),
+    named(volumePane(context, scene), "volume", t("volume")),
+    named(bandsPane(context), "bands", t("bands")),
     named(channelsPane(context, scene), "channels", t("without a channel")),
     named(classMapPane(context, scene), "class_map", t("classes of the places")),
+    named(boxesPane(context, scene), "boxes", t("boxes")),
+    named(neighboursPane(context, scene), "neighbours", t("nearest neighbours")),
+    named(madePane(context), "made", t("what the model makes")),
   ];
 }
 

@@ -40,7 +40,8 @@ export function inputsPane(context: Context): HTMLElement {
   const numbers = (input: InputPayload, place: number): HTMLElement => {
     const rows = input.numbers!.map((value, at) => {
       const reach = Math.max(3, 2 * Math.abs(value));
-      const name = t("{name}, number {index}", { name: input.name, index: at });
+      const own = input.number_names?.[at];
+      const name = own ?? t("{name}, number {index}", { name: input.name, index: at });
       const slider = h("input", { type: "range", min: -reach, max: reach, step: "any", "aria-label": name });
       slider.value = String(value);
       slider.disabled = !context.live;
@@ -49,7 +50,13 @@ export function inputsPane(context: Context): HTMLElement {
         say(shown, short(Number(slider.value)));
         context.set({ held_number: { input: place, place: at, value: Number(Number(slider.value).toPrecision(4)) } });
       });
-      return h("label", { class: "nn-control nn-slider" }, h("span", { class: "nn-label" }, String(at)), slider, shown);
+      return h(
+        "label",
+        { class: "nn-control nn-slider" },
+        h("span", { class: "nn-label", title: own }, own ?? String(at)),
+        slider,
+        shown,
+      );
     });
     return h("div", { class: "nn-input-numbers", role: "group", "aria-label": input.name }, ...rows);
   };

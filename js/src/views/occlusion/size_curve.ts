@@ -47,22 +47,26 @@ export function sizeCurvePane(context: Context, scene: Scene): HTMLElement {
     const [width, height] = [stage.clientWidth || 216, stage.clientHeight || 112];
     const pen = sized(canvas, width, height);
     const color = (name: string) => context.color(name);
+    pen.font = "11px system-ui, sans-serif";
+    const ticks = [low, (low + high) / 2, high].map(
+      (tick) => [tick, shares ? fixed(tick, 1) : short(tick, 2)] as const,
+    );
+    const left = Math.max(EDGE.left, ...ticks.map(([, words]) => pen.measureText(words).width + 6));
     // Sizes by their logarithm: doubling is one step.
     const x = (size: number) =>
-      EDGE.left + (Math.log(size / least) / Math.log(most / least || 2)) * (width - EDGE.left - EDGE.right);
+      left + (Math.log(size / least) / Math.log(most / least || 2)) * (width - left - EDGE.right);
     const y = (value: number) => EDGE.top + (1 - (value - low) / (high - low)) * (height - EDGE.top - EDGE.bottom);
-    pen.font = "11px system-ui, sans-serif";
     pen.fillStyle = color("--nn-dim");
     pen.strokeStyle = color("--nn-line");
     pen.lineWidth = 1;
     pen.textBaseline = "middle";
     pen.textAlign = "right";
-    for (const tick of [low, (low + high) / 2, high]) {
+    for (const [tick, words] of ticks) {
       pen.beginPath();
-      pen.moveTo(EDGE.left, Math.round(y(tick)) + 0.5);
+      pen.moveTo(left, Math.round(y(tick)) + 0.5);
       pen.lineTo(width - EDGE.right, Math.round(y(tick)) + 0.5);
       pen.stroke();
-      pen.fillText(shares ? fixed(tick, 1) : short(tick, 2), EDGE.left - 5, y(tick));
+      pen.fillText(words, left - 5, y(tick));
     }
     pen.textBaseline = "top";
     pen.textAlign = "center";
@@ -70,7 +74,7 @@ export function sizeCurvePane(context: Context, scene: Scene): HTMLElement {
     for (const size of curve.sizes) {
       const mark = isTrace(context.get("photo")) ? lengthMark(context, size) : String(size);
       const half = pen.measureText(mark).width / 2;
-      const at = Math.min(Math.max(x(size), EDGE.left), width - half);
+      const at = Math.min(Math.max(x(size), left), width - half);
       if (at - half < free) continue;
       pen.fillText(mark, at, height - EDGE.bottom + 4);
       free = at + half + 6;
@@ -84,7 +88,7 @@ export function sizeCurvePane(context: Context, scene: Scene): HTMLElement {
       pen.setLineDash([3, 3]);
       pen.strokeStyle = color("--nn-ink");
       pen.beginPath();
-      pen.moveTo(EDGE.left, y(before));
+      pen.moveTo(left, y(before));
       pen.lineTo(width - EDGE.right, y(before));
       pen.stroke();
       pen.setLineDash([]);
