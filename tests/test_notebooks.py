@@ -15,7 +15,7 @@ SAID = {
         "the extra beat lies at samples (",
         "costs the most",
         "hiding 6 × 6 pixels at",
-        "most similar: ",
+        "the nearest is image 7",
     ],
     "02-weights.ipynb": ["directions are stronger than in random weights", "same top class on"],
     "03-reading.ipynb": [

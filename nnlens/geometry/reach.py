@@ -52,7 +52,11 @@ class Reach:
     def window(self, count: int, kernel: int, stride: int, padding: int, dilation: int = 1) -> Reach:
         """What `count` positions see if they look at these through a kernel."""
         taps = np.arange(kernel) * dilation - padding
-        result = self.through(taps + position * stride for position in range(count))
+        index = taps + np.arange(count)[:, None] * stride
+        inside = (index >= 0) & (index < len(self.low))
+        index = index.clip(0, len(self.low) - 1)
+        low = np.where(inside, self.low[index], FAR).min(1)
+        result = Reach(axis=self.axis, low=low, high=np.where(inside, self.high[index], -1).max(1))
         if self.step is None or self.first is None or self.length is None:
             return result
         length = self.length + (kernel - 1) * dilation * self.step

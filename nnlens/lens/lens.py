@@ -58,6 +58,9 @@ class Lens(InputViews, TextViews, WeightViews, FunctionViews, TrainingViews):
     channel_names : sequence of str or dict, optional
         What the channels of the input are called (bands, leads of an electrocardiogram, sensors), or the numbers of a
         vector; of several inputs by their names.
+    axis_scales : dict, optional
+        Of pictures that are none, such as spectrograms: what the rows ("h") and columns ("w") stand for, as the first
+        and the last value with a unit: `{"h": (8000, 0, "Hz"), "w": (0, 2.5, "s")}`.
     tokenizer : optional
         For a model that reads text: a tokenizer of Hugging Face or of the package `tokenizers`, or a pair of callables
         (encode, decode).
@@ -85,6 +88,7 @@ class Lens(InputViews, TextViews, WeightViews, FunctionViews, TrainingViews):
         axes: str | Mapping[str, str] | None = None,
         rate: float | None = None,
         channel_names: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
+        axis_scales: Mapping[str, tuple[float, float, str]] | None = None,
         tokenizer: Any = None,
         alphabet: str | None = None,
     ):
@@ -101,6 +105,7 @@ class Lens(InputViews, TextViews, WeightViews, FunctionViews, TrainingViews):
                 axes=axes,
                 rate=rate,
                 channel_names=channel_names,
+                axis_scales=axis_scales,
                 tokenizer=tokenizer,
                 alphabet=alphabet,
             )

@@ -54,6 +54,8 @@ class Photo(TypedDict):
     shown: NotRequired[list[int]]  # width and height of the picture, of a signal or a vector
     trace: NotRequired[Trace]
     rate: NotRequired[float]  # samples in a second
+    row_scale: NotRequired[tuple[float, float, str]]  # what the rows stand for: the first and the last value, the unit
+    column_scale: NotRequired[tuple[float, float, str]]
     channel_names: NotRequired[list[str]]  # or those of the numbers of a vector
     name: str
     path: str | None

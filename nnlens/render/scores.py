@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -90,8 +91,13 @@ def layer_entries(recording: Recording, first: int = 0) -> list[payloads.LayerEn
     return [*ran, *not_run]
 
 
-def photo_payload(argument: Input) -> payloads.Photo:
-    """The picture that stands for an input, and how it became the input."""
+def photo_payload(
+    argument: Input, names: Sequence[str] = (), scales: Mapping[str, tuple[float, float, str]] | None = None
+) -> payloads.Photo:
+    """The picture that stands for an input, and how it became the input.
+
+    `names` are those of its channels, `scales` say what the rows ("h") and columns ("w") of an image stand for.
+    """
     small = small_photo_payload(argument)
     made: payloads.Photo = {
         "data": small["data"],
@@ -109,6 +115,13 @@ def photo_payload(argument: Input) -> payloads.Photo:
     if trace is not None:
         made["data"] = b""  # it is drawn there
         made["trace"] = trace_payload(trace)
+    if names:
+        made["channel_names"] = list(names)
+    if scales and argument.kind == "image":
+        if "h" in scales:
+            made["row_scale"] = scales["h"]
+        if "w" in scales:
+            made["column_scale"] = scales["w"]
     if argument.rate is not None:
         made["rate"] = argument.rate
     return made

@@ -12,7 +12,7 @@ from typing import Any
 import traitlets as t
 from torch import nn
 
-from nnlens.geometry.axes import receptive_fields
+from nnlens.geometry.axes import receptive_fields, unit_places
 from nnlens.inputs.datasets import ImageDataset
 from nnlens.kernels import DatasetExamples, LayerExamples, Prepared, examples_steps
 from nnlens.recording import Recording, version_of
@@ -126,6 +126,15 @@ class DatasetSearch(t.HasTraits):
             return None
         (top, bottom), (left, right) = fields[0][position[0]].tolist(), fields[1][position[1]].tolist()
         return [top, left, bottom, right]
+
+    def slice_of(self, layer: str, unit: int, position: tuple[int, int], slices: int) -> int:
+        """Which of so many slices of a volume a place of a map lies on; the middle one where that is not known."""
+        operation = self.recording.operation(layer)
+        if len(operation.shape) != 5:
+            return slices // 2
+        depth, height, width = operation.shape[2:]
+        flat = int(unit_places(self.recording, operation, unit, position)[0, 0])
+        return min(slices - 1, int((flat // (height * width) % depth + 0.5) / depth * slices))
 
     def _look(self) -> Generator[DatasetExamples, None, None]:
         assert self.data is not None

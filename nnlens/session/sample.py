@@ -40,6 +40,9 @@ LIMITS = {
 }
 
 
+_MOST_ON = 12  # labels that are there at once, and are shown
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Sample:
     """One image with its recorded pass, shared by its views, and what was computed for it so far.
@@ -100,6 +103,13 @@ class Sample:
     def top(self, count: int = 5) -> list[int]:
         """The `count` classes of the highest score, best first."""
         return [int(index) for index in np.argsort(-self.logits, kind="stable")[:count]]
+
+    def shown_classes(self, threshold: float) -> list[int]:
+        """The five classes of the highest score; of labels that can be there at once, more of those that are."""
+        best = self.top(_MOST_ON)
+        if self.meaning is None or self.meaning.task != "multilabel":
+            return best[:5]
+        return [label for place, label in enumerate(best) if place < 5 or self.probabilities[label] >= threshold]
 
     def top_class(self) -> int:
         """The class of the highest score; 0 where there are no scores."""

@@ -50,6 +50,7 @@ class ModelSetup:
         axes: str | Mapping[str, str] | None = None,
         rate: float | None = None,
         channel_names: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
+        axis_scales: Mapping[str, tuple[float, float, str]] | None = None,
         tokenizer: Any = None,
         alphabet: str | None = None,
     ):
@@ -71,6 +72,7 @@ class ModelSetup:
             raise ValueError(f"rate must be a number of samples per second, above 0, got {rate!r}")
         self.rate = rate
         self.channel_names = check_names(channel_names)
+        self.axis_scales = check_scales(axis_scales)
         self.meaning: ScoreMeaning | None = None  # of the latest image
         self._meanings = Cache()
         self._steps_first: bool | None = None  # whether a text is (tokens, 1); unknown before the first
@@ -306,6 +308,25 @@ def check_names(names: Any) -> tuple[str, ...] | dict[str, tuple[str, ...]] | No
     if isinstance(names, Mapping):
         return {str(key): _words(value) for key, value in names.items()}
     return _words(names)
+
+
+def check_scales(scales: Any) -> dict[str, tuple[float, float, str]]:
+    """What rows and columns of a picture stand for, checked."""
+    known = {} if scales is None else scales
+    fits = isinstance(known, Mapping) and all(
+        key in ("h", "w")
+        and isinstance(value, (tuple, list))
+        and len(value) == 3
+        and all(isinstance(number, (int, float)) and np.isfinite(number) for number in value[:2])
+        and isinstance(value[2], str)
+        for key, value in known.items()
+    )
+    if not fits:
+        raise ValueError(
+            'axis_scales must hold the first and last value and the unit of "h" or "w", as {"w": (0, 2.5, "s")}, got '
+            f"{scales!r}"
+        )
+    return {key: (float(first), float(last), unit) for key, (first, last, unit) in known.items()}
 
 
 def _words(names: Any) -> tuple[str, ...]:

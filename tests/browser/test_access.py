@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from detectors import Detr
 from drive import SETUP, pane, widget
 from input_networks import cases
 from playwright.sync_api import Page, expect
@@ -23,7 +24,7 @@ VIEWS = (
     *("cells", "attention", "logit_lens", "token_attribution", "exponents"),
     *("regions", "plane_of_images", "formula", "local_map", "sensitivity"),
     *("training", "landscape", "similarity", "theory"),
-    *("signal", "signal_attribution", "several", "volume", "classes"),
+    *("signal", "signal_attribution", "several", "volume", "classes", "bands", "boxes", "neighbours", "made"),
 )
 
 WALK = """() => {
@@ -81,6 +82,23 @@ def views_of_other_inputs():
         "several": nnlens.Lens(both.model()).explore(both.given, **both.keywords),
         "volume": nnlens.Lens(scan.model()).explore(scan.given),
         "classes": nnlens.Lens(nn.Conv2d(3, 4, 5), labels=["sky", "road", "tree", "car"]).explore(both.given),
+        **views_of_other_outputs(both.given),
+    }
+
+
+def views_of_other_outputs(x):
+    """Views of many bands, and of models that give no class scores."""
+    outputs = nnlens.outputs
+    halves = torch.ones(1, 1, 16, 24)
+    halves[..., 12:] = -1
+    bands = nn.Sequential(nn.Conv2d(7, 5, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    encoder = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten())
+    embeddings = nnlens.kernels.embed(encoder, torch.rand(9, *x.shape[1:]))
+    return {
+        "bands": nnlens.Lens(bands).explore(torch.rand(1, 7, 12, 12)),
+        "boxes": nnlens.Lens(Detr(), output=outputs.boxes("detr"), labels=["bright", "dark"]).explore(halves),
+        "neighbours": nnlens.Lens(encoder, output=outputs.neighbours(embeddings, most=4)).explore(x),
+        "made": nnlens.Lens(nn.Conv2d(3, 3, 3, padding=1), output=outputs.reconstruction_error()).explore(x),
     }
 
 

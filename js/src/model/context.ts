@@ -142,7 +142,7 @@ export class Context {
       | "synthesis_run"
       | "synthesis_stop"
       | "write"
-      | "map_volume",
+      | "volume_run",
   ): void {
     this.set({ [counter]: this.get(counter) + 1 });
   }

@@ -47,6 +47,7 @@ export interface Agreement {
 /** A request to read the target at a place or in a region. */
 export interface AskedPlace {
   box: number[] | null;
+  outline?: [number, number][];
 }
 
 /** A request to show other slices; what is left out stays, or is the middle of another axis. */
@@ -216,6 +217,7 @@ export interface ClassMap {
   shares: number[];
   data: DataView;
   box: number[] | null;
+  region: DataView | null;
 }
 
 /** The inputs and outputs of the selected unit. */
@@ -891,6 +893,8 @@ export interface Photo {
   shown?: number[];
   trace?: Trace;
   rate?: number;
+  row_scale?: [number, number, string];
+  column_scale?: [number, number, string];
   channel_names?: string[];
   name: string;
   path: string | null;
@@ -1749,6 +1753,8 @@ export interface Traits {
   kind: "top" | "median" | "bottom";
   /** All methods and what they cost. */
   known_methods: MethodPayload[];
+  /** Of several labels at once: the probability from which one counts as there. */
+  label_threshold: number;
   /** The names of the classes; empty where there are too many to send. */
   labels: string[];
   /** The loss around the weights, as far as it is known. */
@@ -1807,8 +1813,6 @@ export interface Traits {
   map_rise: Record<string, AttributionPayload | NoMap>;
   /** The maps of SmoothGrad. */
   map_smoothgrad: Record<string, AttributionPayload | NoMap>;
-  /** A request to hide the box at all positions. */
-  map_volume: number;
   /** Which maps share a scale. */
   maps_scale: "each" | "method" | "all";
   /** Parts of the text that were marked, each [first token, end]. */
@@ -2053,6 +2057,8 @@ export interface Traits {
   volume: VolumePayload | null;
   /** The target's change with the box hidden at each position, as far as it is known. */
   volume_map: VolumeMap | null;
+  /** A request to hide the box at all positions. */
+  volume_run: number;
   /** A property of the text by its name, "re:" with a regular expression, or "marked". */
   wanted: string;
   /** How far the training has come. */

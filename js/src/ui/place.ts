@@ -31,5 +31,15 @@ export function placeOf(context: Context, [row, column]: [number, number], spoke
   if (kind === "vector") return names?.[column] ?? t("number {index}", { index: column });
   if (kind === "signal")
     return rate ? t("{seconds} s", { seconds: short(column / rate) }) : t("sample {index}", { index: column });
+  const { row_scale: rows, column_scale: columns, height, width } = context.get("photo");
+  if (rows || columns) {
+    const on = (scale: [number, number, string] | undefined, at: number, count: number, words: string) =>
+      scale ? `${short(scale[0] + ((at + 0.5) / count) * (scale[1] - scale[0]))} ${scale[2]}` : words;
+    const words = [
+      on(columns, column, width, t("column {index}", { index: column })),
+      on(rows, row, height, t("row {index}", { index: row })),
+    ];
+    return words.join(", ");
+  }
   return spoken ? t("row {row}, column {column}", { row, column }) : `(${row}, ${column})`;
 }

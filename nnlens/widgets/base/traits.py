@@ -74,6 +74,11 @@ class ViewTraits(SelectionTraits):
         state=True,
     )
 
+    label_threshold = synced(
+        t.Float(0.5, min=0, max=1, help="of several labels at once: the probability from which one counts as there"),
+        state=True,
+    )
+
     labels = synced(
         t.List(t.Unicode(), help="the names of the classes; empty where there are too many to send"), list[str]
     )

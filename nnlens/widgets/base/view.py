@@ -89,6 +89,7 @@ class View(SavedView):
         self.open()
         selection.observe(self.follow, [*LINKED, "sample"])
         self.observe(self._lead, list(LINKED))
+        self.observe(self.follow, "label_threshold")
         self.observe(self._take_upload, "upload")
         self.observe(self._read_as, "read_as")
         self.observe(self._restore, "restore")
@@ -211,30 +212,29 @@ class View(SavedView):
         return True
 
     def _updates(self) -> dict[str, Any]:
-        sample, target = self._selection.sample, self._selection.target
+        sample = self._selection.sample
         made: dict[str, Any] = {}
         if self.is_outdated("sample", sample):
-            made["photo"] = photo_payload(sample.input)
-            if names := self._session.setup.names_in(sample.input):
-                made["photo"]["channel_names"] = names
+            setup = self._session.setup
+            made["photo"] = photo_payload(sample.input, setup.names_in(sample.input), setup.axis_scales)
             if not self.shows_images:
                 made["photo"]["name"] = ""
             made["image_number"] = self._number_of(sample.input)
             made["labels"] = [short(name) for name in sample.names] if len(sample.names) <= MOST_LABELS else []
             made["stale"] = False
             made["meaning"] = meaning_payload(sample.meaning, sample.problem, len(sample.logits))
-        if self.is_outdated("scores", (sample, target)):
-            shown = self.shown_classes()
+        shown = self.shown_classes()
+        if self.is_outdated("scores", (sample, tuple(shown))):
             if len(sample.names) > MOST_LABELS:
                 made["shown_labels"] = {str(index): short(sample.names[index]) for index in shown}
             made["scores"] = finite(scores_payload(shown, sample.probabilities, sample.odds()))
         return made
 
     def shown_classes(self) -> list[int]:
-        """The five most probable classes, and the target where it is not among them."""
+        """The five most probable classes, and the target where it is not among them; of labels all that are there."""
         if not len(self._selection.sample.logits):
             return []
-        top = self._selection.sample.top(5)
+        top = self._selection.sample.shown_classes(self.label_threshold)
         return top if self._selection.target in top else [*top, self._selection.target]
 
     def _linked(self) -> dict[str, Any]:

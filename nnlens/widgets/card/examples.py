@@ -13,6 +13,7 @@ from PIL import Image
 
 from nnlens.export.bundle import Response, within_budget
 from nnlens.inputs import Input
+from nnlens.inputs.laid_out import with_layout
 from nnlens.inputs.trace import signal_picture
 from nnlens.kernels import BackProjection, Example, back_projection
 from nnlens.render import Panel, colours_of, encoded, payloads, unit_payloads
@@ -123,6 +124,7 @@ class ExamplesPart(UnitPart):
             value = search.data.input(example.item)
             if value.is_row:
                 return self._snippet(example, value)
+            value, channels = self._slice(example, value)
             width, height = value.shown.size
             made: unit_payloads.ExamplePictures = {
                 "name": value.name,
@@ -133,12 +135,14 @@ class ExamplesPart(UnitPart):
                 "back": None,
             }
             try:
-                back = self._deconvnet(example, value)
+                back = self._deconvnet(example, search.data.input(example.item))
             except ValueError as error:
                 made["why"] = str(error)
                 return made
             top, left, bottom, right = made["box"]
-            values = back.values[:, top : bottom + 1, left : right + 1] if back.values.ndim == 3 else back.values
+            values = back.values
+            if values.ndim == 3:
+                values = values[channels, top : bottom + 1, left : right + 1]
             made["back"] = encoded(colours_of(values), exact=64)
             return made
 
@@ -151,6 +155,19 @@ class ExamplesPart(UnitPart):
             "position": example.position,
             "rank": example.rank,
         }
+
+    def _slice(self, example: Example, value: Input) -> tuple[Input, slice]:
+        """Of a volume or a video the slice with the unit's maximum, and the channels of the input that it takes up."""
+        around = value.around
+        if around is None or not around.as_image.along:
+            return value, slice(None)
+        layout, shape = around.as_image, tuple(around.value.shape)
+        first = self.session.search.slice_of(
+            self.selection.layer, self.selection.unit, example.position, layout.slices(shape)
+        )
+        count = value.x.shape[1] // layout.count
+        own = with_layout(value, layout.at(shape, first=first, count=1), self.session.setup.bands)
+        return own, slice(first * count, (first + 1) * count)
 
     def _deconvnet(self, example: Example, value: Input) -> BackProjection:
         search = self.session.search

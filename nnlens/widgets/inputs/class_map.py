@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 import traitlets as t
-from typing_extensions import TypedDict
+from PIL import Image, ImageDraw
+from typing_extensions import NotRequired, TypedDict
 
 from nnlens.kernels import class_map
 from nnlens.utils.language import _
@@ -28,12 +29,14 @@ class ClassMap(TypedDict):
     shares: list[float]
     data: bytes  # uint16, rows × columns
     box: list[int] | None  # of the target: first and last row and column; null for all places
+    region: bytes | None  # of a target that is no box: uint8, rows × columns, 1 inside
 
 
 class AskedPlace(TypedDict):
     """A request to read the target at a place or in a region."""
 
     box: list[int] | None  # top, left, bottom, right, all inside; null for all places
+    outline: NotRequired[list[tuple[float, float]]]  # rows and columns of a line around a region, instead of a box
 
 
 class ClassMapTraits(t.HasTraits):
@@ -69,6 +72,7 @@ class ClassMapPart(Part):
             "shares": [float(counts[place] / classes.size) for place in order],
             "data": classes.astype(np.uint16).tobytes(),
             "box": _box(meaning.position),
+            "region": _region(meaning.position),
         }
         return {"class_map": made}
 
@@ -79,20 +83,23 @@ class ClassMapPart(Part):
 
         def steps() -> Generator[None, None, None]:
             try:
-                self._read_at(asked["box"])
+                self._read_at(asked["box"], asked.get("outline"))
             finally:
                 self.traits.asked_place = None
             yield
 
         self.view.submit("image", lambda: self.view.reported(_("another place"), steps()))
 
-    def _read_at(self, box: Any) -> None:
+    def _read_at(self, box: Any, outline: Any = None) -> None:
         """Read the target at a place, over a region, or over all places; its class is the most frequent one there."""
         sample = self.sample
         classes = class_map(sample.recording.output, sample.scored())
         position: Any = None
         inside = classes
-        if box is not None:
+        if outline is not None:
+            position = inside_of(outline, *classes.shape)
+            inside = classes[position]
+        elif box is not None:
             top, left, bottom, right = (int(edge) for edge in box)
             rows, columns = classes.shape
             if not (0 <= top <= bottom < rows and 0 <= left <= right < columns):
@@ -107,6 +114,33 @@ class ClassMapPart(Part):
 
     def page_state(self, state: dict[str, Any]) -> dict[str, Any]:
         return {"asked_place": None}
+
+
+def inside_of(outline: Any, rows: int, columns: int) -> np.ndarray:
+    """The places inside a line around a region, bool (rows, columns); at least those on the line."""
+    points = [(float(column), float(row)) for row, column in outline]
+    if not points:
+        raise ValueError("outline must hold at least one place, got none")
+    picture = Image.new("L", (columns, rows))
+    pen = ImageDraw.Draw(picture)
+    places = [(int(column), int(row)) for column, row in points]
+    if len(places) > 2:
+        pen.polygon(places, fill=1, outline=1)
+    else:
+        pen.line(places * 2, fill=1)
+    mask = np.asarray(picture, bool)
+    if not mask.any():
+        raise ValueError(f"outline must lie inside of {rows} × {columns} places")
+    return mask
+
+
+def _region(position: Any) -> bytes | None:
+    """The places of a target that is a region, but no box."""
+    if not isinstance(position, np.ndarray):
+        return None
+    top, left, bottom, right = _box(position) or [0, 0, 0, 0]
+    whole = int(position.sum()) == (bottom - top + 1) * (right - left + 1)
+    return None if whole else position.astype(np.uint8).tobytes()
 
 
 def _box(position: Any) -> list[int] | None:

@@ -1,4 +1,4 @@
-"""The JavaScript of the row above all others, and of the time axis of signals: sent to a view that needs it."""
+"""The JavaScript of the row above all others, of the time axis of signals and of labels: sent where it is needed."""
 
 from __future__ import annotations
 
@@ -25,12 +25,14 @@ class InputsModulePart(Part):
     traits: InputsModuleTraits
 
     def start(self) -> None:
-        self.observe(["inputs", "photo", *_SHOWN_BY], self._send)
+        self.observe(["inputs", "photo", "meaning", *_SHOWN_BY], self._send)
         self._send()
 
     def _send(self, change: Any = None) -> None:
         if self.traits.inputs_module:
             return
-        stretches = self.sample.input.kind == "signal" and hasattr(self.traits, "occlusion_map")
-        if stretches or any(getattr(self.traits, name) for name in ("inputs", *_SHOWN_BY)):
+        sample = self.sample
+        stretches = sample.input.kind == "signal" and hasattr(self.traits, "occlusion_map")
+        labels = sample.meaning is not None and sample.meaning.task == "multilabel"
+        if stretches or labels or any(getattr(self.traits, name) for name in ("inputs", *_SHOWN_BY)):
             self.traits.inputs_module = built("inputs.js")

@@ -68,7 +68,7 @@ class VolumeTraits(t.HasTraits):
     box_size = synced(t.Int(0, help="the side of the box that is hidden around the point, in voxels"), state="volume")
     hidden_box = payload(HiddenBox, "the scores with the box around the point hidden")
     volume_map = payload(VolumeMap, "the target's change with the box hidden at each position, as far as it is known")
-    map_volume = counter("a request to hide the box at all positions")
+    volume_run = counter("a request to hide the box at all positions")
 
 
 class VolumePart(Part):
@@ -82,7 +82,7 @@ class VolumePart(Part):
     def start(self) -> None:
         self.observe(["crosshair", "box_size"], self._look)
         self.observe("crosshair", self._slice)
-        self.observe("map_volume", self._run)
+        self.observe("volume_run", self._run)
         self.observe("cancel", self._stop)
         self._look()
 

@@ -9,6 +9,7 @@ import { boxesPane } from "./boxes.ts";
 import { channelsPane } from "./channels.ts";
 import { classMapPane } from "./class_map.ts";
 import { inputsPane } from "./inputs.ts";
+import { markLabels } from "./labels.ts";
 import { madePane } from "./made.ts";
 import { neighboursPane } from "./neighbours.ts";
 import { stretchTime } from "./time.ts";
@@ -24,6 +25,7 @@ function renderInputs(context: Context, scene: Scene): HTMLElement[] {
     return pane;
   };
   stretchTime(context);
+  markLabels(context);
   return [
     named(inputsPane(context), "inputs", t("inputs")),
     named(volumePane(context, scene), "volume", t("volume")),

@@ -44,7 +44,7 @@ export function volumePane(context: Context, scene: Scene): HTMLElement {
   over.on(true);
   const work = workLine(
     () => context.request("cancel"),
-    () => context.request("map_volume"),
+    () => context.request("volume_run"),
   );
   const progress = h("div", { class: "nn-row" }, ...work.parts);
   const scale = legend();
@@ -178,10 +178,8 @@ export function volumePane(context: Context, scene: Scene): HTMLElement {
         row: point()[1],
         column: point()[2],
       });
-      canvases[at].setAttribute(
-        "aria-label",
-        `${t("slice across {axis}", { axis: names[across] })}; ${place}; ${reading.textContent}`,
-      );
+      const title = t("slice across {axis}", { axis: names[across] });
+      canvases[at].setAttribute("aria-label", [title, place, reading.textContent].join("; "));
       canvases[at].title = t("drag to move the point; arrow keys, and page up and down for the other slices");
     });
     scale.element.hidden = !limits;
@@ -248,7 +246,7 @@ export function volumePane(context: Context, scene: Scene): HTMLElement {
   };
 
   context.listen(size, "input", () => context.set({ box_size: Number(size.value) }));
-  context.listen(run, "click", () => context.request("map_volume"));
+  context.listen(run, "click", () => context.request("volume_run"));
   canvases.forEach((canvas, at) => {
     const [across, down, along] = SLICES[at];
     const moveTo = (event: PointerEvent, byHand: boolean) => {

@@ -1,0 +1,205 @@
+"""Parts of an input that views show and hide: the point in a volume, bands, channels, regions, names, scales."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from input_networks import cases
+from torch import nn
+
+import nnlens
+from nnlens.kernels import channel_scores, volume_occlusion
+from nnlens.widgets.inputs.class_map import inside_of
+
+CASES = cases()
+
+
+def volume_view(**options):
+    case = CASES["a volume"]
+    model = case.model()
+    view = nnlens.Lens(model).explore(case.given, **options)
+    assert view.wait(60)
+    assert view.error is None, view.error
+    return model, case.given, view
+
+
+def test_a_volume_is_sent_whole_and_the_point_leads_the_slices():
+    _model, x, view = volume_view()
+    assert view.volume["shape"] == tuple(x.shape[2:])
+    codes = np.frombuffer(view.volume["data"], np.uint8).reshape(x.shape[2:])
+    low, high = view.volume["range"]
+    assert np.allclose(low + codes / 255 * (high - low), x[0].mean(0), atol=(high - low) / 500)
+    assert view.crosshair == [side // 2 for side in x.shape[2:]]
+    view.crosshair = [3, 5, 7]
+    assert view.wait(60)
+    assert view.slices["first"] == 3
+    # And the slices lead the point.
+    view.asked_slices = {"first": 11}
+    assert view.wait(60)
+    assert view.crosshair == [11, 5, 7]
+    view.asked_slices = {"along": "h", "first": 2}
+    assert view.wait(60)
+    assert view.crosshair == [11, 2, 7]
+    assert view.error is None
+
+
+@pytest.mark.parametrize("point", [[0, 0, 0], [8, 9, 10], [15, 17, 19]])
+def test_the_box_at_the_point_equals_a_plain_pass(point):
+    model, x, view = volume_view()
+    view.box_size = 6
+    view.crosshair = point
+    assert view.wait(60)
+    first = [max(0, min(at - 3, side - 6)) for at, side in zip(point, x.shape[2:], strict=True)]
+    assert list(view.hidden_box["first"]) == first
+    hidden = x.clone()
+    d, h, w = first
+    hidden[:, :, d : d + 6, h : h + 6, w : w + 6] = x.mean((2, 3, 4), keepdim=True)
+    with torch.no_grad():
+        expected = model(hidden)[0].numpy()
+    assert view.hidden_box["logit"] == pytest.approx(expected[view.hidden_box["classes"]].tolist(), abs=1e-5)
+
+
+def test_the_map_of_a_volume_equals_the_kernels_and_can_be_stopped():
+    model, x, view = volume_view()
+    view.box_size = 6
+    view.volume_run += 1
+    assert view.wait(120)
+    assert view.error is None
+    assert not view.volume_map["running"]
+    target = view.target
+    fill = x.mean((0, 2, 3, 4))
+    expected = volume_occlusion(model, x, target=target, size=6, fill=fill).change(target)
+    ours = np.frombuffer(view.volume_map["change"], np.float32).reshape(expected.shape)
+    assert np.allclose(ours, expected, atol=1e-5)
+    assert view.volume_map["total"] == len(view.volume_map["fronts"]) == expected.shape[0]
+    view.volume_run += 1
+    view.cancel += 1
+    assert view.wait(60)
+    assert not view.volume_map["running"]
+
+
+def test_volumes_of_other_axes_and_beside_other_inputs_have_no_map():
+    class Both(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.linear = nn.Conv3d(1, 3, 3), nn.Linear(2, 3)
+
+        def forward(self, scan, meta):
+            return self.conv(scan).amax((2, 3, 4)) + self.linear(meta)
+
+    view = nnlens.Lens(Both()).explore(torch.randn(1, 1, 8, 9, 10), meta=torch.randn(1, 2))
+    assert view.wait(60)
+    assert view.error is None
+    assert not view.volume["can_map"]
+    assert view.hidden_box is not None
+    view.volume_run += 1
+    assert view.wait(60)
+    assert "only input is a volume" in view.error["message"]
+
+
+def test_the_state_of_a_view_has_the_point():
+    _model, _x, view = volume_view()
+    view.crosshair, view.box_size = [2, 3, 4], 5
+    assert view.wait(60)
+    _model, _x, other = volume_view(state=view.state)
+    assert (other.crosshair, other.box_size) == ([2, 3, 4], 5)
+
+
+@pytest.fixture
+def satellite():
+    parts = nn.Conv2d(7, 5, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(5, 3)
+    return nn.Sequential(*parts).eval()
+
+
+def test_other_bands_are_another_picture_of_the_same_pass(satellite):
+    x = torch.randn(1, 7, 12, 12)
+    names = [f"B{index}" for index in range(7)]
+    lens = nnlens.Lens(satellite, channel_names=names)
+    view = lens.explore(x)
+    assert view.wait(60)
+    assert view.bands["mean"] == pytest.approx(x[0].mean((1, 2)).tolist(), abs=1e-6)
+    assert view.bands["deviation"] == pytest.approx(x[0].std((1, 2), correction=0).tolist(), abs=1e-6)
+    assert view.photo["channel_names"] == names
+    other = int(view.selection.sample.top(3)[2])
+    view.selection.target = other
+    recording, before = view.selection.sample.recording, view.photo["data"]
+    view.asked_bands = [5, 3, 1]
+    assert view.wait(60)
+    assert view.error is None
+    assert view.bands["shown"] == [5, 3, 1]
+    assert view.photo["data"] != before
+    assert view.selection.target == other
+    assert view.selection.sample.recording is recording
+    view.asked_bands = [9, 0, 0]
+    assert view.wait(60)
+    assert "bands must be three channels 0…6" in view.error["message"]
+    assert lens.bands == (5, 3, 1)
+
+
+def test_channels_are_hidden_together(satellite):
+    x = torch.randn(1, 7, 12, 12)
+    view = nnlens.Lens(satellite).explore(x)
+    assert view.wait(60)
+    view.hidden_channels = [1, 4]
+    assert view.wait(60)
+    assert view.error is None
+    expected = channel_scores(satellite, x, groups=[[1, 4]])[0]
+    sent = view.without_channels
+    assert sent["channels"] == [1, 4]
+    assert sent["logit"] == pytest.approx(expected[sent["classes"]].tolist(), abs=1e-5)
+    view.hidden_channels = []
+    assert view.wait(60)
+    assert view.without_channels is None
+
+
+def test_names_of_channels_are_checked(satellite):
+    with pytest.raises(ValueError, match="channel_names must name each of 7 channels, got 2 names"):
+        nnlens.Lens(satellite, channel_names=["a", "b"]).explore(torch.randn(1, 7, 12, 12))
+    with pytest.raises(TypeError, match="channel_names must be a sequence of names, or a dictionary of these, got 'a'"):
+        nnlens.Lens(satellite, channel_names="a")
+    with pytest.raises(ValueError, match="axis_scales must hold the first and last value and the unit"):
+        nnlens.Lens(satellite, axis_scales={"w": (0, 1)})
+    case = CASES["keywords"]
+    numbers = [f"n{index}" for index in range(5)]
+    view = nnlens.Lens(case.model(), channel_names={"meta": numbers}).explore(case.given, **case.keywords)
+    assert view.wait(60)
+    assert view.inputs[2]["number_names"] == numbers
+    assert "channel_names" not in view.photo
+
+
+def test_a_spectrogram_keeps_the_units_of_its_axes():
+    model = nn.Sequential(nn.Conv2d(1, 3, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    scales = {"h": (8000, 0, "Hz"), "w": (0, 2.5, "s")}
+    view = nnlens.Lens(model, axis_scales=scales).explore(torch.rand(1, 1, 20, 30))
+    assert view.photo["row_scale"] == (8000.0, 0.0, "Hz")
+    assert view.photo["column_scale"] == (0.0, 2.5, "s")
+
+
+def test_a_region_drawn_by_hand_is_the_target():
+    model = nn.Sequential(nn.Conv2d(3, 8, 5, padding=2), nn.ReLU(), nn.Conv2d(8, 4, 5, padding=2))
+    x = torch.rand(1, 3, 20, 24)
+    view = nnlens.Lens(model).explore(x)
+    assert view.wait(60)
+    outline = [(2.5, 2.5), (15.5, 3.5), (9.5, 20.5)]
+    view.asked_place = {"box": None, "outline": outline}
+    assert view.wait(60)
+    assert view.error is None
+    region = np.frombuffer(view.class_map["region"], np.uint8).reshape(20, 24).astype(bool)
+    assert np.array_equal(region, inside_of(outline, 20, 24))
+    # Inside by the sides of the triangle, but for the places on the line itself.
+    rows, columns = np.mgrid[:20, :24]
+    corners = [(2, 2), (15, 3), (9, 20)]
+    side = [
+        (b[1] - a[1]) * (rows - a[0]) - (b[0] - a[0]) * (columns - a[1])
+        for a, b in zip(corners, [*corners[1:], corners[0]], strict=True)
+    ]
+    strictly = np.all(np.array(side) > 0, 0) | np.all(np.array(side) < 0, 0)
+    assert region[strictly].all()
+    assert region.sum() < strictly.sum() + 60
+    with torch.no_grad():
+        expected = (model(x)[0].numpy() * region).sum((1, 2))
+    assert view.selection.sample.logits == pytest.approx(expected, rel=1e-4)
+    view.asked_place = {"box": None, "outline": []}
+    assert view.wait(60)
+    assert "outline must hold at least one place" in view.error["message"]
