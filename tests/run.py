@@ -41,7 +41,7 @@ def set_up() -> None:
     """Install what is missing."""
     if not PYTHON.exists():
         run(sys.executable, "-m", "venv", VENV)
-    extras = ".[demo,onnx,test,dev]"
+    extras = ".[demo,test,dev]"
     run(PYTHON, "-m", "pip", "install", "-qq", "--disable-pip-version-check", "-c", "constraints.txt", "-e", extras)
     run("npm", "ci", "--no-audit", "--no-fund", cwd=ROOT / "js")
 

@@ -28,7 +28,7 @@ def prepare_passes(
 ) -> Prepared | None:
     """The model prepared for many passes on variations of `x`, see `Prepared`; None where it cannot be recorded.
 
-    With `engine="onnx"` whole passes run on ONNX Runtime (the extra `onnx`), and occlusion maps are computed with them.
+    With `engine="onnx"` whole passes run on ONNX Runtime (the extra `fast`), and occlusion maps are computed with them.
     Raises ImportError without the extra, ValueError if the model does not export or its scores are more than 1e-4 off.
     """
     if engine not in ("torch", "onnx"):
@@ -45,6 +45,8 @@ def prepare_passes(
     elif "as_strided" in recorded.calls or any(source.shared for item in recorded for source in item.sources):
         prepared.trust.fall_back(Level.MODEL)  # aliased memory is left to the model
     if engine == "onnx" and prepared.onnx is None:
+        if recorded.data_dependent:
+            raise ValueError("the model does not export to ONNX: its path depends on the values of its input")
         with borrow(model):
             prepared.onnx = OnnxPasses(prepared.model, prepared.x, prepared.meaning)
         prepared.trust.fall_back(Level.PREPARED)

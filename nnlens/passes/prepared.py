@@ -109,7 +109,8 @@ class Prepared:
         self.patient = False  # whether many passes follow, so that slow preparations pay off
         self.trust = Trust()
         self._differentiable: bool | None = None
-        self.onnx: OnnxPasses | None = None  # runs whole passes, if requested
+        self.onnx: OnnxPasses | None = None  # runs whole passes, where that is faster or requested
+        self.pace = 0.0  # seconds that one place of an occluder took on windows, at best; 0 before the first
         # Of the same model; another of its inputs may be varied.
         same = like is not None and (whole_model(like.model), like.version) == (whole_model(self.model), self.version)
         if like is not None and same:
@@ -118,6 +119,7 @@ class Prepared:
                 self._strided = like._strided
             if like.x.shape == self.x.shape:
                 self.trust, self._differentiable = replace(like.trust), like._differentiable
+                self.pace = like.pace
                 self.onnx = like.onnx if like.model is self.model else None  # it holds the other inputs
         self.cache = Cache()  # plans and memory of experiments, kept from one to the next
         with torch.no_grad():

@@ -18,7 +18,7 @@ from nnlens.kernels import DatasetExamples, LayerExamples, Prepared, examples_st
 from nnlens.recording import Recording, version_of
 from nnlens.utils.cache import Cache
 
-from .worker import Worker
+from .work.worker import Worker
 
 TELL_EVERY = 0.3  # seconds
 LIMITS = {"example": 256, "receptive fields": 8}  # of what the pictures of examples are made from

@@ -24,6 +24,7 @@ from nnlens.utils.nests import mapped, tensors_in
 
 from .sample import Sample
 from .setup import ModelSetup
+from .work.fast_engine import FastEngine
 
 KEPT = 4
 
@@ -31,8 +32,8 @@ KEPT = 4
 class Samples:
     """Makes a `Sample` of an image, and keeps the latest few."""
 
-    def __init__(self, setup: ModelSetup):
-        self._setup = setup
+    def __init__(self, setup: ModelSetup, engine: FastEngine | None = None):
+        self._setup, self._engine = setup, engine
         self._cache = Cache(sample=KEPT)
         self._prepared: Prepared | None = None  # the latest one, whose weights the next takes over
 
@@ -119,6 +120,8 @@ class Samples:
             return self._prepared
 
         prepared: Prepared | None = sample.cache.once("prepared", make=make)
+        if prepared is not None and self._engine is not None:
+            self._engine.serve(prepared)
         return prepared
 
     def _recorded(self, value: Input, version: int, position: Position, like: Sample | None = None) -> Sample:

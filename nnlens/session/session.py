@@ -29,9 +29,10 @@ from .samples import Samples
 from .selections import Selections
 from .setup import ModelSetup, check_meaning
 from .text.context_search import ContextSearch
-from .user_code import hold_during_user_code
 from .varying.laid_out import laid_out_for
-from .worker import Worker
+from .work.fast_engine import FastEngine
+from .work.user_code import hold_during_user_code
+from .work.worker import Worker
 
 # The most urgent first: jobs that a user waits for come before jobs in the background.
 LANES = ("live", "hand", "image", "curve", "card", "map", "synthesis", "data")
@@ -55,14 +56,17 @@ class Session:
     contexts : ContextSearch
         The contexts of cells in the long text that `Lens.cells` was given.
     attributions : AttributionJobs
+    engine : FastEngine
+        Which engine runs whole passes.
     """
 
     def __init__(self, setup: ModelSetup):
         self.id = uuid4().hex
         self.setup = setup
-        self.samples = Samples(setup)
-        self.selections = Selections(self.samples)
         self.worker = Worker(LANES)
+        self.engine = FastEngine(self.worker)
+        self.samples = Samples(setup, self.engine)
+        self.selections = Selections(self.samples)
         self.search = DatasetSearch(setup.model, self.worker)
         self.contexts = ContextSearch(setup)
         self.attributions = AttributionJobs(setup.model, self.samples.prepared)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from nnlens.passes.batches import in_batches, out_of_memory
-from nnlens.session.worker import Worker
+from nnlens.session.work.worker import Worker
 
 
 @pytest.fixture
@@ -210,7 +210,7 @@ def test_no_thread_outlives_python():
     script = """
 import atexit, threading
 atexit.register(lambda: print([one.name for one in threading.enumerate() if one.name == "nnlens-worker"]))
-from nnlens.session.worker import Worker
+from nnlens.session.work.worker import Worker
 worker = Worker(("map",))
 worker.submit(worker, "map", lambda: iter(range(3)))
 worker.join()

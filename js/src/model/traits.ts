@@ -1629,6 +1629,8 @@ export interface Traits {
   directions: "one" | "two" | "path";
   /** What is lost without each head of the layer. */
   effects: HeadEffects | null;
+  /** What runs whole passes. */
+  engine: string;
   /** What went wrong. */
   error: ErrorPayload | null;
   /** Whether all layers are looked at, or the selected one. */

@@ -24,11 +24,14 @@ export function footer(context: Context, scene: Scene, { keys, code }: ViewDefin
     if (took) parts.push(`${Math.round(took)} ms`);
     const now = context.silent ? t("no answer") : context.get("busy") || t("kernel live");
     parts.push(context.live ? now : t("saved page, no kernel"));
+    const engine = context.live ? context.get("engine") : "";
+    if (engine && engine !== "torch") parts.push(engine);
+    status.title = engine ? t("whole passes run on {engine}", { engine }) : "";
     say(status, parts.filter(Boolean).join(" · "));
     say(note, context.get("note"));
     note.hidden = !context.get("note");
   };
-  context.watch(["layer", "unit", "weight", "filter", "busy", "occluded", "note", "photo"], update);
+  context.watch(["layer", "unit", "weight", "filter", "busy", "occluded", "note", "photo", "engine"], update);
   context.onSilence(update);
   const help = h("dl", { class: "nn-help", hidden: true });
   const undo: Keys = context.hides("undo") ? [] : [[t("Ctrl+Z, Ctrl+Shift+Z"), t("undo, and do again")]];

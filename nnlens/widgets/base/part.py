@@ -11,7 +11,7 @@ from nnlens.render import Panel
 from nnlens.session.sample import Sample
 from nnlens.session.selection import Selection
 from nnlens.session.session import Session
-from nnlens.session.worker import Job, Steps
+from nnlens.session.work.worker import Job, Steps
 
 PartType = TypeVar("PartType", bound="Part")
 

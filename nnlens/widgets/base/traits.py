@@ -79,6 +79,7 @@ class ViewTraits(SelectionTraits):
         state=True,
     )
 
+    engine = synced(t.Unicode("torch", help="what runs whole passes"))
     labels = synced(
         t.List(t.Unicode(), help="the names of the classes; empty where there are too many to send"), list[str]
     )

@@ -17,7 +17,7 @@ from nnlens.render import color_tables, finite, meaning_payload, photo_payload, 
 from nnlens.session.mode import is_static
 from nnlens.session.selection import Selection
 from nnlens.session.session import Session
-from nnlens.session.worker import Job, Steps
+from nnlens.session.work.worker import Job, Steps
 from nnlens.utils.language import LANGUAGES, _, browser_texts, chosen_language
 
 from .options import ViewOptions, chosen_panes, known_options, selection_choices
@@ -97,6 +97,7 @@ class View(SavedView):
         self.observe(self._renew, "refresh")
         self.on_msg(self._answer)
         session.watch(self.look_for_changes)
+        self._follows_engine = t.dlink((session.engine, "name"), (self, "engine"))
         replaces_earlier_runs(self)
         for part in self._parts:
             part.start()
@@ -389,6 +390,7 @@ class View(SavedView):
         if getattr(self, "_ready", False):  # ipywidgets also closes what was never built, and closes twice
             self._ready = False
             self._selection.unobserve(self.follow, [*LINKED, "sample"])
+            self._follows_engine.unlink()
             for part in self._parts:
                 part.close()
             for lane in self._session.worker.lanes:

@@ -8,7 +8,7 @@ from typing import Any
 from nnlens.render import finite, meaning_payload, photo_payload, scores_payload
 from nnlens.session.selection import Selection
 from nnlens.session.session import Session
-from nnlens.session.worker import Job, Steps
+from nnlens.session.work.worker import Job, Steps
 from nnlens.widgets.activations.layers import LayersPart
 from nnlens.widgets.base.part import Part, PartType
 from nnlens.widgets.occlusion.experiment import ExperimentPart

@@ -17,6 +17,7 @@ def hold_during_user_code(worker: Worker, after_cell: Callable[[], None], *, fre
     which has no cells, it is held until `Worker.join`: the work is done when the script waits for it. With `free` the
     worker is never held, for hosts that do not say when their cells run.
     """
+    worker.is_live = True
     if free:
         worker.beside_user_code = True
         return
@@ -27,6 +28,7 @@ def hold_during_user_code(worker: Worker, after_cell: Callable[[], None], *, fre
     else:
         shell = get_ipython()
     if shell is None:
+        worker.is_live = False
         worker.hold()
         return
     weak, look = ref(worker), WeakMethod(after_cell)

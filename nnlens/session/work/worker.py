@@ -34,6 +34,7 @@ class Worker:
         self._stepping: tuple[str, int] | None = None  # the job whose step is running
         self._then: Callable[[], None] | None = None  # what follows that step
         self._held = False
+        self.is_live = False  # whether it works while no one waits for it, as in a notebook
         self._served = 0.0  # when its last step began: workers take turns
         _workers.add(self)
 

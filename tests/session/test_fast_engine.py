@@ -1,0 +1,141 @@
+"""The faster engine of a lens, prepared in the background."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import nnlens
+from nnlens.kernels import occluded_scores, prepare_passes
+from nnlens.passes import fast
+
+pytest.importorskip("onnxruntime")
+
+
+def small():
+    parts = nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 4)
+    return nn.Sequential(*parts).eval()
+
+
+@pytest.fixture
+def always_faster(monkeypatch):
+    """As if ONNX Runtime were always the faster one."""
+    monkeypatch.setattr(fast, "_is_faster", lambda _prepared, passes: bool(passes(torch.zeros(1, 3, 20, 20)).any()))
+
+
+def live_lens(model, **options):
+    """A lens whose worker works as in a notebook."""
+    lens = nnlens.Lens(model, **options)
+    lens.session.worker.is_live = True
+    return lens
+
+
+def test_a_view_switches_to_the_faster_engine(always_faster):
+    model = small()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    x = torch.rand(1, 3, 20, 20)
+    lens = live_lens(model)
+    view = lens.explore(x)
+    assert view.engine == "torch"
+    assert view.wait(120)
+    assert view.error is None
+    assert view.engine == "ONNX Runtime"
+    prepared = lens.session.prepared(view.selection.sample)
+    assert prepared.onnx is not None
+    # The occluder's scores are the model's own, on whichever engine they run.
+    for pace in (0.0, float("inf")):
+        prepared.pace = pace
+        view.occluder = [int(3 + (pace > 0)), 4]
+        assert view.wait(60)
+        top, left = view.occluder
+        hidden = x.clone()
+        hidden[:, :, top : top + view.size, left : left + view.size] = view.selection.sample.input.fill(view.fill)
+        with torch.no_grad():
+            expected = model(hidden)[0].numpy()
+        assert view.occluded["logit"] == pytest.approx(expected[view.occluded["classes"]].tolist(), abs=1e-4)
+    # Another image, and another lens of the same model, have it at once.
+    other = lens.explore(torch.rand(1, 3, 20, 20))
+    assert lens.session.prepared(other.selection.sample).onnx is not None
+    second = live_lens(model)
+    second.session.prepared(second.sample(x))
+    assert second.session.engine.name == "ONNX Runtime"
+    assert not model.training
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_after_a_change_of_the_model_it_is_decided_anew(always_faster):
+    model = small()
+    lens = live_lens(model)
+    view = lens.explore(torch.rand(1, 3, 20, 20))
+    assert view.wait(120)
+    assert view.engine == "ONNX Runtime"
+    with torch.no_grad():
+        model[5].weight.mul_(-1)
+    view.update(full=True)
+    lens.session.prepared(view.selection.sample)
+    assert view.engine == "torch"
+    assert view.wait(120)
+    assert view.engine == "ONNX Runtime"
+    x = view.selection.sample.input.x
+    prepared = lens.session.prepared(view.selection.sample)
+    with torch.no_grad():
+        assert torch.allclose(prepared.whole(x), model(x), atol=1e-5)
+    view.close()
+
+
+def test_attributions_have_the_same_values_on_both_engines(always_faster):
+    model, x = small(), torch.rand(1, 3, 20, 20)
+    plain = nnlens.Lens(model).attribution(x, methods=["lime", "rise"], checks=[], samples=80, seed=3)
+    assert plain.wait(120)
+    lens = live_lens(model)
+    assert lens.explore(x).wait(120)
+    assert lens.session.engine.name == "ONNX Runtime"
+    view = lens.attribution(x, methods=["lime", "rise"], checks=[], samples=80, seed=3)
+    assert view.wait(120)
+    for method in ("lime", "rise"):
+        ours, torchs = (one.result[method, 0].values for one in (view, plain))
+        assert np.allclose(ours, torchs, atol=1e-4 * np.abs(torchs).max())
+
+
+class Chooses(nn.Module):
+    def forward(self, x):
+        mean = x.mean((2, 3))
+        return mean if float(mean.sum()) > 0 else -mean
+
+
+@pytest.mark.parametrize(
+    "model", [Chooses(), nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(1200, 3)).double()]
+)
+def test_models_that_are_left_to_torch(model):
+    x = torch.rand(1, 3, 20, 20, dtype=next((p.dtype for p in model.parameters()), torch.float32))
+    prepared = prepare_passes(model, x)
+    assert prepared is not None
+    assert not fast.may_be_faster(prepared)
+
+
+def test_a_model_that_does_not_export_stays_with_torch(monkeypatch):
+    def refuse(*_arguments):
+        raise ValueError("the model does not export to ONNX")
+
+    monkeypatch.setattr(fast, "OnnxPasses", refuse)
+    lens = live_lens(small())
+    view = lens.explore(torch.rand(1, 3, 20, 20))
+    assert view.wait(120)
+    assert (view.engine, view.error) == ("torch", None)
+    assert fast.is_decided(lens.session.prepared(view.selection.sample))
+
+
+def test_the_slower_engine_is_not_used():
+    """Timed for real: whichever is chosen, the other one is not faster by much."""
+    prepared = prepare_passes(small(), torch.rand(1, 3, 20, 20))
+    found = []
+    assert fast.export_beside(prepared, found.append)
+    fast._end()
+    (passes,) = found
+    chosen = fast.decide(prepared, passes)
+    assert chosen == (prepared.onnx is not None)
+    assert passes.seconds < float("inf")
+    alone = occluded_scores(prepared.model, prepared.x, [(2, 2)], size=5, fill=0.0, prepared=prepared)
+    assert alone.shape == (1, 4)
