@@ -19,18 +19,23 @@ from .input import Input, model_input, prepare
 from .preprocessing import Preprocess
 
 _IMAGES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+_TRIED = 64  # items, for one that can be read
 _PICTURE_KEYS, _LABEL_KEYS = ("image", "img", "pixel_values", "x"), ("label", "labels", "fine_label", "y", "target")
 
 
 def first_value(data: Any) -> Any:
-    """The first item of a data set, as it is, without its label; None where it cannot be read."""
-    try:
-        value = data[0]
-    except Exception:
-        return None
-    if isinstance(value, Mapping):
-        return next((value[key] for key in _PICTURE_KEYS if key in value), None)
-    return value[0] if isinstance(value, (tuple, list)) and value else value
+    """The first item of a data set that can be read, as it is, without its label; None where none of them can."""
+    for item in range(min(_TRIED, len(data) if hasattr(data, "__len__") else 1)):
+        try:
+            value = data[item]
+        except Exception:
+            continue
+        if isinstance(value, Mapping):
+            value = next((value[key] for key in _PICTURE_KEYS if key in value), None)
+        value = value[0] if isinstance(value, (tuple, list)) and value else value
+        if value is not None:
+            return value
+    return None
 
 
 class ImageDataset:
@@ -89,7 +94,10 @@ class ImageDataset:
                 "dataset must give its items by index, got an IterableDataset: its images could not be shown"
             )
         elif isinstance(data, Tensor) and data.ndim != 4:
-            raise ValueError(f"dataset must have the shape (n, c, h, w) as a tensor, got {tuple(data.shape)}")
+            raise ValueError(
+                "dataset must have the shape (n, c, h, w) as a tensor, or be of floating-point signals (n, c, time), "
+                f"volumes or vectors, got {tuple(data.shape)} of {data.dtype}"
+            )
         elif not (hasattr(data, "__getitem__") and hasattr(data, "__len__")) or isinstance(data, Mapping):
             if hasattr(data, "dataset") and hasattr(data, "batch_size"):
                 raise TypeError(
@@ -122,7 +130,7 @@ class ImageDataset:
     def first(self) -> Input:
         """The first image that can be read; ValueError if none of the first 64 can be, saying why."""
         problem: Exception | None = None
-        for item in range(min(len(self), 64)):
+        for item in range(min(len(self), _TRIED)):
             try:
                 return self.input(item)
             except Exception as error:

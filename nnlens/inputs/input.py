@@ -53,6 +53,8 @@ class Input:
         What the model is called with, where that is not just `x`.
     around : Around or None
         What the model is called with, where `x` is one of its inputs laid out as an image.
+    bands : three int, or None
+        Which channels are shown as red, green and blue, where they were chosen.
     rate : float or None
         Of a signal: how many samples there are in a second.
     text : Encoded or None
@@ -71,6 +73,7 @@ class Input:
     notes: tuple[str, ...] = ()
     given: tuple[tuple[Any, ...], dict[str, Any]] | None = None
     around: Around | None = None
+    bands: tuple[int, ...] | None = None
     rate: float | None = None
     text: Encoded | None = None
     renewed: Callable[[Input], Input] | None = None
@@ -226,7 +229,8 @@ def _input(
         grey = normalisation.value(0.5)
     else:
         grey = ((x.amin((0, 2, 3)) + x.amax((0, 2, 3))) / 2).view(-1, 1, 1)
-    return Input(name=name, path=path, x=x, shown=shown, shown_as=shown_as, grey=grey.to(x), scale=scale, notes=notes)
+    made = Input(name=name, path=path, x=x, shown=shown, shown_as=shown_as, grey=grey.to(x), scale=scale, notes=notes)
+    return made if bands is None else replace(made, bands=tuple(bands))
 
 
 def any_input(args: tuple[Any, ...], keywords: dict[str, Any], device: torch.device) -> Input:
@@ -362,10 +366,7 @@ def shown_of(
         words = _(
             "the model's input, stretched from {low} … {high}", low=number(f"{low:.3g}"), high=number(f"{high:.3g}")
         )
-    mean, std = (
-        torch.tensor(normalisation.mean, dtype=torch.float32),
-        torch.tensor(normalisation.std, dtype=torch.float32),
-    )
+    mean, std = (torch.tensor(part, dtype=torch.float32) for part in (normalisation.mean, normalisation.std))
     image = image * std.view(-1, 1, 1) + mean.view(-1, 1, 1)
     if bands is not None:
         if len(bands) != 3 or not all(isinstance(band, (int, np.integer)) and 0 <= band < channels for band in bands):

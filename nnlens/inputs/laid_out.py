@@ -182,7 +182,8 @@ def _shown(given: Input, around: Around, bands: Any = None, rate: float | None =
         )
     grey = torch.full((x.shape[1], 1, 1), (low + high) / 2).to(x)
     everything = Normalisation(scale.mean * layout.count, scale.std * layout.count)
-    return replace(made, shown=picture, shown_as=words, grey=grey, scale=everything)
+    chosen = None if fitting is None else tuple(fitting)
+    return replace(made, shown=picture, shown_as=words, grey=grey, scale=everything, bands=chosen)
 
 
 def shown_tensor(tensor: Tensor, layout: AsImage) -> Image.Image:

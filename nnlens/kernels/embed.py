@@ -28,7 +28,7 @@ def embed(
 ) -> Embeddings:
     """What a model gives for every item of a data set, for `nnlens.outputs.neighbours`.
 
-    Items that cannot be read are left out.
+    Items that cannot be read, and those whose embedding is not finite, are left out.
 
     Parameters
     ----------
@@ -58,15 +58,24 @@ def embed(
         )
     values: list[Tensor] = []
     items: list[int] = []
+    shape: torch.Size | None = None
     for first in range(0, len(data), batch_size):
         places = range(first, min(first + batch_size, len(data)))
         read = [(place, x) for place in places if (x := data.tensor(place)) is not None]
+        for place, x in read:
+            shape = shape or x.shape
+            if x.shape != shape:
+                raise ValueError(
+                    f"dataset must hold inputs of one shape, {tuple(shape)}, got {tuple(x.shape)} as item {place}"
+                )
         if read:
-            values.append(_of_batch(model, [x for _place, x in read], output, batch_size))
-            items.extend(place for place, _x in read)
+            found = _of_batch(model, [x for _place, x in read], output, batch_size)
+            finite = torch.isfinite(found).all(1).tolist()
+            values.append(found[finite])
+            items.extend(place for (place, _x), good in zip(read, finite, strict=True) if good)
         if progress is not None:
             progress(places.stop, len(data))
-    if not values:
+    if not items:
         data.first()  # raises, saying why
         raise ValueError("dataset must hold at least one item that can be read, got none")
     return Embeddings(values=torch.cat(values), items=tuple(items), dataset=data)

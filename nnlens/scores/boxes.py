@@ -17,6 +17,7 @@ from .meaning import ScoreMeaning
 from .per_input import Labels, PerInput, Reading
 
 Form = Literal["torchvision", "detr", "yolo", "yolo8"]
+_DUPLICATE = 0.5  # the overlap from which two boxes of one class count as one object
 BoxValue = Literal["score", "left", "top", "right", "bottom"]
 
 
@@ -53,20 +54,35 @@ class BoxScores:
         """The numbers for each image of a batch."""
         return torch.stack([self._row(boxes, scores) for boxes, scores in _all_boxes(output, self.form)])
 
+    @property
+    def meaning(self) -> ScoreMeaning:
+        """What the numbers mean."""
+        if self.value == "score":
+            why = _("the scores of the boxes that are found")
+            return ScoreMeaning(task="multilabel", logits=False, output=self, why=why)
+        return ScoreMeaning(
+            task="regression", output=self, unit="px", why=_("an edge of each of the boxes that are found")
+        )
+
     def _row(self, boxes: Float[Tensor, "m 4"], scores: Float[Tensor, "m classes"]) -> Float[Tensor, " k"]:
         scale = torch.tensor(self.size * 2).to(boxes)
         boxes = boxes * scale
         wanted = torch.tensor([item.box for item in self.found]).to(boxes)
         if not len(boxes):
             return scores.new_zeros(len(wanted)) if self.value == "score" else wanted[:, self._edge]
-        most, place = _overlap(wanted, boxes).max(1)
-        there = most >= self.overlap
+        labels = torch.tensor([item.label for item in self.found], device=scores.device)
+        union = _overlap(wanted, boxes)
+        there = union >= self.overlap
+        # Of the boxes that overlap enough those of the same class come first, then those that overlap most.
+        rank = union + 2 * (scores.argmax(1)[None] == labels[:, None])
+        place = torch.where(there, rank, -1.0).argmax(1)
+        found = there.any(1)
         if self.value != "score":
             # A box that is not found again has not moved: nothing is known of where it went.
-            return torch.where(there, boxes[place, self._edge], wanted[:, self._edge])
-        labels = torch.tensor([item.label for item in self.found], device=scores.device)
-        own = scores[place, labels]
-        return torch.where(there, own, torch.zeros_like(own))
+            return torch.where(found, boxes[place, self._edge], wanted[:, self._edge])
+        known = labels < scores.shape[1]
+        own = scores[place, torch.where(known, labels, 0)]
+        return torch.where(found & known, own, torch.zeros_like(own))
 
     @property
     def _edge(self) -> int:
@@ -91,12 +107,7 @@ class Boxes(PerInput):
         if not found:
             raise ValueError(f"output: the detector found nothing with a score of {self.least:g} or more: give least=…")
         reader = BoxScores(found=tuple(found), form=self.form, overlap=self.overlap, size=size, value=self.value)
-        names = _names(found, labels)
-        if self.value == "score":
-            why = _("the scores of the boxes that are found")
-            return Reading(ScoreMeaning(task="multilabel", logits=False, output=reader, why=why), names)
-        why = _("an edge of each of the boxes that are found")
-        return Reading(ScoreMeaning(task="regression", output=reader, unit="px", why=why), names)
+        return Reading(reader.meaning, _names(found, labels))
 
 
 def boxes(form: Form, *, least: float = 0.5, most: int = 20, overlap: float = 0.5, value: BoxValue = "score") -> Boxes:
@@ -137,18 +148,32 @@ def detections(output: Any, form: Form, *, least: float = 0.5, width: float = 1,
     form : "torchvision", "detr", "yolo" or "yolo8"
         How the output is made up: a list of dictionaries with `boxes`, `labels`, `scores`; `pred_logits` (or `logits`)
         with a last column for "nothing", and `pred_boxes`; a tensor (n, boxes, 5 + classes) of centres, sizes, whether
-        anything is there, and classes; or (n, 4 + classes, boxes).
+        anything is there, and classes; or (n, 4 + classes, boxes). Of the last two, boxes of one class that overlap a
+        better one by half are left out.
     width, height : float
         The image's size, for boxes that are given as shares of it ("detr").
     """
     _check_form(form)
-    boxes, scores = _all_boxes(output, form)[0]
+    boxes, scores = (part.detach() for part in _all_boxes(output, form)[0])
     scale = torch.tensor([width, height, width, height]).to(boxes)
+    if not scores.numel():
+        return []
     best, labels = scores.max(1)
-    order = [int(place) for place in best.argsort(descending=True) if best[place] >= least]
+    order = [int(place) for place in best.argsort(descending=True, stable=True) if best[place] >= least]
+    if form in ("yolo", "yolo8"):
+        order = _without_duplicates(order, boxes, labels)
     return [
         Detection(tuple((boxes[place] * scale).tolist()), int(labels[place]), float(best[place])) for place in order
     ]
+
+
+def _without_duplicates(order: list[int], boxes: Float[Tensor, "m 4"], labels: Tensor) -> list[int]:
+    """Non-maximum suppression: boxes that overlap none of the same class that is better."""
+    union, kept = _overlap(boxes, boxes) if order else boxes, list[int]()
+    for place in order:
+        if not any(labels[place] == labels[other] and union[place, other] >= _DUPLICATE for other in kept):
+            kept.append(place)
+    return kept
 
 
 def box_scores(
@@ -198,7 +223,45 @@ def _check_form(form: str) -> None:
 
 
 def _all_boxes(output: Any, form: Form) -> list[tuple[Tensor, Tensor]]:
-    """For each image its boxes (m, 4) as left, top, right, bottom, and their scores (m, classes)."""
+    """For each image its boxes (m, 4) as left, top, right, bottom, and their scores (m, classes).
+
+    Boxes that are not finite, or without an area, are left out.
+    """
+    try:
+        found = _read_boxes(output, form)
+        for boxes, scores in found:
+            if boxes.ndim != 2 or boxes.shape[1] != 4 or scores.ndim != 2 or len(boxes) != len(scores):
+                raise ValueError(f"boxes {tuple(boxes.shape)} and scores {tuple(scores.shape)}")
+    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"output must be that of a detector of the form {form!r}, {_FORMS[form]}; the model returned "
+            f"{_described(output)}"
+        ) from error
+    return [_proper(boxes, scores) for boxes, scores in found]
+
+
+_FORMS: dict[str, str] = {
+    "torchvision": "a list of dictionaries with boxes, labels and scores",
+    "detr": "with pred_logits (or logits) and pred_boxes",
+    "yolo": "a tensor (n, boxes, 5 + classes)",
+    "yolo8": "a tensor (n, 4 + classes, boxes)",
+}
+
+
+def _described(output: Any) -> str:
+    if isinstance(output, Tensor):
+        return f"a tensor {tuple(output.shape)}"
+    if isinstance(output, Mapping):
+        return f"a dictionary with {', '.join(map(str, output))}"
+    return f"a {type(output).__name__}"
+
+
+def _proper(boxes: Float[Tensor, "m 4"], scores: Float[Tensor, "m classes"]) -> tuple[Tensor, Tensor]:
+    good = torch.isfinite(boxes).all(1) & (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+    return (boxes, scores) if bool(good.all()) else (boxes[good], scores[good])
+
+
+def _read_boxes(output: Any, form: Form) -> list[tuple[Tensor, Tensor]]:
     if form == "torchvision":
         return [_of_torchvision(item) for item in output]
     if form == "detr":

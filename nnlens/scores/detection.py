@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, get_args
 
 import torch
@@ -53,6 +54,13 @@ def detect_meaning(
     names : int, optional
         How many classes have a name.
     """
+    known_meaning = getattr(pick, "meaning", None)  # of a function of `nnlens.outputs`
+    if isinstance(known_meaning, ScoreMeaning) and task is None and logits is None:
+        return (
+            replace(known_meaning, unit=unit or known_meaning.unit)
+            if known_meaning.task == "regression"
+            else known_meaning
+        )
     if pick is None and names is not None:
         pick = _by_names(output, names)
     raw = pick_output(output, pick)

@@ -18,7 +18,7 @@ from .per_input import Labels, PerInput, Reading
 from .similarity import Similarity
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Embeddings:
     """The embeddings of a data set; `kernels.embed` makes them.
 
@@ -33,6 +33,9 @@ class Embeddings:
     values: Float[Tensor, "n width"]
     items: tuple[int, ...]
     dataset: ImageDataset
+
+    def __repr__(self) -> str:
+        return f"Embeddings({len(self.items)} items of {self.values.shape[1]} numbers)"
 
     def name(self, row: int) -> str:
         """What an item is called, with its label where it has one."""
@@ -52,6 +55,12 @@ class NeighbourSimilarity(Similarity):
     embeddings: Embeddings
     rows: tuple[int, ...]
 
+    @property
+    def meaning(self) -> ScoreMeaning:
+        """What the numbers mean."""
+        why = _("the cosine similarity to the nearest items of a data set")
+        return ScoreMeaning(task="regression", output=self, why=why)
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Neighbours(PerInput):
@@ -69,11 +78,10 @@ class Neighbours(PerInput):
         references = everything.references[rows.to(everything.references.device)]
         places = tuple(int(row) for row in rows)
         reader = NeighbourSimilarity(references, self.output, embeddings=self.embeddings, rows=places)
-        why = _("the cosine similarity to the nearest items of a data set")
         names = [self.embeddings.name(row) for row in places]
         if len(set(names)) < len(names):
             names = [f"{name} ({self.embeddings.items[row]})" for name, row in zip(names, places, strict=True)]
-        return Reading(ScoreMeaning(task="regression", output=reader, why=why), tuple(names))
+        return Reading(reader.meaning, tuple(names))
 
 
 def neighbours(embeddings: Embeddings, *, most: int = 8, output: Pick = None) -> Neighbours:

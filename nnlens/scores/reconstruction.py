@@ -21,6 +21,12 @@ class ReconstructionError:
     x: Tensor
     output: Pick = None
 
+    @property
+    def meaning(self) -> ScoreMeaning:
+        """What the number means."""
+        why = _("the mean squared error of the reconstruction")
+        return ScoreMeaning(task="regression", output=self, why=why)
+
     def made(self, given: Any) -> Tensor:
         """The reconstruction in what the model returned."""
         made = pick_output(given, self.output)
@@ -47,9 +53,7 @@ class OwnReconstruction(PerInput):
             raise ValueError(
                 f"output must be a reconstruction, with the input's shape {tuple(x.shape)}, got {tuple(made.shape)}"
             )
-        why = _("the mean squared error of the reconstruction")
-        reader = ReconstructionError(x.detach(), self.output)
-        return Reading(ScoreMeaning(task="regression", output=reader, why=why), (_("reconstruction error"),))
+        return Reading(ReconstructionError(x.detach(), self.output).meaning, (_("reconstruction error"),))
 
 
 def reconstruction_error(x: Tensor | None = None, *, output: Pick = None) -> ReconstructionError | OwnReconstruction:
@@ -70,4 +74,6 @@ def reconstruction_error(x: Tensor | None = None, *, output: Pick = None) -> Rec
     >>> reconstruction_error(torch.zeros(1, 1, 2, 2))(torch.ones(3, 1, 2, 2)).shape
     torch.Size([3, 1])
     """
+    if x is not None and not isinstance(x, Tensor):
+        raise TypeError(f"x must be a tensor in the form of the output, got {type(x).__name__}")
     return OwnReconstruction(output) if x is None else ReconstructionError(x.detach().clone(), output)

@@ -9,7 +9,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from .meaning import Pick, pick_output
+from nnlens.utils.language import _
+
+from .meaning import Pick, ScoreMeaning, pick_output
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +27,11 @@ class Similarity:
     references: Float[Tensor, "k width"]
     output: Pick = None
 
+    @property
+    def meaning(self) -> ScoreMeaning:
+        """What the numbers mean."""
+        return ScoreMeaning(task="regression", output=self, why=_("the cosine similarity to references"))
+
     def __call__(self, given: Any) -> Float[Tensor, "n k"]:
         """The similarities for each input of a batch."""
         embedding = pick_output(given, self.output)
@@ -37,7 +44,7 @@ class Similarity:
 def similarity(references: Float[Tensor, "k width"], *, output: Pick = None) -> Similarity:
     """The cosine similarity of an embedding to each of some references, which take the place of classes.
 
-    `Lens(model, output=nnlens.outputs.similarity(references), task="regression", labels=names)`. `neighbours` chooses
+    `Lens(model, output=nnlens.outputs.similarity(references), labels=names)`. `neighbours` chooses
     the references for each input: those of a data set that are nearest to it.
 
     Parameters

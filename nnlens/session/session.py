@@ -17,7 +17,7 @@ from nnlens.inputs import Input
 from nnlens.inputs.datasets import ImageDataset, first_value
 from nnlens.kernels import Prepared, ScoreMeaning
 from nnlens.kernels.weights import FilterStatistics, Found, find
-from nnlens.recording import ForwardError, version_of
+from nnlens.recording import ForwardError, dtypes_of, version_of
 from nnlens.scores.meaning import Pick, Position, Task
 from nnlens.utils.cache import Cache
 
@@ -192,7 +192,7 @@ class Session:
     def _dataset(self, data: Any) -> ImageDataset:
         """A data set as this lens opens its items."""
         if self.setup.is_laid_out(data):
-            value = torch.as_tensor(first_value(data))
+            value = torch.as_tensor(first_value(data)).to(dtypes_of(self.model)[0])
             template = self.input_of(self.setup.with_batch(value))
             if template.around is not None:
                 return self.setup.laid_out_dataset(data, template)

@@ -191,11 +191,15 @@ class ModelSetup:
 
     def is_laid_out(self, data: Any) -> bool:
         """Whether the items of a data set are signals, volumes or vectors rather than images."""
-        if self.preprocess is not None or isinstance(data, (str, Path)) or not hasattr(data, "__getitem__"):
+        if isinstance(data, (str, Path)) or not hasattr(data, "__getitem__"):
             return False
         item = first_value(data)
-        numbers = isinstance(item, Tensor) and item.is_floating_point()
-        return (numbers or (isinstance(item, np.ndarray) and item.dtype.kind == "f")) and item.ndim in (1, 2, 4)
+        if isinstance(item, Tensor):
+            return item.is_floating_point() and item.ndim in (1, 2, 4)
+        # A matrix of bytes is a grey picture, and so are others where there is a preprocessing for pictures.
+        if not isinstance(item, np.ndarray) or item.dtype.kind not in "fi" or self.preprocess is not None:
+            return False
+        return item.ndim in (1, 2, 4)
 
     def laid_out_dataset(self, data: Any, template: Input) -> LaidOutDataset:
         """A data set of signals, volumes or vectors; `template` is one of them, opened."""

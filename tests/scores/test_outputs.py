@@ -86,3 +86,67 @@ def test_wrong_forms_are_named():
         box_scores([], "detr")
     with pytest.raises(ValueError, match="form must be one of torchvision, detr, yolo, yolo8, got 'ssd'"):
         box_scores([Detection(BOX, 0, 1.0)], "ssd")
+
+
+def found(boxes, labels, scores):
+    """The output of one of torchvision's detectors."""
+    return [{"boxes": torch.tensor(boxes), "labels": torch.tensor(labels), "scores": torch.tensor(scores)}]
+
+
+HERE = [0.0, 0.0, 10.0, 10.0]
+
+
+@pytest.mark.parametrize(
+    ("later", "score"),
+    [
+        (found([HERE, [0.0, 0.0, 10.0, 10.2]], [1, 2], [0.85, 0.3]), 0.85),
+        # A weak box of another class overlaps more.
+        (found([[0.0, 0.0, 10.0, 10.5], [0.0, 0.0, 10.0, 10.1]], [1, 2], [0.85, 0.3]), 0.85),
+        # What is not finite, or has no area, is no box.
+        (found([HERE, [float("nan")] * 4, [3.0, 3.0, 3.0, 9.0]], [1, 2, 1], [0.85, 0.3, 0.99]), 0.85),
+        (found([[20.0, 20.0, 30.0, 30.0]], [1], [0.85]), 0.0),
+    ],
+)
+def test_the_box_of_the_same_class_is_followed(later, score):
+    read = box_scores(detections(found([HERE], [1], [0.9]), "torchvision"), "torchvision")
+    assert read(later).tolist() == [[pytest.approx(score)]]
+
+
+def test_two_classes_in_one_place_and_a_label_that_is_gone():
+    both = found([HERE, HERE], [0, 1], [0.9, 0.7])
+    assert box_scores(detections(both, "torchvision"), "torchvision")(both).tolist() == [pytest.approx([0.9, 0.7])]
+    high = box_scores(detections(found([HERE], [2000], [0.9]), "torchvision"), "torchvision")
+    assert high(found([HERE], [1], [0.9])).tolist() == [[0.0]]
+
+
+def test_duplicates_of_one_object_count_once():
+    rows = [[5.0, 5.0, 10.0, 10.0], [5.5, 5.0, 10.0, 10.0], [30.0, 5.0, 10.0, 10.0]]
+    output = torch.cat([torch.tensor(rows), torch.tensor([[1.0, 0.9, 0.1], [1.0, 0.8, 0.1], [1.0, 0.2, 0.7]])], 1)[None]
+    assert [item.score for item in detections(output, "yolo")] == pytest.approx([0.9, 0.7])
+
+
+def test_scores_of_boxes_are_read_as_such():
+    """Not as the logits of one class: the other boxes have no part in them."""
+    model = Detr()
+    x = torch.ones(1, 1, 8, 8)
+    x[..., 4:] = -1
+    for factor in (1.0, 0.4):
+        boxes = detections(model(factor * x), "detr")
+        view = nnlens.Lens(model, output=box_scores(boxes, "detr")).explore(factor * x)
+        assert view.wait(60)
+        assert view.meaning["task"] == "multilabel"
+        assert view.scores["probability"] == pytest.approx([item.score for item in boxes], abs=1e-6)
+
+
+@pytest.mark.parametrize("form", ["torchvision", "detr", "yolo", "yolo8"])
+@pytest.mark.parametrize("output", [torch.rand(1, 3), {"scores": torch.rand(1, 3)}, 7])
+def test_another_form_is_named(form, output):
+    with pytest.raises(
+        ValueError, match=f"output must be that of a detector of the form '{form}', .*; the model returned"
+    ):
+        detections(output, form)
+
+
+def test_what_reconstructions_are_compared_with_is_checked():
+    with pytest.raises(TypeError, match="x must be a tensor in the form of the output, got str"):
+        reconstruction_error("a")

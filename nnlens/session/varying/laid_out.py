@@ -36,6 +36,9 @@ def laid_out_for(setup: ModelSetup, given: Input, varied: str | None = None) -> 
         unknown = [name for name in setup.axes if name not in names]
         if unknown:
             raise ValueError(f"axes must be of inputs of the model ({', '.join(names)}), got {unknown[0]!r}")
+    for name in setup.channel_names if isinstance(setup.channel_names, dict) else ():
+        if name not in names:
+            raise ValueError(f"channel_names must be of inputs of the model ({', '.join(names)}), got {name!r}")
 
     def axes_of(place: int, shape: tuple[int, ...]) -> tuple[str, bool]:
         own = setup.axes if isinstance(setup.axes, (str, type(None))) else setup.axes.get(names[place])

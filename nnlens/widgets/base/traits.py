@@ -79,6 +79,12 @@ class ViewTraits(SelectionTraits):
         state=True,
     )
 
+    @t.validate("label_threshold")
+    def _check_threshold(self, proposal: Any) -> float:
+        if not proposal["value"] >= 0:  # NaN is within all bounds
+            raise ValueError(f"label_threshold must be between 0 and 1, got {proposal['value']}")
+        return float(proposal["value"])
+
     engine = synced(t.Unicode("torch", help="what runs whole passes"))
     labels = synced(
         t.List(t.Unicode(), help="the names of the classes; empty where there are too many to send"), list[str]

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import traitlets as t
 
-from nnlens.inputs import Input, read_image, redrawn
+from nnlens.inputs import read_image, redrawn
 from nnlens.inputs.labels import short
 from nnlens.recording import version_of
 from nnlens.render import color_tables, finite, meaning_payload, photo_payload, scores_payload
@@ -24,6 +24,7 @@ from .options import ViewOptions, chosen_panes, known_options, selection_choices
 from .pages import OUTSIDE, SavedView
 from .part import Part, PartType
 from .reruns import replaces_earlier_runs
+from .shown import ShownImages
 from .state import decoded, encoded, state_traits
 
 LINKED = ("target", "layer", "unit", "position", "grid", "scale")
@@ -71,7 +72,7 @@ class View(SavedView):
         self._ready = False
         self._session = session
         self._selection = selection
-        self._images: list[Input] = []  # those that were shown, for `image_number`
+        self._images = ShownImages()  # for `image_number`
         self._made_of: dict[str, Any] = {}  # what each payload was made of, so that nothing is made twice
         tables = {name: table.tobytes() for name, table in color_tables().items()}
         super().__init__(hide=hide, color_tables=tables, lens_id=session.id)
@@ -220,7 +221,7 @@ class View(SavedView):
             made["photo"] = photo_payload(sample.input, setup.names_in(sample.input), setup.axis_scales)
             if not self.shows_images:
                 made["photo"]["name"] = ""
-            made["image_number"] = self._number_of(sample.input)
+            made["image_number"] = self._images.number_of(sample)
             made["labels"] = [short(name) for name in sample.names] if len(sample.names) <= MOST_LABELS else []
             made["stale"] = False
             made["meaning"] = meaning_payload(sample.meaning, sample.problem, len(sample.logits))
@@ -306,14 +307,6 @@ class View(SavedView):
                     setattr(self, name, value)
             self.follow()
 
-    def _number_of(self, image: Input) -> int:
-        """The number of an image among those that were shown in this view."""
-        for number, known in enumerate(self._images):
-            if known is image:
-                return number
-        self._images.append(image)
-        return len(self._images) - 1
-
     def _read_again(self, reading: Any) -> None:
         """Read the scores as they were read in an earlier state."""
         meaning = self._selection.sample.meaning
@@ -331,7 +324,9 @@ class View(SavedView):
                 self._read_again(asked.get("reading"))
                 number = int(asked["image"])
                 if number != self.image_number:
-                    self._selection.show(self._session.samples.of(self._images[number], scores=self.needs_scores))
+                    image, position = self._images[number]
+                    find = self._session.samples.of
+                    self._selection.show(find(image, position=position, scores=self.needs_scores))
                 self.state = asked["state"]
                 if self.has_trait("mask"):
                     self.mask = None if asked["mask"] is None else bytes(asked["mask"])  # it arrives as a memoryview

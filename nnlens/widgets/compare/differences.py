@@ -52,7 +52,8 @@ class DifferencePart(Part):
             raise ValueError(
                 f"the two models must have the same classes, got {len(first.names)} and {len(second.names)}"
                 if len(first.names) != len(second.names)
-                else "the two models must have the same classes, got different labels"
+                else "both must have the same classes, got different labels: what is read of each image "
+                "in its own way, such as boxes and neighbours, has classes of its own"
             )
         sizes = [tuple(one.input.x.shape[2:]) for one in (first, second)]
         if sizes[0] != sizes[1]:

@@ -61,9 +61,9 @@ class BandsPart(Part):
         if sample.is_blank or not has_bands(sample):
             return {"bands": None}
         values = sample.input.x[0].float().flatten(1).cpu().numpy()
-        shown = self.session.setup.bands
+        shown = sample.input.bands
         made: Bands = {
-            "shown": None if shown is None or max(shown) >= len(values) else [int(band) for band in shown],
+            "shown": None if shown is None else [int(band) for band in shown],
             "least": values.min(1).tolist(),
             "mean": values.mean(1).tolist(),
             "most": values.max(1).tolist(),
@@ -82,7 +82,7 @@ class BandsPart(Part):
                 given = sample.input
                 if given.around is None:
                     picture, words, _scale = shown_of(given.x, given.scale, asked)
-                    made = replace(given, shown=picture, shown_as=words)
+                    made = replace(given, shown=picture, shown_as=words, bands=tuple(asked))
                 else:
                     made = with_layout(given, given.around.as_image, asked)
                 self.session.setup.bands = tuple(asked)

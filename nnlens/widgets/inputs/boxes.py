@@ -68,9 +68,14 @@ class BoxesPart(Part):
 
     def _choose(self, change: Any) -> None:
         pick, reader = self.session.setup.pick, reader_of(self.sample)
-        if reader is None or reader.value == self.traits.box_value or not isinstance(pick, Boxes):
+        own = "score" if reader is None else reader.value
+        if self.traits.box_value == own:
+            return
+        if reader is None or not isinstance(pick, Boxes):
+            self.traits.box_value = own  # there is nothing to choose
             return
         try:
             self.session.read_output(replace(pick, value=self.traits.box_value))
         except Exception as error:
+            self.traits.box_value = own
             self.view.show_error(error)

@@ -40,6 +40,13 @@ class ChannelsTraits(t.HasTraits):
     )
     without_channels = payload(WithoutChannels, "the scores with some channels hidden together")
 
+    @t.validate("hidden_channels")
+    def _check_hidden(self, proposal: Any) -> Any:
+        known = self.channel_scores
+        if known is not None and not all(0 <= channel < known["count"] for channel in proposal["value"]):
+            raise ValueError(f"hidden_channels must be channels 0…{known['count'] - 1}, got {proposal['value']}")
+        return proposal["value"]
+
 
 def has_channels(sample: Sample) -> bool:
     """Whether each channel of an input is worth a question."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator
 from typing import Any
 
@@ -83,7 +84,7 @@ class ClassMapPart(Part):
 
         def steps() -> Generator[None, None, None]:
             try:
-                self._read_at(asked["box"], asked.get("outline"))
+                self._read_at(asked.get("box"), asked.get("outline"))
             finally:
                 self.traits.asked_place = None
             yield
@@ -100,10 +101,16 @@ class ClassMapPart(Part):
             position = inside_of(outline, *classes.shape)
             inside = classes[position]
         elif box is not None:
-            top, left, bottom, right = (int(edge) for edge in box)
             rows, columns = classes.shape
+            try:
+                top, left, bottom, right = (int(edge) for edge in box)
+            except (TypeError, ValueError):
+                raise ValueError(f"asked_place must be a box (top, left, bottom, right), got {box!r}") from None
             if not (0 <= top <= bottom < rows and 0 <= left <= right < columns):
-                raise ValueError(f"asked_place must lie inside of {rows} × {columns} places, got {list(box)}")
+                raise ValueError(
+                    f"asked_place must be a box (top, left, bottom, right) inside of {rows} × {columns} places, got "
+                    f"{list(box)}"
+                )
             inside = classes[top : bottom + 1, left : right + 1]
             position = (top, left)
             if inside.size > 1:
@@ -118,7 +125,13 @@ class ClassMapPart(Part):
 
 def inside_of(outline: Any, rows: int, columns: int) -> np.ndarray:
     """The places inside a line around a region, bool (rows, columns); at least those on the line."""
-    points = [(float(column), float(row)) for row, column in outline]
+    try:
+        points = [(float(column), float(row)) for row, column in outline]
+        sure = all(math.isfinite(number) for point in points for number in point)
+    except (TypeError, ValueError):
+        sure = False
+    if not sure:
+        raise ValueError(f"outline must be pairs of a row and a column, got {outline!r}")
     if not points:
         raise ValueError("outline must hold at least one place, got none")
     picture = Image.new("L", (columns, rows))

@@ -70,6 +70,24 @@ class VolumeTraits(t.HasTraits):
     volume_map = payload(VolumeMap, "the target's change with the box hidden at each position, as far as it is known")
     volume_run = counter("a request to hide the box at all positions")
 
+    @t.validate("crosshair")
+    def _check_crosshair(self, proposal: Any) -> Any:
+        value, volume = proposal["value"], self.volume
+        if volume is None or value is None:
+            return value
+        shape = volume["shape"]
+        if len(value) != 3 or not all(0 <= at < side for at, side in zip(value, shape, strict=True)):
+            sizes = " × ".join(map(str, shape))
+            raise ValueError(f"crosshair must be depth, row and column inside of {sizes} voxels, got {list(value)}")
+        return value
+
+    @t.validate("box_size")
+    def _check_box_size(self, proposal: Any) -> Any:
+        value, volume = proposal["value"], self.volume
+        if volume is not None and value and not 1 <= value <= min(volume["shape"]):
+            raise ValueError(f"box_size must be 1…{min(volume['shape'])} voxels, got {value}")
+        return value
+
 
 class VolumePart(Part):
     """Three slices, the box at the point, and on request the box everywhere."""
@@ -77,6 +95,8 @@ class VolumePart(Part):
     traits: VolumeTraits
 
     def prepare(self, options: Mapping[str, Any]) -> None:
+        self._volume: Any = None  # the tensor of which the payload was made, and how many there were before
+        self._count = 0
         self._leads = False  # whether the slices change because the point has moved
 
     def start(self) -> None:
@@ -93,19 +113,21 @@ class VolumePart(Part):
             return {"volume": None, "crosshair": None} if self.view.is_outdated("volume", None) else {}
         made: dict[str, Any] = {}
         # Other slices of the same volume change nothing here.
-        if self.view.is_outdated("volume", (around.value, sample.version)):
-            made = {"volume": self._payload(sample), "volume_map": None}
-            shape = made["volume"]["shape"]
-            point = self.traits.crosshair
-            if point is None or not all(0 <= at < side for at, side in zip(point, shape, strict=True)):
-                made["crosshair"] = [side // 2 for side in shape]
-            if not 1 <= self.traits.box_size <= min(shape):
-                made["box_size"] = max(1, min(shape) // 4)
-        if self.view.is_outdated("hidden_box", (around.value, sample.version, tuple(self.view.shown_classes()))):
+        if around.value is not self._volume:
+            self._volume, self._count = around.value, self._count + 1
+        if self.view.is_outdated("volume", (self._count, sample.version)):
+            payload = self._payload(sample)
+            before = None if self.traits.volume is None else self.traits.volume["shape"]
+            made = {"volume": payload, "volume_map": None}
+            if before != payload["shape"]:
+                # The point first: it is checked against the volume that is shown.
+                usual = {"crosshair": _middle(payload["shape"]), "box_size": _usual_size(payload["shape"])}
+                made = {"volume": None, **usual, **made}
+        if self.view.is_outdated("hidden_box", (self._count, sample.version, tuple(self.view.shown_classes()))):
             made["hidden_box"] = None
         layout = around.as_image
         if self.view.is_outdated("slices of the volume", layout) and not self._leads:
-            point, place = list(made.get("crosshair") or self.traits.crosshair), "dhw".index(layout.along)
+            point, place = list(made.get("crosshair") or self._point), "dhw".index(layout.along)
             if not layout.first <= point[place] < layout.first + layout.count:
                 point[place] = layout.first + layout.count // 2
                 made["crosshair"] = point
@@ -114,6 +136,19 @@ class VolumePart(Part):
     def followed(self, change: Any) -> None:
         if self.traits.volume is not None and self.traits.hidden_box is None:
             self._look()
+
+    @property
+    def _point(self) -> list[int]:
+        """The point that is shown: the middle where none is chosen."""
+        assert self.traits.volume is not None
+        chosen: list[int] | None = self.traits.crosshair
+        return _middle(self.traits.volume["shape"]) if chosen is None else chosen
+
+    @property
+    def _size(self) -> int:
+        """The side of the box, as it was chosen, or the usual one."""
+        assert self.traits.volume is not None
+        return self.traits.box_size or _usual_size(self.traits.volume["shape"])
 
     def _payload(self, sample: Sample) -> VolumePayload:
         values = _volume(sample)
@@ -138,15 +173,17 @@ class VolumePart(Part):
     # The slices of the other panes follow the point.
 
     def _slice(self, change: Any) -> None:
-        around, point = self.sample.input.around, self.traits.crosshair
-        if around is None or point is None or self.view.is_static or self._first_around(around, point) is None:
+        around = self.sample.input.around
+        if around is None or self.traits.volume is None or self.view.is_static:
+            return
+        if self._first_around(around, self._point) is None:
             return
 
         def steps() -> Generator[None, None, None]:
             yield
             value = self.sample.input
             # The user moves on meanwhile.
-            first = None if value.around is None else self._first_around(value.around, self.traits.crosshair)
+            first = None if value.around is None else self._first_around(value.around, self._point)
             if first is None:
                 return
             self._leads = True
@@ -178,7 +215,8 @@ class VolumePart(Part):
         try:
             if traits.volume is None or sample.meaning is None or self.view.update():
                 return
-            first, size = _corner(traits.crosshair, traits.box_size, traits.volume["shape"]), traits.box_size
+            size = self._size
+            first = _corner(self._point, size, traits.volume["shape"])
             assert sample.input.around is not None
             made = scores_without_box(whole_model(sample.model), sample.input.around, first, size, sample.scored())
             shown = scores_with_top_payload(sample.scored(), made[None], self.view.shown_classes())
@@ -207,7 +245,7 @@ class VolumePart(Part):
             yield
 
     def _steps(self) -> Iterator[VolumeOcclusion]:
-        sample, size = self.sample, self.traits.box_size
+        sample, size = self.sample, self._size
         around = sample.input.around
         if around is None or self.traits.volume is None or not self.traits.volume["can_map"]:
             raise ValueError(_("this needs a model whose only input is a volume (1, channels, depth, height, width)"))
@@ -254,6 +292,14 @@ def _volume(sample: Sample) -> np.ndarray:
     value = around.value.float().permute(*rest, *order)
     mean: np.ndarray = value.reshape(-1, *value.shape[-3:]).mean(0).cpu().numpy()
     return mean
+
+
+def _middle(shape: Place) -> list[int]:
+    return [side // 2 for side in shape]
+
+
+def _usual_size(shape: Place) -> int:
+    return max(1, min(shape) // 4)
 
 
 def _corner(point: Any, size: int, shape: Place) -> Place:

@@ -94,3 +94,21 @@ def test_examples_of_vectors_and_what_does_not_fit():
     other = lens.examples([SIGNALS[0], SIGNALS[1][:, :50]], layers=["1"], store=False)
     assert other.wait(60)
     assert "items of one shape" in other.search["skipped"][0][1]
+
+
+@pytest.mark.parametrize("form", ["with a preprocess", "whole numbers", "the first is missing"])
+def test_signals_in_other_forms(form):
+    model = signal_model()
+    data = {
+        "with a preprocess": SIGNALS,
+        "whole numbers": [(10 * signal).to(torch.int16).numpy() for signal in SIGNALS],
+        "the first is missing": [None, *SIGNALS],
+    }[form]
+    preprocess = {"size": 8, "mean": 0.5, "std": 0.5} if form == "with a preprocess" else None
+    view = nnlens.Lens(model, preprocess=preprocess).examples(data, layers=["1"], store=False, unit=0)
+    rows = torch.stack([torch.as_tensor(item).float() for item in data if item is not None])
+    with torch.no_grad():
+        expected = model[:2](rows).amax(2)[:, 0].sort(descending=True).values
+    assert view.wait(60)
+    assert view.error is None
+    assert [item["value"] for item in view.examples["items"]] == pytest.approx(expected[:9].tolist(), abs=1e-4)

@@ -88,7 +88,7 @@ def test_a_place_and_a_region_of_a_map_of_classes_become_the_target():
     assert view.class_map["box"] is None
     view.asked_place = {"box": [0, 0, 12, 3]}
     assert view.wait(60)
-    assert "must lie inside of 12 × 16 places" in view.error["message"]
+    assert "inside of 12 × 16 places, got [0, 0, 12, 3]" in view.error["message"]
 
 
 def test_models_without_a_map_of_classes_have_none():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -203,3 +205,100 @@ def test_a_region_drawn_by_hand_is_the_target():
     view.asked_place = {"box": None, "outline": []}
     assert view.wait(60)
     assert "outline must hold at least one place" in view.error["message"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("crosshair", [1, 2], "crosshair must be depth, row and column inside of 16 × 18 × 20 voxels, got"),
+        ("crosshair", [99, 0, 0], "inside of 16 × 18 × 20 voxels"),
+        ("crosshair", [-1, 0, 0], "inside of 16 × 18 × 20 voxels"),
+        ("box_size", 99, r"box_size must be 1…16 voxels, got 99"),
+        ("box_size", -3, r"box_size must be 1…16 voxels, got -3"),
+    ],
+)
+def test_points_and_sizes_outside_of_the_volume_are_refused(name, value, words):
+    _model, _x, view = volume_view()
+    before = getattr(view, name)
+    with pytest.raises(Exception, match=words):
+        setattr(view, name, value)
+    assert getattr(view, name) == before
+    view.state = "1"  # the usual point and size
+    assert view.wait(60)
+    assert view.error is None
+    assert view.hidden_box["size"] == 4
+
+
+def test_another_volume_has_a_point_of_its_own():
+    model, _x, view = volume_view()
+    view.crosshair, view.box_size = [15, 17, 19], 9
+    assert view.wait(60)
+    small = nnlens.Lens(model).explore(torch.randn(1, 1, 12, 13, 14), link=False)
+    assert small.wait(60)
+    assert (small.crosshair, small.box_size) == ([6, 6, 7], 3)
+    view.selection.show(small.selection.sample)
+    assert view.wait(60)
+    assert view.error is None
+    assert (view.crosshair, view.box_size) == ([6, 6, 7], 3)
+
+
+def test_a_region_and_bands_are_undone():
+    model = nn.Conv2d(7, 4, 5, padding=2)
+    view = nnlens.Lens(model).explore(torch.rand(1, 7, 12, 16))
+    assert view.wait(60)
+    numbers = [view.image_number]
+    state, reading = view.state, {"task": view.meaning["task"], "logits": view.meaning["logits"]}
+    view.asked_place = {"box": [3, 3, 5, 5]}
+    assert view.wait(60)
+    numbers.append(view.image_number)
+    view.asked_bands = [4, 5, 6]
+    assert view.wait(60)
+    numbers.append(view.image_number)
+    assert len(set(numbers)) == 3
+    assert (view.class_map["box"], view.bands["shown"]) == ([3, 3, 5, 5], [4, 5, 6])
+    for number, box, shown in [
+        (numbers[1], [3, 3, 5, 5], None),
+        (numbers[0], None, None),
+        (numbers[2], [3, 3, 5, 5], [4, 5, 6]),
+    ]:
+        view.restore = {"image": number, "state": state, "mask": None, "reading": reading}
+        assert view.wait(60)
+        assert view.error is None
+        assert (view.class_map["box"], view.bands["shown"]) == (box, shown)
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"box": [1, 2]}, r"asked_place must be a box \(top, left, bottom, right\), got"),
+        ({"box": [5, 5, 2, 2]}, r"asked_place must be a box .* inside of 12 × 16 places"),
+        ({"box": None, "outline": [[float("nan"), 1]]}, "outline must be pairs of a row and a column"),
+        ({"box": None, "outline": [[1, 1, 1]]}, "outline must be pairs of a row and a column"),
+        ({"box": None, "outline": "abc"}, "outline must be pairs of a row and a column"),
+    ],
+)
+def test_places_that_are_none_are_refused(asked, words):
+    view = nnlens.Lens(nn.Conv2d(3, 4, 5, padding=2)).explore(torch.rand(1, 3, 12, 16))
+    assert view.wait(60)
+    view.asked_place = asked
+    assert view.wait(60)
+    assert re.search(words, view.error["message"])
+    assert view.class_map["box"] is None
+
+
+def test_what_there_is_nothing_of_cannot_be_chosen(satellite):
+    view = nnlens.Lens(satellite).explore(torch.randn(1, 7, 12, 12))
+    assert view.wait(60)
+    view.box_value = "left"
+    assert view.box_value == "score"
+    with pytest.raises(Exception, match=r"hidden_channels must be channels 0…6, got \[7\]"):
+        view.hidden_channels = [7]
+    assert view.hidden_channels == []
+    with pytest.raises(Exception, match="label_threshold must be between 0 and 1, got nan"):
+        view.label_threshold = float("nan")
+    case = CASES["keywords"]
+    lens = nnlens.Lens(case.model(), channel_names={"metas": ["a"]})
+    with pytest.raises(
+        ValueError, match=r"channel_names must be of inputs of the model \(rgb, depth, meta\), got 'metas'"
+    ):
+        lens.explore(case.given, **case.keywords)

@@ -231,3 +231,27 @@ def test_labels_above_a_threshold_are_shown():
     assert view.scores["classes"] == [19, 18, 17, 16, 15]
     with pytest.raises(Exception, match="label_threshold"):
         view.label_threshold = 1.5
+
+
+def test_embeddings_that_are_not_finite_are_left_out():
+    class Shares(nn.Module):
+        def forward(self, x):
+            flat = x.flatten(1)[:, :4]
+            return flat / flat.sum(1, keepdim=True)
+
+    x = torch.rand(5, 1, 8, 8)
+    x[2] = 0
+    found = embed(Shares(), x)
+    assert found.items == (0, 1, 3, 4)
+    assert repr(found) == "Embeddings(4 items of 4 numbers)"
+    view = nnlens.Lens(Shares(), output=nnlens.outputs.neighbours(found, most=9)).explore(x[:1])
+    assert view.wait(60)
+    assert len(view.labels) == 4
+    with pytest.raises(ValueError, match=r"inputs of one shape, \(1, 8, 8\), got \(1, 9, 9\) as item 1"):
+        embed(Shares(), [torch.rand(1, 8, 8), torch.rand(1, 9, 9)])
+
+
+def test_images_that_are_read_each_in_its_own_way_are_not_compared():
+    lens = nnlens.Lens(Detr(), output=nnlens.outputs.boxes("detr"), labels=["bright", "dark"])
+    with pytest.raises(ValueError, match="such as boxes and neighbours, has classes of its own"):
+        lens.compare(HALVES, torch.ones(1, 1, 16, 24))
