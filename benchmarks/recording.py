@@ -37,6 +37,9 @@ LAYERS = {
 }
 
 
+PASSES = 8
+
+
 def hooks(model: nn.Module, x: Tensor) -> list[Tensor]:
     """Plain forward hooks on every module, which keep references."""
     kept: list[Tensor] = []
@@ -77,19 +80,28 @@ def overhead(rounds: int) -> None:
 def measure(name: str, model: nn.Module, layer: str, x: Tensor, rounds: int) -> None:
     alive: list[Any] = []
     recycling, one = Recorder(model, recycle=True), Recorder(model, only=layer)
+
+    def block() -> None:
+        """Several passes of a recorder that has borrowed the model once."""
+        with Recorder(model, only=layer) as many:
+            for _pass in range(PASSES):
+                many(x)
+
     ways: dict[str, Callable[[], Any]] = {
         "plain": lambda: plain(model, x),
         "nnlens, first": lambda: alive.append(record(model, x)),
         "nnlens, again": lambda: recycling(x),
         "nnlens, one layer": lambda: one(x),
+        f"the same, {PASSES} in a block": block,
         "hooks, first": lambda: alive.append(hooks(model, x)),
     }
     times = timed(ways, rounds, alive, lambda: plain(model, x))
+    times[f"the same, {PASSES} in a block"] = [one / PASSES for one in times[f"the same, {PASSES} in a block"]]
     whole = record(model, x)
     base = statistics.median(times["plain"])
     print(f"\n{name}: plain {base:.1f} ms, {len(whole)} operations, {bytes_of(whole) / 1e6:.0f} MB kept")
     for way, values in times.items():
-        print(f"  {way:18} {statistics.median(values):7.1f} ms  {statistics.median(values) / base:6.2f} ×")
+        print(f"  {way:23} {statistics.median(values):7.1f} ms  {statistics.median(values) / base:6.2f} ×")
     torchlens = _torchlens()
     if torchlens is not None:
         # It leaves torch's functions wrapped, which would slow the others: a turn of its own, beside ours.

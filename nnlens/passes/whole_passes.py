@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from nnlens.recording import Replacement, borrow, draw_alike, draws, substituting
-from nnlens.recording.record import as_written, unwrapped
+from nnlens.recording.as_written import as_written
+from nnlens.recording.record import unwrapped
 from nnlens.scores.meaning import Output, ScoreMeaning
 from nnlens.utils.language import _
 

@@ -18,10 +18,11 @@ from torch import Tensor, nn
 
 from nnlens.inputs.varied import whole_model
 
+from .as_written import without_checkpoints
 from .attributes import attribute_tables, contents
-from .checkpoints import without_checkpoints
 
 Mode = Literal["eval", "as is"]
+BeforeWriting = Callable[[list[Tensor]], None]
 
 # Models of which a pass has drawn random numbers.
 _drawing: WeakSet[nn.Module] = WeakSet()
@@ -216,10 +217,15 @@ class _Modules:
                 tensor.requires_grad_(wanted)
             if tensor.grad is not gradient:
                 tensor.grad = gradient
-        for copies in self.buffers:
-            copies.restore(before_writing)
-        for tensor, value in self.sparse:
-            tensor.copy_(value)
+        self.restore_buffers(before_writing)
+
+    def restore_buffers(self, before_writing: BeforeWriting) -> None:
+        """Restore the values of all buffers, and of tensors that are attributes."""
+        with torch.no_grad():
+            for copies in self.buffers:
+                copies.restore(before_writing)
+            for tensor, value in self.sparse:
+                tensor.copy_(value)
 
 
 def _values(tables: Iterable[dict[str, Any]]) -> Iterator[Any]:
@@ -265,7 +271,7 @@ def _bits(values: Tensor) -> Tensor:
 
 @contextmanager
 def borrow(
-    model: nn.Module, *, mode: Mode = "eval", before_writing: Callable[[list[Tensor]], None] = lambda _: None
+    model: nn.Module, *, mode: Mode = "eval", before_writing: BeforeWriting = lambda _: None
 ) -> Iterator[nn.Module]:
     """Use `model` within the block, in eval mode and without gradients, and restore it afterwards.
 
@@ -288,6 +294,18 @@ def borrow(
     before_writing : callable
         Called with the model's tensors whose values are about to be restored.
     """
+    with lend(model, mode=mode, before_writing=before_writing):
+        yield model
+
+
+@contextmanager
+def lend(
+    model: nn.Module, *, mode: Mode = "eval", before_writing: BeforeWriting = lambda _: None
+) -> Iterator[Callable[[BeforeWriting], None]]:
+    """`borrow` for several passes: what it gives restores the values of all buffers, for the next pass.
+
+    Everything else is restored at the end of the block.
+    """
     if mode not in ("eval", "as is"):
         raise ValueError(f'mode must be "eval" or "as is", got {mode!r}')
     with lock_of(model):
@@ -296,7 +314,7 @@ def borrow(
             if mode == "eval":
                 modules.set_eval()
             with torch.inference_mode(False), torch.no_grad(), without_checkpoints():
-                yield model
+                yield modules.restore_buffers
         finally:
             modules.restore(before_writing)
             generators.restore(model)

@@ -7,7 +7,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,7 +20,8 @@ from torch.overrides import TorchFunctionMode
 
 from nnlens.utils.nests import copied, tensors_in
 
-from .borrow import Mode, borrow
+from .as_written import as_written
+from .borrow import BeforeWriting, Mode, borrow, lend
 from .choice import Choice, Only
 from .operations import ESCAPES, function_of
 from .recording import Recording, assemble
@@ -60,6 +61,9 @@ class Recorder:
         Each pass reuses the memory of the one before, whose values are lost: faster for a series of passes of which
         only the last one matters.
 
+    With `with Recorder(…) as recorder:` the model is borrowed once for all passes of the block, which costs less. Each
+    of them begins with the same buffers.
+
     Examples
     --------
     >>> recorder = Recorder(torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.ReLU()), only="activation")
@@ -73,8 +77,8 @@ class Recorder:
         self.model = unwrapped(model)
         if isinstance(self.model, torch.jit.ScriptModule):
             raise TypeError(
-                "model must run in Python, got a torch.jit.ScriptModule, whose operations cannot be seen: record "
-                "the module it was made from (a scripted part of a model is recorded as one operation)"
+                "model must run in Python, got a torch.jit.ScriptModule, whose operations cannot be seen: record the "
+                "module it was made from (a scripted part of a model is recorded as one operation)"
             )
         self.mode, self.recycle = mode, recycle
         self._paths = {module: path for path, module in self.model.named_modules() if path}
@@ -84,6 +88,42 @@ class Recorder:
         self._choice = Choice(only, self._paths, self._other_names)
         self._watched = [module for module, path in self._paths.items() if self._choice.within(path)]
         self._last: Recording | None = None
+        self._block: ExitStack | None = None
+        self._put_back: Callable[[BeforeWriting], None] | None = None
+
+    def __enter__(self) -> Recorder:
+        if self._block is not None:
+            raise RuntimeError(
+                "this recorder has borrowed the model already: leave the block before it is entered again"
+            )
+        with ExitStack() as block:
+            self._put_back = block.enter_context(lend(self.model, mode=self.mode))
+            block.enter_context(self._hooks())
+            block.enter_context(as_written(self.model))
+            self._block = block.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        block, self._block, self._put_back = self._block or ExitStack(), None, None
+        block.close()
+
+    def _hooks(self) -> AbstractContextManager[None]:
+        # A scripted module takes no hooks of its own.
+        scripted = any(isinstance(item, torch.jit.ScriptModule) for item in self._watched)
+        return _hooks_everywhere() if self._choice.watched is None or scripted else _hooks_on(self._watched)
+
+    @contextmanager
+    def _borrowed(self, tape: Tape) -> Iterator[None]:
+        """The model borrowed and listened to: for this pass, or already for those of a block."""
+        if self._put_back is None:
+            lent = borrow(self.model, mode=self.mode, before_writing=tape.before_overwriting)
+            with lent, self._hooks(), as_written(self.model):
+                yield
+        else:
+            try:
+                yield
+            finally:
+                self._put_back(tape.before_overwriting)
 
     def __call__(self, *inputs: Any, **keywords: Any) -> Recording:
         """Run `model(*inputs, **keywords)` once, on copies of the inputs; see `record`."""
@@ -121,15 +161,8 @@ class Recorder:
         tape.receive((inputs, keywords))
         listener = _Listener(tape, meter)
         everywhere = choice.watched is None
-        # A scripted module takes no hooks of its own.
-        global_hooks = everywhere or any(isinstance(item, torch.jit.ScriptModule) for item in self._watched)
-        hooks = _hooks_everywhere() if global_hooks else _hooks_on(self._watched)
         outer = getattr(_running, "listener", None)
-        with (
-            borrow(model, mode=self.mode, before_writing=tape.before_overwriting),
-            hooks,
-            as_written(model),
-        ):
+        with self._borrowed(tape):
             _running.listener = listener
             try:
                 with listener if everywhere else _Guard(tape), torch.set_grad_enabled(gradients):
@@ -347,37 +380,10 @@ def unwrapped(model: nn.Module) -> nn.Module:
             return model
 
 
-_fused_users, _fast_path = 0, True
-_FUSED = nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerEncoder
-
-
 def copy_of(model: nn.Module) -> nn.Module:
     """A copy to be changed at will, while the model itself may be in use."""
     with borrow(model):
         return copy.deepcopy(unwrapped(model))
-
-
-@contextmanager
-def as_written(model: nn.Module) -> Iterator[None]:
-    """Run fused attention and compiled parts unfused, because nothing inside them could be recorded otherwise."""
-    global _fused_users, _fast_path
-    fused = compiled = False
-    for item in model.modules():
-        fused = fused or isinstance(item, _FUSED)
-        compiled = compiled or item._compiled_call_impl is not None or "_orig_mod" in item._modules
-    with torch.compiler.set_stance("force_eager") if compiled else nullcontext():
-        try:
-            with _hooks_lock:
-                if fused and _fused_users == 0:
-                    _fast_path = torch.backends.mha.get_fastpath_enabled()
-                    torch.backends.mha.set_fastpath_enabled(False)
-                _fused_users += fused
-            yield
-        finally:
-            with _hooks_lock:
-                _fused_users -= fused
-                if fused and _fused_users == 0:
-                    torch.backends.mha.set_fastpath_enabled(_fast_path)
 
 
 def _explain(error: Exception, tape: Tape) -> str:

@@ -1,13 +1,15 @@
-"""Checkpointed parts of a model, which torch would run again in the backward pass: here they run once."""
+"""Running a model as it is written: checkpointed parts once, fused and compiled parts operation by operation."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
+import torch
 import torch.utils.checkpoint as checkpoints
+from torch import nn
 
 _here = threading.local()
 _lock = threading.Lock()
@@ -62,3 +64,30 @@ def without_checkpoints() -> Iterator[None]:
                 for name, own in _own.items():
                     setattr(checkpoints, name, own)
                 _own.clear()
+
+
+_fused_users, _fast_path = 0, True
+_FUSED = nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerEncoder
+
+
+@contextmanager
+def as_written(model: nn.Module) -> Iterator[None]:
+    """Run fused attention and compiled parts unfused, because nothing inside them could be recorded otherwise."""
+    global _fused_users, _fast_path
+    fused = compiled = False
+    for item in model.modules():
+        fused = fused or isinstance(item, _FUSED)
+        compiled = compiled or item._compiled_call_impl is not None or "_orig_mod" in item._modules
+    with torch.compiler.set_stance("force_eager") if compiled else nullcontext():
+        try:
+            with _lock:
+                if fused and _fused_users == 0:
+                    _fast_path = torch.backends.mha.get_fastpath_enabled()
+                    torch.backends.mha.set_fastpath_enabled(False)
+                _fused_users += fused
+            yield
+        finally:
+            with _lock:
+                _fused_users -= fused
+                if fused and _fused_users == 0:
+                    torch.backends.mha.set_fastpath_enabled(_fast_path)
