@@ -7,11 +7,18 @@ from nets import LABELS, Net
 from PIL import Image
 
 import nnlens
+from nnlens.kernels.occlusion import engine
 
 
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _windows_of_small_images(monkeypatch):
+    """Small images are computed on windows too, whatever is faster here: what a test sees must not hang on time."""
+    monkeypatch.setattr(engine, "SMALL", 0)
 
 
 @pytest.fixture(autouse=True)

@@ -38,6 +38,8 @@ from .strided import Strided
 from .trust import Trust
 from .winograd import Winograd, is_worth_it, padded
 
+TRIALS = 2  # of a way, before it is compared with others: the first one may prepare something
+
 # Operations whose output has memory of its own, which its only reader may overwrite.
 _FRESH = {"conv1d", "conv2d", "conv3d", "batch_norm", "add", "sub", "mul", "linear", "cat"}
 
@@ -110,7 +112,7 @@ class Prepared:
         self.trust = Trust()
         self._differentiable: bool | None = None
         self.onnx: OnnxPasses | None = None  # runs whole passes, where that is faster or requested
-        self.pace = 0.0  # seconds that one place of an occluder took on windows, at best; 0 before the first
+        self.paces: dict[Any, list[float]] = defaultdict(list)  # seconds for one image, by the way it was computed
         # Of the same model; another of its inputs may be varied.
         same = like is not None and (whole_model(like.model), like.version) == (whole_model(self.model), self.version)
         if like is not None and same:
@@ -119,7 +121,7 @@ class Prepared:
                 self._strided = like._strided
             if like.x.shape == self.x.shape:
                 self.trust, self._differentiable = replace(like.trust), like._differentiable
-                self.pace = like.pace
+                self.paces = like.paces
                 self.onnx = like.onnx if like.model is self.model else None  # it holds the other inputs
         self.cache = Cache()  # plans and memory of experiments, kept from one to the next
         with torch.no_grad():
@@ -156,6 +158,15 @@ class Prepared:
     def whole(self, batch: Tensor) -> Tensor:
         """The scores of a batch by a whole pass, on ONNX Runtime where that was asked for."""
         return self(batch) if self.onnx is None else self.onnx(batch)
+
+    def pace(self, way: Any) -> float:
+        """The least seconds that one image took in a way; 0 for one that was not tried often enough to tell."""
+        known = self.paces[way]
+        return min(known) if len(known) >= TRIALS else 0.0
+
+    def note_pace(self, way: Any, seconds: float) -> None:
+        """Note how long one image took in a way."""
+        self.paces[way] = [*self.paces[way][-TRIALS:], seconds]
 
     def has_gradients(self) -> bool:
         """Whether the gradients of this pass are the model's own: compared once, on `x`.

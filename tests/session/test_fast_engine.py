@@ -46,7 +46,7 @@ def test_a_view_switches_to_the_faster_engine(always_faster):
     assert prepared.onnx is not None
     # The occluder's scores are the model's own, on whichever engine they run.
     for pace in (0.0, float("inf")):
-        prepared.pace = pace
+        prepared.paces["one place"] = [pace, pace]
         view.occluder = [int(3 + (pace > 0)), 4]
         assert view.wait(60)
         top, left = view.occluder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 
 import numpy as np
@@ -20,6 +21,8 @@ from .incremental import Incremental, plan_for
 from .occluder import Occluder
 from .windows import OperationPlan
 
+SMALL = 96 * 96  # pixels: of smaller images whole passes may be the faster ones, which is tried out
+TRIED = 8  # positions, at least, of which the time is noted
 BLOCK = 16  # positions at once on a CPU: more do not fit into its caches
 
 
@@ -53,6 +56,11 @@ class Engine:
         self.level = Level.MODEL if prepared is None else prepared.trust.level
         if watched and prepared is not None and not prepared.can_watch(watched):
             self.level = max(Level.MODEL, self.level)
+        x = window.x
+        self.chooses = (
+            not watched and x.device.type == "cpu" and x.shape[2] * x.shape[3] <= SMALL and prepared is not None
+        )
+        self.whole = False  # whether whole passes were the faster ones
         if self.level == Level.WINDOWS and prepared is not None:
             self.incremental = plan_for(prepared, window.size, tops, lefts, watched)
             if not any(share.local for share in self.incremental.plan):
@@ -61,19 +69,22 @@ class Engine:
     @property
     def plan(self) -> tuple[OperationPlan, ...]:
         """How each operation is computed; empty where whole passes run."""
-        if self.level > Level.WINDOWS or self.incremental is None:
+        if self.level > Level.WINDOWS or self.incremental is None or self.whole:
             return ()
         return tuple(self.incremental.plan)
 
     @property
     def how(self) -> str:
         """How the positions are computed, in words."""
-        if self.level == Level.WINDOWS and self.incremental is not None:
+        if self.level == Level.WINDOWS and self.incremental is not None and not self.whole:
             local = sum(share.local for share in self.incremental.plan)
             count = len(self.incremental.plan)
             return _("{local} of {count} operations on windows, the rest whole", local=local, count=count)
-        if self.level == Level.PREPARED and self.prepared is not None and self.prepared.onnx is not None:
+        prepared = self.prepared
+        if self.level <= Level.PREPARED and prepared is not None and prepared.onnx is not None:
             return _("whole passes on ONNX Runtime")
+        if self.whole:
+            return _("whole passes of the prepared model, which are faster for so small an image")
         words = (
             "",
             _("whole passes of the prepared model"),
@@ -105,14 +116,33 @@ class Engine:
     def _compute(self, rows: np.ndarray, columns: np.ndarray) -> Tensor:
         tops, lefts = self.tops[rows], self.lefts[columns]
         with borrow(self.model):
-            if self.level == Level.WINDOWS and self.incremental is not None:
-                return self._on_windows(self.incremental, rows, columns)
+            if self.level == Level.WINDOWS and self.incremental is not None and self.prepared is not None:
+                return self._faster(self.prepared, self.incremental, rows, columns)
             batch = self.window.cover(tops, lefts)
             if self.level == Level.PREPARED and self.prepared is not None:
                 if not self.watched:
                     return self.prepared.whole(channels_last(batch))
                 return self.prepared(channels_last(batch), None, self.seen.append, self.watched)
         return torch.cat([self._plainly(part) for part in (batch.split(1) if self.level == Level.SINGLE else (batch,))])
+
+    def _faster(self, prepared: Prepared, incremental: Incremental, rows: np.ndarray, columns: np.ndarray) -> Tensor:
+        """On windows, or of small images by whole passes, where these were faster."""
+        if not self.chooses:
+            return self._on_windows(incremental, rows, columns)
+        ways = "whole", ("windows", self.window.size, self.window.mask is None)
+        paces = [prepared.pace(way) for way in ways]
+        if all(paces):
+            self.whole = paces[0] <= paces[1]
+        else:  # each in turn, until both are known
+            self.whole = len(prepared.paces[ways[0]]) <= len(prepared.paces[ways[1]])
+        began = time.perf_counter()
+        if self.whole:
+            result = prepared.whole(channels_last(self.window.cover(self.tops[rows], self.lefts[columns])))
+        else:
+            result = self._on_windows(incremental, rows, columns)
+        if len(rows) >= TRIED:
+            prepared.note_pace(ways[not self.whole], (time.perf_counter() - began) / len(rows))
+        return result
 
     def _plainly(self, batch: Tensor) -> Tensor:
         with borrow(self.model):
@@ -202,6 +232,8 @@ class Engine:
         if self.level > Level.WINDOWS or self.incremental is None:
             return 4, 4
         self.even = total >= BLOCK
+        if self.chooses:
+            return BLOCK, 4 * BLOCK
         # If the operations that are computed whole have large weights, many positions share reading them.
         many = int(self.incremental.weights // 2**20) // BLOCK * BLOCK
         return BLOCK, max(BLOCK, min(many, 4 * BLOCK))

@@ -50,7 +50,7 @@ def occluded_scores(
     prepared = current_passes(model, x, output, prepared)
     meaning = meaning_for(model, x, output, prepared)
     alone = prepared if len(wanted) == 1 else None
-    if alone is not None and alone.onnx is not None and alone.onnx.seconds < alone.pace:
+    if alone is not None and alone.onnx is not None and alone.onnx.seconds < alone.pace("one place"):
         scores: np.ndarray = alone.onnx(window.cover(wanted[:, 0], wanted[:, 1])).cpu().numpy()
         return scores
     engine = Engine(model, window, tops, lefts, meaning=meaning, prepared=prepared)
@@ -63,8 +63,7 @@ def occluded_scores(
     began = time.perf_counter()
     scores, known = run(), engine.prepared
     if alone is not None and engine.level == Level.WINDOWS:
-        took = time.perf_counter() - began
-        alone.pace = min(alone.pace or took, took)
+        alone.note_pace("one place", time.perf_counter() - began)
     if known is not None and not known.trust.windows_checked:
         if known.trust.level < Level.SINGLE and engine.mixes():
             known.trust.level = engine.level = Level.SINGLE

@@ -1,0 +1,74 @@
+"""Small images: windows or whole passes, whichever is the faster one, and the same scores."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from nnlens.kernels import occlusion, prepare_passes
+from nnlens.kernels.occlusion import engine
+
+
+@pytest.fixture(autouse=True)
+def _chooses(_windows_of_small_images, monkeypatch):
+    monkeypatch.setattr(engine, "SMALL", 96 * 96)
+
+
+def random_network(seed):
+    torch.manual_seed(seed)
+    width = 4 + seed
+    parts = [nn.Conv2d(3, width, 3, 1 + seed % 2, seed % 3), nn.BatchNorm2d(width), nn.ReLU()]
+    parts += [nn.MaxPool2d(2)] if seed % 2 else [nn.Conv2d(width, width, 3, padding=1, groups=width), nn.ReLU()]
+    parts += [nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(4 * width, 5)]
+    model = nn.Sequential(*parts)
+    model(torch.randn(8, 3, 24, 20))
+    return model.eval()
+
+
+def dense(model, x, result):
+    """Every position by the model itself."""
+    expected = np.empty_like(result.logits)
+    for row, top in enumerate(result.tops):
+        for column, left in enumerate(result.lefts):
+            hidden = x.clone()
+            hidden[:, :, top : top + result.size[0], left : left + result.size[1]] = 0.5
+            with torch.no_grad():
+                expected[row, column] = model(hidden)[0].numpy()
+    return expected
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("paces", [{}, {"whole": 1e-6}, {"windows": 1e-6}])
+def test_the_scores_are_those_of_the_model_in_either_way(seed, paces):
+    model, x = random_network(seed), torch.rand(1, 3, 24, 20)
+    prepared = prepare_passes(model, x)
+    known = {"whole": "whole", "windows": ("windows", (6, 6), True)}
+    for way, seconds in paces.items():
+        for name, key in known.items():
+            prepared.paces[key] = [seconds if name == way else 1.0] * 2
+    result = occlusion(model, x, size=6, stride=2, fill=0.5, prepared=prepared)
+    assert result.complete
+    np.testing.assert_allclose(result.logits, dense(model, x, result), atol=1e-4)
+    if "whole" in paces:
+        assert result.how == "whole passes of the prepared model, which are faster for so small an image"
+    if "windows" in paces:
+        assert "on windows" in result.how
+    if not paces:  # both are tried, and then the time of each is known
+        again = occlusion(model, x, size=6, stride=2, fill=0.5, prepared=prepared)
+        np.testing.assert_allclose(again.logits, result.logits, atol=1e-4)
+        assert all(prepared.pace(key) > 0 for key in known.values())
+
+
+def test_large_images_and_units_are_not_tried_out():
+    model = random_network(1)
+    large = torch.rand(1, 3, 100, 97)
+    prepared = prepare_passes(model, large)
+    assert "on windows" in occlusion(model, large, size=16, stride=32, prepared=prepared).how
+    small = torch.rand(1, 3, 24, 20)
+    noted = prepare_passes(model, small)
+    result = occlusion(model, small, size=6, stride=4, unit=("0", 1), prepared=noted)
+    assert result.activations is not None
+    assert not noted.paces["whole"]
+    assert not prepared.paces["whole"]
