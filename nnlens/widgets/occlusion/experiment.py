@@ -29,7 +29,7 @@ from .settings import SHAPES, OccluderTraits, color_of, fill_name, filling, fill
 Key = tuple[int, int, str, str]  # size, stride, fill, shape
 PUBLISH_EVERY = 0.15  # seconds between two states of a growing map
 SKETCH = 9  # positions that are computed before the view is shown
-WHILE_MOVING = 0.5  # seconds between two steps of a map while the pointer is moving
+WHILE_MOVING = 2.0  # seconds between two steps of a map while the pointer is moving: one takes up to 0.3
 REST = 0.15  # seconds without movement of the occluder after which other work continues
 
 
