@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import importlib.util
 import threading
 import time
@@ -94,17 +95,20 @@ def export_beside(prepared: Prepared, then: Callable[[OnnxPasses | None], None])
 def _export(
     model: nn.Module, x: torch.Tensor, meaning: ScoreMeaning, then: Callable[[OnnxPasses | None], None]
 ) -> None:
+    passes: OnnxPasses | None = None
     try:
         with torch.no_grad():
-            then(OnnxPasses(model, x, meaning))
-    except (ImportError, ValueError):
-        then(None)
+            passes = OnnxPasses(model, x, meaning)
+    except Exception:  # the exporter and the engine have errors of their own kinds; torch is there
+        pass
+    then(passes)
 
 
 def decide(prepared: Prepared, passes: OnnxPasses | None) -> bool:
     """Time both engines in turn, remember the faster one, and attach it; whether it is ONNX Runtime."""
-    key = _key(prepared)
-    faster = passes is not None and _is_faster(prepared, passes)
+    key, faster = _key(prepared), False
+    with contextlib.suppress(Exception):  # of the engine's own kinds: then it is not used
+        faster = passes is not None and _is_faster(prepared, passes)
     _known.setdefault(prepared.model, {})[key] = passes if faster else None
     return attach(prepared)
 
@@ -126,11 +130,12 @@ def _seconds(run: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def _end() -> None:
+def wait_for_export() -> None:
+    """Wait until no model is being exported."""
     thread = _thread
     if thread is not None:
         thread.join()
 
 
 # A thread that is inside torch when Python ends crashes the process.
-atexit.register(_end)
+atexit.register(wait_for_export)

@@ -71,6 +71,7 @@ def reconstruction_error(x: Tensor | None = None, *, output: Pick = None) -> Rec
 
     Examples
     --------
+    >>> import torch
     >>> reconstruction_error(torch.zeros(1, 1, 2, 2))(torch.ones(3, 1, 2, 2)).shape
     torch.Size([3, 1])
     """

@@ -56,6 +56,7 @@ def similarity(references: Float[Tensor, "k width"], *, output: Pick = None) -> 
 
     Examples
     --------
+    >>> import torch
     >>> read = similarity(torch.eye(2))
     >>> read(torch.tensor([[3.0, 0.0]])).tolist()
     [[1.0, 0.0]]

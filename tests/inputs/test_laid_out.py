@@ -129,15 +129,18 @@ def test_an_entry_of_an_argument_is_varied():
 
 
 def test_a_trace_keeps_the_extremes():
-    values = torch.zeros(2, 5000).numpy()
-    values[1, 1234] = 3
+    values = torch.zeros(2, 50_000).numpy()
+    values[1, 12_345] = 3
     trace = trace_of(values, bars=False)
     assert trace is not None
-    assert trace.high.shape == (2, 960)
+    assert trace.high.shape == (2, 7680)
     assert trace.high[1].max() == 3
     assert trace.low.min() == 0
     assert trace.range == (0, 3)
     assert trace.picture().size == (960, trace.height)
+    short = trace_of(values[:, :5000], bars=False)
+    assert short is not None
+    assert short.high.shape == (2, 5000)
     bars = trace_of(values[:, :6] + 1, bars=True)
     assert bars is not None
     assert bars.range[0] == 0

@@ -32,6 +32,14 @@ def live_lens(model, **options):
     return lens
 
 
+def wait(view):
+    """Wait for the work of a view, and for the engine."""
+    assert view.wait(120)
+    fast.wait_for_export()
+    assert view.wait(120)
+    assert view.error is None
+
+
 def test_a_view_switches_to_the_faster_engine(always_faster):
     model = small()
     before = {name: value.clone() for name, value in model.state_dict().items()}
@@ -39,8 +47,7 @@ def test_a_view_switches_to_the_faster_engine(always_faster):
     lens = live_lens(model)
     view = lens.explore(x)
     assert view.engine == "torch"
-    assert view.wait(120)
-    assert view.error is None
+    wait(view)
     assert view.engine == "ONNX Runtime"
     prepared = lens.session.prepared(view.selection.sample)
     assert prepared.onnx is not None
@@ -69,14 +76,14 @@ def test_after_a_change_of_the_model_it_is_decided_anew(always_faster):
     model = small()
     lens = live_lens(model)
     view = lens.explore(torch.rand(1, 3, 20, 20))
-    assert view.wait(120)
+    wait(view)
     assert view.engine == "ONNX Runtime"
     with torch.no_grad():
         model[5].weight.mul_(-1)
     view.update(full=True)
     lens.session.prepared(view.selection.sample)
     assert view.engine == "torch"
-    assert view.wait(120)
+    wait(view)
     assert view.engine == "ONNX Runtime"
     x = view.selection.sample.input.x
     prepared = lens.session.prepared(view.selection.sample)
@@ -90,7 +97,7 @@ def test_attributions_have_the_same_values_on_both_engines(always_faster):
     plain = nnlens.Lens(model).attribution(x, methods=["lime", "rise"], checks=[], samples=80, seed=3)
     assert plain.wait(120)
     lens = live_lens(model)
-    assert lens.explore(x).wait(120)
+    wait(lens.explore(x))
     assert lens.session.engine.name == "ONNX Runtime"
     view = lens.attribution(x, methods=["lime", "rise"], checks=[], samples=80, seed=3)
     assert view.wait(120)
@@ -117,12 +124,12 @@ def test_models_that_are_left_to_torch(model):
 
 def test_a_model_that_does_not_export_stays_with_torch(monkeypatch):
     def refuse(*_arguments):
-        raise ValueError("the model does not export to ONNX")
+        raise KeyError("an error of the exporter")
 
     monkeypatch.setattr(fast, "OnnxPasses", refuse)
     lens = live_lens(small())
     view = lens.explore(torch.rand(1, 3, 20, 20))
-    assert view.wait(120)
+    wait(view)
     assert (view.engine, view.error) == ("torch", None)
     assert fast.is_decided(lens.session.prepared(view.selection.sample))
 
@@ -132,10 +139,29 @@ def test_the_slower_engine_is_not_used():
     prepared = prepare_passes(small(), torch.rand(1, 3, 20, 20))
     found = []
     assert fast.export_beside(prepared, found.append)
-    fast._end()
+    fast.wait_for_export()
     (passes,) = found
     chosen = fast.decide(prepared, passes)
     assert chosen == (prepared.onnx is not None)
     assert passes.seconds < float("inf")
     alone = occluded_scores(prepared.model, prepared.x, [(2, 2)], size=5, fill=0.0, prepared=prepared)
     assert alone.shape == (1, 4)
+
+
+class BatchOfTwo(nn.Module):
+    """Exported with a batch of two, it runs with no other."""
+
+    def forward(self, x):
+        return torch.stack([part.mean((1, 2)) for part in x.unbind(0)])
+
+
+def test_a_model_whose_batch_is_exported_too_stays_with_torch():
+    lens = live_lens(BatchOfTwo())
+    view = lens.explore(torch.rand(1, 3, 20, 20))
+    wait(view)
+    assert view.engine == "torch"
+    prepared = lens.session.prepared(view.selection.sample)
+    assert fast.is_decided(prepared)
+    assert prepared.onnx is None
+    with pytest.raises(ValueError, match=r"the exported model does not run|does not export to ONNX"):
+        prepare_passes(BatchOfTwo(), torch.rand(1, 3, 20, 20), engine="onnx")

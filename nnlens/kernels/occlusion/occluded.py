@@ -51,8 +51,12 @@ def occluded_scores(
     meaning = meaning_for(model, x, output, prepared)
     alone = prepared if len(wanted) == 1 else None
     if alone is not None and alone.onnx is not None and alone.onnx.seconds < alone.pace("one place"):
-        scores: np.ndarray = alone.onnx(window.cover(wanted[:, 0], wanted[:, 1])).cpu().numpy()
-        return scores
+        try:
+            one: np.ndarray = alone.onnx(window.cover(wanted[:, 0], wanted[:, 1])).cpu().numpy()
+        except Exception:
+            alone.onnx = None  # torch goes on
+        else:
+            return one
     engine = Engine(model, window, tops, lefts, meaning=meaning, prepared=prepared)
     rows, columns = wanted[:, 0] - tops[0], wanted[:, 1] - lefts[0]
 

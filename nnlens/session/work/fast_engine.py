@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Generator
 
 import traitlets as t
@@ -13,11 +12,12 @@ from nnlens.passes.prepared import Prepared
 
 from .worker import Worker
 
-REST = 1.0  # seconds before it begins, and between two looks whether it is done
-
 
 class FastEngine(t.HasTraits):
     """Prepares the faster engine in the background; observe `name`, which views show.
+
+    The model is copied, and both engines are timed, in the worker's thread; what takes long, the export of the copy,
+    has a thread of its own, so that nobody waits for it.
 
     Attributes
     ----------
@@ -42,20 +42,18 @@ class FastEngine(t.HasTraits):
             return
         if may_be_faster(prepared):
             self._looks_at = prepared
-            self._worker.submit(self, "data", lambda: self._steps(prepared))
+            self._worker.submit(self, "data", lambda: self._begin(prepared))
 
-    def _steps(self, prepared: Prepared) -> Generator[float | None, None, None]:
-        yield REST
-        done, found = threading.Event(), list[OnnxPasses | None]()
-
+    def _begin(self, prepared: Prepared) -> Generator[None, None, None]:
         def then(passes: OnnxPasses | None) -> None:
-            found.append(passes)
-            done.set()
+            self._worker.submit(self, "data", lambda: self._decide(prepared, passes))
 
-        while not export_beside(prepared, then):
-            yield REST
-        while not done.is_set():
-            yield REST / 4
-        if decide(prepared, found[0]):
+        if not export_beside(prepared, then):
+            self._looks_at = None  # one at a time: it is asked for again
+        yield
+
+    def _decide(self, prepared: Prepared, passes: OnnxPasses | None) -> Generator[None, None, None]:
+        if decide(prepared, passes):
             self.name = "ONNX Runtime"
         self._looks_at = None
+        yield

@@ -7,6 +7,7 @@ from weakref import WeakMethod, ref
 
 from nnlens.recording import expect_changes
 
+from ..mode import is_static
 from .worker import Worker
 
 
@@ -17,7 +18,7 @@ def hold_during_user_code(worker: Worker, after_cell: Callable[[], None], *, fre
     which has no cells, it is held until `Worker.join`: the work is done when the script waits for it. With `free` the
     worker is never held, for hosts that do not say when their cells run.
     """
-    worker.is_live = True
+    worker.is_live = not is_static()
     if free:
         worker.beside_user_code = True
         return
