@@ -28,6 +28,7 @@ class LiveTraits(OccluderTraits):
         t.List(t.Int(), default_value=None, allow_none=True, help="[top, left] under the mouse"),
         payloads.Position | None,
         state="pinned",
+        echo=False,  # it moves often
     )
     pinned = synced(t.Bool(False, help="whether the occluder stays where it is"), state=True)
     occluded = payload(payloads.OccludedScores, "the scores with the occluder where it is")
