@@ -11,7 +11,9 @@ from collections.abc import Callable, Generator
 from weakref import WeakSet
 
 from nnlens.recording.borrow import alone
+from nnlens.utils.memory import give_back_memory
 
+PAUSE = 2.0  # seconds without work after which memory is given back
 # Many small steps: the generator yields between them, so that more urgent work can go first. If it yields a number,
 # its next step is delayed by that many seconds.
 Steps = Generator[float | None, None, None]
@@ -94,6 +96,7 @@ class Worker:
         with _lock:
             self._held = False
             self._wake()
+            _thread.look_at_memory()
 
     def _wake(self) -> None:
         if self._waiting:
@@ -154,6 +157,7 @@ class _Thread:
     def __init__(self) -> None:
         self.running: Worker | None = None
         self._thread: threading.Thread | None = None
+        self._worked = False  # since memory was given back
         self.ended = False
 
     @property
@@ -164,6 +168,12 @@ class _Thread:
         if self._thread is None and not self.ended:
             self._thread = threading.Thread(target=self._run, name="nnlens-worker", daemon=True)
             self._thread.start()
+
+    def look_at_memory(self) -> None:
+        """The user's code has run: it may have left memory to give back, once there is nothing else to do."""
+        self._worked = True
+        self.start()
+        _lock.notify_all()
 
     def end(self) -> None:
         """Let the current step end, and begin no other."""
@@ -177,6 +187,10 @@ class _Thread:
         while True:
             with _lock:
                 if not _lock.wait_for(lambda: self.ended or self._next() is not None, timeout=self._patience()):
+                    if self._worked:
+                        self._worked = False
+                        give_back_memory()
+                        continue
                     if any(worker.ready() or worker.rests_until() < math.inf for worker in list(_workers)):
                         continue
                     self._thread = None  # otherwise an idle thread would keep the objects of its last job
@@ -186,7 +200,7 @@ class _Thread:
                 chosen = self._next()
                 assert chosen is not None
                 worker, job = chosen
-                worker._served, self.running = time.monotonic(), worker
+                worker._served, self.running, self._worked = time.monotonic(), worker, True
             del chosen
             try:
                 worker.step(job)
@@ -202,11 +216,10 @@ class _Thread:
         ready = [(lane, worker._served, worker, job) for worker in list(_workers) for lane, job in worker.ready()]
         return min(ready, key=lambda item: item[:2])[2:] if ready else None
 
-    @staticmethod
-    def _patience() -> float:
-        """How long to wait for a job: until the first delayed one is due, but at most 10 seconds."""
+    def _patience(self) -> float:
+        """How long to wait for a job: until the first delayed one is due, or the user pauses."""
         until = min((worker.rests_until() for worker in list(_workers)), default=math.inf)
-        return min(10.0, max(0.0, until - time.monotonic()))
+        return min(PAUSE if self._worked else 10.0, max(0.0, until - time.monotonic()))
 
 
 _lock = threading.Condition()
