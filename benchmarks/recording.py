@@ -24,7 +24,8 @@ from torch import Tensor, nn
 
 from nnlens.recording import Recorder, Recording, record
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "helpers"))
+for folder in ("helpers", "recording"):
+    sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / folder))
 warnings.simplefilter("ignore")
 
 
