@@ -164,7 +164,10 @@ def measure(page: Page, book: Lab, runs: int) -> None:
     row("click a tile: unit painted", [page.evaluate(SELECT, position) for position in places()], "≤ 50")
     layers = [LAYERS[turn % len(LAYERS)] for turn in range(runs)]
     row("pick a layer: mosaic painted", [page.evaluate(LAYER, name) for name in layers], "≤ 150")
+    book.python("lens.session.worker.longest['live'] = 0")
     row("move the occluder: new probability", [page.evaluate(OCCLUDER, position) for position in places()], "≤ 45")
+    longest = book.python("print(round(1e3 * lens.session.worker.longest['live']))")
+    print(f"{'the longest step that computed one of these':<44}{longest:>8}{'':>8}   ≤ 20")
     times = []
     for position in list(range(4, 27))[: min(runs, 12)]:
         times.append(page.evaluate(SIZE, str(position)))

@@ -40,6 +40,18 @@ def test_the_urgent_lane_goes_first_and_the_long_job_goes_on(worker):
     assert done[-1] == "map 4"
 
 
+def test_the_longest_step_of_each_lane_is_known(worker):
+    def job():
+        for seconds in (0.01, 0.05, 0.0):
+            time.sleep(seconds)
+            yield
+
+    worker.submit(object(), "map", job)
+    assert worker.join(5)
+    assert worker.longest["map"] >= 0.05
+    assert worker.longest["live"] == 0
+
+
 def test_a_newer_job_replaces_an_older_one_of_its_owner(worker):
     done: list[tuple[str, int]] = []
 

@@ -26,10 +26,16 @@ class Worker:
     An owner has one job in each lane: a newer one replaces an older one, waiting or running, so a dragged
     slider never queues work. A running job gives way to more urgent lanes between its steps, then continues. One thread
     serves all workers.
+
+    Attributes
+    ----------
+    longest : dict
+        The seconds that the longest step of each lane took: so long may a hand have to wait.
     """
 
     def __init__(self, lanes: tuple[str, ...]):
         self.lanes = lanes
+        self.longest = dict.fromkeys(lanes, 0.0)
         self.beside_user_code = False  # whether user code may run at the same time
         self._waiting: dict[tuple[str, int], Steps] = {}
         self._resting: dict[tuple[str, int], float] = {}  # until when, by `time.monotonic`
@@ -126,6 +132,7 @@ class Worker:
                 return
             self._stepping = job
         alone.here = not self.beside_user_code
+        began = time.perf_counter()
         rest: float | None = None
         try:
             step = next(steps, steps)
@@ -134,6 +141,7 @@ class Worker:
         except Exception:
             traceback.print_exc()  # jobs show their own errors: this one is a bug of nnlens, and the next job must run
             done = True
+        self.longest[job[0]] = max(self.longest[job[0]], time.perf_counter() - began)
         with _lock:
             wanted = self._waiting.get(job) is steps
             if wanted:
