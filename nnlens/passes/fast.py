@@ -21,7 +21,7 @@ from nnlens.scores.meaning import ScoreMeaning
 
 from .convolutions import channels_last
 from .onnx_runtime import OnnxPasses
-from .prepared import Prepared
+from .prepared import TRIALS, WHOLE, Prepared
 from .trust import Level
 
 LARGEST = 400 * 2**20  # bytes of weights: exporting takes several copies of them
@@ -121,7 +121,10 @@ def _is_faster(prepared: Prepared, passes: OnnxPasses) -> bool:
         with borrow(prepared.model):
             here.append(_seconds(lambda: prepared(channels_last(batch))))
         passes(prepared.x)  # which notes how long one input takes
-    return median(there) < median(here)
+    faster = median(there) < median(here)
+    if faster:
+        prepared.paces[WHOLE] = [median(there) / _BATCH] * TRIALS
+    return faster
 
 
 def _seconds(run: Callable[[], object]) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import io
+import logging
 import time
 import warnings
 from dataclasses import replace
@@ -48,7 +49,7 @@ class OnnxPasses:
     def __init__(self, model: nn.Module, x: Tensor, meaning: ScoreMeaning):
         import onnxruntime
 
-        scores = _Scores(model, meaning.output)
+        scores = _Scores(model, meaning.output).eval()
         self._meaning, self.device = replace(meaning, output=None), x.device
         self.seconds = float("inf")
         options = onnxruntime.SessionOptions()
@@ -56,21 +57,29 @@ class OnnxPasses:
         # Threads that wait in a loop would take torch's turn: where both run in turn, torch was 20 times slower.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 4  # errors are raised
-        try:
-            content = _exported(scores, x)
-            self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # the exporter may raise anything
-            raise ValueError(f"the model does not export to ONNX: {type(error).__name__}: {error}") from error
-        self._name = self._session.get_inputs()[0].name
+        problems = []
+        # A trace takes a second or two, but has a batch of two in it where the model asks Python for its length.
+        for export in (_traced, _exported):
+            try:
+                content = export(scores, torch.cat([x, x]))
+                self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+                self._name = self._session.get_inputs()[0].name
+                off = self._difference(scores, x)
+            except Exception as error:  # the exporters and the engine have errors of their own kinds
+                problems.append(f"{type(error).__name__}: {error}")
+                continue
+            if off <= CLOSE:
+                return
+            problems.append(f"the exported model's scores are {off:.1g} off, more than {CLOSE:g}")
+        raise ValueError(f"the model does not export to ONNX: {problems[-1]}")
+
+    def _difference(self, model: nn.Module, x: Tensor) -> float:
+        """The largest difference of the scores from the model's own, for a batch of three."""
         random = torch.randn(2, *x.shape[1:], generator=torch.Generator().manual_seed(0), dtype=torch.float32).to(x)
         batch = torch.cat([x, x * 0.5 + random * x.std()])
-        try:
-            with torch.no_grad():
-                off = float((self(batch) - self._meaning.read(scores(batch), len(batch))).abs().max())
-        except Exception as error:  # such as that of a model whose batch is part of what was exported
-            raise ValueError(f"the exported model does not run: {type(error).__name__}: {error}") from error
-        if not off <= CLOSE:
-            raise ValueError(f"the exported model's scores are {off:.1g} off, more than {CLOSE:g}")
+        with torch.no_grad():
+            off = self(batch) - self._meaning.read(model(batch), len(batch))
+        return float(off.abs().max().nan_to_num(nan=torch.inf))
 
     def reading(self, meaning: ScoreMeaning) -> OnnxPasses:
         """The same, but its scores are read in another way."""
@@ -87,28 +96,34 @@ class OnnxPasses:
         return self._meaning.read(torch.from_numpy(scores), len(batch)).to(self.device)
 
 
-def _exported(model: nn.Module, x: Tensor) -> bytes:
-    """The model as ONNX: by a trace, which takes a second or two, or where that fails by torch's newer exporter."""
-    model.eval()
-    batch = torch.cat([x, x])
+def _traced(model: nn.Module, batch: Tensor) -> bytes:
+    """The model as ONNX by torch's older exporter, which traces one pass."""
+    file, axes = io.BytesIO(), {"x": {0: "batch"}, "scores": {0: "batch"}}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        try:
-            file = io.BytesIO()
-            axes = {"x": {0: "batch"}, "scores": {0: "batch"}}
-            # The annotation of the file knows names alone.
-            torch.onnx.export(
-                model,
-                (batch,),
-                file,  # type: ignore[arg-type]
-                dynamo=False,
-                input_names=["x"],
-                output_names=["scores"],
-                dynamic_axes=axes,
-            )
-            return file.getvalue()
-        except Exception:
+        torch.onnx.export(
+            model,
+            (batch,),
+            file,  # type: ignore[arg-type]  # of which the annotation does not know
+            dynamo=False,
+            input_names=["x"],
+            output_names=["scores"],
+            dynamic_axes=axes,
+        )
+    return file.getvalue()
+
+
+def _exported(model: nn.Module, batch: Tensor) -> bytes:
+    """The model as ONNX by torch's newer exporter, which takes several times as long."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             program = torch.onnx.export(model, (batch,), dynamo=True, dynamic_shapes={"x": {0: "batch"}}, verbose=False)
+    finally:
+        logger.setLevel(level)
     assert program is not None
     content: bytes = program.model_proto.SerializeToString()
     return content

@@ -38,6 +38,7 @@ from .strided import Strided
 from .trust import Trust
 from .winograd import Winograd, is_worth_it, padded
 
+WHOLE = "whole"  # the way of whole passes, of which the pace is noted
 TRIALS = 2  # of a way, before it is compared with others: the first one may prepare something
 
 # Operations whose output has memory of its own, which its only reader may overwrite.

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from nnlens.passes.batches import out_of_memory
 from nnlens.passes.convolutions import channels_last
-from nnlens.passes.prepared import Prepared
+from nnlens.passes.prepared import WHOLE, Prepared
 from nnlens.passes.trust import Level, Reference
 from nnlens.recording import OtherPathError, borrow, draw_alike, draws, record
 from nnlens.scores.meaning import ScoreMeaning
@@ -22,6 +22,7 @@ from .occluder import Occluder
 from .windows import OperationPlan
 
 SMALL = 96 * 96  # pixels: of smaller images whole passes may be the faster ones, which is tried out
+AT_ONCE = 4 * 224 * 224  # pixels of a whole pass: more do not fit into a CPU's caches
 TRIED = 8  # positions, at least, of which the time is noted
 BLOCK = 16  # positions at once on a CPU: more do not fit into its caches
 
@@ -126,10 +127,10 @@ class Engine:
         return torch.cat([self._plainly(part) for part in (batch.split(1) if self.level == Level.SINGLE else (batch,))])
 
     def _faster(self, prepared: Prepared, incremental: Incremental, rows: np.ndarray, columns: np.ndarray) -> Tensor:
-        """On windows, or of small images by whole passes, where these were faster."""
-        if not self.chooses:
+        """On windows, or by whole passes, where these were faster: of small images, and on ONNX Runtime."""
+        if self.watched or not (self.chooses or prepared.onnx is not None):
             return self._on_windows(incremental, rows, columns)
-        ways = "whole", ("windows", self.window.size, self.window.mask is None)
+        ways = WHOLE, ("windows", self.window.size, self.window.mask is None)
         paces = [prepared.pace(way) for way in ways]
         if all(paces):
             self.whole = paces[0] <= paces[1]
@@ -137,12 +138,18 @@ class Engine:
             self.whole = len(prepared.paces[ways[0]]) <= len(prepared.paces[ways[1]])
         began = time.perf_counter()
         if self.whole:
-            result = prepared.whole(channels_last(self.window.cover(self.tops[rows], self.lefts[columns])))
+            several = range(0, len(rows), max(1, AT_ONCE // self.window.x[0, 0].numel()))
+            parts = [slice(start, start + several.step) for start in several]
+            result = torch.cat([self._whole(prepared, rows[part], columns[part]) for part in parts])
         else:
             result = self._on_windows(incremental, rows, columns)
         if len(rows) >= TRIED:
             prepared.note_pace(ways[not self.whole], (time.perf_counter() - began) / len(rows))
         return result
+
+    def _whole(self, prepared: Prepared, rows: np.ndarray, columns: np.ndarray) -> Tensor:
+        batch = self.window.cover(self.tops[rows], self.lefts[columns])
+        return prepared.whole(batch if prepared.onnx is not None else channels_last(batch))
 
     def _plainly(self, batch: Tensor) -> Tensor:
         with borrow(self.model):

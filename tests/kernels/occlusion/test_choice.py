@@ -9,6 +9,7 @@ from torch import nn
 
 from nnlens.kernels import occlusion, prepare_passes
 from nnlens.kernels.occlusion import engine
+from nnlens.passes.onnx_runtime import OnnxPasses
 
 
 @pytest.fixture(autouse=True)
@@ -59,6 +60,20 @@ def test_the_scores_are_those_of_the_model_in_either_way(seed, paces):
         again = occlusion(model, x, size=6, stride=2, fill=0.5, prepared=prepared)
         np.testing.assert_allclose(again.logits, result.logits, atol=1e-4)
         assert all(prepared.pace(key) > 0 for key in known.values())
+
+
+def test_whole_passes_on_onnx_runtime_where_they_are_faster(monkeypatch):
+    pytest.importorskip("onnxruntime")
+    monkeypatch.setattr(engine, "SMALL", 0)
+    model, x = random_network(2), torch.rand(1, 3, 24, 20)
+    prepared = prepare_passes(model, x)
+    prepared.onnx = OnnxPasses(model, x, prepared.meaning)
+    for seconds, how in [(1.0, "on windows"), (1e-9, "whole passes on ONNX Runtime")]:
+        prepared.paces["whole"] = [seconds] * 2
+        for _map in range(2):  # two blocks on windows first
+            result = occlusion(model, x, size=6, stride=2, fill=0.5, prepared=prepared)
+            np.testing.assert_allclose(result.logits, dense(model, x, result), atol=1e-4)
+        assert how in result.how
 
 
 def test_large_images_and_units_are_not_tried_out():
