@@ -255,3 +255,20 @@ def test_images_that_are_read_each_in_its_own_way_are_not_compared():
     lens = nnlens.Lens(Detr(), output=nnlens.outputs.boxes("detr"), labels=["bright", "dark"])
     with pytest.raises(ValueError, match="such as boxes and neighbours, has classes of its own"):
         lens.compare(HALVES, torch.ones(1, 1, 16, 24))
+
+
+def test_torchvisions_detectors_and_segmenters():
+    models = pytest.importorskip("torchvision.models")
+    options = {"weights": None, "weights_backbone": None}
+    detector = models.detection.fasterrcnn_mobilenet_v3_large_320_fpn(**options, box_score_thresh=0.0).eval()
+    x = torch.rand(1, 3, 96, 96)
+    with torch.no_grad():
+        best = float(detector(x)[0]["scores"].max())
+    view = nnlens.Lens(detector, output=nnlens.outputs.boxes("torchvision", least=0.0, most=3)).explore(x)
+    assert view.wait(300)
+    assert view.error is None
+    assert view.boxes["scores"][0] == pytest.approx(best, abs=1e-5)
+    segmenter = models.segmentation.lraspp_mobilenet_v3_large(**options).eval()
+    places = nnlens.Lens(segmenter).explore(x)
+    assert places.wait(300)
+    assert (places.class_map["rows"], places.class_map["columns"]) == (96, 96)
