@@ -25,6 +25,7 @@ from .prepared import TRIALS, WHOLE, Prepared
 from .trust import Level
 
 LARGEST = 400 * 2**20  # bytes of weights: exporting takes several copies of them
+QUICK = 0.008  # seconds
 _ROUNDS = 3  # of timing both engines
 _BATCH = 4
 
@@ -75,6 +76,12 @@ def attach(prepared: Prepared) -> bool:
 def is_decided(prepared: Prepared) -> bool:
     """Whether it is known which engine is the faster one."""
     return _key(prepared) in _known.get(prepared.model, {})
+
+
+def is_quick(prepared: Prepared) -> bool:
+    """Whether a pass takes so little time that nobody would feel a faster one."""
+    with borrow(prepared.model):
+        return min(_seconds(lambda: prepared(prepared.x)) for _round in range(_ROUNDS)) < QUICK
 
 
 def export_beside(prepared: Prepared, then: Callable[[OnnxPasses | None], None]) -> bool:

@@ -22,6 +22,7 @@ def small():
 @pytest.fixture
 def always_faster(monkeypatch):
     """As if ONNX Runtime were always the faster one."""
+    monkeypatch.setattr(fast, "QUICK", 0.0)
     monkeypatch.setattr(fast, "_is_faster", lambda _prepared, passes: bool(passes(torch.zeros(1, 3, 20, 20)).any()))
 
 
@@ -127,6 +128,7 @@ def test_a_model_that_does_not_export_stays_with_torch(monkeypatch):
         raise KeyError("an error of the exporter")
 
     monkeypatch.setattr(fast, "OnnxPasses", refuse)
+    monkeypatch.setattr(fast, "QUICK", 0.0)
     lens = live_lens(small())
     view = lens.explore(torch.rand(1, 3, 20, 20))
     wait(view)
@@ -155,7 +157,8 @@ class BatchOfTwo(nn.Module):
         return torch.stack([part.mean((1, 2)) for part in x.unbind(0)])
 
 
-def test_a_model_whose_batch_is_exported_too_stays_with_torch():
+def test_a_model_whose_batch_is_exported_too_stays_with_torch(monkeypatch):
+    monkeypatch.setattr(fast, "QUICK", 0.0)
     lens = live_lens(BatchOfTwo())
     view = lens.explore(torch.rand(1, 3, 20, 20))
     wait(view)
@@ -165,3 +168,12 @@ def test_a_model_whose_batch_is_exported_too_stays_with_torch():
     assert prepared.onnx is None
     with pytest.raises(ValueError, match=r"the exported model does not run|does not export to ONNX"):
         prepare_passes(BatchOfTwo(), torch.rand(1, 3, 20, 20), engine="onnx")
+
+
+def test_a_quick_model_is_not_exported(monkeypatch):
+    monkeypatch.setattr(fast, "export_beside", lambda *_arguments: pytest.fail("it was exported"))
+    lens = live_lens(small())
+    view = lens.explore(torch.rand(1, 3, 20, 20))
+    wait(view)
+    assert view.engine == "torch"
+    assert fast.is_decided(lens.session.prepared(view.selection.sample))

@@ -6,7 +6,7 @@ from collections.abc import Generator
 
 import traitlets as t
 
-from nnlens.passes.fast import attach, decide, export_beside, is_decided, may_be_faster
+from nnlens.passes.fast import attach, decide, export_beside, is_decided, is_quick, may_be_faster
 from nnlens.passes.onnx_runtime import OnnxPasses
 from nnlens.passes.prepared import Prepared
 
@@ -48,7 +48,9 @@ class FastEngine(t.HasTraits):
         def then(passes: OnnxPasses | None) -> None:
             self._worker.submit(self, "data", lambda: self._decide(prepared, passes))
 
-        if not export_beside(prepared, then):
+        if is_quick(prepared):
+            decide(prepared, None)
+        elif not export_beside(prepared, then):
             self._looks_at = None  # one at a time: it is asked for again
         yield
 
