@@ -127,7 +127,7 @@ for _step in range(60):
 lens = nnlens.Lens(model)"""
 VIEWS = [
     'theory = nnlens.theory("edge of chaos", lens)\ntheory',
-    "landscape = lens.landscape((x, y), points=61, other=start)\nlandscape",
+    "landscape = lens.landscape((x, y), points=121, other=start)\nlandscape",
     "similar = lens.similarity(start, x)\nsimilar",
 ]
 
@@ -135,6 +135,14 @@ VIEWS = [
 def test_what_a_training_has_made(lab, page, tmp_path, errors):
     notebook = lab("made.ipynb", [MADE, *VIEWS])
     notebook.run_all()
+    # The landscape fills up, and is stopped before it is complete.
+    landscape = page.locator(".nn-landscape")
+    contour = landscape.locator('[data-pane="contour"]')
+    expect(contour).to_contain_text("points", timeout=60_000)
+    contour.get_by_role("button", name="stop", exact=True).click()
+    expect(contour).to_contain_text("stopped", timeout=30_000)
+    shares = [float(notebook.python("print(landscape.landscape['share'])"))]
+    assert 0 < shares[0] < 1
     # A theory: a setting is changed by hand, and what comes out is what the kernel says.
     theory = page.locator(".nn-theory")
     answer = theory.locator('[data-pane="theory"] .nn-answer')
@@ -144,14 +152,7 @@ def test_what_a_training_has_made(lab, page, tmp_path, errors):
     theory.locator("select").first.select_option("double descent")
     expect(answer).to_contain_text("On digits the peak is at 200 features", timeout=60_000)
     expect(theory.locator('[data-pane="plots"] canvas')).to_have_count(2)
-    # The landscape fills up, is stopped, and goes on.
-    landscape = page.locator(".nn-landscape")
-    contour = landscape.locator('[data-pane="contour"]')
-    expect(contour).to_contain_text("points", timeout=60_000)
-    contour.get_by_role("button", name="stop", exact=True).click()
-    expect(contour).to_contain_text("stopped", timeout=30_000)
-    shares = [float(notebook.python("print(landscape.landscape['share'])"))]
-    assert 0 < shares[0] < 1
+    # And goes on.
     contour.get_by_role("button", name="continue", exact=True).click()
     contour.locator("select").first.select_option("one")
     expect(contour).to_contain_text("the model", timeout=60_000)
