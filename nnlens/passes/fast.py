@@ -43,8 +43,7 @@ def has_fast_engine() -> bool:
 
 
 def _key(prepared: Prepared) -> Key:
-    pick = prepared.meaning.output
-    return prepared.version, tuple(prepared.x.shape[1:]), pick if isinstance(pick, (str, int)) else id(pick)
+    return prepared.version, tuple(prepared.x.shape[1:]), prepared.meaning.output
 
 
 def may_be_faster(prepared: Prepared) -> bool:
@@ -58,7 +57,9 @@ def may_be_faster(prepared: Prepared) -> bool:
         and prepared.x.dtype == torch.float32
         and all(weight.dtype == torch.float32 and weight.device.type == "cpu" for weight in floating)
         and sum(weight.numel() * weight.element_size() for weight in weights) <= LARGEST
-        and not isinstance(model, Varied)  # what is held would be part of the exported model
+        # What is held, or what a function knows of one input, would be part of the exported model.
+        and not isinstance(model, Varied)
+        and not callable(prepared.meaning.output)
         and not recording.data_dependent
         and not draws(model)
         and prepared.trust.level <= Level.PREPARED

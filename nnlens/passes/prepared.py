@@ -123,7 +123,9 @@ class Prepared:
             if like.x.shape == self.x.shape:
                 self.trust, self._differentiable = replace(like.trust), like._differentiable
                 self.paces = like.paces
-                self.onnx = like.onnx if like.model is self.model else None  # it holds the other inputs
+                # It holds the other inputs, and which of the outputs is read.
+                if like.onnx is not None and like.model is self.model and like.meaning.output == self.meaning.output:
+                    self.onnx = like.onnx.reading(self.meaning)
         self.cache = Cache()  # plans and memory of experiments, kept from one to the next
         with torch.no_grad():
             self.replacements = self._replacements()
