@@ -177,3 +177,29 @@ def test_a_quick_model_is_not_exported(monkeypatch):
     wait(view)
     assert view.engine == "torch"
     assert fast.is_decided(lens.session.prepared(view.selection.sample))
+
+
+def test_another_place_is_read_on_the_same_engine(always_faster):
+    """Of a map of scores the exported model gives all places: which one is read is the sample's."""
+    model = nn.Conv2d(3, 4, 5, padding=2).eval()
+    lens = live_lens(model)
+    view = lens.explore(torch.rand(1, 3, 20, 20))
+    wait(view)
+    assert view.engine == "ONNX Runtime"
+    view.asked_place = {"box": [3, 4, 3, 4]}
+    wait(view)
+    sample = view.selection.sample
+    prepared = lens.session.prepared(sample)
+    assert prepared.onnx is not None
+    with torch.no_grad():
+        expected = model(sample.input.x)[:, :, 3, 4]
+    assert torch.allclose(prepared.whole(sample.input.x), expected, atol=1e-5)
+
+
+def test_what_a_function_reads_of_one_input_is_not_exported():
+    output = nnlens.outputs.reconstruction_error()
+    lens = nnlens.Lens(nn.Conv2d(3, 3, 3, padding=1), output=output)
+    sample = lens.sample(torch.rand(1, 3, 20, 20))
+    prepared = lens.session.prepared(sample)
+    assert prepared is not None
+    assert not fast.may_be_faster(prepared)
