@@ -41,11 +41,6 @@ class LaidOutDataset(ImageDataset):
             template = with_layout(template, layout.at(shape, first=0, count=layout.slices(shape)), self.bands)
         self._template, self._with_batch = template, with_batch
 
-    @property
-    def kind(self) -> str:
-        """What the items are: "signal", "vector", "volume" or "video"."""
-        return self._template.kind
-
     def __getitem__(self, item: int) -> Tensor:
         return self.input(item).x[0]
 

@@ -1533,7 +1533,7 @@ export interface Traits {
   back_projection: BackProjectionPayload | Failed | null;
   /** How the pixels are shown. */
   back_projection_display: "colour" | "signed" | "norm";
-  /** The bands of an image of more than three. */
+  /** The bands of an image of more than four. */
   bands: Bands | null;
   /** All filters of the weight. */
   bank: FilterBank | null;

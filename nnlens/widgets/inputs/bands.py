@@ -1,4 +1,4 @@
-"""The bands of an image of more than three: which are shown as red, green and blue, and the values of each."""
+"""The bands of an image of more than four: which are shown as red, green and blue, and the values of each."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Bands(TypedDict):
 class BandsTraits(t.HasTraits):
     """The traits of `BandsPart`."""
 
-    bands = payload(Bands, "the bands of an image of more than three")
+    bands = payload(Bands, "the bands of an image of more than four")
     asked_bands = synced(
         t.List(t.Int(), default_value=None, allow_none=True, help="a request to show bands as red, green and blue"),
         list[int] | None,

@@ -107,6 +107,6 @@ def _payload(sample: Sample, made: Tensor, is_reconstruction: bool) -> MadePictu
 
 
 def _signed_picture(change: Tensor, reach: float) -> Image.Image:
-    """The sum over the channels, around 0."""
+    """The mean over the channels, in colours around 0."""
     values: np.ndarray = torch.mean(change[0], 0).cpu().numpy()
     return color_map(values, -reach or -1.0, reach or 1.0)
