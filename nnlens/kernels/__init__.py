@@ -47,11 +47,11 @@ from .cost.summary import Cost, Summary, summary
 from .embed import embed
 from .occlusion.difference import occlusion_difference
 from .occlusion.experiment import occlusion, occlusion_series, occlusion_steps
-from .occlusion.incremental import Incremental
 from .occlusion.occluded import channel_scores, masked_scores, occluded_scores, size_curve
 from .occlusion.occlusion_map import Occlusion
 from .occlusion.volume import VolumeOcclusion, volume_occlusion, volume_occlusion_steps
-from .occlusion.windows import OperationPlan
+from .occlusion.windows.incremental import Incremental
+from .occlusion.windows.plan import OperationPlan
 from .units.ablation import Ablation, DatasetAblation, ablation, dataset_ablation_steps
 from .units.activations import Activations, activations
 from .units.back_projection import BackProjection, back_projection

@@ -8,6 +8,7 @@ import importlib.util
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from statistics import median
 from weakref import WeakKeyDictionary
 
@@ -85,19 +86,23 @@ def is_quick(prepared: Prepared) -> bool:
         return min(_seconds(lambda: prepared(prepared.x)) for _round in range(_ROUNDS)) < QUICK
 
 
+def beside(prepare: Callable[[], Callable[[], None]]) -> bool:
+    """Run what `prepare` returns in a thread of its own; False, and nothing is called, where another is running."""
+    global _thread
+    with _lock:
+        if _thread is not None and _thread.is_alive():
+            return False
+        _thread = threading.Thread(target=prepare(), name="nnlens-engine", daemon=True)
+        _thread.start()
+    return True
+
+
 def export_beside(prepared: Prepared, then: Callable[[OnnxPasses | None], None]) -> bool:
     """Export a copy of the model in a thread of its own, then call `then` there; False where one is being exported.
 
     `then` is called with None where the model does not export.
     """
-    global _thread
-    with _lock:
-        if _thread is not None and _thread.is_alive():
-            return False
-        model, x, meaning = copy_of(prepared.model), prepared.x, prepared.meaning
-        _thread = threading.Thread(target=_export, args=(model, x, meaning, then), name="nnlens-engine", daemon=True)
-        _thread.start()
-    return True
+    return beside(lambda: partial(_export, copy_of(prepared.model), prepared.x, prepared.meaning, then))
 
 
 def _export(
@@ -105,8 +110,8 @@ def _export(
 ) -> None:
     passes: OnnxPasses | None = None
     try:
-        with torch.no_grad():
-            passes = OnnxPasses(model, x, meaning)
+        passes = OnnxPasses(model, x, meaning)
+        passes.beside = True
     except Exception:  # the exporter and the engine have errors of their own kinds; torch is there
         pass
     then(passes)

@@ -1,4 +1,4 @@
-"""Whole passes on ONNX Runtime: an optional engine (extra `fast`), often faster than PyTorch on a CPU."""
+"""Passes on ONNX Runtime: an optional engine (extra `fast`), often faster than PyTorch on a CPU."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import io
 import logging
 import time
 import warnings
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 
 import torch
@@ -28,30 +29,39 @@ class _Scores(nn.Module):
         return pick_output(self.model(x), self.output)
 
 
-class OnnxPasses:
-    """A model exported to ONNX for batches of inputs like `x`, and run by ONNX Runtime with torch's threads.
+class OnnxModule:
+    """A module that gives one tensor, exported to ONNX, and run by ONNX Runtime with torch's threads.
 
-    The model must be in eval mode, and nobody else may use it meanwhile: it is borrowed, or a copy.
+    The module must be in eval mode, and nobody else may use it meanwhile: it is borrowed, or a copy.
 
-    Attributes
+    Parameters
     ----------
-    seconds : float
-        How long a pass on one input took, as far as it was measured; infinite before.
+    probe : tensors (n, …)
+        Its arguments for at least three inputs; it is exported for any number of them.
+    off : callable
+        Called with the exported model's result for `probe`: how far the scores are from the right ones, at most.
+    patient : bool
+        Whether to try torch's newer exporter, too, which takes several seconds.
 
     Raises
     ------
     ImportError
         Without the extra `fast`.
     ValueError
-        If the model cannot be exported, or gives other scores there (more than 1e-4 off).
+        If the module cannot be exported, or gives other results there (more than 1e-4 off).
     """
 
-    def __init__(self, model: nn.Module, x: Tensor, meaning: ScoreMeaning):
+    @torch.no_grad()
+    def __init__(
+        self,
+        module: nn.Module,
+        probe: Sequence[Tensor],
+        off: Callable[[Tensor], float],
+        *,
+        patient: bool = True,
+    ):
         import onnxruntime
 
-        scores = _Scores(model, meaning.output).eval()
-        self._meaning, self.device = replace(meaning, output=None), x.device
-        self.seconds = float("inf")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         # Threads that wait in a loop would take torch's turn: where both run in turn, torch was 20 times slower.
@@ -59,26 +69,54 @@ class OnnxPasses:
         options.log_severity_level = 4  # errors are raised
         problems = []
         # A trace takes a second or two, but has a batch of two in it where the model asks Python for its length.
-        for export in (_traced, _exported):
+        for export in (_traced, _exported) if patient else (_traced,):
             try:
-                content = export(scores, torch.cat([x, x]))
+                content = export(module, tuple(argument[:2].clone() for argument in probe))
                 self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-                self._name = self._session.get_inputs()[0].name
-                off = self._difference(scores, x)
-            except Exception as error:  # the exporters and the engine have errors of their own kinds
-                problems.append(f"{type(error).__name__}: {error}")
+                error = off(self(*probe))
+            except Exception as raised:  # the exporters and the engine have errors of their own kinds
+                problems.append(f"{type(raised).__name__}: {raised}")
                 continue
-            if off <= CLOSE:
+            if error <= CLOSE:
                 return
-            problems.append(f"the exported model's scores are {off:.1g} off, more than {CLOSE:g}")
+            problems.append(f"the exported model's scores are {error:.1g} off, more than {CLOSE:g}")
         raise ValueError(f"the model does not export to ONNX: {problems[-1]}")
 
-    def _difference(self, model: nn.Module, x: Tensor) -> float:
-        """The largest difference of the scores from the model's own, for a batch of three."""
+    def __call__(self, *arguments: Tensor) -> Tensor:
+        """The result for a batch, on the CPU."""
+        given = {_name(place): argument for place, argument in enumerate(arguments)}
+        # Of several arguments the exporter leaves out those that do not matter.
+        names = [item.name for item in self._session.get_inputs()]
+        (result,) = self._session.run(None, {name: given[name].detach().cpu().contiguous().numpy() for name in names})
+        return torch.from_numpy(result)
+
+
+class OnnxPasses:
+    """Whole passes of a model on ONNX Runtime, see `OnnxModule`.
+
+    Attributes
+    ----------
+    seconds : float
+        The least time that a pass on one input took.
+    parts : dict
+        Parts of the model that were exported as well, by name; None for one that did not export.
+    beside : bool
+        Whether parts are exported in a thread of their own, so that nobody waits.
+    """
+
+    def __init__(self, model: nn.Module, x: Tensor, meaning: ScoreMeaning):
+        self._meaning, self.device = replace(meaning, output=None), x.device
+        self.seconds, self.beside = float("inf"), False
+        self.parts: dict[Hashable, OnnxModule | None] = {}
         random = torch.randn(2, *x.shape[1:], generator=torch.Generator().manual_seed(0), dtype=torch.float32).to(x)
-        batch = torch.cat([x, x * 0.5 + random * x.std()])
-        with torch.no_grad():
-            off = self(batch) - self._meaning.read(model(batch), len(batch))
+        probe = torch.cat([x, x * 0.5 + random * x.std()])
+        scores = _Scores(model, meaning.output).eval()
+        self._model = OnnxModule(scores, [probe], lambda result: self.off(result, scores(probe.clone())))
+        self(x)  # which notes how long it takes
+
+    def off(self, result: Tensor, own: Tensor) -> float:
+        """The largest difference between the scores in two outputs."""
+        off = self.read(result) - self.read(own)
         return float(off.abs().max().nan_to_num(nan=torch.inf))
 
     def reading(self, meaning: ScoreMeaning) -> OnnxPasses:
@@ -90,38 +128,54 @@ class OnnxPasses:
     def __call__(self, batch: Tensor) -> Tensor:
         """The scores (n, classes) of a batch (n, channels, height, width)."""
         began = time.perf_counter()
-        (scores,) = self._session.run(None, {self._name: batch.detach().cpu().contiguous().numpy()})
+        output = self._model(batch)
         if len(batch) == 1:
             self.seconds = min(self.seconds, time.perf_counter() - began)
-        return self._meaning.read(torch.from_numpy(scores), len(batch)).to(self.device)
+        return self.read(output)
+
+    def read(self, output: Tensor) -> Tensor:
+        """The scores (n, classes) in an output of the model, or of one of its parts."""
+        return self._meaning.read(output.to(self.device), len(output))
 
 
-def _traced(model: nn.Module, batch: Tensor) -> bytes:
+def _name(place: int) -> str:
+    return f"x{place}"
+
+
+def _traced(model: nn.Module, batch: tuple[Tensor, ...]) -> bytes:
     """The model as ONNX by torch's older exporter, which traces one pass."""
-    file, axes = io.BytesIO(), {"x": {0: "batch"}, "scores": {0: "batch"}}
+    file, names = io.BytesIO(), [_name(place) for place in range(len(batch))]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
             model,
-            (batch,),
+            batch,
             file,  # type: ignore[arg-type]  # of which the annotation does not know
             dynamo=False,
-            input_names=["x"],
+            input_names=names,
             output_names=["scores"],
-            dynamic_axes=axes,
+            dynamic_axes={name: {0: "batch"} for name in (*names, "scores")},
         )
     return file.getvalue()
 
 
-def _exported(model: nn.Module, batch: Tensor) -> bytes:
+def _exported(model: nn.Module, batch: tuple[Tensor, ...]) -> bytes:
     """The model as ONNX by torch's newer exporter, which takes several times as long."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)
+    names = [_name(place) for place in range(len(batch))]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            program = torch.onnx.export(model, (batch,), dynamo=True, dynamic_shapes={"x": {0: "batch"}}, verbose=False)
+            program = torch.onnx.export(
+                model,
+                batch,
+                dynamo=True,
+                input_names=names,
+                dynamic_shapes=tuple({0: "batch"} for _argument in batch),
+                verbose=False,
+            )
     finally:
         logger.setLevel(level)
     assert program is not None

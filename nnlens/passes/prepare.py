@@ -28,8 +28,9 @@ def prepare_passes(
 ) -> Prepared | None:
     """The model prepared for many passes on variations of `x`, see `Prepared`; None where it cannot be recorded.
 
-    With `engine="onnx"` whole passes run on ONNX Runtime (the extra `fast`), and occlusion maps are computed with them.
-    Raises ImportError without the extra, ValueError if the model does not export or its scores are more than 1e-4 off.
+    With `engine="onnx"` whole passes run on ONNX Runtime (the extra `fast`), and occlusion maps use it where that is
+    faster. Raises ImportError without the extra, ValueError if the model does not export or its scores are more than
+    1e-4 off.
     """
     if engine not in ("torch", "onnx"):
         raise ValueError(f'engine must be "torch" or "onnx", got {engine!r}')
@@ -49,7 +50,6 @@ def prepare_passes(
             raise ValueError("the model does not export to ONNX: its path depends on the values of its input")
         with borrow(model):
             prepared.onnx = OnnxPasses(prepared.model, prepared.x, prepared.meaning)
-        prepared.trust.fall_back(Level.PREPARED)
     return prepared
 
 

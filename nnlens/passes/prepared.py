@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -38,7 +38,7 @@ from .strided import Strided
 from .trust import Trust
 from .winograd import Winograd, is_worth_it, padded
 
-WHOLE = "whole"  # the way of whole passes, of which the pace is noted
+WHOLE: Literal["whole"] = "whole"  # the way of whole passes, of which the pace is noted
 TRIALS = 2  # of a way, before it is compared with others: the first one may prepare something
 
 # Operations whose output has memory of its own, which its only reader may overwrite.
@@ -169,7 +169,7 @@ class Prepared:
 
     def note_pace(self, way: Any, seconds: float) -> None:
         """Note how long one image took in a way."""
-        self.paces[way] = [*self.paces[way][-TRIALS:], seconds]
+        self.paces[way] = [*self.paces[way][1 - 2 * TRIALS :], seconds]
 
     def has_gradients(self) -> bool:
         """Whether the gradients of this pass are the model's own: compared once, on `x`.

@@ -23,7 +23,7 @@ ROUNDING = 16  # multiples of the number format's precision, relative to the lar
 class Level(IntEnum):
     """How passes run; each level is safer and slower than the one before."""
 
-    WINDOWS = 0  # only what an occluder can change, see `kernels.occlusion.incremental`
+    WINDOWS = 0  # only what an occluder can change, see `kernels.occlusion.windows`
     PREPARED = 1  # whole passes of the prepared model
     MODEL = 2  # whole passes of the model itself
     SINGLE = 3  # the model itself, one input at a time

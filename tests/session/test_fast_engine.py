@@ -63,6 +63,11 @@ def test_a_view_switches_to_the_faster_engine(always_faster):
         with torch.no_grad():
             expected = model(hidden)[0].numpy()
         assert view.occluded["logit"] == pytest.approx(expected[view.occluded["classes"]].tolist(), abs=1e-4)
+    # What follows the windows of a map is exported, too.
+    view.size = 6
+    wait(view)
+    assert prepared.onnx.parts
+    assert None not in prepared.onnx.parts.values()
     # Another image, and another lens of the same model, have it at once.
     other = lens.explore(torch.rand(1, 3, 20, 20))
     assert lens.session.prepared(other.selection.sample).onnx is not None

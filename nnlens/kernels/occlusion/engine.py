@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from typing import Literal
 
 import numpy as np
 import torch
@@ -11,19 +14,27 @@ from torch import Tensor, nn
 
 from nnlens.passes.batches import out_of_memory
 from nnlens.passes.convolutions import channels_last
-from nnlens.passes.prepared import WHOLE, Prepared
+from nnlens.passes.prepared import TRIALS, WHOLE, Prepared
 from nnlens.passes.trust import Level, Reference
 from nnlens.recording import OtherPathError, borrow, draw_alike, draws, record
+from nnlens.recording.borrow import BeforeWriting, lend
 from nnlens.scores.meaning import ScoreMeaning
 from nnlens.utils.language import _
 
-from .incremental import Incremental, plan_for
 from .occluder import Occluder
-from .windows import OperationPlan
+from .windows.incremental import Incremental, plan_for
+from .windows.plan import OperationPlan
+from .windows.tail import onnx_tail
+
+Way = Literal["windows", "tail", "whole"]
+WINDOWS: Way = "windows"  # and the rest on torch
+TAIL: Way = "tail"  # windows, and the rest on ONNX Runtime
 
 SMALL = 96 * 96  # pixels: of smaller images whole passes may be the faster ones, which is tried out
+CLOSE = 1.4  # times the time of the fastest way
+BATCHED = 4  # at most so many times as fast is one of many inputs of ONNX Runtime as a single one
 AT_ONCE = 4 * 224 * 224  # pixels of a whole pass: more do not fit into a CPU's caches
-TRIED = 8  # positions, at least, of which the time is noted
+SHALLOW = 0.5  # the share that may change on windows, where what follows runs on ONNX Runtime and is cheaper
 BLOCK = 16  # positions at once on a CPU: more do not fit into its caches
 
 
@@ -52,6 +63,7 @@ class Engine:
         eps = torch.finfo(window.x.dtype).eps if prepared is None else prepared.eps
         self.reference = Reference(model, window.x, meaning, eps)
         self.even = False
+        self._restore_buffers: Callable[[BeforeWriting], None] | None = None  # while the model is borrowed
         self.draws = draws(model)  # then every position must see the same random numbers
         self.incremental: Incremental | None = None
         self.level = Level.MODEL if prepared is None else prepared.trust.level
@@ -61,30 +73,56 @@ class Engine:
         self.chooses = (
             not watched and x.device.type == "cpu" and x.shape[2] * x.shape[3] <= SMALL and prepared is not None
         )
-        self.whole = False  # whether whole passes were the faster ones
+        self.way: Way = WINDOWS  # which one was the fastest
+        self.shallow: Incremental | None = None  # the plan whose tail runs on ONNX Runtime
         if self.level == Level.WINDOWS and prepared is not None:
-            self.incremental = plan_for(prepared, window.size, tops, lefts, watched)
+            self.incremental = plan_for(prepared, window.size, tops, lefts, watched=watched)
             if not any(share.local for share in self.incremental.plan):
                 self.level = Level.PREPARED
+
+    @contextmanager
+    def borrowed(self) -> Iterator[None]:
+        """The model, borrowed for a batch; inside another one of these blocks, for all its batches at once."""
+        if self._restore_buffers is not None:
+            yield
+            if self.way != TAIL:  # of which the model itself runs nothing
+                self._restore_buffers(lambda _: None)
+            return
+        with lend(self.model) as self._restore_buffers:
+            try:
+                yield
+            finally:
+                self._restore_buffers = None
+
+    @property
+    def is_lent(self) -> bool:
+        """Whether the model is borrowed at present."""
+        return self._restore_buffers is not None
 
     @property
     def plan(self) -> tuple[OperationPlan, ...]:
         """How each operation is computed; empty where whole passes run."""
-        if self.level > Level.WINDOWS or self.incremental is None or self.whole:
+        if self.level > Level.WINDOWS or self.incremental is None or self.way == WHOLE:
             return ()
-        return tuple(self.incremental.plan)
+        return tuple(self._used(self.incremental).plan)
+
+    def _used(self, incremental: Incremental) -> Incremental:
+        """The plan that is in use."""
+        return self.shallow if self.way == TAIL and self.shallow is not None else incremental
 
     @property
     def how(self) -> str:
         """How the positions are computed, in words."""
-        if self.level == Level.WINDOWS and self.incremental is not None and not self.whole:
-            local = sum(share.local for share in self.incremental.plan)
-            count = len(self.incremental.plan)
+        if self.level == Level.WINDOWS and self.incremental is not None and self.way != WHOLE:
+            local = sum(share.local for share in self.plan)
+            count = len(self.plan)
+            if self.way == TAIL:
+                return _("{local} of {count} operations on windows, the rest on ONNX Runtime", local=local, count=count)
             return _("{local} of {count} operations on windows, the rest whole", local=local, count=count)
         prepared = self.prepared
         if self.level <= Level.PREPARED and prepared is not None and prepared.onnx is not None:
             return _("whole passes on ONNX Runtime")
-        if self.whole:
+        if self.way == WHOLE:
             return _("whole passes of the prepared model, which are faster for so small an image")
         words = (
             "",
@@ -116,7 +154,7 @@ class Engine:
 
     def _compute(self, rows: np.ndarray, columns: np.ndarray) -> Tensor:
         tops, lefts = self.tops[rows], self.lefts[columns]
-        with borrow(self.model):
+        with self.borrowed():
             if self.level == Level.WINDOWS and self.incremental is not None and self.prepared is not None:
                 return self._faster(self.prepared, self.incremental, rows, columns)
             batch = self.window.cover(tops, lefts)
@@ -127,25 +165,45 @@ class Engine:
         return torch.cat([self._plainly(part) for part in (batch.split(1) if self.level == Level.SINGLE else (batch,))])
 
     def _faster(self, prepared: Prepared, incremental: Incremental, rows: np.ndarray, columns: np.ndarray) -> Tensor:
-        """On windows, or by whole passes, where these were faster: of small images, and on ONNX Runtime."""
-        if self.watched or not (self.chooses or prepared.onnx is not None):
+        """In the fastest of the ways there are for this model and image; each of them is tried out first."""
+        ways = [] if self.watched else self._ways(prepared)
+        if len(ways) < 2:
             return self._on_windows(incremental, rows, columns)
-        ways = WHOLE, ("windows", self.window.size, self.window.mask is None)
-        paces = [prepared.pace(way) for way in ways]
-        if all(paces):
-            self.whole = paces[0] <= paces[1]
-        else:  # each in turn, until both are known
-            self.whole = len(prepared.paces[ways[0]]) <= len(prepared.paces[ways[1]])
+        self.way = self._fastest(prepared, ways)
         began = time.perf_counter()
-        if self.whole:
+        if self.way == WHOLE:
             several = range(0, len(rows), max(1, AT_ONCE // self.window.x[0, 0].numel()))
             parts = [slice(start, start + several.step) for start in several]
             result = torch.cat([self._whole(prepared, rows[part], columns[part]) for part in parts])
         else:
-            result = self._on_windows(incremental, rows, columns)
-        if len(rows) >= TRIED:
-            prepared.note_pace(ways[not self.whole], (time.perf_counter() - began) / len(rows))
+            result = self._on_windows(self._used(incremental), rows, columns)
+        if len(rows) >= BLOCK:
+            prepared.note_pace(self._key(self.way), (time.perf_counter() - began) / len(rows))
         return result
+
+    def _ways(self, prepared: Prepared) -> list[Way]:
+        """The ways that are worth trying."""
+        ways: list[Way] = [WINDOWS]
+        if self.shallow is not None and onnx_tail(self.shallow) is not None:
+            ways.append(TAIL)
+        pace = prepared.pace(self._key(WINDOWS))
+        if self.chooses or (prepared.onnx is not None and prepared.onnx.seconds < BATCHED * pace):
+            ways.append(WHOLE)
+        return ways
+
+    def _fastest(self, prepared: Prepared, ways: list[Way]) -> Way:
+        """The way with the least measured time; one that was tried too seldom goes first."""
+        paces = {way: prepared.pace(self._key(way)) for way in ways}
+        least = min(paces.values())
+        # The first trials of a way prepare something, and tell less: a way that comes close is tried again.
+        trials = {way: TRIALS if paces[way] > CLOSE * least else 2 * TRIALS for way in ways}
+        seldom = [way for way in ways if len(prepared.paces[self._key(way)]) < trials[way]]
+        if seldom:
+            return min(seldom, key=lambda way: len(prepared.paces[self._key(way)]))
+        return min(ways, key=lambda way: paces[way])
+
+    def _key(self, way: Way) -> Hashable:
+        return WHOLE if way == WHOLE else (way, self.window.size, self.window.mask is None)
 
     def _whole(self, prepared: Prepared, rows: np.ndarray, columns: np.ndarray) -> Tensor:
         batch = self.window.cover(self.tops[rows], self.lefts[columns])
@@ -175,6 +233,9 @@ class Engine:
             fill = under if under.ndim == 3 else under[some]
             blocks.append(incremental.local(rows[some], columns[some], fill, self.window.mask))
         handed = {name: torch.cat([block[name] for block in blocks]) for name in blocks[0]}
+        tail = onnx_tail(incremental) if incremental is self.shallow else None
+        if tail is not None and incremental.prepared.onnx is not None:
+            return incremental.prepared.onnx.read(tail(*(handed[name] for name in incremental.handed)))[:count]
         return incremental.finish(handed, self.seen.append if self.watched else None)[:count]
 
     def check(self, rows: np.ndarray, columns: np.ndarray, scores: np.ndarray) -> bool:
@@ -239,6 +300,9 @@ class Engine:
         if self.level > Level.WINDOWS or self.incremental is None:
             return 4, 4
         self.even = total >= BLOCK
+        if self.even and self.prepared is not None and self.prepared.onnx is not None:
+            places = self.window.size, self.tops, self.lefts
+            self.shallow = plan_for(self.prepared, *places, most=SHALLOW)
         if self.chooses:
             return BLOCK, 4 * BLOCK
         # If the operations that are computed whole have large weights, many positions share reading them.

@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -31,8 +30,10 @@ from .engine import Engine
 from .laid_out import as_image
 from .occluder import Fill, Occluder, Shape, occluder, pair
 from .occlusion_map import Occlusion
+from .positions import by_variation, levels, missing_of, places_of_check
 
 STEP = 0.25  # the longest time of a step of whole passes, in seconds
+_CHANGED = "the model has changed during the computation: start again"
 Unit = tuple[str, int] | tuple[str, int, tuple[int, int]]
 
 
@@ -60,52 +61,6 @@ class _Noted:
         """The activation in each of a batch of values."""
         maps = (as_maps(value[None], self.recording, self.operation)[0][self.channel] for value in values)
         return np.array([np.max(map_[self.position]) for map_ in maps], np.float32)
-
-
-def _coarse_to_fine(count: int) -> list[list[int]]:
-    """0…count-1 in nested levels: four from end to end first, then the middle of each gap."""
-    known = sorted({round(position) for position in np.linspace(0, count - 1, min(4, count))})
-    levels = [known]
-    while len(known) < count:
-        middles = [(a + b) // 2 for a, b in pairwise(known) if b - a > 1]
-        known = sorted([*known, *middles])
-        levels.append(known)
-    return levels
-
-
-def _levels(rows: int, columns: int, computed: np.ndarray) -> list[np.ndarray]:
-    """The positions (n, 2) that are missing, level by level of the coarse grids."""
-    down, across = _coarse_to_fine(rows), _coarse_to_fine(columns)
-    missing, levels = ~computed, []
-    for level in range(max(len(down), len(across))):
-        new = np.zeros_like(missing)
-        new[np.ix_(down[min(level, len(down) - 1)], across[min(level, len(across) - 1)])] = True
-        levels.append(np.argwhere(new & missing))
-        missing = missing & ~new
-    return [places for places in levels if len(places)]
-
-
-def _by_variation(places: np.ndarray, score: np.ndarray) -> np.ndarray:
-    """The positions, ordered by the variation of the known scores around them, largest first."""
-    known = np.argwhere(np.isfinite(score))
-    if len(known) < 2:
-        return places
-    far = np.abs(places[:, None] - known[None]).max(2)
-    # The nearest known positions on each side: as far as the second nearest, at least.
-    near = far <= np.sort(far, 1)[:, 1:2]
-    values = np.broadcast_to(score[known[:, 0], known[:, 1]], near.shape)
-    spread = np.where(near, values, -np.inf).max(1) - np.where(near, values, np.inf).min(1)
-    return places[np.argsort(-spread, kind="stable")]
-
-
-def _check_at(rows: int, columns: int) -> np.ndarray:
-    """Two corners and the centre (n, 2): positions with and without the influence of borders."""
-    return np.array(list(dict.fromkeys([(rows // 2, columns // 2), (0, 0), (rows - 1, columns - 1)])))
-
-
-def _missing(places: np.ndarray, computed: np.ndarray) -> np.ndarray:
-    result: np.ndarray = places[~computed[places[:, 0], places[:, 1]]]
-    return result
 
 
 class _Experiment:
@@ -160,7 +115,7 @@ class _Experiment:
         self.noted = None if unit is None else self._noted(unit, x)
         watched = "" if self.noted is None else self.noted.layer
         self.engine = Engine(model, window, tops, lefts, meaning=meaning, prepared=self.prepared, watched=watched)
-        self.check_at = _check_at(len(tops), len(lefts))
+        self.check_at = places_of_check(len(tops), len(lefts))
         self._plan_positions()
 
     def _noted(self, unit: Unit, x: Tensor) -> _Noted:
@@ -176,9 +131,9 @@ class _Experiment:
         """The positions that are missing, those of the check first."""
         computed = self.result.computed
         rows, columns = computed.shape
-        self.levels = [self.check_at, *_levels(rows, columns, computed)]
+        self.levels = [self.check_at, *levels(rows, columns, computed)]
         self.size_now, self.size_later = self.engine.batches(self.batch_size, sum(map(len, self.levels)))
-        self.order = _missing(self.levels.pop(0), computed)
+        self.order = missing_of(self.levels.pop(0), computed)
 
     def steps(self) -> Iterator[Occlusion]:
         """The result as it grows: every position that is marked as computed is exact."""
@@ -203,6 +158,14 @@ class _Experiment:
             if self.prepared is not None:
                 self.prepared.patient = True
 
+    def whole(self) -> Occlusion:
+        """The whole result, for which the model is borrowed once."""
+        with self.engine.borrowed():
+            *_, last = self.steps()
+        if version_of(self.model) != self.version:
+            raise ValueError(_CHANGED)
+        return last
+
     def _fill_order(self) -> bool:
         """Take positions of the next levels until a batch is full; False when none are left.
 
@@ -210,15 +173,16 @@ class _Experiment:
         """
         result = self.result
         while len(self.order) < self.size_now and self.levels:
-            missing = _missing(self.levels.pop(0), result.computed)
-            new = _by_variation(missing, result.logits[..., self.target])
+            missing = missing_of(self.levels.pop(0), result.computed)
+            new = by_variation(missing, result.logits[..., self.target])
             taken = (new[:, None] == self.order[None]).all(2).any(1)
             self.order = np.concatenate([self.order, new[~taken]])
         return bool(len(self.order))
 
     def _compute_batch(self) -> None:
-        if version_of(self.model) != self.version:
-            raise ValueError("the model has changed during the computation: start again")
+        # A model that is borrowed all the time is compared at the end.
+        if not self.engine.is_lent and version_of(self.model) != self.version:
+            raise ValueError(_CHANGED)
         order, result, engine = self.order, self.result, self.engine
         begin = time.perf_counter()
         batches = in_batches(len(order), lambda start, stop: engine(*order[start:stop].T), size=self.size_now)
@@ -264,6 +228,20 @@ def _target(target: Any, clean: np.ndarray) -> int:
     return int(index)
 
 
+def _begin(
+    model: nn.Module, x: Tensor, *, size: Any, stride: Any, shape: Shape, fill: Fill, seed: int, **options: Any
+) -> _Experiment:
+    """The experiment with these arguments of `occlusion`."""
+    model, x = as_image(model, x)
+    window = occluder(x, size=size, shape=shape, fill=fill, seed=seed)
+    height, width = window.size
+    step = pair(stride, "stride") if stride is not None else (max(1, height // 2), max(1, width // 2))
+    batch_size = options["batch_size"]
+    if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
+        raise ValueError(f"batch_size must be a whole number of at least 1, got {batch_size!r}")
+    return _Experiment(model, x, window=window, step=step, form=shape if isinstance(shape, str) else "mask", **options)
+
+
 def occlusion_steps(
     model: nn.Module,
     x: Float[Tensor, "1 c h w"],
@@ -285,19 +263,15 @@ def occlusion_steps(
     The yielded results share their arrays, which fill up: keep one with `.snapshot()`. `known` is an unfinished result
     of the same call: its positions are not computed again.
     """
-    model, x = as_image(model, x)
-    window = occluder(x, size=size, shape=shape, fill=fill, seed=seed)
-    height, width = window.size
-    step = pair(stride, "stride") if stride is not None else (max(1, height // 2), max(1, width // 2))
-    if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
-        raise ValueError(f"batch_size must be a whole number of at least 1, got {batch_size!r}")
-    experiment = _Experiment(
+    experiment = _begin(
         model,
         x,
-        window=window,
-        step=step,
         target=target,
-        form=shape if isinstance(shape, str) else "mask",
+        size=size,
+        stride=stride,
+        fill=fill,
+        shape=shape,
+        seed=seed,
         output=output,
         batch_size=batch_size,
         unit=unit,
@@ -364,7 +338,7 @@ def occlusion(
     >>> occlusion(model, torch.ones(1, 1, 4, 4), size=2, stride=2).score().shape
     (2, 2)
     """
-    *_, last = occlusion_steps(
+    experiment = _begin(
         model,
         x,
         target=target,
@@ -376,9 +350,10 @@ def occlusion(
         output=output,
         batch_size=batch_size,
         unit=unit,
+        known=None,
         prepared=prepared,
     )
-    return last
+    return experiment.whole()
 
 
 def occlusion_series(

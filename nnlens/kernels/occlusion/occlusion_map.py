@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Integer
 from nnlens.scores.meaning import ScoreKind, ScoreMeaning, plain_index, score_words
 from nnlens.utils.language import _, number
 
-from .windows import OperationPlan
+from .windows.plan import OperationPlan
 
 FLOOR = 0.01  # a change must be at least this share of the score to count
 

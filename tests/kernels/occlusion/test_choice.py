@@ -9,6 +9,7 @@ from torch import nn
 
 from nnlens.kernels import occlusion, prepare_passes
 from nnlens.kernels.occlusion import engine
+from nnlens.kernels.occlusion.windows import tail
 from nnlens.passes.onnx_runtime import OnnxPasses
 
 
@@ -62,6 +63,80 @@ def test_the_scores_are_those_of_the_model_in_either_way(seed, paces):
         assert all(prepared.pace(key) > 0 for key in known.values())
 
 
+class Residual(nn.Module):
+    """Joins two branches in place, after which the forward continues with either name."""
+
+    def __init__(self, returned):
+        super().__init__()
+        self.stem, self.left, self.right = (
+            nn.Conv2d(3, 6, 3, padding=1),
+            nn.Conv2d(6, 6, 3, 2, 1),
+            nn.Conv2d(6, 6, 1, 2),
+        )
+        self.norm, self.last, self.returned = nn.BatchNorm2d(6), nn.Conv2d(6, 4, 5), returned
+
+    def forward(self, x):
+        x = torch.relu(self.stem(x))
+        joined = self.norm(self.left(x))
+        joined += self.right(x)
+        rectified = nn.functional.relu(joined, inplace=True)
+        return self.last(rectified if self.returned else joined).amax((2, 3))
+
+
+@pytest.mark.parametrize("seed", [0, 2, 4, "returned", "written"])
+def test_the_tail_on_onnx_runtime_gives_the_scores_of_the_model(seed, monkeypatch):
+    """Every position, those at borders and corners included; and the model is returned as it was."""
+    pytest.importorskip("onnxruntime")
+    monkeypatch.setattr(engine, "SMALL", 0)
+    torch.manual_seed(5)
+    model = Residual(seed == "returned") if isinstance(seed, str) else random_network(seed)
+    model.train()
+    model(torch.randn(8, 3, 24, 20))
+    x = torch.rand(1, 3, 24, 20)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    prepared = prepare_passes(model, x, engine="onnx")
+    prepared.paces["whole"] = [1.0] * 4
+    for size, stride in [((6, 6), 2), ((3, 9), 5)]:
+        prepared.paces["windows", size, True] = [0.5] * 4
+        result = occlusion(model, x, size=size, stride=stride, fill=0.5, prepared=prepared)
+        # What was written, and not returned, a trace does not see: torch computes it.
+        rest = "whole" if seed == "written" else "on ONNX Runtime"
+        assert result.how.endswith(f"operations on windows, the rest {rest}")
+        assert model.training
+        with torch.no_grad():
+            expected = dense(model.eval(), x, result)
+        model.train()
+        np.testing.assert_allclose(result.logits, expected, atol=1e-4)
+    assert all(module.training for module in model.modules())
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_a_tail_that_does_not_export_stays_with_torch(monkeypatch):
+    pytest.importorskip("onnxruntime")
+    monkeypatch.setattr(engine, "SMALL", 0)
+    model, x = random_network(2), torch.rand(1, 3, 24, 20)
+    prepared = prepare_passes(model, x, engine="onnx")
+
+    def refuse(*_arguments, **_options):
+        raise KeyError("an error of the exporter")
+
+    monkeypatch.setattr(tail, "OnnxModule", refuse)
+    prepared.paces["whole"] = [1.0] * 4
+    result = occlusion(model, x, size=6, stride=2, fill=0.5, prepared=prepared)
+    assert result.how.endswith("operations on windows, the rest whole")
+    np.testing.assert_allclose(result.logits, dense(model, x, result), atol=1e-4)
+
+
+def test_a_way_that_comes_close_is_tried_again():
+    model, x = random_network(2), torch.rand(1, 3, 24, 20)
+    prepared = prepare_passes(model, x)
+    for seconds, again in [(1.3e-9, True), (1.0, False)]:
+        prepared.paces["whole"] = [1e-9] * 4
+        prepared.paces["windows", (6, 6), True] = [seconds] * 2
+        occlusion(model, x, size=6, stride=2, fill=0.5, prepared=prepared)
+        assert (len(prepared.paces["windows", (6, 6), True]) > 2) == again
+
+
 def test_whole_passes_on_onnx_runtime_where_they_are_faster(monkeypatch):
     pytest.importorskip("onnxruntime")
     monkeypatch.setattr(engine, "SMALL", 0)
@@ -69,7 +144,7 @@ def test_whole_passes_on_onnx_runtime_where_they_are_faster(monkeypatch):
     prepared = prepare_passes(model, x)
     prepared.onnx = OnnxPasses(model, x, prepared.meaning)
     for seconds, how in [(1.0, "on windows"), (1e-9, "whole passes on ONNX Runtime")]:
-        prepared.paces["whole"] = [seconds] * 2
+        prepared.paces["whole"] = [seconds] * 4
         for _map in range(2):  # two blocks on windows first
             result = occlusion(model, x, size=6, stride=2, fill=0.5, prepared=prepared)
             np.testing.assert_allclose(result.logits, dense(model, x, result), atol=1e-4)

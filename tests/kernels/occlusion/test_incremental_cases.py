@@ -272,15 +272,18 @@ def test_masks_and_sizes_at_one_place(net):
         masked_scores(net, x, masks, fill="surround")
 
 
-def test_whole_passes_on_onnx_runtime(net):
+def test_passes_on_onnx_runtime(net):
     pytest.importorskip("onnxruntime")
     x = torch.randn(1, 3, 24, 24)
     before = state_of(net)
     prepared = prepare_passes(net, x, engine="onnx")
-    result = occlusion(net, x, size=6, stride=6, prepared=prepared)
-    assert result.how == "whole passes on ONNX Runtime"
+    plain = occlusion(net, x, size=6, stride=2).logits
+    for _map in range(3):  # all ways are tried
+        result = occlusion(net, x, size=6, stride=2, prepared=prepared)
+        np.testing.assert_allclose(result.logits, plain, atol=1e-4)
+    assert prepared.onnx.parts
+    assert all(prepared.pace(("tail" if part else "windows", (6, 6), True)) for part in prepared.onnx.parts.values())
     assert same_state(before, state_of(net))
-    np.testing.assert_allclose(result.logits, occlusion(net, x, size=6, stride=6).logits, atol=1e-4)
     masks = np.random.default_rng(0).random((5, 24, 24)) > 0.5
     ours = masked_scores(net, x, masks, fill=0.5, prepared=prepared)
     np.testing.assert_allclose(ours, masked_scores(net, x, masks, fill=0.5), atol=1e-4)

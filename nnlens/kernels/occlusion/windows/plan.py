@@ -16,6 +16,7 @@ from .form import Form
 
 WINDOWED = frozenset(f"{op}{count}d" for op in ("conv", "max_pool", "avg_pool") for count in (1, 2, 3))
 RESHAPING = ("squeeze", "unsqueeze", "unflatten", "flatten", "reshape", "view")
+MOST = 0.8  # the share of a value that may change where it is still computed on windows
 MOVING = ("permute", "transpose", *RESHAPING)
 
 
@@ -86,7 +87,7 @@ class Plan:
         tops: np.ndarray,
         lefts: np.ndarray,
         *,
-        most: float = 0.8,
+        most: float = MOST,
         watched: str = "",
     ):
         self.prepared, self.size, self.watched = prepared, size, watched

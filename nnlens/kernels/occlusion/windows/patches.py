@@ -12,7 +12,7 @@ from torch import Tensor
 from nnlens.passes.prepared import Prepared
 from nnlens.recording import Source
 
-from .windows import Plan
+from .plan import MOST, Plan
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Patches(Plan):
         tops: np.ndarray,
         lefts: np.ndarray,
         *,
-        most: float = 0.8,
+        most: float = MOST,
         watched: str = "",
     ):
         super().__init__(prepared, size, tops, lefts, most=most, watched=watched)

@@ -14,7 +14,7 @@ from nnlens.passes.winograd import TILE
 from nnlens.recording import Operation
 
 from .patches import Block, Moved, Patches
-from .windows import WINDOWED
+from .plan import WINDOWED
 
 
 class Windowed(Patches):

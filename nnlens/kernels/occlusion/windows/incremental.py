@@ -27,8 +27,8 @@ from nnlens.recording.operations import function_of
 
 from .form import Form
 from .patches import Block, Step
+from .plan import MOST, MOVING, WINDOWED, moved
 from .windowed import Windowed
-from .windows import MOVING, WINDOWED, moved
 
 
 class Incremental(Windowed):
@@ -41,7 +41,7 @@ class Incremental(Windowed):
         tops: np.ndarray,
         lefts: np.ndarray,
         *,
-        most: float = 0.8,
+        most: float = MOST,
         watched: str = "",
     ):
         super().__init__(prepared, size, tops, lefts, most=most, watched=watched)
@@ -193,21 +193,29 @@ class Incremental(Windowed):
 
     def finish(self, handed: Mapping[str, Tensor], watch: Callable[[Tensor], None] | None = None) -> Tensor:
         """The scores, by the model itself from the handed-over values on; `watch` receives the watched value."""
-        prepared = self.prepared
         if watch is not None and self.watched in handed:
             watch(handed[self.watched].clone())
             watch = None
-        count = len(next(iter(handed.values())))
+        return self.prepared(*self.given(handed), watch, self.watched)
+
+    def given(self, handed: Mapping[str, Tensor], returned: bool = False) -> tuple[Tensor, dict[int, Replacement]]:
+        """The batch for the model's own forward, and what replaces the operations that are not computed again.
+
+        With `returned` the forward is taken to continue with what an operation returns, and not with what it wrote
+        into: a trace does not see that.
+        """
+        prepared = self.prepared
+        count = next(iter(handed.values())).shape[0]
         instead: dict[int, Replacement] = {}
         for name in self._local:
             if name != "input":
                 operation = prepared.recording.operation(name)
                 clean = prepared.recording[name]
                 value = handed[name] if name in handed else clean.expand(count, *clean.shape[1:])
-                instead[operation.number or 0] = _give_back(value) if operation.same else _give(value)
+                written = operation.same and not returned
+                instead[operation.number or 0] = _give_back(value) if written else _give(value)
         image = handed.get("input")
-        batch = prepared.x.expand(count, -1, -1, -1) if image is None else image
-        return prepared(batch, instead, watch, self.watched)
+        return prepared.x.expand(count, -1, -1, -1) if image is None else image, instead
 
     def _readers(self) -> dict[str, list[str]]:
         """Step → the values that no operation reads after it."""
@@ -239,12 +247,18 @@ class Incremental(Windowed):
 
 
 def plan_for(
-    prepared: Prepared, size: tuple[int, int], tops: np.ndarray, lefts: np.ndarray, watched: str = ""
+    prepared: Prepared,
+    size: tuple[int, int],
+    tops: np.ndarray,
+    lefts: np.ndarray,
+    *,
+    most: float = MOST,
+    watched: str = "",
 ) -> Incremental:
     """The plan for occluders of one size at these places, made once for a prepared pass."""
-    key = size, tops.tobytes(), lefts.tobytes(), watched
+    key = size, tops.tobytes(), lefts.tobytes(), most, watched
     plan: Incremental = prepared.cache.once(
-        "plan", *key, make=lambda: Incremental(prepared, size, tops, lefts, watched=watched)
+        "plan", *key, make=lambda: Incremental(prepared, size, tops, lefts, most=most, watched=watched)
     )
     return plan
 

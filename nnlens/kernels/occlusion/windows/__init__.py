@@ -1,0 +1,1 @@
+"""Passes that compute only what an occluder can change."""
