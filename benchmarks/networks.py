@@ -107,12 +107,12 @@ class Attending(nn.Module):
 class ViT(nn.Module):
     """The shape of ViT-S/16 (Dosovitskiy et al. 2020)."""
 
-    def __init__(self, width: int = 384):
+    def __init__(self, width: int = 384, heads: int = 6):
         super().__init__()
         self.patch = nn.Conv2d(3, width, 16, 16)
         self.token = nn.Parameter(torch.zeros(1, 1, width))
         self.position = nn.Parameter(torch.randn(1, 197, width) * 0.02)
-        self.blocks = nn.Sequential(*(Attending(width) for _ in range(12)))
+        self.blocks = nn.Sequential(*(Attending(width, heads) for _ in range(12)))
         self.norm, self.head = nn.LayerNorm(width), nn.Linear(width, 1000)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -188,6 +188,7 @@ NETS: dict[str, Callable[[], nn.Module]] = {
     "ResNet-18": resnet18,
     "VGG-16": VGG,
     "ViT-S/16": ViT,
+    "ViT-Ti/16": lambda: ViT(width=192, heads=3),
 }
 
 

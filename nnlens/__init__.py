@@ -6,7 +6,8 @@ from .lens import Lens, Watch, compare, lightning_callback, theory, transformers
 from .recording import ForwardError, Recorder, Recording, record
 from .render import show_in_notebooks
 from .scores import outputs
-from .session.evaluation import Report, evaluate
+from .session.evaluation import evaluate
+from .session.report import Report
 from .session.selection import Selection
 from .utils.language import set_language
 

@@ -8,6 +8,7 @@ from PIL import Image
 
 import nnlens
 from nnlens.kernels.occlusion import engine
+from nnlens.passes import whole_passes
 
 
 @pytest.fixture(autouse=True)
@@ -19,6 +20,12 @@ def _seeded() -> None:
 def _windows_of_small_images(monkeypatch):
     """Small images are computed on windows too, whatever is faster here: what a test sees must not hang on time."""
     monkeypatch.setattr(engine, "SMALL", 0)
+
+
+@pytest.fixture(autouse=True)
+def _one_engine(monkeypatch):
+    """What takes long stays with the engine that it began on, for the same reason."""
+    monkeypatch.setattr(whole_passes, "PATIENT", float("inf"))
 
 
 @pytest.fixture(autouse=True)

@@ -114,6 +114,16 @@ class ImageDataset:
     def __len__(self) -> int:
         return len(self._data)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_reading"}  # a lock is of one process
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _reading=threading.Lock())
+
+    def mark_of(self, start: int, stop: int) -> str | None:
+        """`mark` of a part of a folder; None for other data."""
+        return None if self.folder is None else "\n".join(self.mark.split("\n")[start:stop])
+
     def __getitem__(self, item: int) -> Tensor:
         if not 0 <= item < len(self):
             raise IndexError(f"item must be 0…{len(self) - 1}, got {item}")

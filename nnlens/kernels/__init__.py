@@ -57,9 +57,10 @@ from .units.activations import Activations, activations
 from .units.back_projection import BackProjection, back_projection
 from .units.connections import Connections, Contribution, connections
 from .units.difference import ActivationDifference, activation_difference
-from .units.examples import DatasetExamples, examples, examples_steps
-from .units.layer_examples import Example, LayerExamples
-from .units.quantiles import QuantileSketch
+from .units.examples.found import DatasetExamples
+from .units.examples.layer_examples import Example, LayerExamples
+from .units.examples.quantiles import QuantileSketch
+from .units.examples.search import examples, examples_steps
 from .units.synthesis import Synthesis, synthesis, synthesis_steps
 
 __all__ = [

@@ -54,6 +54,7 @@ def may_be_faster(prepared: Prepared) -> bool:
     floating = [weight for weight in weights if weight.is_floating_point()]
     return (
         has_fast_engine()
+        and prepared.may_switch
         and prepared.x.device.type == "cpu"
         and prepared.x.dtype == torch.float32
         and all(weight.dtype == torch.float32 and weight.device.type == "cpu" for weight in floating)
@@ -70,7 +71,7 @@ def may_be_faster(prepared: Prepared) -> bool:
 def attach(prepared: Prepared) -> bool:
     """Give a prepared model the passes that are known for it; whether it has some now."""
     passes = _known.get(prepared.model, {}).get(_key(prepared))
-    if passes is not None and prepared.onnx is None:
+    if passes is not None and prepared.onnx is None and prepared.may_switch:
         prepared.onnx = passes.reading(prepared.meaning)
     return prepared.onnx is not None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,8 @@ from .onnx_runtime import OnnxPasses
 from .prepared import Prepared
 from .trust import Level
 
+Engine = Literal["auto", "torch", "onnx"]
+
 
 def prepare_passes(
     model: nn.Module,
@@ -23,17 +25,18 @@ def prepare_passes(
     *,
     recording: Recording | None = None,
     like: Prepared | None = None,
-    engine: Literal["torch", "onnx"] = "torch",
+    engine: Engine = "auto",
     transforms: bool = True,
 ) -> Prepared | None:
     """The model prepared for many passes on variations of `x`, see `Prepared`; None where it cannot be recorded.
 
-    With `engine="onnx"` whole passes run on ONNX Runtime (the extra `fast`), and occlusion maps use it where that is
-    faster. Raises ImportError without the extra, ValueError if the model does not export or its scores are more than
-    1e-4 off.
+    `engine` says what runs whole passes: "torch"; "onnx", that is ONNX Runtime (the extra `fast`), exported at once; or
+    "auto", torch until ONNX Runtime is found to be faster, which is tried out beside work that takes long. Occlusion
+    maps use ONNX Runtime where it is there and faster. With "onnx", raises ImportError without the extra, and
+    ValueError if the model does not export or its scores are more than 1e-4 off.
     """
-    if engine not in ("torch", "onnx"):
-        raise ValueError(f'engine must be "torch" or "onnx", got {engine!r}')
+    if engine not in get_args(Engine):
+        raise ValueError(f'engine must be "auto", "torch" or "onnx", got {engine!r}')
     try:
         prepared = Prepared(model, x, output=output, recording=recording, like=like, transforms=transforms)
     except (TypeError, ForwardError):
@@ -45,6 +48,9 @@ def prepare_passes(
         prepared.trust.fall_back(Level.SINGLE)  # the same random numbers for each input
     elif "as_strided" in recorded.calls or any(source.shared for item in recorded for source in item.sources):
         prepared.trust.fall_back(Level.MODEL)  # aliased memory is left to the model
+    prepared.may_switch = engine == "auto"
+    if engine == "torch":
+        prepared.onnx = None
     if engine == "onnx" and prepared.onnx is None:
         if recorded.data_dependent:
             raise ValueError("the model does not export to ONNX: its path depends on the values of its input")

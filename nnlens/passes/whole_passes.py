@@ -17,11 +17,14 @@ from nnlens.utils.language import _
 
 from .batches import in_batches, out_of_memory
 from .convolutions import channels_last
+from .fast import attach, decide, export_beside, is_decided, may_be_faster
+from .onnx_runtime import OnnxPasses
 from .prepare import current_passes, meaning_for
 from .prepared import Prepared
 from .trust import Level, Reference, Trust
 
 _PIXELS = 4 * 224 * 224  # at once on a CPU: more do not fit into its caches
+PATIENT = 3.0  # seconds of passes, after which a faster engine is looked for
 _BATCHES, _STEP = 12, 0.25  # how many of these make one step at most, and about how long one takes (seconds)
 
 
@@ -47,6 +50,8 @@ class WholePasses:
         self._checked = self._single = False
         self.how = ""  # in words, how gradients are computed if not by the prepared pass
         self._pace = _STEP / 4  # seconds for one input, as it was the last time
+        self._spent = 0.0  # seconds
+        self._exported: list[OnnxPasses | None] | None = None  # holds one when the export has ended
 
     def reading(self, meaning: ScoreMeaning) -> None:
         """Read the scores in another way from now on."""
@@ -88,8 +93,23 @@ class WholePasses:
         with contextlib.nullcontext() if self._on_onnx else borrow(self.model):
             parts = in_batches(len(batch), lambda start, stop: self._sure(batch[start:stop]), size=self.size)
             result = torch.cat([part for _, _, part in parts])
-        self._pace = (time.perf_counter() - begin) / len(batch)
+        took = time.perf_counter() - begin
+        self._pace, self._spent = took / len(batch), self._spent + took
+        if self._spent > PATIENT:
+            self._look_for_faster()
         return result.detach()  # a forward may turn gradients on
+
+    def _look_for_faster(self) -> None:
+        """After much work there is probably more to come: export the model beside it, and use the faster engine."""
+        prepared = self.prepared
+        if prepared is None or self.level != Level.PREPARED or attach(prepared) or is_decided(prepared):
+            return
+        if self._exported:
+            decide(prepared, self._exported.pop())
+        elif self._exported is None and may_be_faster(prepared):
+            self._exported = []
+            if not export_beside(prepared, self._exported.append):
+                self._exported = None  # one at a time: it is asked for again
 
     @property
     def _on_onnx(self) -> bool:

@@ -17,6 +17,7 @@ from nnlens.inputs.datasets import ImageDataset
 from nnlens.kernels import DatasetExamples, LayerExamples, Prepared, examples_steps
 from nnlens.recording import Recording, version_of
 from nnlens.utils.cache import Cache
+from nnlens.utils.language import _
 
 from .work.worker import Worker
 
@@ -63,17 +64,18 @@ class DatasetSearch(t.HasTraits):
         prepared: Prepared | None,
         *,
         store: Path | None,
+        **sharding: Any,
     ) -> None:
         """Begin to search a data set, instead of the earlier one, with its first batch.
 
-        `model` is the model as a function of an item.
+        `model` is the model as a function of an item; `sharding` are `workers` and other options of `examples_steps`.
         """
         self.stop()
         with self._lock:
             self.data, self.layers = data, tuple(dict.fromkeys(map(recording.resolve, layers)))
             self.results, self.pictures, self._steps = None, Cache(**LIMITS), None
             self.model, self.recording, self.prepared = model, recording, prepared
-            self._store, self._version = store, version_of(self._model)
+            self._store, self._version, self._sharding = store, version_of(self._model), sharding
             self._number += 1
         self.step()
         self.progress = self._told(running=False)
@@ -146,6 +148,7 @@ class DatasetSearch(t.HasTraits):
             mark=self.data.mark,
             recording=self.recording,
             prepared=self.prepared,
+            **self._sharding,
         )
 
     def start(self) -> None:
@@ -197,7 +200,16 @@ class DatasetSearch(t.HasTraits):
             "total": len(self.data),
             "remaining": None if result is None or result.remaining != result.remaining else result.remaining,
             "running": running,
-            "skipped": [] if result is None else [[item, words] for item, words in result.skipped[:20]],
+            "skipped": [] if result is None else _skipped(result),
             "layers": list(self.layers),
             "error": error or ("" if result is None else result.unsaved),
         }
+
+
+def _skipped(result: DatasetExamples) -> list[list[Any]]:
+    """The first inputs without a result, and why; a failed shard under its first input."""
+    failed = [
+        [shard.start, _("{start}…{stop}: {why}", start=shard.start, stop=shard.stop - 1, why=why)]
+        for shard, why in result.failed
+    ]
+    return [*failed, *([item, words] for item, words in result.skipped)][:20]

@@ -1,182 +1,37 @@
-"""The evidence of several methods over many images: a table, and charts."""
+"""The evidence of several methods over many images, one after the other or in shards."""
 
 from __future__ import annotations
 
-import html
+import hashlib
+import json
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from torch import nn
 
-from nnlens.kernels import CHECKS, METHODS
+from nnlens.inputs.datasets import ImageDataset
+from nnlens.kernels import CHECKS
 from nnlens.kernels.attribution.evidence.evidence import Check
 from nnlens.kernels.attribution.registry import method_named
-from nnlens.kernels.names import method_words
-from nnlens.utils.language import _, number
+from nnlens.scale import Build, Outcome, Run, Shard, ShardStore, Task, Workers, digest_of, shards_of, workers_for
+from nnlens.utils.language import _
 from nnlens.utils.suggestions import nearest
 
 from .attribution_jobs import Settings
+from .report import Report
 from .sample import Sample
 from .session import Session
+from .setup import ModelSetup
 
 
 class HasSession(Protocol):
     """A `Lens`."""
 
     session: Session
-
-
-# The columns, and which way is better.
-COLUMNS = {
-    "deletion": "less",
-    "insertion": "more",
-    "deletion gain": "more",
-    "insertion gain": "more",
-    "correlation after randomisation": "less",
-    "seeds": "more",
-    "sensitivity": "less",
-    "R²": "more",
-    "edges": "",
-    "seconds": "less",
-}
-
-
-def _column_words(name: str) -> tuple[str, str]:
-    """What a column is called, and what it means."""
-    words = {
-        "deletion": (_("deletion"), _("area under the deletion curve")),
-        "insertion": (_("insertion"), _("area under the insertion curve")),
-        "deletion gain": (_("deletion gain"), _("by how much deletion beats the mean random order")),
-        "insertion gain": (_("insertion gain"), _("by how much insertion beats the mean random order")),
-        "correlation after randomisation": (
-            _("correlation after randomisation"),
-            _("rank correlation that is left when the last layers are randomised"),
-        ),
-        "seeds": (_("seeds"), _("rank correlation between seeds")),
-        "sensitivity": (
-            _("sensitivity"),
-            _("relative change of the map under noise of ±{noise}", noise=number("0.02")),
-        ),
-        "R²": ("R²", _("share of the samples' variance that the linear model explains")),
-        "edges": (_("edges"), _("rank correlation with the image's edges")),
-        "seconds": (_("seconds"), _("for one map")),
-    }
-    return words[name]
-
-
-def _better(name: str) -> str:
-    """Which way a column is better, in words."""
-    return {"less": _("less is better"), "more": _("more is better"), "": ""}[COLUMNS[name]]
-
-
-@dataclass(frozen=True, repr=False, kw_only=True)
-class Report:
-    """The results of the checks for each method, image by image.
-
-    Attributes
-    ----------
-    rows : list of dict
-        One for each image and method: image, class, method, seconds, and a number for each check that was made;
-        `error` where there is no map. `pandas.DataFrame(report.rows)` takes them.
-    methods : tuple of str
-    images : int
-        How many images were evaluated; `total` is the planned number.
-    skipped : list of (str, str)
-        Images that could not be read, and why.
-    """
-
-    rows: list[dict[str, Any]]
-    methods: tuple[str, ...]
-    images: int
-    total: int
-    skipped: list[tuple[str, str]] = field(default_factory=list)
-
-    @property
-    def complete(self) -> bool:
-        """Whether all images were used."""
-        return self.images == self.total
-
-    def values(self, method: str, column: str) -> np.ndarray:
-        """The finite numbers of a column, over the images."""
-        name = method_named(method).name
-        result = [row[column] for row in self.rows if row["method"] == name and column in row]
-        return np.array([value for value in result if np.isfinite(value)], dtype=float)
-
-    @property
-    def columns(self) -> list[str]:
-        """The columns that have numbers."""
-        return [name for name in COLUMNS if any(name in row for row in self.rows)]
-
-    def summary(self) -> list[dict[str, Any]]:
-        """For each method the mean of each column, its standard error, and how many images it is over."""
-        result = []
-        for method in self.methods:
-            line: dict[str, Any] = {"method": method}
-            for column in self.columns:
-                values = self.values(method, column)
-                if len(values):
-                    error = float(values.std(ddof=1) / len(values) ** 0.5) if len(values) > 1 else float("nan")
-                    line[column] = (float(values.mean()), error, len(values))
-            result.append(line)
-        return result
-
-    def figure(self) -> Any:
-        """The columns as a plotly figure: for each method the mean, its standard error, and every image as a point."""
-        import plotly.graph_objects as go
-        from plotly.subplots import make_subplots
-
-        names = [name for name in self.columns if name != "edges"]
-        across = min(3, len(names))
-        titles = [f"{_column_words(name)[0]} ({_better(name)})" if COLUMNS[name] else name for name in names]
-        figure = make_subplots(rows=-(-len(names) // across), cols=across, subplot_titles=titles)
-        labels = [method_words(METHODS[name].title) for name in self.methods]
-        for index, column in enumerate(names):
-            at = {"row": index // across + 1, "col": index % across + 1}
-            per_method = [self.values(method, column) for method in self.methods]
-            means = [float(values.mean()) if len(values) else None for values in per_method]
-            errors = [float(v.std(ddof=1) / len(v) ** 0.5) if len(v) > 1 else 0 for v in per_method]
-            bars = go.Bar(x=labels, y=means, error_y={"array": errors}, marker_color="#7fa8cf", showlegend=False)
-            figure.add_trace(bars, **at)
-            points = [(label, value) for label, values in zip(labels, per_method, strict=True) for value in values]
-            if points:
-                x, y = zip(*points, strict=True)
-                dots = {"color": "#c2410c", "size": 4, "opacity": 0.5}
-                figure.add_trace(go.Scatter(x=x, y=y, mode="markers", marker=dots, showlegend=False), **at)
-        title = _("{count} images; bars: means with their standard errors; dots: images", count=self.images)
-        return figure.update_layout(height=320 * -(-len(names) // across), title=title, template="plotly_white")
-
-    def __repr__(self) -> str:
-        lines = [f"Report({self.images} of {self.total} images)"]
-        for line in self.summary():
-            numbers = ", ".join(f"{name} {_words(value)}" for name, value in line.items() if name != "method")
-            lines.append(f"  {METHODS[line['method']].title}: {numbers or 'no map'}")
-        return "\n".join(lines)
-
-    def _repr_html_(self) -> str:
-        head = "".join(
-            f'<th title="{html.escape(_column_words(name)[1])}">{html.escape(_column_words(name)[0])}'
-            f"{'<br><small>' + _better(name) + '</small>' if COLUMNS[name] else ''}</th>"
-            for name in self.columns
-        )
-        body = ""
-        for line in self.summary():
-            cells = "".join(f"<td>{_words(line[name])}</td>" if name in line else "<td>–</td>" for name in self.columns)
-            body += f"<tr><th>{html.escape(method_words(METHODS[line['method']].title))}</th>{cells}</tr>"
-        words = _("{images} of {total} images; mean ± standard error", images=self.images, total=self.total)
-        if self.skipped:
-            words += _("; {count} could not be read", count=len(self.skipped))
-        failed = {row["method"]: row["error"] for row in self.rows if "error" in row}
-        for method, why in failed.items():
-            words += f"; {method_words(METHODS[method].title)}: {why}"
-        method_head = _("method")
-        return f"<table><tr><th>{method_head}</th>{head}</tr>{body}</table><p>{html.escape(words)}</p>"
-
-
-def _words(value: tuple[float, float, int]) -> str:
-    mean, error, _ = value
-    return number(f"{mean:.3g}" if np.isnan(error) else f"{mean:.3g} ± {error:.2g}")
 
 
 def evaluate_steps(
@@ -187,9 +42,14 @@ def evaluate_steps(
     count: int | None = None,
     checks: Sequence[Check] = CHECKS,
     max_passes: int | None = 400,
+    workers: int | str | Any = None,
+    shard_size: int = 4,
+    store: str | Path | None = None,
+    build: Build | None = None,
+    allow_pickle: bool = False,
     **settings: Any,
 ) -> Iterator[Report]:
-    """The report after each image; see `evaluate`."""
+    """The report after each image; with workers, from time to time; see `evaluate`."""
     _check_arguments(lens, methods, checks, settings)
     names = tuple(dict.fromkeys(method_named(name).name for name in methods))
     session = lens.session
@@ -197,34 +57,150 @@ def evaluate_steps(
     if count is not None and count < 1:
         raise ValueError(f"count must be at least 1, got {count}")
     total = len(data) if count is None else min(count, len(data))
-    chosen = Settings(**settings)
-    rows: list[dict[str, Any]] = []
-    skipped: list[tuple[str, str]] = []
-    images = 0
     # Evenly spread, for the first images of a folder are often of one class; the others where some cannot be read.
     spread = [int(item) for item in np.linspace(0, len(data) - 1, total).round()]
-    for item in [*spread, *(item for item in range(len(data)) if item not in set(spread))]:
-        if images == total:
-            break
+    order = [*spread, *(item for item in range(len(data)) if item not in set(spread))]
+    asked = _Asked(
+        setup=session.setup,
+        data=data,
+        items=order,
+        methods=names,
+        settings=Settings(**settings),
+        checks=tuple(checks),
+        max_passes=max_passes,
+    )
+    rows: dict[int, list[dict[str, Any]]] = {}  # by the place in the order
+    skipped: dict[int, str] = {}
+
+    def report() -> Report:
+        known = sorted(rows)
+        lines = [row for place in known for row in rows[place]]
+        left_out = [(data.name(order[place]), why) for place, why in sorted(skipped.items())]
+        return Report(rows=lines, methods=names, images=len(known), total=total, skipped=left_out)
+
+    if workers is None and store is None:
+        for place in range(len(order)):
+            if len(rows) == total:
+                break
+            try:
+                rows[place] = asked.rows(session, place)
+            except UnreadableError as error:
+                skipped[place] = str(error)
+                continue
+            yield report()
+    else:
+        hands = workers_for(workers)
+        keeper = ShardStore(store, asked.key(lens.session.model))
+        task = Task(load=_load, model=session.model, given=asked, build=build, allow_pickle=allow_pickle)
+        looked = 0
+        while len(rows) < total and looked < len(order):
+            # As many as are missing: where some cannot be read, others take their place.
+            stop = min(len(order), looked + total - len(rows))
+            shards = [
+                Shard(looked + one.number, looked + one.start, looked + one.stop)
+                for one in shards_of(stop - looked, shard_size)
+            ]
+            for outcome in _outcomes(hands, task, shards, keeper, asked):
+                if outcome is not None:
+                    found = {} if outcome.value is None else outcome.value
+                    for place in range(outcome.shard.start, outcome.shard.stop):
+                        value = found.get(place, outcome.error)
+                        if isinstance(value, str):
+                            skipped[place] = value
+                        else:
+                            rows[place] = value
+                yield report()
+            looked = stop
+    if not rows:
+        raise ValueError(
+            f"dataset must hold images that can be read, but none can be read: {next(iter(skipped.values()))}"
+        )
+
+
+class UnreadableError(ValueError):
+    """An image of a data set cannot be read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    """What is evaluated, and how: all that workers need besides the model. A place is one in the order of `items`."""
+
+    setup: ModelSetup
+    data: ImageDataset
+    items: list[int]
+    methods: tuple[str, ...]
+    settings: Settings
+    checks: tuple[Check, ...]
+    max_passes: int | None
+
+    def rows(self, session: Session, place: int) -> list[dict[str, Any]]:
+        """The rows of one image; raises `UnreadableError`."""
         try:
-            sample = session.samples.of(data.input(item))
+            sample = session.samples.of(self.data.input(self.items[place]))
             session.prepared(sample)  # so that no method's time includes it
         except Exception as error:
-            skipped.append((data.name(item), str(error)))
-            continue
+            raise UnreadableError(str(error)) from error
         target = sample.top(1)[0]
-        for name in names:
+        result = []
+        for name in self.methods:
             row: dict[str, Any] = {"image": sample.input.name, "class": sample.names[target], "method": name}
-            rows.append(row)
+            result.append(row)
             try:
-                for number, value in _numbers(session, sample, target, name, chosen, checks, max_passes):
+                for number, value in _numbers(
+                    session, sample, target, name, self.settings, self.checks, self.max_passes
+                ):
                     row[number] = value
             except Exception as error:
                 row["error"] = str(error) or type(error).__name__
-        images += 1
-        yield Report(rows=list(rows), methods=names, images=images, total=total, skipped=list(skipped))
-    if not images:
-        raise ValueError(f"dataset must hold images that can be read, but none can be read: {skipped[0][1]}")
+        return result
+
+    def key(self, model: nn.Module) -> str:
+        """An identifier of the model and of all that is asked of it, without the data."""
+        words = f"{digest_of(model)} {self.methods} {self.settings} {self.checks} {self.max_passes}"
+        return hashlib.blake2b(words.encode(), digest_size=12).hexdigest()
+
+    def mark(self, shard: Shard) -> str:
+        """An identifier of the images of a shard."""
+        digest = hashlib.blake2b(digest_size=12)
+        for item in self.items[shard.start : shard.stop]:
+            tensor = self.data.tensor(item)
+            digest.update(b"" if tensor is None else tensor.cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+
+def _load(model: nn.Module, asked: _Asked) -> Run:
+    """In a worker: the function that evaluates the images of a shard, place → rows, or why there are none."""
+    session = Session(asked.setup.with_model(model))
+
+    def run(shard: Shard) -> dict[int, list[dict[str, Any]] | str]:
+        found: dict[int, list[dict[str, Any]] | str] = {}
+        for place in range(shard.start, shard.stop):
+            try:
+                found[place] = asked.rows(session, place)
+            except UnreadableError as error:
+                found[place] = str(error)
+        return found
+
+    return run
+
+
+def _outcomes(
+    hands: Workers, task: Task, shards: list[Shard], keeper: ShardStore, asked: _Asked
+) -> Iterator[Outcome | None]:
+    """The outcomes of shards: those that are stored first, then those of the workers, which are stored."""
+    marks = {shard: asked.mark(shard) if keeper.stores else "" for shard in shards}
+    missing = []
+    for shard in shards:
+        stored = keeper.load(shard, marks[shard])
+        if stored is None:
+            missing.append(shard)
+        else:
+            found = json.loads(str(stored["rows"]))
+            yield Outcome(shard=shard, value={int(place): value for place, value in found.items()})
+    for outcome in hands.map(task, missing) if missing else ():
+        if outcome is not None and outcome.value is not None:
+            keeper.save(outcome.shard, marks[outcome.shard], {"rows": np.array(json.dumps(outcome.value))})
+        yield outcome
 
 
 def _check_arguments(lens: HasSession, methods: Sequence[str], checks: Sequence[Check], settings: Any) -> None:
@@ -237,6 +213,7 @@ def _check_arguments(lens: HasSession, methods: Sequence[str], checks: Sequence[
         if name not in known:
             raise TypeError(
                 f"evaluate has no option {name!r}{nearest(name, known)}; it takes count, checks, max_passes, progress, "
+                "workers, store, shard_size, build, allow_pickle, "
                 f"{', '.join(known)}"
             )
     for check in checks:
@@ -281,6 +258,9 @@ def evaluate(
     progress : bool
         Whether a progress bar is shown. On an interrupt the report of the images so far is returned.
     **options
+        `workers`, who computes: a number of processes, the address of a Dask scheduler or a client (extra `dask`);
+        `store`, a folder where each finished shard of `shard_size` images (4) is kept, so that the next run goes on;
+        `build` and `allow_pickle`, how a cluster gets the model, see `kernels.examples_steps`.
         `count`, how many images, evenly spread; `checks`, which are run, and `max_passes`, how many forward passes
         one of them may take (None: any number); `samples`, `segments`, `segmentation`, `width`, `seed`, `cam_layer`,
         `score` as for `Lens.attribution`.

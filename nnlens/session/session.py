@@ -156,7 +156,7 @@ class Session:
         return laid_out_for(self.setup, candidates[0])
 
     def search_dataset(
-        self, dataset: Any, *, layers: Sequence[str] | None = None, store: str | Path | bool = True
+        self, dataset: Any, *, layers: Sequence[str] | None = None, store: str | Path | bool = True, **sharding: Any
     ) -> Sample:
         """Begin to look for the units' examples in a data set; return the image that its view starts from.
 
@@ -184,7 +184,7 @@ class Session:
         if not isinstance(store, (bool, str, PathLike)):
             raise TypeError(f"store must be a folder, True (the user's cache) or False, got {store!r}")
         folder = store_folder() / "examples" if store is True else None if store is False else Path(store)
-        self.search.begin(own.model, data, names, own.recording, self.prepared(own), store=folder)
+        self.search.begin(own.model, data, names, own.recording, self.prepared(own), store=folder, **sharding)
         if not is_static():
             self.search.start()
         return sample

@@ -77,6 +77,10 @@ class ModelSetup:
         self._meanings = Cache()
         self._steps_first: bool | None = None  # whether a text is (tokens, 1); unknown before the first
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the model, and what was found with it: `with_model` gives it one."""
+        return {**vars(self), "model": None, "meaning": None, "_meanings": None, "_steps_first": None}
+
     def with_model(self, model: nn.Module) -> ModelSetup:
         """The same for another model."""
         made = copy.copy(self)

@@ -9,7 +9,7 @@ from torch import nn
 
 import nnlens
 from nnlens.kernels import occluded_scores, prepare_passes
-from nnlens.passes import fast
+from nnlens.passes import fast, whole_passes
 
 pytest.importorskip("onnxruntime")
 
@@ -110,6 +110,22 @@ def test_attributions_have_the_same_values_on_both_engines(always_faster):
     for method in ("lime", "rise"):
         ours, torchs = (one.result[method, 0].values for one in (view, plain))
         assert np.allclose(ours, torchs, atol=1e-4 * np.abs(torchs).max())
+
+
+@pytest.mark.parametrize("chosen", ["auto", "torch"])
+def test_long_work_of_a_kernel_switches_to_the_faster_engine(always_faster, monkeypatch, chosen):
+    monkeypatch.setattr(whole_passes, "PATIENT", 0.0)
+    model, x = small(), torch.rand(1, 3, 20, 20)
+    passes = whole_passes.WholePasses(model, x, prepared=prepare_passes(model, x, engine=chosen))
+    batch = torch.rand(5, 3, 20, 20)
+    for _round in range(3):
+        with torch.no_grad():
+            assert torch.allclose(passes.scores(batch), model(batch), atol=1e-5)
+        fast.wait_for_export()
+    assert (passes.prepared.onnx is not None) == (chosen == "auto")
+    # Another one of the same model has it at once, if it may switch.
+    again = prepare_passes(model, x, engine=chosen)
+    assert fast.attach(again) == (chosen == "auto")
 
 
 class Chooses(nn.Module):

@@ -287,7 +287,7 @@ def test_passes_on_onnx_runtime(net):
     masks = np.random.default_rng(0).random((5, 24, 24)) > 0.5
     ours = masked_scores(net, x, masks, fill=0.5, prepared=prepared)
     np.testing.assert_allclose(ours, masked_scores(net, x, masks, fill=0.5), atol=1e-4)
-    with pytest.raises(ValueError, match='engine must be "torch" or "onnx", got \'tpu\''):
+    with pytest.raises(ValueError, match='engine must be "auto", "torch" or "onnx", got \'tpu\''):
         prepare_passes(net, x, engine="tpu")
 
 

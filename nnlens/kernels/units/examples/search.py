@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,70 +12,20 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nnlens.geometry.axes import places_of
-from nnlens.passes.batches import in_batches
-from nnlens.passes.partial_pass import PartialPass
 from nnlens.passes.prepared import Prepared
-from nnlens.recording import Recording, borrow, device_of, dtypes_of, record, version_of
+from nnlens.recording import Recording, device_of, dtypes_of, record, version_of
 from nnlens.recording.record import unwrapped
+from nnlens.scale import Build
+from nnlens.scale.shard import SIZE
 
-from .example_reader import MOST, Inputs, Reader
-from .example_store import Store
+from .found import DatasetExamples
 from .layer_examples import LayerExamples
+from .passes import LayerPasses, empty_layers
+from .reader import Inputs, Reader
+from .sharded import sharded_steps
+from .store import Store
 
 SAVE_EVERY, SAVE_COUNT = 10.0, 256  # seconds, and inputs, after which the results are written
-LARGEST = 4_000_000  # numbers in a tensor: larger ones are mapped afresh each time, which is slow
-
-
-@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class DatasetExamples(Mapping[str, LayerExamples]):
-    """The layers of a pass over a data set, by name, so far.
-
-    Attributes
-    ----------
-    names : mapping of str to str
-        The requested names → the operations' names; both can be used.
-    done, total : int
-        How many inputs have been processed, and how many there are.
-    skipped : tuple of (int, str)
-        Those that could not be read, and why.
-    seconds, remaining : float
-        The time of this run so far, and the estimated remaining time.
-    unsaved : str
-        Why nothing is stored on disk, if storing failed.
-    how : str
-        In words, how the passes were run, if not in the fast way.
-    """
-
-    layers: Mapping[str, LayerExamples]
-    names: Mapping[str, str]
-    done: int
-    total: int
-    skipped: tuple[tuple[int, str], ...]
-    seconds: float
-    remaining: float
-    unsaved: str = ""
-    how: str = ""
-
-    @property
-    def complete(self) -> bool:
-        """Whether all inputs were searched."""
-        return self.done == self.total
-
-    def __getitem__(self, layer: str) -> LayerExamples:
-        name = self.names.get(layer, layer)
-        if name not in self.layers:
-            raise KeyError(f"layer must be one of {', '.join(self.layers)}, which the search records, got {layer!r}")
-        return self.layers[name]
-
-    def __repr__(self) -> str:
-        return f"DatasetExamples({self.done} of {self.total} inputs; {', '.join(self.layers)})"
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.layers)
-
-    def __len__(self) -> int:
-        return len(self.layers)
 
 
 def examples(
@@ -97,6 +46,10 @@ def examples_steps(
     mark: str = "",
     recording: Recording | None = None,
     prepared: Prepared | None = None,
+    workers: int | str | Any = None,
+    shard_size: int | None = None,
+    build: Build | None = None,
+    allow_pickle: bool = False,
 ) -> Iterator[DatasetExamples]:
     """One pass over a data set, batch by batch; the yielded results share their memory and keep changing.
 
@@ -120,6 +73,17 @@ def examples_steps(
         Further text that identifies the data set.
     recording, prepared : optional
         A whole pass on one such input, and the prepared model, if already computed.
+    workers : int, str or dask.distributed.Client, optional
+        Who computes: so many processes of this machine; the address of a Dask scheduler, or a client (extra `dask`).
+        The results are the same bit for bit, whoever computes them: those of `shard_size` without workers.
+    shard_size : int, optional
+        Search in shards of so many inputs (256 with workers). Each finished shard is stored by itself, so that of a
+        data set to which inputs were added only the new shards are computed.
+    build : callable or str, optional
+        With a cluster: a function of a module, or its path "module:function", that returns a model of this structure.
+        Workers call it and load the weights. By default the model's class, if it takes no arguments.
+    allow_pickle : bool
+        Send the model to a cluster as a pickle, if nothing builds it there.
 
     Raises
     ------
@@ -127,19 +91,30 @@ def examples_steps(
         If there are no inputs, none can be read, they differ in shape, or a layer has no value per input.
     """
     _check(inputs, layers, batch_size)
+    if workers is not None or shard_size is not None:
+        yield from sharded_steps(
+            model,
+            inputs,
+            layers,
+            workers=workers,
+            shard_size=SIZE if shard_size is None else shard_size,
+            batch_size=batch_size,
+            store=store,
+            recording=recording,
+            build=build,
+            allow_pickle=allow_pickle,
+        )
+        return
     total = len(inputs)
     model = unwrapped(model)
     version = version_of(model)
     reader = Reader(inputs, device_of(model), dtypes_of(model))
     recording = record(model, reader.first()) if recording is None else recording
-    indexes, names = {}, {name: recording.resolve(name) for name in layers}
-    for name in dict.fromkeys(names.values()):
-        shape = places_of(recording, recording.operation(name)).shape
-        indexes[name] = LayerExamples(name, *shape)
+    names = {name: recording.resolve(name) for name in layers}
     keeper = Store(store, model, recording, reader, mark)
-    indexes = keeper.load(indexes)
+    indexes = keeper.load(empty_layers(recording, list(names.values())))
     begin = time.monotonic()
-    forward: PartialPass | None = None
+    passes: LayerPasses | None = None
     start = min(index.done for index in indexes.values())
     # Inputs that could not be read before are tried again at the end.
     again = sorted({item for index in indexes.values() for item in index.skipped if item < start})
@@ -165,17 +140,14 @@ def examples_steps(
         )
 
     def forward_how() -> str:
-        return "" if forward is None else forward.how
+        return "" if passes is None else passes.how
 
     if not wanted:
         yield result(0)
         return
     waiting = [index for index in indexes.values() if index.done < total or index.skipped]
-    forward = PartialPass(model, recording, [index.layer for index in waiting], prepared=prepared)
-    arranged = {index.layer: _Arranged(recording, index.layer) for index in waiting}
-    if batch_size is None:
-        largest = max(int(np.prod(operation.shape)) for operation in recording)
-        batch_size = max(1, min(MOST, LARGEST // largest))
+    passes = LayerPasses(model, recording, [index.layer for index in waiting], prepared)
+    batch_size = passes.batch_size if batch_size is None else batch_size
     whole, looked, saved, stored, took = True, 0, time.monotonic(), 0, 0.0
     try:
         while looked < len(wanted):
@@ -183,10 +155,10 @@ def examples_steps(
                 raise ValueError("the model has changed during the search: start again")
             asked = wanted[looked : looked + batch_size]
             items, rows, problems = reader.read_some(asked)
-            maps = _maps(model, forward, rows)
+            maps = passes(rows)
             whole = False
             for index in waiting:
-                _take_in(index, items, problems, arranged[index.layer], maps)
+                _take_in(index, items, problems, maps.get(index.layer))
             whole = True
             looked += len(items) + len(problems)
             waited = time.monotonic() - saved
@@ -212,51 +184,13 @@ def _check(inputs: Inputs | Sequence[Tensor], layers: Sequence[str], batch_size:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
 
 
-def _maps(model: nn.Module, forward: PartialPass, rows: list[Tensor]) -> dict[str, Tensor]:
-    """The layers' values for a batch, in smaller batches where memory runs out."""
-
-    def run(first: int, stop: int) -> dict[str, Tensor]:
-        with borrow(model):
-            return forward(torch.cat(rows[first:stop]))[0]
-
-    parts = [part for _, _, part in in_batches(len(rows), run, size=len(rows))] if rows else []
-    if len(parts) < 2:
-        return parts[0] if parts else {}
-    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-
-
-def _take_in(
-    index: LayerExamples, items: np.ndarray, problems: dict[int, str], arranged: _Arranged, maps: dict[str, Tensor]
-) -> None:
+def _take_in(index: LayerExamples, items: np.ndarray, problems: dict[int, str], maps: Tensor | None) -> None:
     """Add the part of a batch that a layer has not seen: layers may be at different positions."""
     known = index.done
     new = (items >= known) | np.isin(items, list(index.skipped))
-    if new.any():
-        value = arranged(maps[index.layer].detach(), len(items))
-        index.update(value if new.all() else value[torch.from_numpy(new).to(value.device)], items[new])
+    if new.any() and maps is not None:
+        index.update(maps if new.all() else maps[torch.from_numpy(new).to(maps.device)], items[new])
     for item in items[new].tolist():
         index.skipped.pop(item, None)
     index.skipped.update({item: why for item, why in problems.items() if item >= known or item in index.skipped})
     index.done = max(known, *(int(item) + 1 for item in (*items, *problems)))
-
-
-class _Arranged:
-    """A layer's value for a batch as (n, units, height, width)."""
-
-    def __init__(self, recording: Recording, name: str):
-        operation = recording.operation(name)
-        self.name, self.numbers = name, int(np.prod(operation.shape))
-        places = places_of(recording, operation)
-        self.shape = places.shape
-        in_order = places.size == self.numbers and np.array_equal(places.ravel(), np.arange(places.size))
-        self.index = None if in_order else torch.from_numpy(places.ravel())
-
-    def __call__(self, value: Tensor, count: int) -> Tensor:
-        if value.shape[:1] != (count,) or value.numel() != count * self.numbers:
-            raise ValueError(
-                f"layer {self.name!r} must give one value per input to be searched; for {count} "
-                f"inputs it gave the shape {tuple(value.shape)}"
-            )
-        if self.index is None:
-            return value if value.shape[1:] == self.shape else value.reshape(count, *self.shape)
-        return value.reshape(count, -1)[:, self.index.to(value.device)].view(count, *self.shape)

@@ -63,6 +63,14 @@ class _Ranking:
         self.items[touched] = np.take_along_axis(np.concatenate([self.items[touched], new[1]], 1), best, 1)
         self.places[touched] = np.take_along_axis(np.concatenate([self.places[touched], result], 1), best, 1)
 
+    def merge(self, other: _Ranking) -> None:
+        """Add the inputs of another one, all of which come later in the data set."""
+        both = np.concatenate([self.values, other.values], 1)
+        best = np.argsort(-both, 1, kind="stable")[:, :KEPT]
+        self.values = np.take_along_axis(both, best, 1)
+        self.items = np.take_along_axis(np.concatenate([self.items, other.items], 1), best, 1)
+        self.places = np.take_along_axis(np.concatenate([self.places, other.places], 1), best, 1)
+
 
 def _scattered(items: np.ndarray) -> np.ndarray:
     """A number for each item that looks random and is always the same (splitmix64, Steele et al. 2014)."""
@@ -207,6 +215,34 @@ class LayerExamples:
         self._sampled = np.concatenate([self._sampled[old], items[new]])
         self._sample_values = np.concatenate([self._sample_values[old], maxima[new]])
         self._sample_places = np.concatenate([self._sample_places[old], places])
+
+    def merge(self, other: LayerExamples) -> None:
+        """Add another part of the data set, which comes later in it."""
+        alike = (other.layer, other.units, other.height, other.width)
+        if alike != (self.layer, self.units, self.height, self.width):
+            raise ValueError(f"other must be of the same layer and size, got {other}")
+        self.done = max(self.done, other.done)
+        self.seen += other.seen
+        self.not_finite += other.not_finite
+        self.skipped |= other.skipped
+        self._sums = self._sums + other._sums
+        self._top.merge(other._top)
+        self._least.merge(other._least)
+        self._sketch.merge(other._sketch)
+        every = np.concatenate([self._sampled, other._sampled])
+        stored = np.argsort(_scattered(every), kind="stable")[:SAMPLED]
+        self._sampled = every[stored]
+        self._sample_values = np.concatenate([self._sample_values, other._sample_values])[stored]
+        self._sample_places = np.concatenate([self._sample_places, other._sample_places])[stored]
+
+    def compact(self, total: int) -> None:
+        """Leave out what a merge into the results of `total` inputs would not need, before these are sent or stored."""
+        self._sketch = self._sketch.compacted()
+        if total > 2 * SAMPLED:
+            # Twice as many of the whole data set as its sample holds, on average: some of them may be unreadable.
+            kept = _scattered(self._sampled) < np.uint64(2 * SAMPLED * (2**64 // total))
+            self._sampled, self._sample_values = self._sampled[kept], self._sample_values[kept]
+            self._sample_places = self._sample_places[kept]
 
     def state(self) -> dict[str, np.ndarray]:
         """All of it as arrays, for a file."""

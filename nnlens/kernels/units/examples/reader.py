@@ -54,8 +54,10 @@ class Reader:
                 problem = problem or error
         raise ValueError(f"inputs must be readable, but none of the first {MOST} is: {problem}") from problem
 
-    def read_some(self, asked: Sequence[int]) -> tuple[np.ndarray, list[Tensor], dict[int, str]]:
-        """As many of the first inputs as can be read in a short time, and why some could not be read."""
+    def read_some(
+        self, asked: Sequence[int], *, patience: float = PATIENCE
+    ) -> tuple[np.ndarray, list[Tensor], dict[int, str]]:
+        """As many of the first inputs as can be read in `patience` seconds, and why some could not be read."""
         items, rows, problems, begin = [], [], dict[int, str](), time.monotonic()
         for item in asked:
             try:
@@ -64,6 +66,6 @@ class Reader:
                 problems[item] = str(error) or type(error).__name__
             else:
                 items.append(item)
-            if time.monotonic() - begin > PATIENCE:
+            if time.monotonic() - begin > patience:
                 break
         return np.array(items, np.int64), rows, problems

@@ -17,8 +17,8 @@ from nnlens.recording import Recording, Source
 from nnlens.utils.files import remove_parts, replacing
 from nnlens.utils.language import _
 
-from .example_reader import Reader
 from .layer_examples import LayerExamples
+from .reader import Reader
 
 FINGERPRINTS = 16  # inputs that are read to tell one data set from another
 
@@ -63,21 +63,31 @@ class Store:
         warnings.warn(self.problem, stacklevel=4)
 
 
-def _key(model: nn.Module, recording: Recording, reader: Reader, mark: str) -> str:
-    """An identifier of a pass: weights, operations with their settings, and preprocessed data."""
+def pass_key(model: nn.Module, recording: Recording) -> str:
+    """An identifier of a pass: weights, and operations with their settings."""
     digest = hashlib.blake2b(digest_size=12)
     for tensor in (*model.parameters(), *model.buffers()):
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
     for operation in recording:
         digest.update(f"{operation.name} {operation.op} {operation.shape}".encode())
         digest.update(repr(_settings((operation.arguments, tuple(sorted(operation.keywords.items()))))).encode())
-    digest.update(f"{mark} {len(reader.inputs)}".encode())
-    for item in np.unique(np.linspace(0, len(reader.inputs) - 1, FINGERPRINTS).round().astype(int)):
-        try:
-            digest.update(reader.read(int(item)).float().cpu().numpy().tobytes())
-        except Exception as error:
-            digest.update(type(error).__name__.encode())
     return digest.hexdigest()
+
+
+def _key(model: nn.Module, recording: Recording, reader: Reader, mark: str) -> str:
+    """An identifier of a pass over preprocessed data."""
+    digest = hashlib.blake2b(f"{pass_key(model, recording)} {mark} {len(reader.inputs)}".encode(), digest_size=12)
+    for item in np.unique(np.linspace(0, len(reader.inputs) - 1, FINGERPRINTS).round().astype(int)):
+        digest.update(fingerprint(reader, int(item)))
+    return digest.hexdigest()
+
+
+def fingerprint(reader: Reader, item: int) -> bytes:
+    """An input as bytes; for one that cannot be read, the kind of the error."""
+    try:
+        return reader.read(item).float().cpu().numpy().tobytes()
+    except Exception as error:
+        return type(error).__name__.encode()
 
 
 def _settings(value: Any) -> Any:

@@ -1,0 +1,126 @@
+"""A Dask cluster as workers (extra `dask`)."""
+
+from __future__ import annotations
+
+import platform
+from concurrent.futures import CancelledError
+from typing import Any
+
+import distributed
+import numpy as np
+import torch
+from distributed.client import FutureCancelledError
+from distributed.scheduler import KilledWorker
+
+from .shard import Shard
+from .task import Outcome, Sent, Task, outcome
+from .workers import LostError, Remote
+
+PATIENCE = 10  # seconds, for a scheduler to answer
+
+
+class Cluster(Remote):
+    """The workers of a Dask scheduler.
+
+    Parameters
+    ----------
+    client : dask.distributed.Client or str
+        A client, or the scheduler's address, "tcp://host:8786".
+    """
+
+    def __init__(self, client: Any):
+        self._own = isinstance(client, str)
+        if isinstance(client, str):
+            try:
+                client = distributed.Client(client, timeout=PATIENCE, set_as_default=False)
+            except (OSError, ValueError) as error:
+                raise ValueError(
+                    f"workers must be the address of a Dask scheduler that answers, got {client!r}: {error}"
+                ) from error
+        if client.status != "running":
+            raise ValueError(f"workers must be a client that is connected, got one that is {client.status}")
+        self.client, self._plugin = client, ""
+        self._sent: Sent | None = None
+
+    @property
+    def _capacity(self) -> int:
+        threads: int = sum(worker["nthreads"] for worker in self._workers().values())
+        return max(1, 2 * threads)
+
+    def _workers(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.client.scheduler_info(n_workers=-1)["workers"]
+        return found
+
+    def _begin(self, task: Task) -> None:
+        if not self._workers():
+            self.client.wait_for_workers(1, timeout=PATIENCE)
+        self._compare_versions()
+        sent = task.sent(own=False, threads=None)
+        self._plugin = f"nnlens-{sent.key}"
+        # A plugin, which a worker that is started later, or again, gets as well.
+        self.client.register_plugin(_Plugin(sent), name=self._plugin)
+        self._sent = sent
+
+    def _compare_versions(self) -> None:
+        own = versions()
+        for address, theirs in self.client.run(versions, on_error="return").items():
+            if isinstance(theirs, Exception):
+                raise ValueError(
+                    f"worker {address} cannot import nnlens: {theirs}. Install it there, with the same version"
+                )
+            for name, version in own.items():
+                if theirs[name] != version:
+                    raise ValueError(
+                        f"worker {address} has {name} {theirs[name]}, and this process {version}: install the same "
+                        "version on both"
+                    )
+
+    def _submit(self, shard: Shard) -> Any:
+        assert self._sent is not None
+        # Not pure: a shard that is run again is computed again.
+        return self.client.submit(_work, self._sent.key, shard, pure=False, retries=0)
+
+    def _result(self, future: Any) -> Outcome:
+        try:
+            result: Outcome = future.result()
+        except KilledWorker as error:
+            raise LostError(str(error).partition("\n")[0]) from error
+        except (CancelledError, FutureCancelledError) as error:
+            raise LostError("all workers were restarted", blamed=False) from error
+        return result
+
+    def _end(self) -> None:
+        if self._plugin and self.client.status == "running":
+            self.client.unregister_worker_plugin(self._plugin)
+            self._plugin = ""
+        if self._own:
+            self.client.close()
+
+
+def versions() -> dict[str, str]:
+    """What must be the same on both sides."""
+    import nnlens
+
+    python = ".".join(platform.python_version_tuple()[:2])
+    return {"Python": python, "torch": torch.__version__, "numpy": np.__version__, "nnlens": nnlens.__version__}
+
+
+# In a worker process: the tasks that were sent to it.
+_sent: dict[str, Sent] = {}
+
+
+class _Plugin(distributed.WorkerPlugin):
+    """Hands a task to each worker."""
+
+    def __init__(self, sent: Sent):
+        self.sent = sent
+
+    def setup(self, worker: Any) -> None:
+        _sent[self.sent.key] = self.sent
+
+    def teardown(self, worker: Any) -> None:
+        _sent.pop(self.sent.key, None)
+
+
+def _work(key: str, shard: Shard) -> Outcome:
+    return outcome(_sent[key].load(), shard)

@@ -1,0 +1,111 @@
+"""What workers do: prepared once in each process, then run for one shard after another."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import threading
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from .shard import Shard
+from .shipped_model import Build, ShippedModel, pickled
+
+Run = Callable[[Shard], Any]
+
+
+class LoadError(ValueError):
+    """A worker cannot prepare the task: no shard would succeed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """Work on the shards of a data set.
+
+    Attributes
+    ----------
+    load : callable
+        A function of a module; called with the model and `given`, it returns the function of a shard.
+    model : nn.Module
+    given : object
+        All else that it needs: the data set, settings.
+    build, allow_pickle : optional
+        How workers get the model, see `ShippedModel.of`.
+    """
+
+    load: Callable[[nn.Module, Any], Run]
+    model: nn.Module
+    given: Any
+    build: Build | None = None
+    allow_pickle: bool = False
+
+    def here(self) -> Run:
+        """The function of a shard in this process, with the model itself."""
+        return self.load(self.model, self.given)
+
+    def sent(self, *, own: bool, threads: int | None) -> Sent:
+        """The task as bytes: `own` says that it goes to processes of this one, which compute with so many threads."""
+        model = ShippedModel.of(self.model, self.build, allow_pickle=own or self.allow_pickle)
+        try:
+            content = pickled((self.load, model, self.given, threads))
+        except Exception as error:
+            raise ValueError(
+                f"the data set and its preprocessing must be such that they can be sent to workers, but: {error}"
+            ) from error
+        return Sent(content=content, key=hashlib.blake2b(content, digest_size=12).hexdigest())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sent:
+    """A task as bytes, and an identifier of it."""
+
+    content: bytes = field(repr=False)
+    key: str
+
+    def load(self) -> Run:
+        """The function of a shard, in a worker: prepared once, for all shards."""
+        with _lock:
+            if self.key not in _loaded:
+                _loaded.clear()  # of an earlier task
+                _loaded[self.key] = self._load()
+            return _loaded[self.key]
+
+    def _load(self) -> Run:
+        try:
+            load, shipped, given, threads = pickle.loads(self.content)
+            if threads is not None:
+                torch.set_num_threads(threads)
+            model = shipped.model()
+            run: Run = load(model.to("cuda") if torch.cuda.is_available() else model, given)
+        except Exception as error:
+            raise LoadError(f"a worker cannot prepare the task: {type(error).__name__}: {error}") from error
+        return run
+
+
+# In a worker process: the function of the latest task.
+_loaded: dict[str, Run] = {}
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of a shard: its result, or why there is none."""
+
+    shard: Shard
+    value: Any = None
+    error: str = ""
+
+
+def outcome(run: Run, shard: Shard) -> Outcome:
+    """Run one shard; an error of it is part of the outcome."""
+    try:
+        return Outcome(shard=shard, value=run(shard))
+    except Exception as error:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        words = f"{type(error).__name__}: {error} ({where.name}, line {where.lineno})"
+        return Outcome(shard=shard, error=words)

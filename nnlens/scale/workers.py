@@ -1,0 +1,138 @@
+"""Who works on the shards of a data set: this process, processes of this machine, or a Dask cluster."""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from typing import Any, Protocol
+
+from .shard import Shard
+from .task import Outcome, Task, outcome
+
+POLL = 0.02  # seconds between two looks at what is done
+LIVES = 3  # workers that may end while they work on a shard, before it is given up
+
+
+class Workers(Protocol):
+    """Whoever can run a task on shards."""
+
+    def map(self, task: Task, shards: Iterable[Shard]) -> Iterator[Outcome | None]:
+        """The outcomes, in any order; None from time to time while there is none. Closing it ends the work."""
+
+
+class ThisProcess:
+    """The shards one after the other, in this process."""
+
+    def map(self, task: Task, shards: Iterable[Shard]) -> Iterator[Outcome | None]:
+        """The outcomes, in the order of the shards."""
+        run = task.here()
+        for shard in shards:
+            yield outcome(run, shard)
+
+
+class LostError(Exception):
+    """A worker ended while it worked on a shard. `blamed`: this shard may be the reason."""
+
+    def __init__(self, words: str, *, blamed: bool = True):
+        super().__init__(words)
+        self.blamed = blamed
+
+
+class Remote:
+    """Workers that are handed shards, a few at a time.
+
+    Where a worker ends, its shards are handed out again. Those that may be the reason run alone then, so that one that
+    ends its worker each time is told from the others, and given up.
+    """
+
+    def map(self, task: Task, shards: Iterable[Shard]) -> Iterator[Outcome | None]:
+        """The outcomes, in the order in which they arrive."""
+        self._begin(task)
+        queue, suspects = deque(shards), deque[Shard]()
+        running: dict[Any, Shard] = {}
+        lost: Counter[Shard] = Counter()
+        try:
+            while queue or suspects or running:
+                if suspects and not running:
+                    shard = suspects.popleft()
+                    running[self._submit(shard)] = shard
+                while queue and not suspects and len(running) < self._capacity:
+                    shard = queue.popleft()
+                    running[self._submit(shard)] = shard
+                done = [future for future in running if future.done()]
+                if not done:
+                    time.sleep(POLL)
+                    yield None
+                for future in done:
+                    alone, shard = len(running) == 1, running.pop(future)
+                    try:
+                        result = self._result(future)
+                    except LostError as error:
+                        # Alone, it is the reason; with others, any of them may be.
+                        lost[shard] += alone or not error.blamed
+                        if lost[shard] >= LIVES:
+                            yield Outcome(shard=shard, error=f"its worker ended {LIVES} times: {error}")
+                        else:
+                            (suspects if error.blamed else queue).append(shard)
+                    else:
+                        yield result
+        finally:
+            for future in running:
+                future.cancel()
+            self._end()
+
+    @property
+    @abstractmethod
+    def _capacity(self) -> int:
+        """How many shards are handed out at once."""
+
+    @abstractmethod
+    def _begin(self, task: Task) -> None:
+        """Send the task to the workers."""
+
+    @abstractmethod
+    def _submit(self, shard: Shard) -> Any:
+        """Hand a shard to a worker."""
+
+    @abstractmethod
+    def _result(self, future: Any) -> Outcome:
+        """The outcome of a shard that is done.
+
+        Raises `LostError` if its worker has ended, `LoadError` if workers cannot prepare the task.
+        """
+
+    @abstractmethod
+    def _end(self) -> None:
+        """Nothing more is to be done."""
+
+
+def workers_for(workers: Any) -> Workers:
+    """The workers that a user has asked for.
+
+    Parameters
+    ----------
+    workers : None, int, str or dask.distributed.Client
+        None: this process. A number: so many processes of this machine. An address, or a client: a Dask cluster.
+    """
+    if workers is None:
+        return ThisProcess()
+    if isinstance(workers, int) and not isinstance(workers, bool):
+        if workers < 1:
+            raise ValueError(f"workers must be 1 or more processes, got {workers}")
+        from .processes import Processes
+
+        return Processes(workers)
+    if isinstance(workers, str) or (hasattr(workers, "scheduler_info") and hasattr(workers, "submit")):
+        try:
+            from .cluster import Cluster
+        except ImportError as error:
+            raise ImportError('a Dask cluster needs dask: pip install "nnlens[dask]"') from error
+        return Cluster(workers)
+    if hasattr(workers, "map") and isinstance(workers, (ThisProcess, Remote)):
+        return workers
+    raise TypeError(
+        "workers must be a number of processes, the address of a Dask scheduler or a dask.distributed.Client, "
+        f"got {type(workers).__name__}"
+    )
