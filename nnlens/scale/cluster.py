@@ -29,14 +29,8 @@ class Cluster(Remote):
     """
 
     def __init__(self, client: Any):
-        self._own = isinstance(client, str)
         if isinstance(client, str):
-            try:
-                client = distributed.Client(client, timeout=PATIENCE, set_as_default=False)
-            except (OSError, ValueError) as error:
-                raise ValueError(
-                    f"workers must be the address of a Dask scheduler that answers, got {client!r}: {error}"
-                ) from error
+            client = _connected(client)
         if client.status != "running":
             raise ValueError(f"workers must be a client that is connected, got one that is {client.status}")
         self.client, self._plugin = client, ""
@@ -93,8 +87,23 @@ class Cluster(Remote):
         if self._plugin and self.client.status == "running":
             self.client.unregister_worker_plugin(self._plugin)
             self._plugin = ""
-        if self._own:
-            self.client.close()
+
+
+# Address → its client, which stays connected: closing one may end the event loop of another in the same process.
+_clients: dict[str, distributed.Client] = {}
+
+
+def _connected(address: str) -> distributed.Client:
+    """The client of a scheduler."""
+    known = _clients.get(address)
+    if known is None or known.status != "running":
+        try:
+            known = _clients[address] = distributed.Client(address, timeout=PATIENCE, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise ValueError(
+                f"workers must be the address of a Dask scheduler that answers, got {address!r}: {error}"
+            ) from error
+    return known
 
 
 def versions() -> dict[str, str]:

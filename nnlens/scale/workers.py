@@ -49,11 +49,11 @@ class Remote:
 
     def map(self, task: Task, shards: Iterable[Shard]) -> Iterator[Outcome | None]:
         """The outcomes, in the order in which they arrive."""
-        self._begin(task)
         queue, suspects = deque(shards), deque[Shard]()
         running: dict[Any, Shard] = {}
         lost: Counter[Shard] = Counter()
         try:
+            self._begin(task)
             while queue or suspects or running:
                 if suspects and not running:
                     shard = suspects.popleft()

@@ -156,7 +156,9 @@ class _Asked:
 
     def key(self, model: nn.Module) -> str:
         """An identifier of the model and of all that is asked of it, without the data."""
-        words = f"{digest_of(model)} {self.methods} {self.settings} {self.checks} {self.max_passes}"
+        setup = self.setup
+        meaning = f"{setup.labels} {setup.pick} {setup.task} {setup.logits} {setup.unit}"
+        words = f"{digest_of(model)} {meaning} {self.methods} {self.settings} {self.checks} {self.max_passes}"
         return hashlib.blake2b(words.encode(), digest_size=12).hexdigest()
 
     def mark(self, shard: Shard) -> str:

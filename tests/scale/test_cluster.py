@@ -1,0 +1,162 @@
+"""A Dask cluster as workers: the same results, and the faults of clusters."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scale_data import Images, Sized, Small, sized, squares
+
+from nnlens.kernels import examples
+from nnlens.scale import Task, shards_of, workers_for
+
+distributed = pytest.importorskip("distributed")
+HELPERS = Path(__file__).parents[1] / "helpers"
+
+
+def local_cluster(count):
+    """So many worker processes, which can import the helpers."""
+    return distributed.LocalCluster(
+        n_workers=count, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=50
+    )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _importable():
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(HELPERS), *([before] if before else [])])
+    yield
+    if before is None:
+        del os.environ["PYTHONPATH"]
+    else:
+        os.environ["PYTHONPATH"] = before
+
+
+@pytest.fixture(scope="module")
+def client(_importable):
+    with local_cluster(2) as cluster, distributed.Client(cluster, set_as_default=False) as client:
+        yield client
+
+
+def model():
+    torch.manual_seed(3)
+    return Small().eval()
+
+
+def search(data, workers, model=None, **options):
+    return examples(model or Small().eval(), data, ["first", "second"], shard_size=16, workers=workers, **options)
+
+
+def assert_same(one, other):
+    for layer in ("first", "second"):
+        mine, theirs = one[layer].state(), other[layer].state()
+        assert all(np.array_equal(values, theirs[name]) for name, values in mine.items())
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_a_cluster_of_any_size_finds_the_same(count, client):
+    data, net = Images(150, broken=70), model()
+    plain = search(data, None, net)
+    if count == 2:
+        found = search(data, client, net)
+    else:
+        with local_cluster(count) as cluster:
+            found = search(data, cluster.scheduler_address, net)  # by its address
+    assert_same(found, plain)
+    assert found.skipped == plain.skipped == ((70, "a broken file"),)
+    assert found.complete
+
+
+def test_a_model_by_a_function_of_a_module(client):
+    torch.manual_seed(1)
+    net = Sized(7).eval()
+    options = {"shard_size": 16, "workers": client}
+    plain = examples(net, Images(40), ["first"], shard_size=16)
+    for how in ({"build": sized}, {"build": "scale_data:sized"}, {"allow_pickle": True}):
+        found = examples(net, Images(40), ["first"], **options, **how)
+        assert np.array_equal(found["first"].mean, plain["first"].mean)
+    with pytest.raises(ValueError, match="model must be one that workers can build: Sized takes arguments"):
+        examples(net, Images(40), ["first"], **options)
+
+
+def test_a_killed_worker_loses_nothing(client, tmp_path):
+    net = model()
+    found = search(Images(150, tmp_path / "read.txt", deadly_once=40), client, net)
+    assert (tmp_path / "read.died").exists()
+    assert found.complete
+    assert_same(found, search(Images(150), None, net))
+
+
+def test_all_workers_restarted(client, tmp_path):
+    class Restart(threading.Thread):
+        def run(self):
+            while not (tmp_path / "read.txt").exists():
+                time.sleep(0.05)
+            client.restart()
+
+    net, thread = model(), Restart()
+    thread.start()
+    found = search(SlowImages(150, tmp_path / "read.txt"), client, net)
+    thread.join()
+    assert found.complete
+    assert_same(found, search(Images(150), None, net))
+
+
+class SlowImages(Images):
+    """As slow as files."""
+
+    def __getitem__(self, item):
+        time.sleep(0.01)
+        return super().__getitem__(item)
+
+
+def test_a_shard_that_always_raises(client):
+    task = Task(load=squares, model=model(), given={"raises": 2})
+    found = {one.shard.number: one for one in workers_for(client).map(task, shards_of(20, 4)) if one is not None}
+    assert found[1].value == [16, 25, 36, 49]
+    assert "this shard always raises" in found[2].error
+    assert len(found) == 5
+
+
+def test_closing_ends_the_work(client):
+    steps = workers_for(client).map(Task(load=squares, model=model(), given={}), shards_of(100, 1))
+    next(steps)
+    steps.close()
+    end = time.monotonic() + 20
+    while any(client.processing().values()) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not any(client.processing().values())
+    # It can be used again.
+    assert search(Images(20), client, model()).complete
+
+
+def test_an_address_that_does_not_answer(monkeypatch):
+    from nnlens.scale import cluster
+
+    monkeypatch.setattr(cluster, "PATIENCE", 0.5)
+    with pytest.raises(
+        ValueError, match="workers must be the address of a Dask scheduler that answers, got 'tcp://127"
+    ):
+        search(Images(20), "tcp://127.0.0.1:9", model())
+    with pytest.raises(ValueError, match="workers must be the address of a Dask scheduler that answers, got 'nowhere"):
+        search(Images(20), "nowhere at all", model())
+
+
+def test_another_version_is_named(client, monkeypatch):
+    monkeypatch.setattr(torch, "__version__", "1.2.3")
+    words = r"worker tcp://.* has torch 2.*, and this process 1\.2\.3: install the same version on both"
+    with pytest.raises(ValueError, match=words):
+        search(Images(20), client, model())
+
+
+def test_a_client_that_is_closed():
+    with local_cluster(1) as cluster:
+        client = distributed.Client(cluster, set_as_default=False)
+        client.close()
+        with pytest.raises(ValueError, match="workers must be a client that is connected, got one that is closed"):
+            search(Images(20), client, model())

@@ -1,0 +1,103 @@
+"""Evaluation by workers: the rows of the evaluation in this process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import nnlens
+from nnlens.session.evaluation import evaluate_steps
+
+OPTIONS = {"samples": 30, "segments": 9, "segmentation": "grid"}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Eight files, of which two cannot be read."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for seed in range(8):
+        image = np.random.default_rng(seed).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+        Image.fromarray(image).save(folder / f"{seed}.png")
+    for broken in (0, 5):
+        (folder / f"{broken}.png").write_bytes(b"broken")
+    return folder
+
+
+def evaluated(lens, folder, **options):
+    *_, last = evaluate_steps(lens, folder, ["gradient", "lime"], **OPTIONS, **options)
+    return last
+
+
+def numbers(report):
+    """The rows without the time, which differs."""
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in report.rows]
+
+
+def assert_same(one, other):
+    np.testing.assert_equal(numbers(one), numbers(other))  # NaN is equal to itself
+    assert (one.images, one.total, one.skipped) == (other.images, other.total, other.skipped)
+
+
+@pytest.mark.parametrize("count", [None, 3])
+@pytest.mark.parametrize("workers", [None, 2])
+def test_the_rows_are_the_same_whoever_computes_them(lens, folder, tmp_path, count, workers):
+    if workers:
+        pytest.importorskip("loky")
+    plain = evaluated(lens, folder, count=count)
+    assert plain.images == (6 if count is None else 3)
+    store = tmp_path / "store"
+    assert_same(evaluated(lens, folder, count=count, workers=workers, shard_size=2, store=store), plain)
+    assert_same(evaluated(lens, folder, count=count, shard_size=2, store=store), plain)
+
+
+def test_what_is_stored_is_not_computed_again(lens, folder, tmp_path, monkeypatch):
+    options = {"store": tmp_path / "store", "shard_size": 2}
+    first = evaluated(lens, folder, **options)
+    another = nnlens.Lens(lens.model, preprocess={"size": 32, "mean": 0.5, "std": 0.25})
+    monkeypatch.setattr(
+        type(another.session.attributions),
+        "map_steps",
+        lambda *_given, **_options: pytest.fail("it was computed again"),
+    )
+    again = evaluated(lens, folder, **options)
+    assert_same(again, first)
+    assert [row["seconds"] for row in again.rows] == [row["seconds"] for row in first.rows]
+
+
+def test_other_labels_and_settings_are_not_taken_for_the_stored_ones(lens, folder, tmp_path):
+    store = tmp_path / "store"
+    evaluated(lens, folder, store=store)
+    other = nnlens.Lens(lens.model, preprocess={"size": 32, "mean": 0.5, "std": 0.25}, labels=list("abcde"))
+    assert {row["class"] for row in evaluated(other, folder, store=store).rows} <= set("abcde")
+    before = len(list(store.rglob("*.npz")))
+    evaluated(lens, folder, store=store, max_passes=50)
+    assert len(list(store.rglob("*.npz"))) > before
+
+
+def test_a_cluster(lens, folder, monkeypatch):
+    distributed = pytest.importorskip("distributed")
+    plain = evaluated(lens, folder, count=2)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1] / "helpers"))  # where the network's class is
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=50
+    ) as cluster:
+        found = evaluated(lens, folder, count=2, workers=cluster.scheduler_address)
+    assert_same(found, plain)
+
+
+def test_examples_of_a_lens_by_workers(lens, folder, tmp_path):
+    pytest.importorskip("loky")
+    plain = lens.examples(folder, layers=["block"], store=False, shard_size=3)
+    result = lens.session.search.finish()
+    view = lens.examples(folder, layers=["block"], store=tmp_path / "store", workers=2, shard_size=3)
+    found = lens.session.search.finish()
+    assert view.error is plain.error is None
+    assert found.skipped == result.skipped
+    one, other = result["block.1"].state(), found["block.1"].state()
+    assert all(np.array_equal(values, other[name]) for name, values in one.items())
+    assert view.search["done"] == view.search["total"] == 8
+    assert [item for item, _why in view.search["skipped"]] == [0, 5]
