@@ -4,6 +4,11 @@ Both compute the singular values and the power law's exponent of the layers of E
 one process, in turn. Their exponents cannot be compared: WeightWatcher pools the eigenvalues of the slices of a
 convolution's kernel and rescales them, nnlens takes the filters as one matrix. WeightWatcher is not among the project's
 dependencies: `pip install weightwatcher -c constraints.txt` in an environment of its own.
+
+`python benchmarks/weights.py tables [FOLDER]` prints the weights of trained networks against their initialisation: that
+is `docs/guide/weight-tables.md`; `trained.py` says what FOLDER may hold, without it the networks of the package are
+shown. Ten draws of each layer's initialisation, whose mean stands in brackets; a star says that the number is far from
+all of them, as `kernels.weights.Compared.differs` says.
 """
 
 from __future__ import annotations
@@ -12,14 +17,19 @@ import contextlib
 import io
 import logging
 import statistics
+import sys
 import time
 import warnings
+from pathlib import Path
+
+from trained import networks
 
 import nnlens
 from nnlens.kernels import weights
 from nnlens.render.weights import bank_payload, detail_payload
 
 ROUNDS = 5
+COLUMNS = ("kurtosis", "norm spread", "stable rank", "energy above random", "axes", "frequency", "dead", "redundant")
 
 
 def against_weightwatcher(model) -> None:
@@ -73,7 +83,43 @@ def filters(model) -> None:
         print(f"  {ms:5.0f} ms  {name} ({label})")
 
 
+def cell(comparison: weights.Comparison, name: str) -> str:
+    item = comparison.numbers.get(name)
+    if item is None:
+        return "–"
+    return f"{item.value:.2g}{'*' if item.differs else ''} ({item.mean:.2g})"
+
+
+def tables(folder: Path | None) -> None:
+    """The weights of trained networks against ten draws of their initialisation."""
+    for title, model in networks(folder):
+        print(f"\n### {title}\n")
+        print(f"| layer | {' | '.join(COLUMNS)} | α (D; tail) | Gabor R² above noise |")
+        print(f"| --- |{' --- |' * (len(COLUMNS) + 2)}")
+        fitting = short = layers = 0
+        for weight in weights.find(model):
+            comparison = weights.compare_with_initial(weight, draws=10)
+            statistics, tail = comparison.statistics, comparison.statistics.spectrum.tail
+            layers += 1
+            words = "–"
+            if tail is not None:
+                bad = tail.distance > tail.critical
+                fitting += tail.follows
+                short += tail.count < 50
+                words = f"{tail.alpha:.2f} ({tail.distance:.3f}{', bad' if bad else ''}; {tail.count} of {tail.of})"
+            gabor = "–"
+            if statistics.gabor is not None and statistics.gabor_of_noise is not None:
+                above = (statistics.gabor.r_squared > statistics.gabor_of_noise.r_squared.max()).sum()
+                gabor = f"{above} of {len(weight)}"
+            cells = " | ".join(cell(comparison, name) for name in COLUMNS)
+            print(f"| {weight.name} ({weight.label}) | {cells} | {words} | {gabor} |", flush=True)
+        print(f"\npower law possible (D within chance, 50 values): {fitting} of {layers}; tails under 50: {short}")
+
+
 def main() -> None:
+    if sys.argv[1:2] == ["tables"]:
+        tables(Path(sys.argv[2]) if len(sys.argv) > 2 else None)
+        return
     model = nnlens.zoo.efficientnet_lite0().model
     filters(model)
     against_weightwatcher(model)

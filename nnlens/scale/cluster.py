@@ -10,11 +10,14 @@ import distributed
 import numpy as np
 import torch
 from distributed.client import FutureCancelledError
+from distributed.comm.core import CommClosedError
 from distributed.scheduler import KilledWorker
+
+from nnlens.utils.requirements import DISTRIBUTION, installed_version
 
 from .shard import Shard
 from .task import Outcome, Sent, Task, outcome
-from .workers import LostError, Remote
+from .workers import LIVES, LostError, Remote
 
 PATIENCE = 10  # seconds, for a scheduler to answer
 
@@ -57,7 +60,7 @@ class Cluster(Remote):
 
     def _compare_versions(self) -> None:
         own = versions()
-        for address, theirs in self.client.run(versions, on_error="return").items():
+        for address, theirs in self._their_versions().items():
             if isinstance(theirs, Exception):
                 raise ValueError(
                     f"worker {address} cannot import nnlens: {theirs}. Install it there, with the same version"
@@ -68,6 +71,18 @@ class Cluster(Remote):
                         f"worker {address} has {name} {theirs[name]}, and this process {version}: install the same "
                         "version on both"
                     )
+
+    def _their_versions(self) -> dict[str, Any]:
+        """Address of a worker → its versions, or the error that it raised."""
+        for _trial in range(LIVES):
+            try:
+                found: dict[str, Any] = self.client.run(versions, on_error="return")
+            except CommClosedError:
+                found = {}
+            if found and not any(isinstance(one, CommClosedError) for one in found.values()):
+                break
+            self.client.wait_for_workers(1, timeout=PATIENCE)  # they are being restarted
+        return found
 
     def _submit(self, shard: Shard) -> Any:
         assert self._sent is not None
@@ -108,10 +123,13 @@ def _connected(address: str) -> distributed.Client:
 
 def versions() -> dict[str, str]:
     """What must be the same on both sides."""
-    import nnlens
-
     python = ".".join(platform.python_version_tuple()[:2])
-    return {"Python": python, "torch": torch.__version__, "numpy": np.__version__, "nnlens": nnlens.__version__}
+    return {
+        "Python": python,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "nnlens": installed_version(DISTRIBUTION) or "",
+    }
 
 
 # In a worker process: the tasks that were sent to it.

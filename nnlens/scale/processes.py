@@ -17,7 +17,7 @@ class Processes(Remote):
         try:
             import loky
         except ImportError as error:
-            raise ImportError('processes as workers need loky: pip install "nnlens[dask]"') from error
+            raise ImportError("processes as workers need loky (the extra `dask`): pip install loky") from error
         self._loky, self.count = loky, count
         self._pool: Any = None
         self._sent: Sent | None = None

@@ -80,8 +80,9 @@ class Sent:
             load, shipped, given, threads = pickle.loads(self.content)
             if threads is not None:
                 torch.set_num_threads(threads)
-            model = shipped.model()
-            run: Run = load(model.to("cuda") if torch.cuda.is_available() else model, given)
+            model, found = shipped.model(), torch.accelerator.is_available()
+            accelerator = torch.accelerator.current_accelerator() if found else None
+            run: Run = load(model if accelerator is None else model.to(accelerator), given)
         except Exception as error:
             raise LoadError(f"a worker cannot prepare the task: {type(error).__name__}: {error}") from error
         return run

@@ -128,9 +128,9 @@ def workers_for(workers: Any) -> Workers:
         try:
             from .cluster import Cluster
         except ImportError as error:
-            raise ImportError('a Dask cluster needs dask: pip install "nnlens[dask]"') from error
+            raise ImportError("a Dask cluster needs dask (the extra `dask`): pip install dask distributed") from error
         return Cluster(workers)
-    if hasattr(workers, "map") and isinstance(workers, (ThisProcess, Remote)):
+    if isinstance(workers, (ThisProcess, Remote)):
         return workers
     raise TypeError(
         "workers must be a number of processes, the address of a Dask scheduler or a dask.distributed.Client, "

@@ -13,10 +13,9 @@ from PIL import Image
 from torch import Tensor, nn
 
 from nnlens.inputs import AXES, Input, Preprocess, any_input, as_preprocess, prepare
-from nnlens.inputs.datasets import ImageDataset, first_value
+from nnlens.inputs.datasets import ImageDataset, LaidOutDataset, first_value
 from nnlens.inputs.labels import class_names, how_many
 from nnlens.inputs.laid_out import fits
-from nnlens.inputs.laid_out_dataset import LaidOutDataset
 from nnlens.inputs.opening import is_file
 from nnlens.inputs.text import Codec, as_codec
 from nnlens.inputs.text_input import positions, text_input

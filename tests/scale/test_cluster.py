@@ -93,15 +93,17 @@ def test_a_killed_worker_loses_nothing(client, tmp_path):
 
 
 def test_all_workers_restarted(client, tmp_path):
+    data = SlowImages(150, tmp_path / "read.txt")
+
     class Restart(threading.Thread):
         def run(self):
-            while not (tmp_path / "read.txt").exists():
+            while len(data.read()) < 20:  # some of a shard
                 time.sleep(0.05)
             client.restart()
 
     net, thread = model(), Restart()
     thread.start()
-    found = search(SlowImages(150, tmp_path / "read.txt"), client, net)
+    found = search(data, client, net)
     thread.join()
     assert found.complete
     assert_same(found, search(Images(150), None, net))

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .datasets import ImageDataset
-from .input import Input
-from .laid_out import with_layout, with_value
+from nnlens.inputs.input import Input
+from nnlens.inputs.laid_out import with_layout, with_value
+
+from .image_dataset import ImageDataset
 
 
 class LaidOutDataset(ImageDataset):

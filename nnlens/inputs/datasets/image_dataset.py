@@ -13,10 +13,11 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
+from nnlens.inputs.input import Input, model_input, prepare
+from nnlens.inputs.preprocessing import Preprocess
 from nnlens.utils.language import _
 
-from .input import Input, model_input, prepare
-from .preprocessing import Preprocess
+from .tar_images import TarImages, is_tar
 
 _IMAGES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 _TRIED = 64  # items, for one that can be read
@@ -43,10 +44,11 @@ class ImageDataset:
 
     Parameters
     ----------
-    data : folder, tensor (n, c, h, w), torch Dataset or sequence
+    data : folder, tar files, tensor (n, c, h, w), torch Dataset or sequence
         A folder's images are found recursively, in the order of their paths; the name of a subfolder is the label of
-        its images. An item of the others is an image (all that `lens.explore` takes), a pair of image and label,
-        or a mapping with the keys "image" and "label".
+        its images. Tar files, one path or a list of them, are read as WebDataset stores them: `key.jpg`, `key.cls`.
+        An item of the others is an image (all that `lens.explore` takes), a pair of image and label, or a mapping with
+        the keys "image" and "label".
     preprocess : callable, optional
         From a photograph to the model's input.
     labels : sequence of str, optional
@@ -75,7 +77,12 @@ class ImageDataset:
         self.folder: Path | None = None
         self.mark = type(data).__name__
         self._reading = threading.Lock()  # some data sets are not thread-safe
-        if isinstance(data, (str, Path)):
+        if is_tar(data):
+            data = [data]
+        if isinstance(data, (list, tuple)) and data and all(map(is_tar, data)):
+            data = TarImages(data, _IMAGES)
+            self.mark = data.mark_of(0, len(data))
+        elif isinstance(data, (str, Path)):
             self.folder = Path(data).expanduser()
             if self.folder.is_file():
                 raise ValueError(f"dataset must be a folder, got the file {str(data)!r}")
@@ -121,7 +128,9 @@ class ImageDataset:
         vars(self).update(state, _reading=threading.Lock())
 
     def mark_of(self, start: int, stop: int) -> str | None:
-        """`mark` of a part of a folder; None for other data."""
+        """`mark` of a part of a folder or of tar files; None for other data."""
+        if isinstance(self._data, TarImages):
+            return self._data.mark_of(start, stop)
         return None if self.folder is None else "\n".join(self.mark.split("\n")[start:stop])
 
     def __getitem__(self, item: int) -> Tensor:
