@@ -93,7 +93,8 @@ class Cluster(Remote):
         try:
             result: Outcome = future.result()
         except KilledWorker as error:
-            raise LostError(str(error).partition("\n")[0]) from error
+            # Dask has handed it to several workers by then.
+            raise LostError(str(error).partition("\n")[0], times=LIVES) from error
         except (CancelledError, FutureCancelledError) as error:
             raise LostError("all workers were restarted", blamed=False) from error
         return result

@@ -36,13 +36,16 @@ class Processes(Remote):
             self._pool = self._loky.ProcessPoolExecutor(
                 max_workers=self.count, initializer=_begin, initargs=(self._sent,)
             )
-        return self._pool.submit(_work, shard)
+        future = self._pool.submit(_work, shard)
+        future.pool = self._pool
+        return future
 
     def _result(self, future: Any) -> Outcome:
         try:
             result: Outcome = future.result()
         except self._loky.process_executor.BrokenProcessPool as error:
-            self._end()  # all of them: new ones are made for the next shard
+            if future.pool is self._pool:
+                self._end()  # all its processes: new ones are made for the next shard
             raise LostError(str(error).partition("\n")[0]) from error
         return result
 

@@ -33,11 +33,14 @@ class ThisProcess:
 
 
 class LostError(Exception):
-    """A worker ended while it worked on a shard. `blamed`: this shard may be the reason."""
+    """A worker ended while it worked on a shard.
 
-    def __init__(self, words: str, *, blamed: bool = True):
+    `blamed`: this shard may be the reason. `times`: how many workers have ended with it, if it is.
+    """
+
+    def __init__(self, words: str, *, blamed: bool = True, times: int = 1):
         super().__init__(words)
-        self.blamed = blamed
+        self.blamed, self.times = blamed, times
 
 
 class Remote:
@@ -65,13 +68,14 @@ class Remote:
                 if not done:
                     time.sleep(POLL)
                     yield None
+                alone = len(running) == 1
                 for future in done:
-                    alone, shard = len(running) == 1, running.pop(future)
+                    shard = running.pop(future)
                     try:
                         result = self._result(future)
                     except LostError as error:
                         # Alone, it is the reason; with others, any of them may be.
-                        lost[shard] += alone or not error.blamed
+                        lost[shard] += error.times if alone or not error.blamed else 0
                         if lost[shard] >= LIVES:
                             yield Outcome(shard=shard, error=f"its worker ended {LIVES} times: {error}")
                         else:

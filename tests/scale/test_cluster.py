@@ -92,6 +92,14 @@ def test_a_killed_worker_loses_nothing(client, tmp_path):
     assert_same(found, search(Images(150), None, net))
 
 
+def test_an_input_that_ends_its_workers_costs_its_shard_only(client, tmp_path):
+    found = search(Images(100, tmp_path / "read.txt", deadly=40), client, model())
+    ((shard, why),) = found.failed
+    assert (shard.start, shard.stop) == (32, 48)
+    assert why.startswith("its worker ended 3 times: ")
+    assert found["first"].seen == 100 - 16
+
+
 def test_all_workers_restarted(client, tmp_path):
     data = SlowImages(150, tmp_path / "read.txt")
 

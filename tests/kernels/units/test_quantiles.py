@@ -97,3 +97,37 @@ def test_errors_cancel():
         for unit, found in enumerate(sketch.quantiles(shares))
     ]
     assert abs(np.mean(errors)) < 0.0005
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_compacted_sketches_are_merged_to_half_a_per_cent(seed):
+    random = np.random.default_rng(seed)
+    values = random.gamma(1.5, 2, (20_000, 3)).astype(np.float32)
+    whole = QuantileSketch(3)
+    for part in np.array_split(values, 61):
+        sketch = QuantileSketch(3)
+        sketch.add(part)
+        small = sketch.compacted(128)
+        assert small.count == len(part)
+        assert sum(buffer.shape[1] for buffer in small._numbers().values()) <= 128
+        whole.merge(QuantileSketch.restored(small.state()))
+    assert whole.count == len(values)
+    shares = np.linspace(0.01, 0.99, 50)
+    found = whole.quantiles(list(shares))
+    for unit in range(3):
+        ordered = np.sort(values[:, unit])
+        ranks = np.searchsorted(ordered, found[unit]) / len(ordered)
+        assert np.abs(ranks - shares).max() < 0.005
+        assert abs(whole.rank(unit, float(np.median(ordered))) - 0.5) < 0.005
+
+
+def test_merged_in_order_they_are_the_sketch_of_all_numbers():
+    values = np.random.default_rng(0).normal(size=(5_000, 2)).astype(np.float32)
+    one, merged = QuantileSketch(2), QuantileSketch(2)
+    one.add(values)
+    for part in np.array_split(values, 20):  # each smaller than a buffer
+        sketch = QuantileSketch(2)
+        sketch.add(part)
+        merged.merge(sketch)
+    shares = [0.1, 0.5, 0.9]
+    assert np.array_equal(one.quantiles(shares), merged.quantiles(shares))

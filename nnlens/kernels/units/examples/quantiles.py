@@ -98,7 +98,7 @@ class QuantileSketch:
 
     def _carry(self, buffer: np.ndarray, level: int) -> None:
         while True:
-            if level == len(self.levels):
+            while level >= len(self.levels):
                 self.levels.append(None)
                 self.odd.append(False)
             present = self.levels[level]
