@@ -166,10 +166,9 @@ class Engine:
 
     def _faster(self, prepared: Prepared, incremental: Incremental, rows: np.ndarray, columns: np.ndarray) -> Tensor:
         """In the fastest of the ways there are for this model and image; each of them is tried out first."""
-        ways = [] if self.watched else self._ways(prepared)
-        if len(ways) < 2:
+        if self.watched or not (self.chooses or prepared.onnx is not None):
             return self._on_windows(incremental, rows, columns)
-        self.way = self._fastest(prepared, ways)
+        self.way = self._fastest(prepared, self._ways(prepared))
         began = time.perf_counter()
         if self.way == WHOLE:
             several = range(0, len(rows), max(1, AT_ONCE // self.window.x[0, 0].numel()))
