@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from dataclasses import replace as changed
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from nnlens.kernels.cost.summary import flops
-from nnlens.recording import borrow, device_of
-from nnlens.scores.meaning import Output, class_scores
+from nnlens.recording import device_of
+from nnlens.scale import Build
+from nnlens.scale.shard import SIZE
+from nnlens.scores.meaning import Output
 
 from ..weight import Weight, find_one
 from .factors import METHODS, Method
 from .replacing import Replacement, check_forward, check_method, checked_setting, methods_for, replaced, settings_to_try
-
-BATCH = 32
+from .sharded import sharded_top_classes, top_classes
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -69,6 +70,11 @@ def sweep_steps(
     methods: Sequence[Method] | None = None,
     settings: Sequence[float] | None = None,
     output: Output = None,
+    workers: int | str | Any = None,
+    shard_size: int = SIZE,
+    store: str | Path | None = None,
+    build: Build | None = None,
+    allow_pickle: bool = False,
 ) -> Iterator[Sweep]:
     """Try replacements of a layer on images, one after the other; a result after each batch of images that ends one.
 
@@ -84,6 +90,12 @@ def sweep_steps(
         Ranks, or for "prune" shares; a range of them by default. Only with one method.
     output : optional
         Which of several outputs holds the scores.
+    workers : int, str or dask.distributed.Client, optional
+        Who computes: so many processes of this machine, or a Dask cluster. Each shard of `shard_size` images is then
+        run through all replacements, and all results are there at the end; `build` and `allow_pickle` say how a cluster
+        gets the model, see `kernels.examples_steps`.
+    store : folder, optional
+        Where the results of finished shards are kept.
     """
     weight = find_one(model, layer)
     if not len(images):
@@ -91,34 +103,47 @@ def sweep_steps(
     if labels is not None and len(labels) != len(images):
         raise ValueError(f"labels must be one for each image, got {len(labels)} for {len(images)} images")
     plan = planned(model, weight, methods, settings)
-    first = images[0].unsqueeze(0).to(device_of(model))
-    before_flops = flops(model, first)
+    tops: np.ndarray | None = None  # of the model, and of each replacement, where workers have computed them
     before, classes = np.empty(0, int), 0
-    for before, classes in _top_classes(model, images, output):  # noqa: B007 — the last one is used
-        yield Sweep(weight.name, (), 0, len(plan), None)
+    if workers is not None or store is not None:
+        sharding: dict[str, Any] = {"build": build, "allow_pickle": allow_pickle, "shard_size": shard_size}
+        for given in sharded_top_classes(model, weight, images, plan, output, workers=workers, store=store, **sharding):
+            if given is None:
+                yield Sweep(weight.name, (), 0, len(plan), None)
+            else:
+                tops, classes = given()
+                before = tops[0]
+    else:
+        for before, classes in top_classes(model, images, output, 0, len(images)):  # noqa: B007 — the last one is used
+            yield Sweep(weight.name, (), 0, len(plan), None)
     known = None if labels is None else np.asarray(labels)
     if known is not None and (known.dtype.kind not in "iu" or not ((known >= 0) & (known < classes)).all()):
         raise ValueError(f"labels must be class indices 0…{classes - 1}, got {known[:5].tolist()} …")
-    right = before if known is None else known
     accuracy = None if known is None else float((before == known).mean())
+    first = images[0].unsqueeze(0).to(device_of(model))
+    before_flops = flops(model, first)
     results: list[Replacement] = []
     for done, (method, setting) in enumerate(plan):
         result = replaced(model, weight, method, setting)
-        after = np.empty(0, int)
-        for after, _classes in _top_classes(result.model, images, output):  # noqa: B007
+        after = np.empty(0, int) if tops is None else tops[done + 1]
+        for after, _classes in top_classes(result.model, images, output, 0, len(images)) if tops is None else ():  # noqa: B007
             yield Sweep(weight.name, tuple(results), done, len(plan), accuracy)
-        results.append(
-            changed(
-                result,
-                flops=(before_flops, flops(result.model, first)),
-                agreement=float((after == before).mean()),
-                accuracy=None if known is None or accuracy is None else (accuracy, float((after == known).mean())),
-                images=len(images),
-                lost=int(((before == right) & (after != right)).sum()),
-                won=int(((before != right) & (after == right)).sum()),
-            )
-        )
+        result = changed(result, flops=(before_flops, flops(result.model, first)))
+        results.append(_compared(result, before, after, known))
         yield Sweep(weight.name, tuple(results), done + 1, len(plan), accuracy)
+
+
+def _compared(result: Replacement, before: np.ndarray, after: np.ndarray, known: np.ndarray | None) -> Replacement:
+    """A replacement with what it costs in the top classes (images,) before and after it, beside the known ones."""
+    right = before if known is None else known
+    return changed(
+        result,
+        agreement=float((after == before).mean()),
+        accuracy=None if known is None else (float((before == known).mean()), float((after == known).mean())),
+        images=len(before),
+        lost=int(((before == right) & (after != right)).sum()),
+        won=int(((before != right) & (after == right)).sum()),
+    )
 
 
 def planned(
@@ -149,16 +174,3 @@ def sweep(*arguments: Any, **options: Any) -> Sweep:
     """Try replacements of a layer on images; see `sweep_steps`."""
     *_, last = sweep_steps(*arguments, **options)
     return last
-
-
-def _top_classes(
-    model: nn.Module, images: Sequence[Tensor] | Tensor, output: Output
-) -> Iterator[tuple[np.ndarray, int]]:
-    """The top class of each image so far, and the number of classes, after each batch."""
-    device, found = device_of(model), np.empty(0, int)
-    for start in range(0, len(images), BATCH):
-        batch = torch.stack([images[item] for item in range(start, min(start + BATCH, len(images)))]).to(device)
-        with borrow(model), torch.inference_mode():
-            scores = class_scores(model(batch), output, len(batch))
-        found = np.concatenate([found, scores.argmax(1).cpu().numpy()])
-        yield found, scores.shape[1]

@@ -1,0 +1,54 @@
+"""Replacements tried by workers: the numbers of this process."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from scale_data import Images, Small
+
+from nnlens.kernels import weights
+
+FIELDS = ("method", "setting", "weight_error", "parameters", "flops", "accuracy", "agreement", "images", "lost", "won")
+
+
+def model():
+    torch.manual_seed(3)
+    return Small().eval()
+
+
+def numbers(sweep):
+    return [[getattr(result, field) for field in FIELDS] for result in sweep.results]
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+@pytest.mark.parametrize("workers", [None, 2])
+def test_the_numbers_are_the_same(workers, labelled, tmp_path):
+    if workers:
+        pytest.importorskip("loky")
+    labels = [item % 5 for item in range(50)] if labelled else None
+    options = {"labels": labels, "methods": ["low-rank", "prune"]}
+    plain = weights.sweep(model(), "second", Images(50), **options)
+    assert any(result.agreement < 1 for result in plain.results)
+    store = tmp_path / "store"
+    found = weights.sweep(model(), "second", Images(50), **options, workers=workers, shard_size=16, store=store)
+    assert numbers(found) == numbers(plain)
+    assert (found.accuracy, found.done, found.total) == (plain.accuracy, plain.done, plain.total)
+    # What is stored is not computed again: of each shard two inputs are read, to see whether they are the same.
+    data = Images(50, tmp_path / "read.txt")
+    again = weights.sweep(model(), "second", data, **options, shard_size=16, store=store)
+    assert numbers(again) == numbers(plain)
+    assert len(data.read()) <= 2 * 4 + 1
+
+
+def test_an_image_that_cannot_be_read_is_told(tmp_path):
+    with pytest.raises(RuntimeError, match=r"images 16…31 have no result: OSError: a broken file"):
+        weights.sweep(model(), "second", Images(50, broken=20), methods=["prune"], shard_size=16, store=tmp_path)
+
+
+class InTurn:
+    """Stands for workers that a user has not."""
+
+
+def test_workers_that_are_none_are_told():
+    with pytest.raises(TypeError, match="workers must be a number of processes"):
+        weights.sweep(model(), "second", Images(50), methods=["prune"], workers=InTurn())
