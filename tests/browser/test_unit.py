@@ -96,7 +96,8 @@ def test_a_unit_under_the_microscope(lab, page, errors):
 
     # A data set, in another cell: its best images come to this card.
     expect(pane(page, "examples")).to_contain_text("No data set yet")
-    book.python(f"found = lens.examples(digits, layers=[{layer!r}]); found.wait()")
+    # Two processes search it.
+    book.python(f"found = lens.examples(digits, layers=[{layer!r}], workers=2, shard_size=128); found.wait(120)")
     expect(pane(page, "examples")).to_contain_text("1000 images; active in", timeout=30_000)
     expect(pane(page, "examples").locator("figure")).to_have_count(9)
     values = [float(one) for one in pane(page, "examples").locator("figcaption span:first-child").all_inner_texts()]
