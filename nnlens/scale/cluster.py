@@ -49,14 +49,21 @@ class Cluster(Remote):
         return found
 
     def _begin(self, task: Task) -> None:
-        if not self._workers():
-            self.client.wait_for_workers(1, timeout=PATIENCE)
+        self._wait_for_workers()
         self._compare_versions()
         sent = task.sent(own=False, threads=None)
         self._plugin = f"nnlens-{sent.key}"
         # A plugin, which a worker that is started later, or again, gets as well.
         self.client.register_plugin(_Plugin(sent), name=self._plugin)
         self._sent = sent
+
+    def _wait_for_workers(self) -> None:
+        try:
+            self.client.wait_for_workers(1, timeout=PATIENCE)
+        except TimeoutError as error:
+            raise ValueError(
+                f"workers must be a cluster that has workers, but none came within {PATIENCE} seconds"
+            ) from error
 
     def _compare_versions(self) -> None:
         own = versions()
@@ -81,7 +88,7 @@ class Cluster(Remote):
                 found = {}
             if found and not any(isinstance(one, CommClosedError) for one in found.values()):
                 break
-            self.client.wait_for_workers(1, timeout=PATIENCE)  # they are being restarted
+            self._wait_for_workers()  # they are being restarted
         return found
 
     def _submit(self, shard: Shard) -> Any:

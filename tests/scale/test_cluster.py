@@ -43,6 +43,13 @@ def client(_importable):
         yield client
 
 
+@pytest.fixture
+def own_client(_importable):
+    """Of a cluster whose workers may be ended."""
+    with local_cluster(2) as cluster, distributed.Client(cluster, set_as_default=False) as client:
+        yield client
+
+
 def model():
     torch.manual_seed(3)
     return Small().eval()
@@ -84,34 +91,34 @@ def test_a_model_by_a_function_of_a_module(client):
         examples(net, Images(40), ["first"], **options)
 
 
-def test_a_killed_worker_loses_nothing(client, tmp_path):
+def test_a_killed_worker_loses_nothing(own_client, tmp_path):
     net = model()
-    found = search(Images(150, tmp_path / "read.txt", deadly_once=40), client, net)
+    found = search(Images(150, tmp_path / "read.txt", deadly_once=40), own_client, net)
     assert (tmp_path / "read.died").exists()
     assert found.complete
     assert_same(found, search(Images(150), None, net))
 
 
-def test_an_input_that_ends_its_workers_costs_its_shard_only(client, tmp_path):
-    found = search(Images(100, tmp_path / "read.txt", deadly=40), client, model())
+def test_an_input_that_ends_its_workers_costs_its_shard_only(own_client, tmp_path):
+    found = search(Images(100, tmp_path / "read.txt", deadly=40), own_client, model())
     ((shard, why),) = found.failed
     assert (shard.start, shard.stop) == (32, 48)
     assert why.startswith("its worker ended 3 times: ")
     assert found["first"].seen == 100 - 16
 
 
-def test_all_workers_restarted(client, tmp_path):
+def test_all_workers_restarted(own_client, tmp_path):
     data = SlowImages(150, tmp_path / "read.txt")
 
     class Restart(threading.Thread):
         def run(self):
             while len(data.read()) < 20:  # some of a shard
                 time.sleep(0.05)
-            client.restart()
+            own_client.restart(timeout=60)
 
     net, thread = model(), Restart()
     thread.start()
-    found = search(data, client, net)
+    found = search(data, own_client, net)
     thread.join()
     assert found.complete
     assert_same(found, search(Images(150), None, net))
@@ -169,4 +176,14 @@ def test_a_client_that_is_closed():
         client = distributed.Client(cluster, set_as_default=False)
         client.close()
         with pytest.raises(ValueError, match="workers must be a client that is connected, got one that is closed"):
+            search(Images(20), client, model())
+
+
+def test_a_cluster_without_workers(monkeypatch):
+    from nnlens.scale import cluster
+
+    monkeypatch.setattr(cluster, "PATIENCE", 0.5)
+    with local_cluster(0) as empty, distributed.Client(empty, set_as_default=False) as client:
+        words = "workers must be a cluster that has workers, but none came within 0.5 seconds"
+        with pytest.raises(ValueError, match=words):
             search(Images(20), client, model())
