@@ -11,7 +11,7 @@ from PIL import Image
 import nnlens
 from nnlens.session.evaluation import evaluate_steps
 
-OPTIONS = {"samples": 30, "segments": 9, "segmentation": "grid"}
+OPTIONS = {"samples": 30, "segments": 9, "segmentation": "grid", "checks": ["faithfulness"]}
 
 
 @pytest.fixture
@@ -101,3 +101,13 @@ def test_examples_of_a_lens_by_workers(lens, folder, tmp_path):
     assert all(np.array_equal(values, other[name]) for name, values in one.items())
     assert view.search["done"] == view.search["total"] == 8
     assert [item for item, _why in view.search["skipped"]] == [0, 5]
+
+
+def test_another_preprocessing_is_not_taken_for_the_stored_one(net, folder, tmp_path):
+    found = []
+    for mean in (0.5, 0.0, 0.5):
+        lens = nnlens.Lens(net, preprocess={"size": 32, "mean": mean, "std": 0.25})
+        lens.examples(folder, layers=["block"], store=tmp_path / "store", shard_size=3)
+        found.append(lens.session.search.finish()["block.1"].mean)
+    assert np.array_equal(found[0], found[2])
+    assert not np.allclose(found[0], found[1])

@@ -132,12 +132,11 @@ def _mark(reader: Reader, shard: Shard) -> str:
     """Text that identifies the inputs of a shard, as far as possible without reading them all."""
     mark_of = getattr(reader.inputs, "mark_of", None)
     told = None if mark_of is None else mark_of(shard.start, shard.stop)
-    if told is not None:
-        return str(told)
     digest = hashlib.blake2b(digest_size=12)
-    for item in (shard.start, shard.stop - 1):
+    # Files say nothing about their preprocessing: one input is read.
+    for item in (shard.start, shard.stop - 1) if told is None else (shard.start,):
         digest.update(fingerprint(reader, item))
-    return digest.hexdigest()
+    return f"{told or ''} {digest.hexdigest()}"
 
 
 class _Merge:
