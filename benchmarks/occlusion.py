@@ -309,7 +309,7 @@ def main() -> None:
             ours, spare, dense = (peak_of(name, way) for way in ("ours", "spare", "dense"))
             print(
                 f"{name:20} peak {ours / 1e6:5.0f} MB, without transformed kernels {spare / 1e6:5.0f} MB, dense in "
-                f"batches of 16 {dense / 1e6:5.0f} MB: {ours / dense:.2f} and {spare / dense:.2f} ×"
+                f"batches of 16 {dense / 1e6:5.0f} MB: {ours / dense:.2f} and {spare / dense:.2f} ×; goal 1.2"
             )
         else:
             compare(name, given.pixels, 3 if given.quick else 7)

@@ -39,6 +39,8 @@ LAYERS = {
 
 
 PASSES = 8
+# The goals, as ratios to the plain forward: one layer alone, and everything in memory that is used again.
+ONE, AGAIN = 1.05, {"SqueezeNet": 1.2, "EfficientNet-Lite0": 1.4, "ResNet-18": 1.2, "ViT-S/16": 1.2}
 
 
 def hooks(model: nn.Module, x: Tensor) -> list[Tensor]:
@@ -101,8 +103,10 @@ def measure(name: str, model: nn.Module, layer: str, x: Tensor, rounds: int) -> 
     whole = record(model, x)
     base = statistics.median(times["plain"])
     print(f"\n{name}: plain {base:.1f} ms, {len(whole)} operations, {bytes_of(whole) / 1e6:.0f} MB kept")
+    goals = {"nnlens, again": AGAIN[name], "nnlens, one layer": ONE, f"the same, {PASSES} in a block": ONE}
     for way, values in times.items():
-        print(f"  {way:23} {statistics.median(values):7.1f} ms  {statistics.median(values) / base:6.2f} ×")
+        goal = f"  goal {goals[way]}" if way in goals else ""
+        print(f"  {way:23} {statistics.median(values):7.1f} ms  {statistics.median(values) / base:6.2f} ×{goal}")
     torchlens = _torchlens()
     if torchlens is not None:
         # It leaves torch's functions wrapped, which would slow the others: a turn of its own, beside ours.
