@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 from typing import Any
 
 from .shard import Shard
@@ -31,14 +33,22 @@ class Processes(Remote):
         self._sent = task.sent(own=True, threads=max(1, (os.cpu_count() or 1) // self.count))
 
     def _submit(self, shard: Shard) -> Any:
+        try:
+            future = self._running().submit(_work, shard)
+        except self._loky.process_executor.BrokenProcessPool:  # a process ended while nobody looked
+            self._end()
+            future = self._running().submit(_work, shard)
+        future.pool = self._pool
+        return future
+
+    def _running(self) -> Any:
+        """The processes, which are started where there are none."""
         assert self._sent is not None
         if self._pool is None:
             self._pool = self._loky.ProcessPoolExecutor(
-                max_workers=self.count, initializer=_begin, initargs=(self._sent,)
+                max_workers=self.count, initializer=_begin, initargs=(self._sent, os.getpid())
             )
-        future = self._pool.submit(_work, shard)
-        future.pool = self._pool
-        return future
+        return self._pool
 
     def _result(self, future: Any) -> Outcome:
         try:
@@ -59,8 +69,16 @@ class Processes(Remote):
 _sent: list[Sent] = []
 
 
-def _begin(sent: Sent) -> None:
+def _begin(sent: Sent, parent: int) -> None:
     _sent[:] = [sent]
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    """End this process when the one that started it has ended, killed perhaps."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
 
 
 def _work(shard: Shard) -> Outcome:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import pickle
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import chain
@@ -99,7 +100,17 @@ def digest_of(model: nn.Module) -> str:
 
 def _structure(model: nn.Module) -> list[Any]:
     tensors = chain(model.named_parameters(), model.named_buffers())
-    return [repr(model), [(name, tuple(tensor.shape), tensor.dtype) for name, tensor in tensors]]
+    plain = (bool, int, float, str, type(None))
+    settings = [
+        (name, key, value)
+        for name, module in model.named_modules()
+        for key, value in vars(module).items()
+        if key != "training" and not key.startswith("_") and isinstance(value, plain)
+    ]
+    codes = {type(module): getattr(type(module).forward, "__code__", None) for module in model.modules()}
+    forwards = [(item.__qualname__, code and (code.co_code, code.co_names)) for item, code in codes.items()]
+    words = re.sub(r" at 0x[0-9a-f]+", "", repr(model))
+    return [words, settings, forwards, [(name, tuple(tensor.shape), tensor.dtype) for name, tensor in tensors]]
 
 
 def _path(build: object) -> str:

@@ -37,6 +37,7 @@ class ShardStore:
     def __init__(self, folder: str | Path | None, key: str):
         self.problem = ""
         self._folder: Path | None = None
+        self._writes = True
         if folder is None:
             return
         chosen = Path(folder).expanduser()
@@ -50,8 +51,8 @@ class ShardStore:
             self._give_up(error)
 
     @property
-    def stores(self) -> bool:
-        """Whether results are stored."""
+    def reads(self) -> bool:
+        """Whether there is a folder that may hold results."""
         return self._folder is not None
 
     def load(self, shard: Shard, mark: str) -> dict[str, np.ndarray] | None:
@@ -65,16 +66,18 @@ class ShardStore:
         except Exception:  # a damaged file fails in many ways, and counts as missing
             return None
 
-    def save(self, shard: Shard, mark: str, result: Mapping[str, np.ndarray]) -> None:
-        """Store a result, completely or not at all."""
+    def save(self, shard: Shard, mark: str, result: Mapping[str, np.ndarray]) -> bool:
+        """Store a result, completely or not at all; whether it is stored."""
         path = self._path(shard, mark)
-        if path is None:
-            return
+        if path is None or not self._writes:
+            return False
         try:
             with replacing(path) as file:
                 np.savez(file, **result)  # type: ignore[arg-type]
         except OSError as error:
             self._give_up(error)
+            return False
+        return True
 
     def _path(self, shard: Shard, mark: str) -> Path | None:
         if self._folder is None:
@@ -83,6 +86,6 @@ class ShardStore:
         return self._folder / f"{shard.start}-{shard.stop}-{digest}.npz"
 
     def _give_up(self, error: OSError) -> None:
-        self._folder = None
+        self._writes = False  # what is there can still be read
         self.problem = _("the results are not stored on disk: {error}", error=error)
         warnings.warn(self.problem, stacklevel=3)

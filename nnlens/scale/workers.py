@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from abc import abstractmethod
 from collections import Counter, deque
@@ -83,8 +84,9 @@ class Remote:
                     else:
                         yield result
         finally:
-            for future in running:
-                future.cancel()
+            with contextlib.suppress(Exception):  # where the cluster has gone, its own error is the one to be seen
+                for future in running:
+                    future.cancel()
             self._end()
 
     @property

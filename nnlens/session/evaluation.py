@@ -59,7 +59,8 @@ def evaluate_steps(
     total = len(data) if count is None else min(count, len(data))
     # Evenly spread, for the first images of a folder are often of one class; the others where some cannot be read.
     spread = [int(item) for item in np.linspace(0, len(data) - 1, total).round()]
-    order = [*spread, *(item for item in range(len(data)) if item not in set(spread))]
+    chosen = set(spread)
+    order = [*spread, *(item for item in range(len(data)) if item not in chosen)]
     asked = _Asked(
         setup=session.setup,
         data=data,
@@ -166,6 +167,7 @@ class _Asked:
         digest = hashlib.blake2b(digest_size=12)
         for item in self.items[shard.start : shard.stop]:
             tensor = self.data.tensor(item)
+            digest.update(self.data.name(item).encode())
             digest.update(b"" if tensor is None else tensor.cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()
 
@@ -190,7 +192,7 @@ def _outcomes(
     hands: Workers, task: Task, shards: list[Shard], keeper: ShardStore, asked: _Asked
 ) -> Iterator[Outcome | None]:
     """The outcomes of shards: those that are stored first, then those of the workers, which are stored."""
-    marks = {shard: asked.mark(shard) if keeper.stores else "" for shard in shards}
+    marks = {shard: asked.mark(shard) if keeper.reads else "" for shard in shards}
     missing = []
     for shard in shards:
         stored = keeper.load(shard, marks[shard])

@@ -105,3 +105,19 @@ def test_another_version_of_the_code_is_noticed():
     sent = ShippedModel.of(Sized(7), sized)
     with pytest.raises(ValueError, match=r"the model that scale_data:sized makes here is not the one that was sent"):
         ShippedModel(build=sent.build, content=sent.content, digest=digest_of(Sized(7))).model()
+
+
+def test_another_forward_or_setting_is_another_model():
+    class Other(Small):
+        def forward(self, x):
+            return -super().forward(x)
+
+    Other.__qualname__ = Other.__name__ = "Small"
+    plain, other, scaled = Small(), Other(), Small()
+    for model in (other, scaled):
+        model.load_state_dict(plain.state_dict())
+    assert digest_of(scaled) == digest_of(plain)
+    scaled.scale = 5.0
+    assert len({digest_of(model) for model in (plain, other, scaled)}) == 3
+    with pytest.raises(ValueError, match="model must be as its class is, but 'scale_data:Small' makes another one"):
+        ShippedModel.of(scaled)

@@ -92,10 +92,11 @@ class ImageDataset:
             if not data:
                 raise ValueError(f"dataset must be a folder with images, but {str(self.folder)!r} has none")
             stats = [path.stat() for path in data]
-            self.mark = "\n".join(
+            self._lines = [
                 f"{path.relative_to(self.folder)} {stat.st_size} {stat.st_mtime_ns}"
                 for path, stat in zip(data, stats, strict=True)
-            )
+            ]
+            self.mark = "\n".join(self._lines)
         elif isinstance(data, IterableDataset):
             raise TypeError(
                 "dataset must give its items by index, got an IterableDataset: its images could not be shown"
@@ -131,7 +132,7 @@ class ImageDataset:
         """`mark` of a part of a folder or of tar files; None for other data."""
         if isinstance(self._data, TarImages):
             return self._data.mark_of(start, stop)
-        return None if self.folder is None else "\n".join(self.mark.split("\n")[start:stop])
+        return None if self.folder is None else "\n".join(self._lines[start:stop])
 
     def __getitem__(self, item: int) -> Tensor:
         if not 0 <= item < len(self):

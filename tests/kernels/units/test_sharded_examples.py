@@ -232,3 +232,33 @@ def test_bad_shard_sizes_and_stores(tmp_path):
     with pytest.raises(ValueError, match="inputs must be readable, but none of"):
         examples(model(), Images(1, broken=0), LAYERS, shard_size=4)
     assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_disk_that_fills_up_meanwhile_loses_nothing(tmp_path, monkeypatch):
+    search(Images(96), store=tmp_path)
+    sorted(tmp_path.rglob("0-*.npz"))[0].unlink()  # the other shards are on disk, and wait for it
+    monkeypatch.setattr("nnlens.scale.store.replacing", full)
+    with pytest.warns(UserWarning, match="the results are not stored on disk: "):
+        found = search(Images(96), store=tmp_path)
+    assert (found.complete, found["first"].seen) == (True, 96)
+    assert_same(found, search(Images(96)))
+
+
+def full(path):
+    raise OSError(28, "No space left on device")
+
+
+def test_what_was_of_other_data_is_not_used(tmp_path):
+    search(Images(1500), store=tmp_path)
+    assert_same(search(Images(96), store=tmp_path), search(Images(96)))  # of less data the sample has all
+    search(Images(48), store=tmp_path, mark="one")
+    data = Images(48, tmp_path / "read.txt")
+    search(data, store=tmp_path, mark="other")
+    assert set(data.read()) == set(range(48))
+
+
+def test_an_input_that_could_not_be_read_is_tried_again(tmp_path):
+    assert search(Images(48, broken=20), store=tmp_path).skipped == ((20, "a broken file"),)
+    again = search(Images(48), store=tmp_path)
+    assert again.skipped == ()
+    assert_same(again, search(Images(48)))

@@ -100,6 +100,7 @@ def examples_steps(
             shard_size=SIZE if shard_size is None else shard_size,
             batch_size=batch_size,
             store=store,
+            mark=mark,
             recording=recording,
             build=build,
             allow_pickle=allow_pickle,

@@ -59,7 +59,7 @@ def load(model: nn.Module, search: _Search) -> Run:
                 if len(items):
                     index.update(maps[name], items)
                 index.skipped.update(problems)
-        result: dict[str, np.ndarray] = {}
+        result: dict[str, np.ndarray] = {"total": np.array(search.total)}
         for place, index in enumerate(found.values()):
             index.done = shard.stop
             index.compact(search.total)
@@ -78,6 +78,7 @@ def sharded_steps(
     shard_size: int,
     batch_size: int | None,
     store: str | Path | None,
+    mark: str,
     recording: Recording | None,
     build: Build | None,
     allow_pickle: bool,
@@ -93,9 +94,10 @@ def sharded_steps(
     search = _Search(
         inputs=inputs, layers=tuple(dict.fromkeys(names.values())), batch_size=batch_size, first=first.cpu()
     )
-    key = f"{pass_key(model, recording)} {search.layers} {batch_size}"
+    own = "" if hasattr(inputs, "mark_of") else mark  # that of a folder changes with each file
+    key = f"{pass_key(model, recording)} {search.layers} {batch_size} {own}"
     keeper = ShardStore(store, hashlib.blake2b(key.encode(), digest_size=12).hexdigest())
-    marks = {shard: _mark(reader, shard) for shard in shards} if keeper.stores else {}
+    marks = {shard: _mark(reader, shard) for shard in shards} if keeper.reads else {}
     merge = _Merge(recording, search.layers, shards, keeper, marks)
     begin, before = time.monotonic(), merge.done
 
@@ -169,8 +171,9 @@ class _Merge:
         # What has arrived, and waits for an earlier shard; None for what is on disk, or has failed.
         self._waiting: dict[Shard, dict[str, np.ndarray] | None] = {}
         self.done, self.missing = 0, []
+        self._total = shards[-1].stop
         for shard in shards:
-            if keeper.load(shard, marks.get(shard, "")) is None:
+            if self._stored(shard) is None:
                 self.missing.append(shard)
             else:
                 self._arrived(shard, None)
@@ -188,9 +191,15 @@ class _Merge:
             self.failed.append((shard, error))
             self._arrived(shard, None)
             return
-        self._keeper.save(shard, self._marks.get(shard, ""), result)
-        # On disk it need not be held in memory.
-        self._arrived(shard, None if self._keeper.stores else result)
+        # Not with inputs that could not be read: they are tried again. On disk it need not be held in memory.
+        whole = not any(len(value) for name, value in result.items() if name.endswith("_skipped"))
+        stored = whole and self._keeper.save(shard, self._marks.get(shard, ""), result)
+        self._arrived(shard, None if stored else result)
+
+    def _stored(self, shard: Shard) -> dict[str, np.ndarray] | None:
+        """What is stored of a shard, unless it was of a larger data set: its sample then has less of each shard."""
+        found = self._keeper.load(shard, self._marks.get(shard, ""))
+        return None if found is None or int(found["total"]) > self._total else found
 
     def _arrived(self, shard: Shard, result: dict[str, np.ndarray] | None) -> None:
         self.done += len(shard)
@@ -200,7 +209,9 @@ class _Merge:
             following = self._order.popleft()
             found = self._waiting.pop(following)
             if found is None and following not in failed:
-                found = self._keeper.load(following, self._marks[following])
+                found = self._stored(following)
+                if found is None:
+                    self.failed.append((following, "its stored result cannot be read"))
             if found is not None:
                 for place, index in enumerate(self.layers.values()):
                     prefix = f"{place}_"

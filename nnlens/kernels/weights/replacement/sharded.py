@@ -82,7 +82,7 @@ def sharded_top_classes(
     asked = _Asked(images=images, layer=weight.name, plan=plan, output=output)
     words = f"{digest_of(model)} {weight.name} {plan} {output}"
     keeper = ShardStore(store, hashlib.blake2b(words.encode(), digest_size=12).hexdigest())
-    marks = {shard: _mark(images, shard) if keeper.stores else "" for shard in shards}
+    marks = {shard: _mark(images, shard) if keeper.reads else "" for shard in shards}
     found = {shard: keeper.load(shard, marks[shard]) for shard in shards}
     missing = [shard for shard in shards if found[shard] is None]
     task = Task(load=load, model=model, given=asked, build=build, allow_pickle=allow_pickle)
@@ -101,5 +101,5 @@ def sharded_top_classes(
 def _mark(images: Sequence[Tensor] | Tensor, shard: Shard) -> str:
     digest = hashlib.blake2b(digest_size=12)
     for item in (shard.start, shard.stop - 1):
-        digest.update(images[item].detach().cpu().contiguous().numpy().tobytes())
+        digest.update(images[item].detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
