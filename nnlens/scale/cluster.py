@@ -17,7 +17,7 @@ from nnlens.utils.requirements import DISTRIBUTION, installed_version
 
 from .shard import Shard
 from .task import Outcome, Sent, Task, outcome
-from .workers import LIVES, LostError, Remote
+from .workers import ENDED, LostError, Remote
 
 PATIENCE = 10  # seconds, for a scheduler to answer
 
@@ -81,7 +81,7 @@ class Cluster(Remote):
 
     def _their_versions(self) -> dict[str, Any]:
         """Address of a worker → its versions, or the error that it raised."""
-        for _trial in range(LIVES):
+        for _trial in range(ENDED):
             try:
                 found: dict[str, Any] = self.client.run(versions, on_error="return")
             except CommClosedError:
@@ -101,7 +101,7 @@ class Cluster(Remote):
             result: Outcome = future.result()
         except KilledWorker as error:
             # Dask has handed it to several workers by then.
-            raise LostError(str(error).partition("\n")[0], times=LIVES) from error
+            raise LostError(str(error).partition("\n")[0], times=ENDED) from error
         except (CancelledError, FutureCancelledError) as error:
             raise LostError("all workers were restarted", blamed=False) from error
         return result

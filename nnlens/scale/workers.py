@@ -13,7 +13,7 @@ from .shard import Shard
 from .task import Outcome, Task, outcome
 
 POLL = 0.02  # seconds between two looks at what is done
-LIVES = 3  # workers that may end while they work on a shard, before it is given up
+ENDED = 3  # workers that may end while they work on a shard, before it is given up
 
 
 class Workers(Protocol):
@@ -77,8 +77,8 @@ class Remote:
                     except LostError as error:
                         # Alone, it is the reason; with others, any of them may be.
                         lost[shard] += error.times if alone or not error.blamed else 0
-                        if lost[shard] >= LIVES:
-                            yield Outcome(shard=shard, error=f"its worker ended {LIVES} times: {error}")
+                        if lost[shard] >= ENDED:
+                            yield Outcome(shard=shard, error=f"its worker ended {ENDED} times: {error}")
                         else:
                             (suspects if error.blamed else queue).append(shard)
                     else:

@@ -90,7 +90,7 @@ def evaluate_steps(
                 continue
             yield report()
     else:
-        hands = workers_for(workers)
+        resolved = workers_for(workers)
         keeper = ShardStore(store, asked.key(lens.session.model))
         task = Task(load=_load, model=session.model, given=asked, build=build, allow_pickle=allow_pickle)
         looked = 0
@@ -101,7 +101,7 @@ def evaluate_steps(
                 Shard(looked + one.number, looked + one.start, looked + one.stop)
                 for one in shards_of(stop - looked, shard_size)
             ]
-            for outcome in _outcomes(hands, task, shards, keeper, asked):
+            for outcome in _outcomes(resolved, task, shards, keeper, asked):
                 if outcome is not None:
                     found = {} if outcome.value is None else outcome.value
                     for place in range(outcome.shard.start, outcome.shard.stop):
@@ -189,7 +189,7 @@ def _load(model: nn.Module, asked: _Asked) -> Run:
 
 
 def _outcomes(
-    hands: Workers, task: Task, shards: list[Shard], keeper: ShardStore, asked: _Asked
+    resolved: Workers, task: Task, shards: list[Shard], keeper: ShardStore, asked: _Asked
 ) -> Iterator[Outcome | None]:
     """The outcomes of shards: those that are stored first, then those of the workers, which are stored."""
     marks = {shard: asked.mark(shard) if keeper.reads else "" for shard in shards}
@@ -201,7 +201,7 @@ def _outcomes(
         else:
             found = json.loads(str(stored["rows"]))
             yield Outcome(shard=shard, value={int(place): value for place, value in found.items()})
-    for outcome in hands.map(task, missing) if missing else ():
+    for outcome in resolved.map(task, missing) if missing else ():
         if outcome is not None and outcome.value is not None:
             keeper.save(outcome.shard, marks[outcome.shard], {"rows": np.array(json.dumps(outcome.value))})
         yield outcome

@@ -84,7 +84,7 @@ def sharded_steps(
     allow_pickle: bool,
 ) -> Iterator[DatasetExamples]:
     """The results as they grow, shard by shard; see `examples_steps` for the parameters."""
-    hands, shards = workers_for(workers), shards_of(len(inputs), shard_size)
+    resolved, shards = workers_for(workers), shards_of(len(inputs), shard_size)
     model = unwrapped(model)
     version = version_of(model)
     reader = Reader(inputs, device_of(model), dtypes_of(model))
@@ -118,7 +118,7 @@ def sharded_steps(
 
     if merge.missing:
         task = Task(load=load, model=model, given=search, build=build, allow_pickle=allow_pickle)
-        for outcome in hands.map(task, merge.missing):
+        for outcome in resolved.map(task, merge.missing):
             if version_of(model) != version:
                 raise ValueError("the model has changed during the search: start again")
             if outcome is not None:

@@ -78,7 +78,7 @@ def sharded_top_classes(
 
     Raises RuntimeError where a shard has no result: shares over some of the images would not be what was asked for.
     """
-    hands, shards = workers_for(workers), shards_of(len(images), shard_size)
+    resolved, shards = workers_for(workers), shards_of(len(images), shard_size)
     asked = _Asked(images=images, layer=weight.name, plan=plan, output=output)
     words = f"{digest_of(model)} {weight.name} {plan} {output}"
     keeper = ShardStore(store, hashlib.blake2b(words.encode(), digest_size=12).hexdigest())
@@ -86,7 +86,7 @@ def sharded_top_classes(
     found = {shard: keeper.load(shard, marks[shard]) for shard in shards}
     missing = [shard for shard in shards if found[shard] is None]
     task = Task(load=load, model=model, given=asked, build=build, allow_pickle=allow_pickle)
-    for outcome in hands.map(task, missing) if missing else ():
+    for outcome in resolved.map(task, missing) if missing else ():
         if outcome is not None:
             if outcome.value is None:
                 first, last = outcome.shard.start, outcome.shard.stop - 1
