@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from pathlib import Path
 
 import distributed
@@ -26,8 +26,9 @@ from networks import build
 from torch import Tensor, nn
 
 from nnlens.kernels import examples
-from nnlens.scale import Outcome, Shard, Task, workers_for
-from nnlens.scale.workers import ThisProcess
+from nnlens.scale import Shard
+from nnlens.scale.task import Outcome, Task
+from nnlens.scale.workers import ThisProcess, workers_for
 
 LAYERS = ["_swish:1", "_blocks.4._swish:1", "_blocks.9._swish:1", "_swish:2"]
 SMALL = nn.Sequential(nn.Conv2d(3, 64, 3), nn.ReLU(), nn.Conv2d(64, 128, 3, 2), nn.ReLU())
@@ -54,7 +55,7 @@ class Measured(ThisProcess):
         self.sizes: list[int] = []
         self.times: list[tuple[float, int]] = []
 
-    def map(self, task: Task, shards: Iterable[Shard]) -> Iterator[Outcome | None]:
+    def map(self, task: Task, shards: Iterable[Shard]) -> Generator[Outcome | None, None, None]:
         for outcome in self.inner.map(task, shards):
             if outcome is not None:
                 self.sizes.append(len(pickle.dumps(outcome)))

@@ -87,6 +87,7 @@ export function read(): Partial<Traits> {
       words: "A finding.",
       problem: "",
       count: 2,
+      exact: true,
       windows: 4,
     },
     threshold: 0.5,

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import Unpack
 
-from nnlens.widgets.base.options import CompareOptions, documented
+from nnlens.widgets.base.documented import documented
+from nnlens.widgets.base.options import CompareOptions
 
 from .lens import Lens
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import Unpack
 
 from nnlens.session.session import Session
+from nnlens.widgets.base.documented import documented
 from nnlens.widgets.base.options import (
     ExponentsOptions,
     FormulaOptions,
     LocalMapOptions,
     RegionsOptions,
     SensitivityOptions,
-    documented,
 )
 
 from .inputs import given_inputs

@@ -12,10 +12,10 @@ from typing_extensions import Unpack
 
 from nnlens.inputs.laid_out import forward_names, takes_any_name
 from nnlens.recording.record import unwrapped
-from nnlens.scale import Build
 from nnlens.session.session import Session
 from nnlens.session.text.explained import explained
 from nnlens.session.varying.changes import other_varied
+from nnlens.widgets.base.documented import documented
 from nnlens.widgets.base.options import (
     ActivationsOptions,
     AttributionOptions,
@@ -24,7 +24,7 @@ from nnlens.widgets.base.options import (
     ExploreOptions,
     OcclusionOptions,
     UnitOptions,
-    documented,
+    sharding_options,
 )
 
 if TYPE_CHECKING:
@@ -166,10 +166,6 @@ class InputViews:
         *,
         layers: Sequence[str] | None = None,
         store: str | Path | bool = True,
-        workers: int | str | Any = None,
-        shard_size: int | None = None,
-        build: Build | None = None,
-        allow_pickle: bool = False,
         **options: Unpack[ExamplesOptions],
     ) -> ExamplesWidget:
         """Search a data set, in the background, for the best images of every unit of some layers.
@@ -186,20 +182,14 @@ class InputViews:
             Operations or modules' paths; by default up to five activation functions, evenly spread.
         store : bool or folder
             Where it is kept: the user's cache (or the folder in NNLENS_CACHE), a folder, or not at all (False).
-        workers : int, str or dask.distributed.Client, optional
-            Who searches: so many processes of this machine, or a Dask cluster by its scheduler's address or a client
-            (extra `dask`). A cluster opens folders and files itself, by the same paths.
-        shard_size, build, allow_pickle : optional
-            With workers: see `kernels.examples_steps`.
         **options
             See below.
         """
         from nnlens.widgets import ExamplesWidget
 
         session = self._session
-        sharding = {"workers": workers, "shard_size": shard_size, "build": build, "allow_pickle": allow_pickle}
         with session.selections.unchanged_on_error():
-            sample = session.search_dataset(dataset, layers=layers, store=store, **sharding)
+            sample = session.search_dataset(dataset, layers=layers, store=store, **sharding_options(options))
             selections, search = session.selections, session.search
             if options.get("layer") is None and (selections.is_empty or selections.latest.layer not in search):
                 options["layer"] = search.layers[-1]

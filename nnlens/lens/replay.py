@@ -10,7 +10,8 @@ from typing_extensions import Unpack
 
 from nnlens.kernels.training import Checkpoints, Film, film_steps
 from nnlens.recording.record import copy_of
-from nnlens.widgets.base.options import CompareOptions, documented
+from nnlens.widgets.base.documented import documented
+from nnlens.widgets.base.options import CompareOptions
 
 from .lens import Lens
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from typing_extensions import Unpack
 
 from nnlens import zoo
-from nnlens.widgets.base.options import TheoryOptions, documented
+from nnlens.widgets.base.documented import documented
+from nnlens.widgets.base.options import TheoryOptions
 
 from .lens import Lens
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import Unpack
 
 from nnlens.session.session import Session
-from nnlens.widgets.base.options import LandscapeOptions, SimilarityOptions, documented
+from nnlens.widgets.base.documented import documented
+from nnlens.widgets.base.options import LandscapeOptions, SimilarityOptions
 
 if TYPE_CHECKING:
     from nnlens.widgets import LandscapeWidget, SimilarityWidget

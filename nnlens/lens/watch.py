@@ -23,7 +23,8 @@ from nnlens.recording.record import unwrapped
 from nnlens.session.training.budget import Budget
 from nnlens.session.training.stored import check_weights, empty_folder, read_history, write_history
 from nnlens.session.training.watched import checked_numbers, run_folder, watched_batch
-from nnlens.widgets.base.options import TrainingOptions, documented
+from nnlens.widgets.base.documented import documented
+from nnlens.widgets.base.options import TrainingOptions
 
 from .lens import Lens
 from .replay import Replay

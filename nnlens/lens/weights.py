@@ -9,7 +9,8 @@ from typing_extensions import Unpack
 
 from nnlens.kernels.weights import Replacement
 from nnlens.session.session import Session
-from nnlens.widgets.base.options import FiltersOptions, ReplacementsOptions, WeightsOptions, documented
+from nnlens.widgets.base.documented import documented
+from nnlens.widgets.base.options import FiltersOptions, ReplacementsOptions, WeightsOptions
 from nnlens.widgets.replacements.images import replaced_on
 
 if TYPE_CHECKING:

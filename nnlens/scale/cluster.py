@@ -44,7 +44,15 @@ class Cluster(Remote):
         threads: int = sum(worker["nthreads"] for worker in self._workers().values())
         return max(1, 2 * threads)
 
+    def _check_connection(self) -> None:
+        if self.client.status != "running":
+            raise ConnectionError(
+                f"workers must stay connected, but the client is {self.client.status}. Run again: what is in the store "
+                "is not computed again"
+            )
+
     def _workers(self) -> dict[str, Any]:
+        self._check_connection()
         found: dict[str, Any] = self.client.scheduler_info(n_workers=-1)["workers"]
         return found
 
@@ -93,6 +101,7 @@ class Cluster(Remote):
 
     def _submit(self, shard: Shard) -> Any:
         assert self._sent is not None
+        self._check_connection()
         # Not pure: a shard that is run again is computed again.
         return self.client.submit(_work, self._sent.key, shard, pure=False, retries=0)
 

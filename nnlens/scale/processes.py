@@ -11,6 +11,8 @@ from .shard import Shard
 from .task import Outcome, Sent, Task, outcome
 from .workers import LostError, Remote
 
+IDLE = 60  # seconds, after which a process without work ends: a search may be stopped, and not be continued
+
 
 class Processes(Remote):
     """So many processes, each with its share of the processor's cores."""
@@ -46,7 +48,7 @@ class Processes(Remote):
         assert self._sent is not None
         if self._pool is None:
             self._pool = self._loky.ProcessPoolExecutor(
-                max_workers=self.count, initializer=_begin, initargs=(self._sent, os.getpid())
+                max_workers=self.count, timeout=IDLE, initializer=_begin, initargs=(self._sent, os.getpid())
             )
         return self._pool
 

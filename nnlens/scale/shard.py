@@ -25,7 +25,12 @@ def shards_of(total: int, size: int = SIZE) -> list[Shard]:
     They depend on the numbers alone, so that a data set to which inputs were added has the same shards as before, but
     for the last.
     """
-    if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-        raise ValueError(f"shard_size must be a whole number of inputs, 1 or more, got {size!r}")
+    check_size(size)
     starts = range(0, total, size)
     return [Shard(number, start, min(total, start + size)) for number, start in enumerate(starts)]
+
+
+def check_size(size: object) -> None:
+    """Raise ValueError for what is no size of a shard."""
+    if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+        raise ValueError(f"shard_size must be a whole number of inputs, 1 or more, got {size!r}")

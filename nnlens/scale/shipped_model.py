@@ -6,13 +6,13 @@ import hashlib
 import importlib
 import pickle
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 Build = str | Callable[[], nn.Module]
 
@@ -94,23 +94,45 @@ def digest_of(model: nn.Module) -> str:
     """An identifier of a model's structure, weights and buffers."""
     digest = hashlib.blake2b(repr(_structure(model)).encode(), digest_size=16)
     for tensor in chain(model.parameters(), model.buffers()):
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+        digest.update(_bytes(tensor))
     return digest.hexdigest()
 
 
 def _structure(model: nn.Module) -> list[Any]:
     tensors = chain(model.named_parameters(), model.named_buffers())
-    plain = (bool, int, float, str, type(None))
     settings = [
-        (name, key, value)
+        (name, key, words)
         for name, module in model.named_modules()
         for key, value in vars(module).items()
-        if key != "training" and not key.startswith("_") and isinstance(value, plain)
+        if key != "training" and not key.startswith("_") and (words := _words(value))
+    ]
+    hooks = [
+        (name, [getattr(hook, "__qualname__", type(hook).__name__) for hook in own.values()])
+        for name, module in model.named_modules()
+        for own in (module._forward_hooks, module._forward_pre_hooks)
+        if own
     ]
     codes = {type(module): getattr(type(module).forward, "__code__", None) for module in model.modules()}
     forwards = [(item.__qualname__, code and (code.co_code, code.co_names)) for item, code in codes.items()]
     words = re.sub(r" at 0x[0-9a-f]+", "", repr(model))
-    return [words, settings, forwards, [(name, tuple(tensor.shape), tensor.dtype) for name, tensor in tensors]]
+    return [words, settings, hooks, forwards, [(name, tuple(tensor.shape), tensor.dtype) for name, tensor in tensors]]
+
+
+def _words(value: object) -> str:
+    """A setting as text that is the same in every process; "" for one of which that is not known."""
+    if isinstance(value, Tensor):
+        return f"{tuple(value.shape)} {value.dtype} {hashlib.blake2b(_bytes(value), digest_size=16).hexdigest()}"
+    if isinstance(value, (list, tuple)):
+        parts = [_words(item) for item in value]
+        return f"{type(value).__name__} {parts}" if all(parts) else ""
+    if isinstance(value, Mapping):
+        return _words([*value.items()])
+    plain = (bool, int, float, complex, str, type(None), slice, torch.dtype)
+    return repr(value) if isinstance(value, plain) else ""
+
+
+def _bytes(tensor: Tensor) -> bytes:
+    return tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
 
 
 def _path(build: object) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from nnlens.utils.files import remove_parts, replacing
 from nnlens.utils.language import _
 
 from .shard import Shard
+from .task import Result
 
 FORMAT = 1  # of the files: those of another one count as missing
 
@@ -27,6 +29,8 @@ class ShardStore:
     folder : folder, optional
     key : str
         Identifies the task: the model, what is computed, with which settings.
+    mark : callable
+        From a shard to text that identifies its inputs.
 
     Attributes
     ----------
@@ -34,30 +38,26 @@ class ShardStore:
         Why nothing is stored, if storing failed.
     """
 
-    def __init__(self, folder: str | Path | None, key: str):
+    def __init__(self, folder: str | Path | None, key: str, mark: Callable[[Shard], str]):
         self.problem = ""
         self._folder: Path | None = None
+        self._mark, self._paths = mark, dict[Shard, Path]()
         self._writes = True
         if folder is None:
             return
+        check_folder(folder)
+        digest = hashlib.blake2b(key.encode(), digest_size=12).hexdigest()
         chosen = Path(folder).expanduser()
-        if chosen.exists() and not chosen.is_dir():
-            raise ValueError(f"store must be a folder, got the file {str(folder)!r}")
         try:
-            self._folder = chosen / f"{key}-{FORMAT}"
+            self._folder = chosen / f"{digest}-{FORMAT}"
             self._folder.mkdir(parents=True, exist_ok=True)
             remove_parts(self._folder)
         except OSError as error:
             self._give_up(error)
 
-    @property
-    def reads(self) -> bool:
-        """Whether there is a folder that may hold results."""
-        return self._folder is not None
-
-    def load(self, shard: Shard, mark: str) -> dict[str, np.ndarray] | None:
-        """The stored result of a shard whose inputs `mark` identifies; None where there is none that can be read."""
-        path = self._path(shard, mark)
+    def load(self, shard: Shard) -> Result | None:
+        """The stored result of a shard; None where there is none that can be read."""
+        path = self._path(shard)
         try:
             if path is None or not path.exists():
                 return None
@@ -66,9 +66,9 @@ class ShardStore:
         except Exception:  # a damaged file fails in many ways, and counts as missing
             return None
 
-    def save(self, shard: Shard, mark: str, result: Mapping[str, np.ndarray]) -> bool:
+    def save(self, shard: Shard, result: Result) -> bool:
         """Store a result, completely or not at all; whether it is stored."""
-        path = self._path(shard, mark)
+        path = self._path(shard)
         if path is None or not self._writes:
             return False
         try:
@@ -79,13 +79,25 @@ class ShardStore:
             return False
         return True
 
-    def _path(self, shard: Shard, mark: str) -> Path | None:
+    def _path(self, shard: Shard) -> Path | None:
         if self._folder is None:
             return None
-        digest = hashlib.blake2b(mark.encode(), digest_size=8).hexdigest()
-        return self._folder / f"{shard.start}-{shard.stop}-{digest}.npz"
+        if shard not in self._paths:
+            mark = hashlib.blake2b(self._mark(shard).encode(), digest_size=8).hexdigest()
+            self._paths[shard] = self._folder / f"{shard.start}-{shard.stop}-{mark}.npz"
+        return self._paths[shard]
 
     def _give_up(self, error: OSError) -> None:
         self._writes = False  # what is there can still be read
         self.problem = _("the results are not stored on disk: {error}", error=error)
         warnings.warn(self.problem, stacklevel=3)
+
+
+def check_folder(folder: object) -> None:
+    """Raise TypeError or ValueError for what is neither None nor a folder, or the path of one to be made."""
+    if folder is None:
+        return
+    if not isinstance(folder, (str, os.PathLike)):
+        raise TypeError(f"store must be a folder, got {folder!r}")
+    if Path(folder).expanduser().is_file():
+        raise ValueError(f"store must be a folder, got the file {str(folder)!r}")

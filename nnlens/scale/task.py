@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import pickle
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from .shard import Shard
 from .shipped_model import Build, ShippedModel, pickled
 
-Run = Callable[[Shard], Any]
+Result = dict[str, np.ndarray]
+# It yields now and then, so that others who use the same thread can do something, and returns the result.
+Run = Callable[[Shard], Generator[None, None, Result]]
 
 
 class LoadError(ValueError):
@@ -50,7 +54,7 @@ class Task:
 
     def sent(self, *, own: bool, threads: int | None) -> Sent:
         """The task as bytes: `own` says that it goes to processes of this one, which compute with so many threads."""
-        model = ShippedModel.of(self.model, self.build, allow_pickle=own or self.allow_pickle)
+        model = self._shipped(own)
         try:
             content = pickled((self.load, model, self.given, threads))
         except Exception as error:
@@ -58,6 +62,12 @@ class Task:
                 f"the data set and its preprocessing must be such that they can be sent to workers, but: {error}"
             ) from error
         return Sent(content=content, key=hashlib.blake2b(content, digest_size=12).hexdigest())
+
+    def _shipped(self, own: bool) -> ShippedModel:
+        if own:
+            with contextlib.suppress(ValueError):
+                return ShippedModel.of(self.model, allow_pickle=True)  # to one's own processes always, if it can be
+        return ShippedModel.of(self.model, self.build, allow_pickle=self.allow_pickle)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,18 +105,35 @@ _lock = threading.Lock()
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of a shard: its result, or why there is none."""
+    """What became of a shard: its result, or why there is none.
+
+    `stored`: the result is also on disk; `known`: it was there before.
+    """
 
     shard: Shard
-    value: Any = None
+    value: Result | None = None
     error: str = ""
+    stored: bool = False
+    known: bool = False
 
 
-def outcome(run: Run, shard: Shard) -> Outcome:
-    """Run one shard; an error of it is part of the outcome."""
+def outcome_steps(run: Run, shard: Shard) -> Generator[None, None, Outcome]:
+    """Run one shard; an error of it is part of the outcome, which is returned."""
     try:
-        return Outcome(shard=shard, value=run(shard))
+        value = yield from run(shard)
+        return Outcome(shard=shard, value=value)
     except Exception as error:
         where = traceback.extract_tb(error.__traceback__)[-1]
         words = f"{type(error).__name__}: {error} ({where.name}, line {where.lineno})"
         return Outcome(shard=shard, error=words)
+
+
+def outcome(run: Run, shard: Shard) -> Outcome:
+    """The same at once."""
+    steps = outcome_steps(run, shard)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: Outcome = end.value
+            return found

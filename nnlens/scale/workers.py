@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import operator
 import time
 from abc import abstractmethod
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import Any, Protocol
 
 from .shard import Shard
-from .task import Outcome, Task, outcome
+from .task import LoadError, Outcome, Task, outcome_steps
 
 POLL = 0.02  # seconds between two looks at what is done
 ENDED = 3  # workers that may end while they work on a shard, before it is given up
@@ -19,18 +20,18 @@ ENDED = 3  # workers that may end while they work on a shard, before it is given
 class Workers(Protocol):
     """Whoever can run a task on shards."""
 
-    def map(self, task: Task, shards: Iterable[Shard]) -> Iterator[Outcome | None]:
+    def map(self, task: Task, shards: Iterable[Shard]) -> Generator[Outcome | None, None, None]:
         """The outcomes, in any order; None from time to time while there is none. Closing it ends the work."""
 
 
 class ThisProcess:
     """The shards one after the other, in this process."""
 
-    def map(self, task: Task, shards: Iterable[Shard]) -> Iterator[Outcome | None]:
+    def map(self, task: Task, shards: Iterable[Shard]) -> Generator[Outcome | None, None, None]:
         """The outcomes, in the order of the shards."""
         run = task.here()
         for shard in shards:
-            yield outcome(run, shard)
+            yield (yield from outcome_steps(run, shard))
 
 
 class LostError(Exception):
@@ -51,11 +52,12 @@ class Remote:
     ends its worker each time is told from the others, and given up.
     """
 
-    def map(self, task: Task, shards: Iterable[Shard]) -> Iterator[Outcome | None]:
+    def map(self, task: Task, shards: Iterable[Shard]) -> Generator[Outcome | None, None, None]:
         """The outcomes, in the order in which they arrive."""
         queue, suspects = deque(shards), deque[Shard]()
         running: dict[Any, Shard] = {}
         lost: Counter[Shard] = Counter()
+        succeeded, given_up = False, 0
         try:
             self._begin(task)
             while queue or suspects or running:
@@ -78,10 +80,17 @@ class Remote:
                         # Alone, it is the reason; with others, any of them may be.
                         lost[shard] += error.times if alone or not error.blamed else 0
                         if lost[shard] >= ENDED:
+                            given_up += 1
+                            if given_up > 1 and not succeeded:
+                                raise LoadError(
+                                    f"workers end whatever shard they are given, {ENDED} times each: the model, or the "
+                                    f"memory of the machine, may be the reason ({error})"
+                                ) from error
                             yield Outcome(shard=shard, error=f"its worker ended {ENDED} times: {error}")
                         else:
                             (suspects if error.blamed else queue).append(shard)
                     else:
+                        succeeded = True
                         yield result
         finally:
             with contextlib.suppress(Exception):  # where the cluster has gone, its own error is the one to be seen
@@ -124,12 +133,13 @@ def workers_for(workers: Any) -> Workers:
     """
     if workers is None:
         return ThisProcess()
-    if isinstance(workers, int) and not isinstance(workers, bool):
-        if workers < 1:
-            raise ValueError(f"workers must be 1 or more processes, got {workers}")
+    if hasattr(workers, "__index__") and not isinstance(workers, bool):
+        count = operator.index(workers)
+        if count < 1:
+            raise ValueError(f"workers must be 1 or more processes, got {count}")
         from .processes import Processes
 
-        return Processes(workers)
+        return Processes(count)
     if isinstance(workers, str) or (hasattr(workers, "scheduler_info") and hasattr(workers, "submit")):
         try:
             from .cluster import Cluster

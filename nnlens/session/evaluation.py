@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,7 +17,7 @@ from nnlens.inputs.datasets import ImageDataset
 from nnlens.kernels import CHECKS
 from nnlens.kernels.attribution.evidence.evidence import Check
 from nnlens.kernels.attribution.registry import method_named
-from nnlens.scale import Build, Outcome, Run, Shard, ShardStore, Task, Workers, digest_of, shards_of, workers_for
+from nnlens.scale import Build, Result, Run, Shard, Sharding, ShardStore, digest_of
 from nnlens.utils.language import _
 from nnlens.utils.suggestions import nearest
 
@@ -26,6 +26,8 @@ from .report import Report
 from .sample import Sample
 from .session import Session
 from .setup import ModelSetup
+
+IMAGES = 4  # in a shard: each takes many passes
 
 
 class HasSession(Protocol):
@@ -43,7 +45,7 @@ def evaluate_steps(
     checks: Sequence[Check] = CHECKS,
     max_passes: int | None = 400,
     workers: int | str | Any = None,
-    shard_size: int = 4,
+    shard_size: int | None = None,
     store: str | Path | None = None,
     build: Build | None = None,
     allow_pickle: bool = False,
@@ -54,8 +56,9 @@ def evaluate_steps(
     names = tuple(dict.fromkeys(method_named(name).name for name in methods))
     session = lens.session
     data = session.setup.dataset(dataset)
-    if count is not None and count < 1:
-        raise ValueError(f"count must be at least 1, got {count}")
+    if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 1):
+        raise ValueError(f"count must be a whole number, 1 or more, got {count!r}")
+    sharding = Sharding(workers=workers, shard_size=shard_size, store=store, build=build, allow_pickle=allow_pickle)
     total = len(data) if count is None else min(count, len(data))
     # Evenly spread, for the first images of a folder are often of one class; the others where some cannot be read.
     spread = [int(item) for item in np.linspace(0, len(data) - 1, total).round()]
@@ -79,33 +82,35 @@ def evaluate_steps(
         left_out = [(data.name(order[place]), why) for place, why in sorted(skipped.items())]
         return Report(rows=lines, methods=names, images=len(known), total=total, skipped=left_out)
 
-    if workers is None and store is None:
+    if not sharding.asked and store is None:
         for place in range(len(order)):
             if len(rows) == total:
                 break
             try:
-                rows[place] = asked.rows(session, place)
+                rows[place], _lasting = asked.rows(session, place)
             except UnreadableError as error:
                 skipped[place] = str(error)
                 continue
             yield report()
     else:
-        resolved = workers_for(workers)
-        keeper = ShardStore(store, asked.key(lens.session.model))
-        task = Task(load=_load, model=session.model, given=asked, build=build, allow_pickle=allow_pickle)
+        keeper = ShardStore(store, asked.key(lens.session.model), asked.mark)
         looked = 0
         while len(rows) < total and looked < len(order):
             # As many as are missing: where some cannot be read, others take their place.
             stop = min(len(order), looked + total - len(rows))
             shards = [
                 Shard(looked + one.number, looked + one.start, looked + one.stop)
-                for one in shards_of(stop - looked, shard_size)
+                for one in sharding.shards(stop - looked, IMAGES)
             ]
-            for outcome in _outcomes(resolved, task, shards, keeper, asked):
+            # What failed may succeed the next time: it is not kept.
+            outcomes = sharding.outcomes(
+                _load, session.model, asked, shards, keeper, keeps=lambda result: bool(result["lasting"])
+            )
+            for outcome in outcomes:
                 if outcome is not None:
-                    found = {} if outcome.value is None else outcome.value
+                    found = {} if outcome.value is None else json.loads(str(outcome.value["rows"]))
                     for place in range(outcome.shard.start, outcome.shard.stop):
-                        value = found.get(place, outcome.error)
+                        value = found.get(str(place), outcome.error)
                         if isinstance(value, str):
                             skipped[place] = value
                         else:
@@ -134,15 +139,15 @@ class _Asked:
     checks: tuple[Check, ...]
     max_passes: int | None
 
-    def rows(self, session: Session, place: int) -> list[dict[str, Any]]:
-        """The rows of one image; raises `UnreadableError`."""
+    def rows(self, session: Session, place: int) -> tuple[list[dict[str, Any]], bool]:
+        """The rows of one image, and whether another try would give the same; raises `UnreadableError`."""
         try:
             sample = session.samples.of(self.data.input(self.items[place]))
             session.prepared(sample)  # so that no method's time includes it
         except Exception as error:
             raise UnreadableError(str(error)) from error
         target = sample.top(1)[0]
-        result = []
+        result, lasting = [], True
         for name in self.methods:
             row: dict[str, Any] = {"image": sample.input.name, "class": sample.names[target], "method": name}
             result.append(row)
@@ -153,14 +158,14 @@ class _Asked:
                     row[number] = value
             except Exception as error:
                 row["error"] = str(error) or type(error).__name__
-        return result
+                lasting &= isinstance(error, (TypeError, ValueError, NotImplementedError))  # the method does not fit
+        return result, lasting
 
     def key(self, model: nn.Module) -> str:
         """An identifier of the model and of all that is asked of it, without the data."""
         setup = self.setup
         meaning = f"{setup.labels} {setup.pick} {setup.task} {setup.logits} {setup.unit}"
-        words = f"{digest_of(model)} {meaning} {self.methods} {self.settings} {self.checks} {self.max_passes}"
-        return hashlib.blake2b(words.encode(), digest_size=12).hexdigest()
+        return f"{digest_of(model)} {meaning} {self.methods} {self.settings} {self.checks} {self.max_passes}"
 
     def mark(self, shard: Shard) -> str:
         """An identifier of the images of a shard."""
@@ -176,35 +181,19 @@ def _load(model: nn.Module, asked: _Asked) -> Run:
     """In a worker: the function that evaluates the images of a shard, place → rows, or why there are none."""
     session = Session(asked.setup.with_model(model))
 
-    def run(shard: Shard) -> dict[int, list[dict[str, Any]] | str]:
+    def run(shard: Shard) -> Generator[None, None, Result]:
         found: dict[int, list[dict[str, Any]] | str] = {}
+        lasting = True
         for place in range(shard.start, shard.stop):
             try:
-                found[place] = asked.rows(session, place)
+                found[place], same = asked.rows(session, place)
             except UnreadableError as error:
-                found[place] = str(error)
-        return found
+                found[place], same = str(error), False
+            lasting &= same
+            yield
+        return {"rows": np.array(json.dumps(found)), "lasting": np.array(lasting)}
 
     return run
-
-
-def _outcomes(
-    resolved: Workers, task: Task, shards: list[Shard], keeper: ShardStore, asked: _Asked
-) -> Iterator[Outcome | None]:
-    """The outcomes of shards: those that are stored first, then those of the workers, which are stored."""
-    marks = {shard: asked.mark(shard) if keeper.reads else "" for shard in shards}
-    missing = []
-    for shard in shards:
-        stored = keeper.load(shard, marks[shard])
-        if stored is None:
-            missing.append(shard)
-        else:
-            found = json.loads(str(stored["rows"]))
-            yield Outcome(shard=shard, value={int(place): value for place, value in found.items()})
-    for outcome in resolved.map(task, missing) if missing else ():
-        if outcome is not None and outcome.value is not None:
-            keeper.save(outcome.shard, marks[outcome.shard], {"rows": np.array(json.dumps(outcome.value))})
-        yield outcome
 
 
 def _check_arguments(lens: HasSession, methods: Sequence[str], checks: Sequence[Check], settings: Any) -> None:

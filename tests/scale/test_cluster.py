@@ -13,7 +13,9 @@ import torch
 from scale_data import Images, Sized, Small, sized, squares
 
 from nnlens.kernels import examples
-from nnlens.scale import Task, shards_of, workers_for
+from nnlens.scale.shard import shards_of
+from nnlens.scale.task import Task
+from nnlens.scale.workers import workers_for
 
 distributed = pytest.importorskip("distributed")
 HELPERS = Path(__file__).parents[1] / "helpers"
@@ -135,7 +137,7 @@ class SlowImages(Images):
 def test_a_shard_that_always_raises(client):
     task = Task(load=squares, model=model(), given={"raises": 2})
     found = {one.shard.number: one for one in workers_for(client).map(task, shards_of(20, 4)) if one is not None}
-    assert found[1].value == [16, 25, 36, 49]
+    assert list(found[1].value["squares"]) == [16, 25, 36, 49]
     assert "this shard always raises" in found[2].error
     assert len(found) == 5
 
@@ -177,6 +179,16 @@ def test_a_client_that_is_closed():
         client.close()
         with pytest.raises(ValueError, match="workers must be a client that is connected, got one that is closed"):
             search(Images(20), client, model())
+
+
+def test_a_client_that_is_closed_meanwhile():
+    with local_cluster(1) as cluster:
+        client = distributed.Client(cluster, set_as_default=False)
+        steps = workers_for(client).map(Task(load=squares, model=model(), given={}), shards_of(100, 1))
+        next(one for one in steps if one is not None)
+        client.close()
+        with pytest.raises(ConnectionError, match=r"workers must stay connected, but the client is closed\. Run again"):
+            list(steps)
 
 
 def test_a_cluster_without_workers(monkeypatch):

@@ -86,7 +86,7 @@ def test_bad_input_is_told(lens, images):
         ({"methods": []}, ValueError, "methods must be a list of names"),
         ({"methods": ["shap"]}, ValueError, "method must be one of gradient"),
         ({"methods": ["lime"], "checks": ["luck"]}, ValueError, "checks must be of"),
-        ({"methods": ["lime"], "count": 0}, ValueError, "count must be at least 1"),
+        ({"methods": ["lime"], "count": 0}, ValueError, "count must be a whole number, 1 or more, got 0"),
         (
             {"methods": ["lime"], "sample": 3},
             TypeError,

@@ -55,6 +55,8 @@ def test_the_rows_are_the_same_whoever_computes_them(lens, folder, tmp_path, cou
 
 
 def test_what_is_stored_is_not_computed_again(lens, folder, tmp_path, monkeypatch):
+    for broken in (0, 5):
+        (folder / f"{broken}.png").unlink()
     options = {"store": tmp_path / "store", "shard_size": 2}
     first = evaluated(lens, folder, **options)
     another = nnlens.Lens(lens.model, preprocess={"size": 32, "mean": 0.5, "std": 0.25})
@@ -68,13 +70,40 @@ def test_what_is_stored_is_not_computed_again(lens, folder, tmp_path, monkeypatc
     assert [row["seconds"] for row in again.rows] == [row["seconds"] for row in first.rows]
 
 
+@pytest.mark.parametrize(("error", "kept"), [(OSError("no memory"), 3), (ValueError("does not fit"), 4)])
+def test_an_error_that_may_pass_is_tried_again(lens, folder, tmp_path, monkeypatch, error, kept):
+    for broken in (0, 5):
+        (folder / f"{broken}.png").write_bytes((folder / "1.png").read_bytes())
+    jobs, options = type(lens.session.attributions), {"store": tmp_path / "store", "shard_size": 2}
+    steps = jobs.map_steps
+
+    def failing(self, sample, *arguments):
+        if sample.input.name == "3.png":
+            raise error
+        return steps(self, sample, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(jobs, "map_steps", failing)
+        failed = evaluated(lens, folder, **options)
+    assert [row.get("error") for row in failed.rows if row["image"] == "3.png"] == [str(error)] * 2
+    assert len(list(tmp_path.rglob("*.npz"))) == kept
+    again = evaluated(lens, folder, **options)
+    assert any("error" in row for row in again.rows) == isinstance(error, ValueError)
+
+
+@pytest.mark.parametrize("count", [0, 2.5, "3", True])
+def test_a_count_that_is_none_is_told(lens, folder, count):
+    with pytest.raises(ValueError, match=f"count must be a whole number, 1 or more, got {count!r}"):
+        evaluated(lens, folder, count=count)
+
+
 def test_other_labels_and_settings_are_not_taken_for_the_stored_ones(lens, folder, tmp_path):
     store = tmp_path / "store"
-    evaluated(lens, folder, store=store)
+    evaluated(lens, folder, store=store, shard_size=2)
     other = nnlens.Lens(lens.model, preprocess={"size": 32, "mean": 0.5, "std": 0.25}, labels=list("abcde"))
-    assert {row["class"] for row in evaluated(other, folder, store=store).rows} <= set("abcde")
+    assert {row["class"] for row in evaluated(other, folder, store=store, shard_size=2).rows} <= set("abcde")
     before = len(list(store.rglob("*.npz")))
-    evaluated(lens, folder, store=store, max_passes=50)
+    evaluated(lens, folder, store=store, shard_size=2, max_passes=50)
     assert len(list(store.rglob("*.npz"))) > before
 
 

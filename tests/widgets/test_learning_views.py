@@ -236,6 +236,22 @@ def test_a_stopped_landscape_keeps_its_points_and_goes_on():
     view.close()
 
 
+def test_a_landscape_by_workers(tmp_path, monkeypatch):
+    pytest.importorskip("loky")
+    monkeypatch.setenv("NNLENS_CACHE", str(tmp_path))
+    model, transform, names = nnlens.zoo.digits()
+    lens = nnlens.Lens(model, preprocess=transform, labels=names)
+    options = {"directions": "one", "points": 5, "count": 40}
+    plain = lens.landscape(nnlens.zoo.DigitImages(), **options)
+    plain.wait()
+    view = lens.landscape(nnlens.zoo.DigitImages(), **options, workers=1, shard_size=16)
+    assert view.wait(100)
+    assert view.landscape["share"] == 1
+    assert not view.landscape["running"]
+    np.testing.assert_allclose(view.landscape["values"], plain.landscape["values"], rtol=1e-4)
+    assert len(list(tmp_path.rglob("*.npz"))) == 3
+
+
 def test_data_of_every_kind(tmp_path):
     model, transform, names = nnlens.zoo.digits()
     lens = nnlens.Lens(model, preprocess=transform, labels=names)

@@ -190,7 +190,7 @@ def test_contexts_of_a_long_text_are_found_and_kept(lens, model, tmp_path):
     at = next(row for row in rows if abs(row["value"]) == extreme)
     values = np.frombuffer(at["data"], np.float32)
     assert len(values) == len(np.frombuffer(at["starts"], np.int32))
-    view.threshold = float(np.median(found.highest[:, 2]))
+    view.threshold = found.middle(2, 1)[0][1]
     assert view.wait(60)
     assert 0 < view.contexts["count"] <= view.contexts["windows"]
     assert view.contexts["rows"][0]["group"] == "above"
@@ -200,7 +200,24 @@ def test_contexts_of_a_long_text_are_found_and_kept(lens, model, tmp_path):
     again.session.contexts.begin(long)
     first = next(again.session.contexts.steps("rnn.cell_l0"))
     assert first.read == len(long)
-    np.testing.assert_array_equal(first.highest, found.highest)
+    np.testing.assert_array_equal(first.found.highest, found.found.highest)
+
+
+def test_contexts_by_workers_in_files(lens, tmp_path, monkeypatch):
+    pytest.importorskip("loky")
+    monkeypatch.setenv("NNLENS_CACHE", str(tmp_path / "cache"))
+    file, words = tmp_path / "long.txt", "ab cd ef gh\n" * 300 + "((((((((((((((((\n" * 9
+    file.write_text(words, "utf-8")
+    assert lens.cells(WORDS, corpus=words, layer="rnn.cell_l0", unit=2).wait(60)
+    found = lens.session.contexts.found("rnn.cell_l0")
+    view = lens.cells(WORDS, corpus=file, layer="rnn.cell_l0", unit=2, workers=1, shard_size=3000)
+    assert view.wait(120)
+    by_workers = lens.session.contexts.found("rnn.cell_l0")
+    assert abs(by_workers.top(2, 1)[0][1] - found.top(2, 1)[0][1]) < 0.1  # parts begin elsewhere
+    assert view.contexts["rows"][0]["text"] in words
+    assert len(list((tmp_path / "cache" / "contexts").rglob("*.npz"))) >= 3
+    with pytest.raises(ValueError, match="shard_size must be a whole number"):
+        lens.cells(WORDS, corpus=file, layer="rnn.cell_l0", workers=1, shard_size=0)
 
 
 def test_a_cell_is_held_and_the_model_writes(lens):

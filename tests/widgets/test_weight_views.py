@@ -287,6 +287,20 @@ def test_replacements_are_tried_one_after_the_other(lens, network):
     assert view.sweep["layer"] == "features.0"
 
 
+def test_replacements_by_workers(lens, tmp_path, monkeypatch):
+    pytest.importorskip("loky")
+    monkeypatch.setenv("NNLENS_CACHE", str(tmp_path))
+    data, options = nnlens.zoo.DigitImages(), {"count": 40, "methods": ["low-rank"]}
+    plain = lens.replacements("features.3", data, **options)
+    assert plain.wait(120)
+    view = lens.replacements("features.3", data, **options, workers=1, shard_size=16)
+    assert view.wait(120)
+    assert view.sweep == plain.sweep
+    assert len(list(tmp_path.rglob("*.npz"))) == 3
+    with pytest.raises(TypeError, match="build must be a function"):
+        lens.replacements("features.3", data, build=5)
+
+
 def test_images_without_labels_measure_the_agreement(lens):
     images = torch.randn(6, 1, 28, 28)
     view = lens.replacements("features.3", images, methods=["prune"], settings=[0.0, 0.5])

@@ -146,6 +146,7 @@ export interface CellContexts {
   words: string;
   problem: string;
   count: number;
+  exact: boolean;
   windows: number;
 }
 

@@ -85,7 +85,7 @@ class ImageDataset:
         elif isinstance(data, (str, Path)):
             self.folder = Path(data).expanduser()
             if self.folder.is_file():
-                raise ValueError(f"dataset must be a folder, got the file {str(data)!r}")
+                raise ValueError(f"dataset must be a folder, or a tar file that is not compressed, got {str(data)!r}")
             if not self.folder.is_dir():
                 raise FileNotFoundError(f"dataset must be a folder that exists, got {str(data)!r}")
             data = sorted(path for path in self.folder.rglob("*") if path.suffix.lower() in _IMAGES)
@@ -164,20 +164,26 @@ class ImageDataset:
 
         Images that cannot be read are left out. Raises ValueError where none can be.
         """
-        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-            raise ValueError(f"count must be a whole number, 1 or more, got {count!r}")
-        total = len(self)
-        count = min(count, total)
-        places = sorted({round(at * (total - 1) / max(1, count - 1)) for at in range(count)})
-        found = [(place, image) for place in places if (image := self.tensor(place)) is not None]
+        found = [(place, image) for place in self.spread(count) if (image := self.tensor(place)) is not None]
         if not found:
             self.first()  # raises, saying why
+        return torch.stack([image for _place, image in found]), self.classes([place for place, _image in found])
+
+    def spread(self, count: int) -> list[int]:
+        """At most `count` items, evenly spread: those of a folder are often in the order of their classes."""
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            raise ValueError(f"count must be a whole number, 1 or more, got {count!r}")
+        count = min(count, len(self))
+        return sorted({round(at * (len(self) - 1) / max(1, count - 1)) for at in range(count)})
+
+    def classes(self, items: Sequence[int]) -> list[int] | None:
+        """The classes of some items; None where one has no label of the classes known."""
         names = self.labels
         by_name = {name: index for index, name in (names.items() if isinstance(names, Mapping) else enumerate(names))}
-        words = [self.label(place) for place, _image in found]
+        words = [self.label(item) for item in items]
         labels = [by_name.get(label, int(label) if label.isdigit() else None) for label in words]
         known = [label for label in labels if label is not None]
-        return torch.stack([image for _place, image in found]), known if len(known) == len(labels) else None
+        return known if len(known) == len(labels) else None
 
     def input(self, item: int) -> Input:
         """One image with the picture that shows it."""
@@ -197,6 +203,8 @@ class ImageDataset:
         if self.folder is not None:
             parent = self._data[item].parent
             return "" if parent == self.folder else str(parent.name)
+        if isinstance(self._data, TarImages):
+            return self._words(self._data.label(item))
         return self._item(item)[1]
 
     def _item(self, item: int) -> tuple[Any, str]:
@@ -226,3 +234,22 @@ class ImageDataset:
         if isinstance(self.labels, Mapping):
             return str(self.labels.get(number, number))
         return self.labels[number] if 0 <= number < len(self.labels) else str(number)
+
+
+class ChosenImages(Sequence[Tensor]):
+    """Some items of a data set, read one by one as the model's ready inputs."""
+
+    def __init__(self, data: ImageDataset, items: Sequence[int]):
+        self.data, self.items = data, items
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, item: Any) -> Any:
+        return self.data[self.items[item]]
+
+
+def chosen(data: ImageDataset, count: int) -> tuple[ChosenImages, list[int] | None]:
+    """As `ImageDataset.labelled`, but the images are read when they are used."""
+    items = data.spread(count)
+    return ChosenImages(data, items), data.classes(items)

@@ -50,14 +50,20 @@ class TarImages:
         return len(self._places)
 
     def __getitem__(self, item: int) -> tuple[Image.Image, str | int]:
-        number, offset, size, label_offset, label_size = map(int, self._places[item])
+        number, offset, size, _label_offset, _label_size = map(int, self._places[item])
         with self.paths[number].open("rb") as file:
             file.seek(offset)
             image = Image.open(io.BytesIO(file.read(size)))
             image.load()
-            file.seek(label_offset)
-            label = file.read(label_size).decode(errors="replace").strip()
-        return image, int(label) if label.isdigit() else label
+        return image, self.label(item)
+
+    def label(self, item: int) -> str | int:
+        """The label of an image, without reading the image; "" where it has none."""
+        number, _offset, _size, offset, size = map(int, self._places[item])
+        with self.paths[number].open("rb") as file:
+            file.seek(offset)
+            label = file.read(size).decode(errors="replace").strip()
+        return int(label) if label.isdigit() else label
 
     def mark_of(self, start: int, stop: int) -> str:
         """Text that identifies some of the images: their places, and the size and time of the files they are in."""

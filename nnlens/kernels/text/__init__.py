@@ -12,9 +12,10 @@
 from .attention import Attention, attention, attention_layers, induction_ids, induction_scores, rollout, strongest
 from .cells import Cells, cell_layers, cells, usual_cell_layer
 from .changed import cell_gradients
-from .contexts import PART, Contexts, contexts_steps
+from .contexts import PART, contexts_steps
 from .direction import reads_forward, takes_steps_first
 from .embedded import TEXT_METHODS, EmbeddedText, embedded, predicts_tokens, token_table, word_labels
+from .found_contexts import Contexts
 from .heads import head_effects, head_outputs, logits_without
 from .holding import Holding, holding, output_holding, written_steps
 from .logit_lens import LogitLens, logit_lens

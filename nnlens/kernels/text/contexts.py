@@ -1,107 +1,61 @@
-"""Where in a long text the cells of a layer are highest and lowest, found part by part."""
+"""Where in a long text the cells of a layer are highest and lowest, found in shards of the text."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import hashlib
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor, nn
+from typing_extensions import Unpack
 
+from nnlens.inputs.corpus import Corpus, corpus_of
 from nnlens.inputs.text import Codec, Encoded
-from nnlens.recording import device_of, record
+from nnlens.recording import device_of, record, version_of
+from nnlens.recording.record import unwrapped
+from nnlens.scale import Result, Run, Shard, Sharding, ShardingOptions, ShardStore, digest_of
+
+from .found_contexts import Contexts, FoundContexts
 
 PART = 2000  # tokens that are read at once
 WINDOW = 200  # tokens: in each window of them a cell has one highest and one lowest value
+SHARD = 64_000  # characters, or bytes of files
 _BATCH = 8  # parts
-_BLOCK = 64_000  # characters that are encoded at once
 
 
-@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class Contexts:
-    """The highest and the lowest value of every cell in each window of a text.
+@dataclass(frozen=True, kw_only=True)
+class _Search:
+    """What workers need besides the model."""
 
-    Attributes
-    ----------
-    layer : str
-    highest, lowest : float32 arrays (windows, cells)
-    high_places, low_places : int32 arrays (windows, cells)
-        The characters of the text after which the cells have these values.
-    read, length : int
-        How many characters of the text have been read, and how many it has.
-    """
-
+    corpus: Corpus
+    codec: Codec
     layer: str
-    highest: Float[np.ndarray, "windows cells"]
-    lowest: Float[np.ndarray, "windows cells"]
-    high_places: Int[np.ndarray, "windows cells"]
-    low_places: Int[np.ndarray, "windows cells"]
-    read: int
-    length: int
-
-    def __len__(self) -> int:
-        return len(self.highest)
-
-    def __repr__(self) -> str:
-        return f"Contexts({self.layer!r}, {len(self)} windows, {self.read} of {self.length} characters)"
-
-    def top(self, cell: int, k: int = 8) -> list[tuple[int, float]]:
-        """The windows with the highest values of a cell: (place, value), the highest first."""
-        return self._chosen(self.high_places, self.highest, cell, np.argsort(-self.highest[:, cell], kind="stable")[:k])
-
-    def least(self, cell: int, k: int = 8) -> list[tuple[int, float]]:
-        """The windows with the lowest values of a cell, the lowest first."""
-        return self._chosen(self.low_places, self.lowest, cell, np.argsort(self.lowest[:, cell], kind="stable")[:k])
-
-    def middle(self, cell: int, k: int = 4) -> list[tuple[int, float]]:
-        """The windows whose highest values lie in the middle of those of all windows."""
-        order = np.argsort(-self.highest[:, cell], kind="stable")
-        start = max(0, (len(order) - k) // 2)
-        return self._chosen(self.high_places, self.highest, cell, order[start : start + k])
-
-    def above(self, cell: int, threshold: float) -> list[tuple[int, float]]:
-        """The windows in which a cell reaches a threshold, in the order of the text."""
-        found = np.flatnonzero(self.highest[:, cell] >= threshold)
-        return self._chosen(self.high_places, self.highest, cell, found)
-
-    @staticmethod
-    def _chosen(places: np.ndarray, values: np.ndarray, cell: int, windows: np.ndarray) -> list[tuple[int, float]]:
-        return [(int(places[window, cell]), float(values[window, cell])) for window in windows]
-
-    def state(self) -> dict[str, Any]:
-        """Arrays from which `restored` makes it again."""
-        numbers = {name: getattr(self, name) for name in ("highest", "lowest", "high_places", "low_places")}
-        return {**numbers, "layer": np.array(self.layer), "read": np.array([self.read, self.length])}
-
-    @classmethod
-    def restored(cls, state: Mapping[str, Any]) -> Contexts:
-        """From the arrays of `state`."""
-        numbers = {name: state[name] for name in ("highest", "lowest", "high_places", "low_places")}
-        read, length = map(int, state["read"])
-        return cls(layer=str(state["layer"]), read=read, length=length, **numbers)
+    part: int
+    steps_first: bool
 
 
 def contexts_steps(
     model: nn.Module,
-    text: str,
+    text: str | Path | list[Path] | Corpus,
     codec: Codec,
     layer: str,
     *,
     part: int = PART,
     steps_first: bool = False,
-    known: Contexts | None = None,
+    **options: Unpack[ShardingOptions],
 ) -> Iterator[Contexts]:
-    """Read a long text part by part; what was found so far after each batch of parts.
+    """Read a long text in shards of whole lines; what was found so far.
 
-    A part begins without a past: its first tenth is read, but counted only where the text begins there. Several parts
-    are read as one batch, so that the model must take one.
+    A shard is read in parts. A part begins without a past: its first tenth is read, but counted only where the shard
+    begins there. Several parts are read as one batch, so that the model must take one.
 
     Parameters
     ----------
-    text : str
+    text : str, Path or list of Path
+        The text itself, or files of text in UTF-8, one after the other, which are read by ranges of bytes.
     codec : Codec
         See `inputs.text.as_codec`.
     layer : str
@@ -110,54 +64,91 @@ def contexts_steps(
         How many tokens are read at once: at most as many as the model has positions.
     steps_first : bool
         Whether the model takes (tokens, batch) rather than (batch, tokens).
-    known : Contexts, optional
-        What was found before it was stopped: it goes on from there.
+    **options
+        `workers`, who computes, `shard_size` (64,000 characters of a text, or bytes of files), `store`, `build`,
+        `allow_pickle`: see `kernels.examples_steps`.
 
     Raises
     ------
     ValueError
         For an empty text, and a layer without a value for each token.
     """
-    if not isinstance(text, str) or not text:
-        raise ValueError("text must hold at least one character")
-    if part < 20:
-        raise ValueError(f"part must be at least 20 tokens, got {part}")
-    found = known
-    start = 0 if found is None else found.read
-    while start < len(text):
-        end = _line_end(text, min(len(text), start + _BLOCK))
-        encoded = codec.encode(text[start:end])
-        for windows, read in _of_block(model, encoded, layer, part, steps_first):
-            # A block is counted as read at its end only: going on begins with a whole one.
-            place = end if read else start
-            found = _joined(found, layer, windows, start, place, len(text))
-            yield found
-        start = end
+    corpus, sharding = corpus_of(text), Sharding(**options)
+    if isinstance(part, bool) or not isinstance(part, int) or part < 20:
+        raise ValueError(f"part must be at least 20 tokens, got {part!r}")
+    model = unwrapped(model)
+    version = version_of(model)
+    search = _Search(corpus=corpus, codec=codec, layer=layer, part=part, steps_first=steps_first)
+    shards = sharding.shards(len(corpus), SHARD)
+    ids = codec.encode(corpus.piece(0, part).text).ids[:part]
+    batch = torch.tensor(ids)[None]
+    _values(model, batch, layer, steps_first)  # raises for a layer that does not fit
+
+    def mark(shard: Shard) -> str:
+        lines = corpus.lines(shard.start, shard.stop).text
+        return hashlib.blake2b(lines.encode("utf-8", errors="surrogatepass")).hexdigest()
+
+    # The tokens at the beginning say how the text is read.
+    store = ShardStore(sharding.store, f"contexts {digest_of(model)} {layer} {part} {steps_first} {ids}", mark)
+    found: FoundContexts | None = None
+    read, failed = 0, list[tuple[Shard, str]]()
+    for arrived in sharding.ordered(load, model, search, shards, store):
+        if version_of(model) != version:
+            raise ValueError("the model has changed during the search: start again")
+        for outcome in arrived.outcomes:
+            if outcome.value is None:
+                failed.append((outcome.shard, outcome.error))
+            elif "count" in outcome.value:
+                own = FoundContexts.restored(outcome.value)
+                found = own if found is None else found.merged(own)
+            read = outcome.shard.stop
+        yield Contexts(
+            layer=layer,
+            found=found,
+            read=read,
+            length=len(corpus),
+            remaining=arrived.remaining,
+            unsaved=store.problem,
+            failed=tuple(failed),
+        )
+    if found is None:
+        why = failed[0][1] if failed else "it has no token"
+        raise ValueError(f"text must be one that the model can read, but: {why}")
 
 
-def _line_end(text: str, end: int) -> int:
-    """The end of the line before `end`, so that no token is cut; `end` itself in a long line."""
-    if end == len(text):
-        return end
-    line = text.rfind("\n", max(0, end - _BLOCK // 2), end)
-    return line + 1 if line > 0 else end
+def load(model: nn.Module, search: _Search) -> Run:
+    """In a worker: the function that gives the contexts of a shard."""
+
+    def run(shard: Shard) -> Generator[None, None, Result]:
+        piece = search.corpus.lines(shard.start, shard.stop)
+        if not piece.text:
+            return {}  # all of it belongs to a line that began before
+        encoded, found = search.codec.encode(piece.text), None
+        for windows in _windows(model, encoded, search):
+            own = FoundContexts.of(windows, piece.ends)
+            found = own if found is None else found.merged(own)
+            yield
+        return {} if found is None else found.state()
+
+    return run
 
 
-def _of_block(
-    model: nn.Module, encoded: Encoded, layer: str, part: int, steps_first: bool
-) -> Iterator[tuple[list[np.ndarray], bool]]:
-    """The windows of a block's tokens, and whether these were its last."""
+def _windows(model: nn.Module, encoded: Encoded, search: _Search) -> Iterator[list[np.ndarray]]:
+    """The windows of a shard's tokens, batch by batch.
+
+    Each time the highest values (windows, cells), after how many characters they are, and the same of the lowest.
+    """
     ids, ends = torch.tensor(encoded.ids), np.array([end for _start, end in encoded.spans])
     real = np.array([end > start for start, end in encoded.spans])  # special tokens stand for no place of the text
-    warm = part // 10
+    part, warm = search.part, search.part // 10
     starts = list(range(0, max(1, len(ids) - warm), part - warm))
     whole = [start for start in starts if start + part <= len(ids)]
     groups = [whole[at : at + _BATCH] for at in range(0, len(whole), _BATCH)]
     groups += [[start] for start in starts if start not in whole]
-    for number, group in enumerate(groups, 1):
+    for group in groups:
         length = min(part, len(ids) - group[0])
         batch = torch.stack([ids[start : start + length] for start in group])
-        values = _values(model, batch, layer, steps_first)
+        values = _values(model, batch, search.layer, search.steps_first)
         made: list[list[np.ndarray]] = [[], [], [], []]
         for row, start in enumerate(group):
             first = warm if start else 0
@@ -171,7 +162,7 @@ def _of_block(
                     made[into].append(own)
                     made[into + 1].append(ends[start + places[place]])
         if made[0]:
-            yield [np.stack(rows) for rows in made], number == len(groups)
+            yield [np.stack(rows) for rows in made]
 
 
 def _values(model: nn.Module, batch: Tensor, layer: str, steps_first: bool) -> np.ndarray:
@@ -186,18 +177,3 @@ def _values(model: nn.Module, batch: Tensor, layer: str, steps_first: bool) -> n
         raise ValueError(f"layer must have a value for each token, got {layer!r} of shape {tuple(value.shape)}")
     axis = steps_first if count == length else value.shape[0] == length
     return (value.transpose(0, 1) if axis else value).float().cpu().numpy()
-
-
-def _joined(
-    found: Contexts | None, layer: str, windows: list[np.ndarray], start: int, read: int, length: int
-) -> Contexts:
-    high, high_places, low, low_places = windows
-    new = {
-        "highest": high.astype(np.float32),
-        "high_places": (high_places + start).astype(np.int32),
-        "lowest": low.astype(np.float32),
-        "low_places": (low_places + start).astype(np.int32),
-    }
-    if found is not None:
-        new = {name: np.concatenate([getattr(found, name), rows]) for name, rows in new.items()}
-    return Contexts(layer=layer, read=read, length=length, **new)

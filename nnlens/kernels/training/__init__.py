@@ -11,16 +11,16 @@
 from . import theories
 from .alarms import Alarm
 from .checkpoints import Checkpoints
-from .directions import filter_normalised
 from .figures import ActivationFigures, WeightFigures, activation_figures, weight_figures
 from .film import Film, film_steps
 from .hessian import hessian_eigenvalues, hessian_steps
 from .history import History, Measurement
-from .interpolation import Interpolation, interpolation
-from .landscape import Landscape, landscape, landscape_steps
-from .loss import Loss, mean_loss
+from .landscape.directions import filter_normalised
+from .landscape.interpolation import Interpolation, interpolation
+from .landscape.landscape import Landscape, landscape, landscape_steps
+from .landscape.path import WeightPath, weight_path
+from .loss import Loss, MeanLoss, mean_loss
 from .optimiser_steps import OptimiserSteps
-from .path import WeightPath, weight_path
 from .similarity import Similarity, changed_units, similarity
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "Interpolation",
     "Landscape",
     "Loss",
+    "MeanLoss",
     "Measurement",
     "OptimiserSteps",
     "Similarity",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -16,13 +19,15 @@ Loss = Callable[[nn.Module], Tensor]
 _BATCH = 256
 
 
-def mean_loss(inputs: Tensor, targets: Tensor, *, kind: str = "", output: Pick = None, batch: int = _BATCH) -> Loss:
+def mean_loss(
+    inputs: Tensor | Sequence[Tensor], targets: Tensor, *, kind: str = "", output: Pick = None, batch: int = _BATCH
+) -> MeanLoss:
     """The mean loss over inputs and their targets.
 
     Parameters
     ----------
-    inputs : tensor (n, ...)
-        As the model takes them.
+    inputs : tensor (n, ...), or sequence of tensors
+        As the model takes them. Of a sequence, a data set that is read by index, each is one input.
     targets : tensor
         Classes (n,) of whole numbers, or values of the shape of the model's output.
     kind : "cross entropy", "binary cross entropy" or "squared error", optional
@@ -42,17 +47,67 @@ def mean_loss(inputs: Tensor, targets: Tensor, *, kind: str = "", output: Pick =
         raise ValueError(f'kind must be "cross entropy", "binary cross entropy" or "squared error", got {kind!r}')
     if len(inputs) != len(targets) or not len(inputs):
         raise ValueError(f"targets must be one for each of the inputs, got {len(targets)} for {len(inputs)}")
+    return MeanLoss(inputs=inputs, targets=targets, kind=kind, output=output, batch=batch)
 
-    def loss(model: nn.Module) -> Tensor:
-        like = next(model.parameters(), inputs)
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class MeanLoss:
+    """The mean loss over inputs and their targets, see `mean_loss`."""
+
+    inputs: Tensor | Sequence[Tensor]
+    targets: Tensor
+    kind: str
+    output: Pick
+    batch: int
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def __call__(self, model: nn.Module) -> Tensor:
+        """A tensor of no axes; ValueError for an input that cannot be read."""
+        if not isinstance(self.inputs, Tensor):
+            whole, problems = self.part(0, len(self))
+            if problems:
+                item, why = next(iter(problems.items()))
+                raise ValueError(f"inputs must be readable, but number {item} is not: {why}")
+            return whole(model)
+        like = next(model.parameters(), self.inputs)
         total = torch.zeros((), dtype=like.dtype, device=like.device)
-        for start in range(0, len(inputs), batch):
-            x, y = inputs[start : start + batch].to(like.device), targets[start : start + batch].to(like.device)
+        for start in range(0, len(self), self.batch):
+            stop = start + self.batch
+            x, y = self.inputs[start:stop].to(like.device), self.targets[start:stop].to(like.device)
             x = x.to(like.dtype) if x.is_floating_point() else x
-            total = total + _loss(pick_output(model(x), output), y, kind) * len(x)
-        return total / len(inputs)
+            total = total + _loss(pick_output(model(x), self.output), y, self.kind) * len(x)
+        return total / len(self)
 
-    return loss
+    def part(self, start: int, stop: int) -> tuple[MeanLoss, dict[int, str]]:
+        """The mean loss over some of the examples, in memory, and why others cannot be read."""
+        if isinstance(self.inputs, Tensor):
+            return replace(self, inputs=self.inputs[start:stop], targets=self.targets[start:stop]), {}
+        found, problems = dict[int, Tensor](), dict[int, str]()
+        for item in range(start, stop):
+            try:
+                found[item] = self.inputs[item].detach()
+            except Exception as error:
+                problems[item] = str(error) or type(error).__name__
+        inputs = torch.stack(list(found.values())) if found else torch.empty(0)
+        return replace(self, inputs=inputs, targets=self.targets[list(found)]), problems
+
+    def key(self) -> str:
+        """An identifier of what is computed, without the examples."""
+        return f"{self.kind} {self.output}"
+
+    def mark(self, start: int, stop: int) -> str:
+        """An identifier of some of the examples: their targets, and the first and the last input that can be read."""
+        own = [self.targets[start:stop]]
+        for item in (start, stop - 1):
+            with contextlib.suppress(Exception):
+                own.append(self.inputs[item])
+        digest = hashlib.blake2b(digest_size=12)
+        for tensor in own:
+            numbers = tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()
+            digest.update(f"{tuple(tensor.shape)}".encode() + numbers.tobytes())
+        return digest.hexdigest()
 
 
 def _loss(scores: Tensor, targets: Tensor, kind: str) -> Tensor:

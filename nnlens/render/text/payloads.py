@@ -199,6 +199,7 @@ class CellContexts(OfUnit):
     words: str
     problem: str
     count: int  # windows in which the cell reaches the threshold
+    exact: bool  # whether that number is no estimate
     windows: int
 
 

@@ -1,23 +1,15 @@
-"""The search of a long text for contexts of cells: what was found so far, kept on disk."""
+"""The search of a long text for contexts of cells, kept on disk in shards."""
 
 from __future__ import annotations
 
-import hashlib
-import warnings
-from collections.abc import Generator
-from pathlib import Path
+from collections.abc import Generator, Iterator
 from typing import Any
 
-import numpy as np
-import torch
-
-from nnlens.inputs.corpus import corpus_text
+from nnlens.inputs.corpus import Corpus, corpus_of
 from nnlens.kernels.text import Contexts, contexts_steps
 from nnlens.recording import version_of
 from nnlens.session.dataset_search import store_folder
 from nnlens.session.setup import ModelSetup
-from nnlens.utils.files import remove_parts, replacing
-from nnlens.utils.language import _
 
 
 class ContextSearch:
@@ -25,26 +17,22 @@ class ContextSearch:
 
     Attributes
     ----------
-    text : str
-        Empty until `begin`.
-    problem : str
-        Why nothing is stored on disk, if storing failed.
+    corpus : Corpus or None
+        None until `begin`.
     """
 
     def __init__(self, setup: ModelSetup):
-        self.text = ""
-        self.problem = ""
+        self.corpus: Corpus | None = None
         self._setup = setup
+        self._options: dict[str, Any] = {}
         self._found: dict[tuple[int, str], Contexts] = {}
-        self._folder: Path | None = None
+        # What was stopped goes on: of the layer that was searched last.
+        self._going: tuple[tuple[int, str], Iterator[Contexts]] | None = None
 
-    def begin(self, corpus: Any) -> None:
-        """Take another text, see `inputs.corpus.corpus_text`; the same one again changes nothing."""
-        text = corpus_text(corpus)
-        if text == self.text:
-            return
-        self.text, self._found = text, {}
-        self._folder = store_folder() / "contexts"
+    def begin(self, corpus: Any, **options: Any) -> None:
+        """Take another text, see `inputs.corpus.corpus_of`; `options` are those of shards, see `contexts_steps`."""
+        self.corpus, self._found, self._going = corpus_of(corpus), {}, None
+        self._options = {"store": store_folder() / "contexts"} | options
 
     def found(self, layer: str) -> Contexts | None:
         """What was found of a layer so far, by the model as it is."""
@@ -53,70 +41,29 @@ class ContextSearch:
     def steps(self, layer: str) -> Generator[Contexts, None, None]:
         """Read the text, or go on where the last search of this layer was stopped."""
         setup = self._setup
-        if setup.codec is None or not self.text:
+        if setup.codec is None or self.corpus is None:
             return
         key = version_of(setup.model), layer
-        known = self._found.get(key)
-        if known is not None and known.read == len(self.text):
-            yield known
+        if key in self._found and self._found[key].read == len(self.corpus):
+            yield self._found[key]
             return
-        path = self._path(layer)
-        known = known or self._load(path, layer)
-        stored = 0 if known is None else known.read
-        if known is not None:
-            # What was found within a block that was not read to its end is found again.
-            self._found[key] = known
-            yield known
-        if known is not None and known.read == len(self.text):
-            return
-        for result in contexts_steps(
-            setup.model,
-            self.text,
-            setup.codec,
-            layer,
-            part=setup.part_tokens,
-            steps_first=setup.steps_first,
-            known=known,
-        ):
-            if result.read > stored:
-                stored = result.read
-                self._found = {known: own for known, own in self._found.items() if known[0] == key[0]}  # of this model
-                self._found[key] = result
-                self._save(path, result)
+        if self._going is None or self._going[0] != key:
+            self._going = (
+                key,
+                contexts_steps(
+                    setup.model,
+                    self.corpus,
+                    setup.codec,
+                    layer,
+                    part=setup.part_tokens,
+                    steps_first=setup.steps_first,
+                    **self._options,
+                ),
+            )
+        steps, self._going = self._going[1], None  # begun anew after an error
+        for result in steps:
+            self._going = key, steps
+            self._found = {known: own for known, own in self._found.items() if known[0] == key[0]}  # of this model
+            self._found[key] = result
             yield result
-
-    def _path(self, layer: str) -> Path | None:
-        if self._folder is None:
-            return None
-        digest = hashlib.blake2b(digest_size=16)
-        for tensor in (*self._setup.model.parameters(), *self._setup.model.buffers()):
-            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-        setup = self._setup
-        digest.update(f"{layer} {setup.part_tokens} {setup.steps_first} {len(self.text)}".encode())
-        if setup.codec is not None:
-            digest.update(str(setup.codec.encode(self.text[:2000]).ids).encode())
-        digest.update(self.text.encode("utf-8", errors="surrogatepass"))
-        return self._folder / f"{digest.hexdigest()}.npz"
-
-    def _load(self, path: Path | None, layer: str) -> Contexts | None:
-        try:
-            if path is None:
-                return None
-            with path.open("rb") as file:
-                found = Contexts.restored(dict(np.load(file)))
-        except Exception:  # none is stored, or it is damaged
-            return None
-        return found if (found.layer, found.length) == (layer, len(self.text)) else None
-
-    def _save(self, path: Path | None, result: Contexts) -> None:
-        if path is None:
-            return
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            remove_parts(path.parent)
-            with replacing(path) as file:
-                np.savez(file, **result.state())
-        except OSError as error:
-            self._folder = None
-            self.problem = _("the results are not stored on disk: {error}", error=error)
-            warnings.warn(self.problem, stacklevel=2)
+        self._going = None

@@ -7,13 +7,16 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
-from nnlens.kernels.training import Loss, mean_loss
+from nnlens.inputs.datasets import chosen
+from nnlens.kernels.training import MeanLoss, mean_loss
 from nnlens.session.session import Session
 
 LossKind = Literal["cross entropy", "binary cross entropy", "squared error"]
 
 
-def dataset_loss(session: Session, data: Any, *, count: int, kind: str = "") -> tuple[Loss, int]:
+def dataset_loss(
+    session: Session, data: Any, *, count: int, kind: str = "", in_memory: bool = True
+) -> tuple[MeanLoss, int]:
     """The mean loss over at most `count` examples of a data set, evenly spread, and how many these are.
 
     Parameters
@@ -22,6 +25,8 @@ def dataset_loss(session: Session, data: Any, *, count: int, kind: str = "") -> 
         Inputs and targets as `mean_loss` takes them; or images, each with the label of a class.
     kind : str
         As for `mean_loss`.
+    in_memory : bool
+        Whether images are read now, or each time they are used.
 
     Raises
     ------
@@ -38,11 +43,11 @@ def dataset_loss(session: Session, data: Any, *, count: int, kind: str = "") -> 
             raise ValueError(f"dataset must have a target for each input, got {len(inputs)} and {len(targets)}")
         places = torch.linspace(0, len(inputs) - 1, min(count, len(inputs))).round().long()
         inputs, targets = inputs[places.to(inputs.device)], targets[places.to(targets.device)]
-    else:
-        inputs, labels = session.setup.dataset(data).labelled(count)
-        if labels is None:
-            raise ValueError(
-                "dataset must have the label of a class for each image, or be a pair of tensors (inputs, targets)"
-            )
-        targets = torch.tensor(labels)
-    return mean_loss(inputs, targets, kind=kind, output=session.setup.pick), len(inputs)
+        return mean_loss(inputs, targets, kind=kind, output=session.setup.pick), len(inputs)
+    dataset = session.setup.dataset(data)
+    images, labels = dataset.labelled(count) if in_memory else chosen(dataset, count)
+    if labels is None:
+        raise ValueError(
+            "dataset must have the label of a class for each image, or be a pair of tensors (inputs, targets)"
+        )
+    return mean_loss(images, torch.tensor(labels), kind=kind, output=session.setup.pick), len(images)

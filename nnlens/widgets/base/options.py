@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import inspect
-import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Literal
 
 from torch import nn
 from typing_extensions import TypedDict, get_type_hints
 
 from nnlens.recording.record import unwrapped
+from nnlens.scale import Sharding
 from nnlens.utils.suggestions import nearest
 
 # Controls that a pane is of little use without: `show` leaves them in with it.
 NEEDED = {"size": "occlusion_map", "filter": "layers", "number": "unit", "overlay": "unit"}
-
-Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 class SelectionOptions(TypedDict, total=False):
@@ -31,6 +28,19 @@ class SelectionOptions(TypedDict, total=False):
     ]
     grid: Annotated[tuple[int, int] | Literal["strip"], "how the tokens of a layer are laid out; by default detected"]
     scale: Annotated[Literal["unit", "layer", "locked"], 'which values set the colour range; "layer" by default']
+
+
+class WorkersOptions(TypedDict, total=False):
+    """Who computes what runs over a data set."""
+
+    workers: Annotated[
+        Any,
+        "who computes: so many processes of this machine, or a Dask cluster by its scheduler's address or a client "
+        "(extra `dask`); the view's own process by default",
+    ]
+    shard_size: Annotated[int, "how many inputs are computed as one piece, and kept on disk when it is done"]
+    build: Annotated[Any, 'with a cluster: what builds the model there, a function or its path "module:function"']
+    allow_pickle: Annotated[bool, "with a cluster: whether the model may be sent as a pickle"]
 
 
 class ViewOptions(TypedDict, total=False):
@@ -95,7 +105,7 @@ class UnitOptions(InputOptions, SelectionOptions, LayerOptions, ViewOptions, tot
     position: Annotated[tuple[int, int], "a place on the unit's map, (row, column), from which it is projected back"]
 
 
-class ExamplesOptions(SelectionOptions, ViewOptions, total=False):
+class ExamplesOptions(WorkersOptions, SelectionOptions, ViewOptions, total=False):
     """Of `Lens.examples`, besides its data set."""
 
 
@@ -121,7 +131,7 @@ class TrainingOptions(ViewOptions, total=False):
     film_layer: Annotated[str, "the layer whose maps are shown at each checkpoint; one in the middle by default"]
 
 
-class LandscapeOptions(ViewOptions, total=False):
+class LandscapeOptions(WorkersOptions, ViewOptions, total=False):
     """Of `Lens.landscape`, besides its data set, training and other model."""
 
     directions: Annotated[
@@ -208,7 +218,7 @@ class WeightsOptions(ViewOptions, total=False):
     draws: Annotated[int, "how often each layer is initialised anew to see what chance gives; 10 by default"]
 
 
-class ReplacementsOptions(ViewOptions, total=False):
+class ReplacementsOptions(WorkersOptions, ViewOptions, total=False):
     """Of `Lens.replacements`, besides its layer and data set."""
 
     methods: Annotated[
@@ -220,7 +230,7 @@ class ReplacementsOptions(ViewOptions, total=False):
     loss: Annotated[float, "the share of the images that a replacement may lose; 0.01 by default"]
 
 
-class CellsOptions(ViewOptions, total=False):
+class CellsOptions(WorkersOptions, ViewOptions, total=False):
     """Of `Lens.cells`."""
 
     layer: Annotated[str | nn.Module, "an operation or a module: its name, or the module itself"]
@@ -294,45 +304,11 @@ class AttributionOptions(InputOptions, ViewOptions, total=False):
     opacity: Annotated[float, "of the maps over the photograph, 0…1"]
 
 
-def documented(option_type: type) -> Callable[[Method], Method]:
-    """Write the options of a method that takes `**options` into its signature and into its documentation."""
-    hints = get_type_hints(option_type, include_extras=True)
-
-    def decorate(method: Method) -> Method:
-        signature = inspect.signature(method)
-        parameters = [
-            parameter for parameter in signature.parameters.values() if parameter.kind is not parameter.VAR_KEYWORD
-        ]
-        lines = []
-        for name, hint in hints.items():
-            type_, words = get_args(hint)[:2] if hasattr(hint, "__metadata__") else (hint, "")
-            parameters.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=type_))
-            lines.append(f"{name} : {type_words(type_)}, optional")
-            lines += textwrap.wrap(
-                f"{words[:1].upper()}{words[1:]}.", 100, initial_indent="    ", subsequent_indent="    "
-            )
-        text = inspect.cleandoc(method.__doc__ or "")
-        method.__doc__ = text.replace("**options\n    See below.", "\n".join(lines))
-        method.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-        return method
-
-    return decorate
-
-
-def type_words(type_: Any) -> str:
-    """A type as documentation writes it: "str or Module", "'rectangle' or 'circle'"."""
-    origin, arguments = get_origin(type_), get_args(type_)
-    if origin is Literal:
-        return " or ".join(map(repr, arguments))
-    if origin is tuple:
-        return f"({', '.join(type_words(argument) for argument in arguments if argument is not ...)})"
-    if origin is not None and isinstance(origin, type) and issubclass(origin, Sequence):
-        return f"sequence of {type_words(arguments[0])}"
-    if arguments:
-        return " or ".join(type_words(argument) for argument in arguments)
-    if type_ is type(None):
-        return "None"
-    return "any" if type_ is Any else str(type_.__name__)
+def sharding_options(options: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    """The options of `WorkersOptions` that were given, checked, and then some more, such as `store`."""
+    given = {name: options[name] for name in WorkersOptions.__annotations__ if options.get(name) is not None}
+    Sharding(**given)
+    return {**given, **more} if given else {}
 
 
 def known_options(view: str, option_type: type, options: Mapping[str, Any]) -> None:

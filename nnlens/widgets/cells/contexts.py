@@ -12,7 +12,9 @@ import traitlets as t
 from nnlens.kernels.text import Contexts
 from nnlens.recording import record
 from nnlens.render.text import context_payload, payloads
+from nnlens.session.dataset_search import store_folder
 from nnlens.utils.language import _, number, plural
+from nnlens.widgets.base.options import sharding_options
 from nnlens.widgets.base.part import Part
 from nnlens.widgets.base.traits import counter, payload, synced
 
@@ -44,9 +46,10 @@ class ContextsPart(Part):
     def prepare(self, options: Mapping[str, Any]) -> None:
         if options.get("corpus") is not None and self.sample.input.call[1]:
             raise ValueError("corpus must be left out for a model with a decoder")
+        sharding = sharding_options(options, store=store_folder() / "contexts")
         if options.get("corpus") is not None:
-            self.session.contexts.begin(options["corpus"])
-        self.traits.has_corpus = bool(self.session.contexts.text)
+            self.session.contexts.begin(options["corpus"], **sharding)
+        self.traits.has_corpus = self.session.contexts.corpus is not None
         self._snippets: dict[tuple[Any, ...], payloads.Context] = {}
 
     def start(self) -> None:
@@ -79,6 +82,7 @@ class ContextsPart(Part):
             "words": "",
             "problem": "",
             "count": 0,
+            "exact": True,
             "windows": 0,
         }
         try:
@@ -101,14 +105,16 @@ class ContextsPart(Part):
             ("least", found.least(unit, 6)),
         ]
         above = [] if threshold is None else found.above(unit, threshold)
+        count, exact = (0, True) if threshold is None else found.count_above(unit, threshold)
         if threshold is not None:
             groups.insert(0, ("above", above[:: max(1, -(-len(above) // _MOST_ABOVE))]))
         rows: list[payloads.Context] = []
         now: payloads.CellContexts = {
             **made,
             "done": found.read / found.length if found.length else 1.0,
-            "words": plural("{count} window of 200 tokens", "{count} windows of 200 tokens", len(found)),
-            "count": len(above),
+            "words": " · ".join(_words(found)),
+            "count": count,
+            "exact": exact,
             "windows": len(found),
         }
         for group, places in groups:
@@ -123,21 +129,22 @@ class ContextsPart(Part):
         """A place of the long text with the cell's values around it."""
         key = (layer, unit, place)
         if key not in self._snippets:
-            text, setup = self.session.contexts.text, self.session.setup
-            first, end = max(0, place - _BEFORE), min(len(text), place + _AFTER)
+            setup, corpus = self.session.setup, self.session.contexts.corpus
             assert setup.codec is not None  # it has read the text
-            encoded = setup.codec.encode(text[first:end])
+            assert corpus is not None
+            piece = corpus.piece(place - _BEFORE, place + _AFTER)
+            encoded = setup.codec.encode(piece.text)
             kept = min(len(encoded), setup.part_tokens)
             ids = torch.tensor(encoded.ids[-kept:])
             axis = 1 if setup.steps_first else 0
             recording = record(self.session.model, ids.unsqueeze(axis).to(self.sample.input.x.device), only=layer)
             own = recording[layer].detach().reshape(kept, -1)[:, unit].float().cpu().numpy()
             spans = [(start, stop) for start, stop in encoded.spans[-kept:]]
-            earliest = max(0, place - first - _AROUND)
+            earliest = max(0, piece.before(place) - _AROUND)
             shown = [at for at, (start, stop) in enumerate(spans) if start >= earliest and stop > start]
             seen = [spans[at] for at in shown]
             values = np.ascontiguousarray(own[shown], np.float32)
-            self._snippets[key] = context_payload(text[first:end], seen, values, value, place)
+            self._snippets[key] = context_payload(piece.text, seen, values, value, place)
         return {**self._snippets[key], "group": group, "value": value}
 
     def complete(self) -> None:
@@ -147,12 +154,22 @@ class ContextsPart(Part):
 
     def describe(self) -> str:
         found = self.result()
-        if found is None or not len(found):
+        corpus = self.session.contexts.corpus
+        if corpus is None or found is None or not len(found):
             return ""
         place, value = found.top(self.view.part(CellsPart).unit, 1)[0]
-        around = " ".join(self.session.contexts.text[max(0, place - 20) : place].split())
+        around = " ".join(corpus.piece(place - 20, place).text.split())
         return _(
             "in the long text it is highest, {value}, after “{around}”",
             value=number(f"{value:.3g}").replace("-", "−"),
             around=around,
         )
+
+
+def _words(found: Contexts) -> list[str]:
+    """How much was read, and what went wrong."""
+    words = [plural("{count} window of 200 tokens", "{count} windows of 200 tokens", len(found))]
+    if found.failed:
+        shard, why = found.failed[0]
+        words.append(_("{start}…{stop}: {why}", start=shard.start, stop=shard.stop, why=why))
+    return [*words, found.unsaved] if found.unsaved else words

@@ -11,13 +11,15 @@ from torch import Tensor
 from typing_extensions import TypedDict
 
 from nnlens.export.bundle import Response
-from nnlens.kernels.training import Checkpoints, Landscape, Loss, WeightPath, landscape_steps, weight_path
+from nnlens.kernels.training import Checkpoints, Landscape, WeightPath, landscape_steps, weight_path
 from nnlens.recording import version_of
 from nnlens.recording.record import copy_of, unwrapped
 from nnlens.render import Panel
 from nnlens.render.plots import plot, plot_image, series
+from nnlens.session.dataset_search import store_folder
 from nnlens.session.training.labelled import dataset_loss
 from nnlens.utils.language import _, number
+from nnlens.widgets.base.options import sharding_options
 from nnlens.widgets.base.part import Part
 from nnlens.widgets.base.traits import counter, payload, synced
 
@@ -70,9 +72,10 @@ class LandscapePart(Part):
     traits: LandscapeTraits
 
     def prepare(self, options: Mapping[str, Any]) -> None:
-        self.loss: Loss
         count, kind = options.get("count", _IMAGES), options.get("loss", "")
-        self.loss, self.count = dataset_loss(self.session, options["data"], count=count, kind=kind)
+        self._sharding = sharding_options(options, store=store_folder() / "landscapes")
+        in_memory = not self._sharding  # in shards the images are read where they are worked on
+        self.loss, self.count = dataset_loss(self.session, options["data"], count=count, kind=kind, in_memory=in_memory)
         self._checkpoints = checkpoints_of(options.get("watch"))
         self._points, self._seed = options.get("points"), options.get("seed", 0)
         if self._points is not None and (
@@ -144,7 +147,13 @@ class LandscapePart(Part):
             count = 1 if directions == "one" else 2
             points = self._points or (_LINE if count == 1 else _PLANE)
             yield from landscape_steps(
-                model, self.loss, directions=count, span=self.traits.span, points=points, seed=self._seed
+                model,
+                self.loss,
+                directions=count,
+                span=self.traits.span,
+                points=points,
+                seed=self._seed,
+                **self._sharding,
             )
             return
         path = self.path()
@@ -155,7 +164,12 @@ class LandscapePart(Part):
         room = _ROOM * np.maximum(high - low, 1e-6)
         span = [(float(a - r), float(b + r)) for a, b, r in zip(low, high, room, strict=True)]
         yield from landscape_steps(
-            last, self.loss, directions=path.directions, span=span, points=self._points or _PLANE
+            last,
+            self.loss,
+            directions=path.directions,
+            span=span,
+            points=self._points or _PLANE,
+            **self._sharding,
         )
 
     def path(self) -> WeightPath:

@@ -8,11 +8,13 @@ from typing import Any
 import torch
 import traitlets as t
 
-from nnlens.inputs.datasets import ImageDataset
+from nnlens.inputs.datasets import ChosenImages, ImageDataset, chosen
 from nnlens.kernels.weights import Sweep, sweep_steps
 from nnlens.kernels.weights.replacement.sweep import planned
 from nnlens.render.weights import payloads, sweep_payload, sweep_words
+from nnlens.session.dataset_search import store_folder
 from nnlens.utils.language import _
+from nnlens.widgets.base.options import sharding_options
 from nnlens.widgets.base.part import Part
 from nnlens.widgets.base.traits import counter, payload, synced
 from nnlens.widgets.weights.choice import WeightPart
@@ -35,6 +37,7 @@ class SweepPart(Part):
         self._data: ImageDataset = self.session.setup.dataset(options["data"])
         self._count, self._methods = options.get("count", 256), options.get("methods")
         self._settings = options.get("settings")
+        self._sharding = sharding_options(options, store=store_folder() / "replacements")
         if isinstance(self._count, bool) or not isinstance(self._count, int) or self._count < 1:
             raise ValueError(f"count must be a whole number, 1 or more, got {self._count!r}")
         if isinstance(self._methods, str):
@@ -44,7 +47,7 @@ class SweepPart(Part):
         planned(
             self.session.model, self.view.part(WeightPart).current, self._methods, self._settings
         )  # raises for what does not fit
-        self._images: tuple[torch.Tensor, list[int] | None] | None = None
+        self._images: tuple[torch.Tensor | ChosenImages, list[int] | None] | None = None
         self._sweep: Sweep | None = None
         self._steps: Iterator[Sweep] | None = None
         self._of: tuple[Any, ...] = ()
@@ -84,9 +87,10 @@ class SweepPart(Part):
             return False
         if self._steps is None:
             if self._images is None:
-                self._images = self._data.labelled(self._count)
+                # In shards the images are read where they are worked on.
+                self._images = (chosen if self._sharding else ImageDataset.labelled)(self._data, self._count)
             images, labels = self._images
-            chosen = {"methods": self._methods} if self._methods is not None else {}
+            methods = {"methods": self._methods} if self._methods is not None else {}
             self._steps = sweep_steps(
                 self.session.model,
                 self.view.part(WeightPart).current.name,
@@ -94,7 +98,8 @@ class SweepPart(Part):
                 labels=labels,
                 settings=self._settings,
                 output=self.session.output,
-                **chosen,
+                **methods,
+                **self._sharding,
             )
         try:
             self._sweep = next(self._steps)

@@ -160,7 +160,7 @@ def test_bad_arguments(net, data):
         (lambda: examples(net, data[:0], ["bn"]), "at least one input, got an empty data set"),
         (lambda: examples(net, data, "bn"), "layers must be a list of at least one name, got 'bn'"),
         (lambda: examples(net, data, ["bm"]), "did you mean"),
-        (lambda: examples(net, data, ["bn"], batch_size=0), "batch_size must be at least 1, got 0"),
+        (lambda: examples(net, data, ["bn"], batch_size=0), "batch_size must be a whole number of at least 1, got 0"),
         (lambda: examples(net, Broken(data, set(range(150))), ["bn"]), "none of the first 64 is: truncated"),
         (lambda: examples(net, data, ["bn"])["bn"].examples(8), r"unit must be 0…7 in layer 'bn', got 8"),
         (lambda: examples(net, data, ["bn"])["bn"].examples(0, "best"), "kind must be one of top, median, bottom"),

@@ -40,9 +40,29 @@ def test_the_numbers_are_the_same(workers, labelled, tmp_path):
     assert len(data.read()) <= 2 * 4 + 1
 
 
-def test_an_image_that_cannot_be_read_is_told(tmp_path):
-    with pytest.raises(RuntimeError, match=r"images 16…31 have no result: OSError: a broken file"):
-        weights.sweep(model(), "second", Images(50, broken=20), methods=["prune"], shard_size=16, store=tmp_path)
+def test_an_image_that_cannot_be_read_is_left_out_and_listed(tmp_path):
+    options = {"methods": ["prune"], "shard_size": 16}
+    labels = [item % 5 for item in range(50)]
+    found = weights.sweep(model(), "second", Images(50, broken=20), labels=labels, **options, store=tmp_path)
+    assert found.skipped == ((20, "a broken file"),)
+    whole = [Images(50)[item] for item in range(50) if item != 20]
+    plain = weights.sweep(model(), "second", whole, labels=labels[:20] + labels[21:], methods=["prune"])
+    assert numbers(found) == numbers(plain)
+    assert len(list(tmp_path.rglob("*.npz"))) == 3  # the shard with that image is tried again
+    with pytest.raises(ValueError, match="images must be readable, but none of 1 is: a broken file"):
+        weights.sweep(model(), "second", Images(1, broken=0), **options)
+
+
+def test_a_shard_without_result_is_told():
+    images = [*(Images(20)[item] for item in range(20)), *[torch.zeros(3, 1, 1)] * 12]
+    with pytest.raises(RuntimeError, match=r"images 16…31 have no result: RuntimeError: stack expects each tensor"):
+        weights.sweep(model(), "second", images, methods=["prune"], shard_size=16)
+
+
+def test_results_grow_with_the_images():
+    steps = weights.sweep_steps(model(), "second", Images(40), methods=["prune"], settings=[0.5, 0.9], shard_size=10)
+    images = [step.results[0].images for step in steps if step.results]
+    assert sorted(set(images)) == [10, 20, 30, 40]
 
 
 class InTurn:

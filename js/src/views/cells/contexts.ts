@@ -79,11 +79,13 @@ export function contextsPane(context: Context, scene: Scene): HTMLElement {
     const parts = [found.problem || found.words];
     if (context.get("threshold") !== null)
       parts.push(
-        plural(
-          "the threshold is reached in {count} window",
-          "the threshold is reached in {count} windows",
-          found.count,
-        ),
+        found.exact
+          ? plural(
+              "the threshold is reached in {count} window",
+              "the threshold is reached in {count} windows",
+              found.count,
+            )
+          : t("the threshold is reached in about {count} windows", { count: found.count }),
       );
     say(words, parts.join(" · "));
     const made: HTMLElement[] = [];
@@ -96,7 +98,7 @@ export function contextsPane(context: Context, scene: Scene): HTMLElement {
         {
           type: "button",
           class: "nn-context-line",
-          title: t("{value} after character {place}; click to read this part above", {
+          title: t("{value} after place {place}; click to read this part above", {
             value: short(place.value),
             place: place.place,
           }),

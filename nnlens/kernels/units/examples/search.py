@@ -15,8 +15,7 @@ from torch import Tensor, nn
 from nnlens.passes.prepared import Prepared
 from nnlens.recording import Recording, device_of, dtypes_of, record, version_of
 from nnlens.recording.record import unwrapped
-from nnlens.scale import Build
-from nnlens.scale.shard import SIZE
+from nnlens.scale import Build, Sharding
 
 from .found import DatasetExamples
 from .layer_examples import LayerExamples
@@ -91,19 +90,10 @@ def examples_steps(
         If there are no inputs, none can be read, they differ in shape, or a layer has no value per input.
     """
     _check(inputs, layers, batch_size)
-    if workers is not None or shard_size is not None:
+    sharding = Sharding(workers=workers, shard_size=shard_size, store=store, build=build, allow_pickle=allow_pickle)
+    if sharding.asked:
         yield from sharded_steps(
-            model,
-            inputs,
-            layers,
-            workers=workers,
-            shard_size=SIZE if shard_size is None else shard_size,
-            batch_size=batch_size,
-            store=store,
-            mark=mark,
-            recording=recording,
-            build=build,
-            allow_pickle=allow_pickle,
+            model, inputs, layers, sharding=sharding, batch_size=batch_size, mark=mark, recording=recording
         )
         return
     total = len(inputs)
@@ -181,8 +171,8 @@ def _check(inputs: Inputs | Sequence[Tensor], layers: Sequence[str], batch_size:
         raise ValueError("inputs must hold at least one input, got an empty data set")
     if isinstance(layers, str) or not layers:
         raise TypeError(f"layers must be a list of at least one name, got {layers!r}")
-    if batch_size is not None and batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+    if batch_size is not None and (isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1):
+        raise ValueError(f"batch_size must be a whole number of at least 1, got {batch_size!r}")
 
 
 def _take_in(index: LayerExamples, items: np.ndarray, problems: dict[int, str], maps: Tensor | None) -> None:

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from nnlens.recording import Recording, Source
+from nnlens.scale.store import check_folder
 from nnlens.utils.files import remove_parts, replacing
 from nnlens.utils.language import _
 
@@ -35,6 +36,7 @@ class Store:
     def __init__(self, folder: str | Path | None, model: nn.Module, recording: Recording, reader: Reader, mark: str):
         self.problem = ""
         self._files: _Files | None = None
+        check_folder(folder)
         if folder is not None:
             try:
                 self._files = _Files(Path(folder), _key(model, recording, reader, mark))
@@ -66,11 +68,14 @@ class Store:
 def pass_key(model: nn.Module, recording: Recording) -> str:
     """An identifier of a pass: weights, and operations with their settings."""
     digest = hashlib.blake2b(digest_size=12)
-    for tensor in (*model.parameters(), *model.buffers()):
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    weights = [*model.parameters(), *model.buffers()]
+    for tensor in weights:
+        digest.update(as_bytes(tensor))
+    known = {id(tensor) for tensor in weights}
     for operation in recording:
         digest.update(f"{operation.name} {operation.op} {operation.shape}".encode())
-        digest.update(repr(_settings((operation.arguments, tuple(sorted(operation.keywords.items()))))).encode())
+        arguments = operation.arguments, tuple(sorted(operation.keywords.items()))
+        digest.update(repr(_settings(arguments, known)).encode())
     return digest.hexdigest()
 
 
@@ -85,18 +90,32 @@ def _key(model: nn.Module, recording: Recording, reader: Reader, mark: str) -> s
 def fingerprint(reader: Reader, item: int) -> bytes:
     """An input as bytes; for one that cannot be read, the kind of the error."""
     try:
-        return reader.read(item).float().cpu().numpy().tobytes()
+        return as_bytes(reader.read(item))
     except Exception as error:
         return type(error).__name__.encode()
 
 
-def _settings(value: Any) -> Any:
-    """An operation's arguments, with tensors by their origin: strides, slopes and scales make a difference."""
+def as_bytes(tensor: Tensor) -> bytes:
+    """The numbers of a tensor."""
+    return bytes(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+
+
+def _settings(value: Any, weights: set[int]) -> Any:
+    """An operation's arguments, with tensors by their origin: strides, slopes and scales make a difference.
+
+    So do the numbers of tensors that are no weights; `weights` are the `id` of those that are.
+    """
     if isinstance(value, Source):
-        return value.name, value.shape
-    if isinstance(value, tuple):
-        return tuple(map(_settings, value))
-    return value if isinstance(value, (bool, int, float, str, type(None))) else type(value).__name__
+        constant = value.value
+        if constant is None or id(constant) in weights:
+            return value.name, value.shape
+        return value.shape, hashlib.blake2b(as_bytes(constant), digest_size=12).hexdigest()
+    if isinstance(value, (tuple, list)):
+        return tuple(_settings(item, weights) for item in value)
+    if isinstance(value, Mapping):
+        return _settings(tuple(value.items()), weights)
+    plain = (bool, int, float, complex, str, type(None), slice, type(...), torch.dtype)
+    return value if isinstance(value, plain) else type(value).__name__
 
 
 class _Files:
@@ -104,8 +123,6 @@ class _Files:
 
     def __init__(self, folder: Path, key: str):
         self.folder, self.key = folder.expanduser(), key
-        if self.folder.exists() and not self.folder.is_dir():
-            raise ValueError(f"store must be a folder, got the file {str(folder)!r}")
         self.folder.mkdir(parents=True, exist_ok=True)
         remove_parts(self.folder)
 

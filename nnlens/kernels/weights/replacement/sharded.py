@@ -1,26 +1,47 @@
-"""The top classes of a model and of its replacements, computed by workers in shards of the images."""
+"""The top classes of a model and of its replacements, computed in shards of the images."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nnlens.recording import borrow, device_of
-from nnlens.scale import Build, Run, Shard, ShardStore, Task, digest_of, shards_of, workers_for
-from nnlens.scores.meaning import Output, class_scores
+from nnlens.scale import Result, Run, Shard, Sharding, ShardStore, digest_of
+from nnlens.scores.meaning import Output
 
 from ..weight import Weight, find_one
 from .factors import Method
 from .replacing import replaced
+from .top_classes import BATCH, top_classes
 
-BATCH = 32
+
+@dataclass(frozen=True, kw_only=True)
+class TopClasses:
+    """The top classes of the images that were read so far.
+
+    Attributes
+    ----------
+    items : int array (images,)
+        Which images of the data set these are.
+    tops : int array (1 + settings, images)
+        The top classes of the model itself, and of each replacement.
+    classes : int
+        How many classes there are; 0 before the first image.
+    read : float
+        The share of the data set that was read.
+    skipped : tuple of (int, str)
+        Images that could not be read, and why.
+    """
+
+    items: np.ndarray
+    tops: np.ndarray
+    classes: int
+    read: float
+    skipped: tuple[tuple[int, str], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,30 +54,36 @@ class _Asked:
     output: Output
 
 
-def top_classes(
-    model: nn.Module, images: Sequence[Tensor] | Tensor, output: Output, start: int, stop: int
-) -> Iterator[tuple[np.ndarray, int]]:
-    """The top class of each image so far, from `start` to `stop`, and the number of classes, after each batch."""
-    device, found = device_of(model), np.empty(0, int)
-    for first in range(start, stop, BATCH):
-        batch = torch.stack([images[item] for item in range(first, min(first + BATCH, stop))]).to(device)
-        with borrow(model), torch.inference_mode():
-            scores = class_scores(model(batch), output, len(batch))
-        found = np.concatenate([found, scores.argmax(1).cpu().numpy()])
-        yield found, scores.shape[1]
-
-
 def load(model: nn.Module, asked: _Asked) -> Run:
     """In a worker: the function that gives the top classes (1 + settings, images) of a shard, the model's own first."""
     weight = find_one(model, asked.layer)
     models = [model, *(replaced(model, weight, method, setting).model for method, setting in asked.plan)]
 
-    def run(shard: Shard) -> dict[str, np.ndarray]:
-        tops, classes = [], 0
-        for one in models:
-            *_, (found, classes) = top_classes(one, asked.images, asked.output, shard.start, shard.stop)
-            tops.append(found)
-        return {"tops": np.stack(tops), "classes": np.array(classes)}
+    def run(shard: Shard) -> Generator[None, None, Result]:
+        items, tops, classes = list[int](), [np.empty((len(models), 0), int)], 0
+        problems = dict[int, str]()
+        for first in range(shard.start, shard.stop, BATCH):
+            images = dict[int, Tensor]()
+            for item in range(first, min(first + BATCH, shard.stop)):
+                try:
+                    images[item] = asked.images[item]
+                except Exception as error:
+                    problems[item] = str(error) or type(error).__name__
+            rows = []
+            for one in models if images else ():
+                row, classes = top_classes(one, torch.stack(list(images.values())), asked.output)
+                rows.append(row)
+                yield
+            if rows:
+                tops.append(np.stack(rows))
+                items += images
+        return {
+            "items": np.array(items, np.int64),
+            "tops": np.concatenate(tops, 1),
+            "classes": np.array(classes),
+            "skipped": np.array(list(problems), np.int64),
+            "why": np.array(list(problems.values()), str),
+        }
 
     return run
 
@@ -67,39 +94,48 @@ def sharded_top_classes(
     images: Sequence[Tensor] | Tensor,
     plan: list[tuple[Method, float | None]],
     output: Output,
-    *,
-    workers: Any,
-    shard_size: int,
-    store: str | Path | None,
-    build: Build | None,
-    allow_pickle: bool,
-) -> Iterator[Callable[[], tuple[np.ndarray, int]] | None]:
-    """None while workers compute, at the end what gives the top classes of all images and the number of classes.
+    sharding: Sharding,
+) -> Iterator[TopClasses]:
+    """The top classes so far, from time to time.
 
-    Raises RuntimeError where a shard has no result: shares over some of the images would not be what was asked for.
+    Raises RuntimeError where a shard has no result: shares over some of the images would not be what was asked for; and
+    ValueError where no image can be read.
     """
-    resolved, shards = workers_for(workers), shards_of(len(images), shard_size)
+    shards = sharding.shards(len(images))
     asked = _Asked(images=images, layer=weight.name, plan=plan, output=output)
-    words = f"{digest_of(model)} {weight.name} {plan} {output}"
-    keeper = ShardStore(store, hashlib.blake2b(words.encode(), digest_size=12).hexdigest())
-    marks = {shard: _mark(images, shard) if keeper.reads else "" for shard in shards}
-    found = {shard: keeper.load(shard, marks[shard]) for shard in shards}
-    missing = [shard for shard in shards if found[shard] is None]
-    task = Task(load=load, model=model, given=asked, build=build, allow_pickle=allow_pickle)
-    for outcome in resolved.map(task, missing) if missing else ():
-        if outcome is not None:
-            if outcome.value is None:
+    key = f"replacements {digest_of(model)} {weight.name} {plan} {output}"
+    store = ShardStore(sharding.store, key, lambda shard: _mark(images, shard))
+    found = TopClasses(
+        items=np.empty(0, np.int64), tops=np.empty((1 + len(plan), 0), int), classes=0, read=0.0, skipped=()
+    )
+    # Images that could not be read are tried again.
+    steps = sharding.ordered(load, model, asked, shards, store, keeps=lambda result: not len(result["skipped"]))
+    for arrived in steps:
+        for outcome in arrived.outcomes:
+            result = outcome.value
+            if result is None:
                 first, last = outcome.shard.start, outcome.shard.stop - 1
                 raise RuntimeError(f"images {first}…{last} have no result: {outcome.error}")
-            found[outcome.shard] = outcome.value
-            keeper.save(outcome.shard, marks[outcome.shard], outcome.value)
-        yield None
-    parts = [part for shard in shards if (part := found[shard]) is not None]
-    yield lambda: (np.concatenate([part["tops"] for part in parts], 1), int(parts[0]["classes"]))
+            skipped = zip(result["skipped"].tolist(), result["why"].tolist(), strict=True)
+            found = TopClasses(
+                items=np.concatenate([found.items, result["items"]]),
+                tops=np.concatenate([found.tops, result["tops"]], 1),
+                classes=max(found.classes, int(result["classes"])),
+                read=outcome.shard.stop / len(images),
+                skipped=(*found.skipped, *skipped),
+            )
+        yield found
+    if not len(found.items):
+        raise ValueError(f"images must be readable, but none of {len(images)} is: {found.skipped[0][1]}")
 
 
 def _mark(images: Sequence[Tensor] | Tensor, shard: Shard) -> str:
+    """Text that identifies the images of a shard, by its first and its last."""
     digest = hashlib.blake2b(digest_size=12)
     for item in (shard.start, shard.stop - 1):
-        digest.update(images[item].detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+        try:
+            numbers = images[item].detach().cpu().contiguous().flatten().view(torch.uint8).numpy()
+            digest.update(numbers.tobytes())
+        except Exception as error:
+            digest.update(type(error).__name__.encode())
     return digest.hexdigest()

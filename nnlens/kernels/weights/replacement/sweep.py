@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from dataclasses import replace as changed
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
+from typing_extensions import Unpack
 
 from nnlens.kernels.cost.summary import flops
 from nnlens.recording import device_of
-from nnlens.scale import Build
-from nnlens.scale.shard import SIZE
+from nnlens.scale import Sharding, ShardingOptions
 from nnlens.scores.meaning import Output
 
 from ..weight import Weight, find_one
 from .factors import METHODS, Method
 from .replacing import Replacement, check_forward, check_method, checked_setting, methods_for, replaced, settings_to_try
-from .sharded import sharded_top_classes, top_classes
+from .sharded import TopClasses, sharded_top_classes
+from .top_classes import BATCH, top_classes
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -35,6 +36,8 @@ class Sweep:
         How many settings were tried, and how many will be.
     accuracy : float or None
         Of the model itself, where the images have labels.
+    skipped : tuple of (int, str)
+        Images that could not be read, and why.
     """
 
     layer: str
@@ -42,6 +45,7 @@ class Sweep:
     done: int
     total: int
     accuracy: float | None
+    skipped: tuple[tuple[int, str], ...] = ()
 
     def __repr__(self) -> str:
         return f"Sweep({self.layer!r}, {self.done} of {self.total} settings)"
@@ -70,11 +74,7 @@ def sweep_steps(
     methods: Sequence[Method] | None = None,
     settings: Sequence[float] | None = None,
     output: Output = None,
-    workers: int | str | Any = None,
-    shard_size: int = SIZE,
-    store: str | Path | None = None,
-    build: Build | None = None,
-    allow_pickle: bool = False,
+    **options: Unpack[ShardingOptions],
 ) -> Iterator[Sweep]:
     """Try replacements of a layer on images, one after the other; a result after each batch of images that ends one.
 
@@ -90,47 +90,88 @@ def sweep_steps(
         Ranks, or for "prune" shares; a range of them by default. Only with one method.
     output : optional
         Which of several outputs holds the scores.
-    workers : int, str or dask.distributed.Client, optional
-        Who computes: so many processes of this machine, or a Dask cluster. Each shard of `shard_size` images is then
-        run through all replacements, and all results are there at the end; `build` and `allow_pickle` say how a cluster
-        gets the model, see `kernels.examples_steps`.
-    store : folder, optional
-        Where the results of finished shards are kept.
+    **options
+        `workers`, who computes, `shard_size`, `store`, `build`, `allow_pickle`: see `kernels.examples_steps`. Each
+        shard is then run through all replacements: the results are of the images so far.
     """
-    weight = find_one(model, layer)
+    weight, sharding = find_one(model, layer), Sharding(**options)
     if not len(images):
         raise ValueError("images must hold at least one image, got none")
     if labels is not None and len(labels) != len(images):
         raise ValueError(f"labels must be one for each image, got {len(labels)} for {len(images)} images")
     plan = planned(model, weight, methods, settings)
-    tops: np.ndarray | None = None  # of the model, and of each replacement, where workers have computed them
-    before, classes = np.empty(0, int), 0
-    if workers is not None or store is not None:
-        sharding: dict[str, Any] = {"build": build, "allow_pickle": allow_pickle, "shard_size": shard_size}
-        for given in sharded_top_classes(model, weight, images, plan, output, workers=workers, store=store, **sharding):
-            if given is None:
-                yield Sweep(weight.name, (), 0, len(plan), None)
-            else:
-                tops, classes = given()
-                before = tops[0]
-    else:
-        for before, classes in top_classes(model, images, output, 0, len(images)):  # noqa: B007 — the last one is used
-            yield Sweep(weight.name, (), 0, len(plan), None)
-    known = None if labels is None else np.asarray(labels)
-    if known is not None and (known.dtype.kind not in "iu" or not ((known >= 0) & (known < classes)).all()):
-        raise ValueError(f"labels must be class indices 0…{classes - 1}, got {known[:5].tolist()} …")
-    accuracy = None if known is None else float((before == known).mean())
-    first = images[0].unsqueeze(0).to(device_of(model))
-    before_flops = flops(model, first)
+    if sharding.asked or sharding.store is not None:
+        yield from _sharded(model, weight, images, labels, plan, output, sharding)
+        return
+    tops, classes = np.empty(0, int), 0
+    for batch in _batches(images):
+        own, classes = top_classes(model, batch, output)
+        tops = np.concatenate([tops, own])
+        yield Sweep(weight.name, (), 0, len(plan), None)
+    known = None if labels is None else _checked_labels(labels, classes)
+    accuracy = None if known is None else float((tops == known).mean())
     results: list[Replacement] = []
     for done, (method, setting) in enumerate(plan):
         result = replaced(model, weight, method, setting)
-        after = np.empty(0, int) if tops is None else tops[done + 1]
-        for after, _classes in top_classes(result.model, images, output, 0, len(images)) if tops is None else ():  # noqa: B007
+        after = np.empty(0, int)
+        for batch in _batches(images):
+            after = np.concatenate([after, top_classes(result.model, batch, output)[0]])
             yield Sweep(weight.name, tuple(results), done, len(plan), accuracy)
-        result = changed(result, flops=(before_flops, flops(result.model, first)))
-        results.append(_compared(result, before, after, known))
+        result = _with_flops(model, result, images[0])
+        results.append(_compared(result, tops, after, known))
         yield Sweep(weight.name, tuple(results), done + 1, len(plan), accuracy)
+
+
+def _sharded(
+    model: nn.Module,
+    weight: Weight,
+    images: Sequence[Tensor] | Tensor,
+    labels: Sequence[int] | None,
+    plan: list[tuple[Method, float | None]],
+    output: Output,
+    sharding: Sharding,
+) -> Iterator[Sweep]:
+    """All replacements on the images so far, whenever some shards have been read."""
+    results: list[Replacement] | None = None
+    last: TopClasses | None = None
+    made = Sweep(weight.name, (), 0, len(plan), None)
+    for found in sharded_top_classes(model, weight, images, plan, output, sharding):
+        if found is not last and len(found.items):
+            known = None if labels is None else _checked_labels(labels, found.classes)[found.items]
+            if results is None:
+                first = images[int(found.items[0])]
+                results = [_with_flops(model, replaced(model, weight, *one), first) for one in plan]
+            own = found.tops[0]
+            made = Sweep(
+                weight.name,
+                tuple(
+                    _compared(result, own, after, known) for result, after in zip(results, found.tops[1:], strict=True)
+                ),
+                int(len(plan) * found.read),
+                len(plan),
+                None if known is None else float((own == known).mean()),
+                found.skipped,
+            )
+        last = found
+        yield made
+
+
+def _batches(images: Sequence[Tensor] | Tensor) -> Iterator[Tensor]:
+    for start in range(0, len(images), BATCH):
+        yield torch.stack([images[item] for item in range(start, min(start + BATCH, len(images)))])
+
+
+def _checked_labels(labels: Sequence[int], classes: int) -> np.ndarray:
+    known = np.asarray(labels)
+    if known.dtype.kind not in "iu" or not ((known >= 0) & (known < classes)).all():
+        raise ValueError(f"labels must be class indices 0…{classes - 1}, got {known[:5].tolist()} …")
+    return known
+
+
+def _with_flops(model: nn.Module, result: Replacement, image: Tensor) -> Replacement:
+    """A replacement with the FLOPs before and after it, on one image."""
+    first = image.unsqueeze(0).to(device_of(model))
+    return changed(result, flops=(flops(model, first), flops(result.model, first)))
 
 
 def _compared(result: Replacement, before: np.ndarray, after: np.ndarray, known: np.ndarray | None) -> Replacement:

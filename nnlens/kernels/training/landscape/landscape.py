@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import nn
+from typing_extensions import Unpack
 
+from nnlens.scale import Sharding, ShardingOptions
 from nnlens.utils.language import _, number, plural
 
+from ..loss import Loss, MeanLoss, separate
 from .directions import Weights, filter_normalised, moved
-from .loss import Loss, separate
+from .sharded import Grid, sharded_losses
 
 _COARSEST = 8  # the first points are so many steps apart
 
@@ -30,16 +34,22 @@ class Landscape:
         The loss: first axis along the first direction. NaN where it has not been computed yet.
     centre : float
         The loss of the model itself.
+    read : float
+        The share of the examples that the values are of: less than 1 while workers compute.
+    skipped : tuple of (int, str)
+        Examples that could not be read, and why.
     """
 
     steps: tuple[np.ndarray, ...]
     values: np.ndarray
     centre: float
+    read: float = 1.0
+    skipped: tuple[tuple[int, str], ...] = ()
 
     @property
     def done(self) -> float:
-        """The share of the points that have been computed."""
-        return float(1 - np.isnan(self.values).mean())
+        """The share of the work that has been done: of the points, or of the examples."""
+        return float(1 - np.isnan(self.values).mean()) * self.read
 
     def describe(self, centre: str = "") -> str:
         """The landscape in words; `centre` is what its centre is called, "the model" by default."""
@@ -68,11 +78,14 @@ def landscape_steps(
     span: float | Sequence[tuple[float, float]] = 1.0,
     points: int = 25,
     seed: int = 0,
+    **options: Unpack[ShardingOptions],
 ) -> Iterator[Landscape]:
     """`landscape` as it is computed: after each point what is known so far, the coarse grid first.
 
-    The yielded object is the same each time; its values fill up.
+    The yielded object is the same each time; its values fill up. With workers all points are known after each shard,
+    from the examples so far.
     """
+    sharding = Sharding(**options)
     if points < 3 or points % 2 == 0:
         raise ValueError(f"points must be an odd number of at least 3, so that the model is among them, got {points}")
     copied = separate(model)
@@ -91,6 +104,19 @@ def landscape_steps(
             raise ValueError(f"directions must have the names of the model's weights, got {unknown[0]!r}")
     ends = [(-span, span)] * len(axes) if isinstance(span, (int, float)) else [tuple(item) for item in span]
     steps = tuple(_steps(low, high, points) for low, high in ends)
+    if sharding.asked or sharding.store is not None:
+        if not isinstance(loss, MeanLoss):
+            raise TypeError(f"loss must be one of `mean_loss` to be computed in shards, got {type(loss).__name__}")
+        grid = Grid(steps=steps, axes=axes, origin=origin)
+        for losses in sharded_losses(model, loss, grid, sharding):
+            yield Landscape(
+                steps=steps,
+                values=losses.values,
+                centre=losses.centre,
+                read=losses.read,
+                skipped=tuple(losses.skipped),
+            )
+        return
     with torch.no_grad():
         centre = float(loss(copied))
     found = Landscape(steps=steps, values=np.full((points,) * len(axes), np.nan), centre=centre)
@@ -114,6 +140,7 @@ def landscape(
     span: float | Sequence[tuple[float, float]] = 1.0,
     points: int = 25,
     seed: int = 0,
+    **options: Unpack[ShardingOptions],
 ) -> Landscape:
     """The loss of a model whose weights are moved along one or two directions.
 
@@ -133,14 +160,18 @@ def landscape(
         Along each direction; odd.
     seed : int
         Of the random directions.
+    **options
+        `workers`, who computes, `shard_size` (of examples), `store`, `build`, `allow_pickle`: see
+        `kernels.examples_steps`. `loss` must then be one of `mean_loss`; its inputs may be a data set that is read by
+        index.
 
     Raises
     ------
     ValueError
         For directions, spans and numbers of points that do not fit.
     """
-    steps = landscape_steps(model, loss, directions=directions, span=span, points=points, seed=seed)
-    return list(steps)[-1]  # all of them are one object
+    steps = landscape_steps(model, loss, directions=directions, span=span, points=points, seed=seed, **options)
+    return deque(steps, maxlen=1).pop()
 
 
 def _steps(low: float, high: float, points: int) -> np.ndarray:

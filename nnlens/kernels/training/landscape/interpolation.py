@@ -10,8 +10,8 @@ from torch import nn
 
 from nnlens.utils.language import _, number
 
+from ..loss import Loss, separate
 from .directions import Weights, difference, moved
-from .loss import Loss, separate
 
 
 @dataclass(frozen=True, kw_only=True)
