@@ -31,6 +31,7 @@ WINDOWS: Way = "windows"  # and the rest on torch
 TAIL: Way = "tail"  # windows, and the rest on ONNX Runtime
 
 SMALL = 96 * 96  # pixels: of smaller images whole passes may be the faster ones, which is tried out
+FEW = 0.05  # the share of operations on windows, below which the same is tried out
 CLOSE = 1.4  # times the time of the fastest way
 BATCHED = 4  # at most so many times as fast is one of many inputs of ONNX Runtime as a single one
 AT_ONCE = 4 * 224 * 224  # pixels of a whole pass: more do not fit into a CPU's caches
@@ -70,15 +71,18 @@ class Engine:
         if watched and prepared is not None and not prepared.can_watch(watched):
             self.level = max(Level.MODEL, self.level)
         x = window.x
-        self.chooses = (
-            not watched and x.device.type == "cpu" and x.shape[2] * x.shape[3] <= SMALL and prepared is not None
-        )
+        is_small = x.shape[2] * x.shape[3] <= SMALL
+        self.chooses = not watched and x.device.type == "cpu" and is_small and prepared is not None
         self.way: Way = WINDOWS  # which one was the fastest
         self.shallow: Incremental | None = None  # the plan whose tail runs on ONNX Runtime
         if self.level == Level.WINDOWS and prepared is not None:
             self.incremental = plan_for(prepared, window.size, tops, lefts, watched=watched)
-            if not any(share.local for share in self.incremental.plan):
+            local = sum(share.local for share in self.incremental.plan)
+            if not local:
                 self.level = Level.PREPARED
+            # In a transformer little more than the embedding of the patches is local.
+            elif not watched and x.device.type == "cpu" and local < FEW * len(self.incremental.plan):
+                self.chooses = True
 
     @contextmanager
     def borrowed(self) -> Iterator[None]:
@@ -123,7 +127,7 @@ class Engine:
         if self.level <= Level.PREPARED and prepared is not None and prepared.onnx is not None:
             return _("whole passes on ONNX Runtime")
         if self.way == WHOLE:
-            return _("whole passes of the prepared model, which are faster for so small an image")
+            return _("whole passes of the prepared model, which are faster here")
         words = (
             "",
             _("whole passes of the prepared model"),

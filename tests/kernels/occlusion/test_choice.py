@@ -54,13 +54,35 @@ def test_the_scores_are_those_of_the_model_in_either_way(seed, paces):
     assert result.complete
     np.testing.assert_allclose(result.logits, dense(model, x, result), atol=1e-4)
     if "whole" in paces:
-        assert result.how == "whole passes of the prepared model, which are faster for so small an image"
+        assert result.how == "whole passes of the prepared model, which are faster here"
     if "windows" in paces:
         assert "on windows" in result.how
     if not paces:  # both are tried, and then the time of each is known
         again = occlusion(model, x, size=6, stride=2, fill=0.5, prepared=prepared)
         np.testing.assert_allclose(again.logits, result.logits, atol=1e-4)
         assert all(prepared.pace(key) > 0 for key in known.values())
+
+
+def deep_head():
+    """A network of which little more than the first convolution is local, as in a transformer."""
+    torch.manual_seed(0)
+    layers = [layer for _ in range(15) for layer in (nn.Linear(16, 16), nn.Tanh())]
+    return nn.Sequential(nn.Conv2d(3, 4, 4, 4), nn.AdaptiveAvgPool2d(2), nn.Flatten(), *layers, nn.Linear(16, 5)).eval()
+
+
+@pytest.mark.parametrize("whole", [1e-6, 10.0])
+def test_of_a_network_that_is_hardly_local_both_ways_are_tried(monkeypatch, whole):
+    monkeypatch.setattr(engine, "SMALL", 0)
+    model, x = deep_head(), torch.rand(1, 3, 40, 40)
+    prepared = prepare_passes(model, x)
+    # Unknown ways are tried first; then the faster one is used.
+    occlusion(model, x, size=8, stride=4, fill=0.5, prepared=prepared)
+    assert "whole" in prepared.paces
+    prepared.paces["whole"] = [whole] * 6
+    prepared.paces["windows", (8, 8), True] = [1e-3] * 6
+    result = occlusion(model, x, size=8, stride=4, fill=0.5, prepared=prepared)
+    np.testing.assert_allclose(result.logits, dense(model, x, result), atol=1e-4)
+    assert ("whole passes" in result.how) == (whole < 1)
 
 
 class Residual(nn.Module):
