@@ -12,7 +12,7 @@ import pytest
 import torch
 from scale_data import Images, Sized, Small, sized, squares
 
-from nnlens.kernels import examples
+from nnlens.kernels import examples, training, weights
 from nnlens.scale.shard import shards_of
 from nnlens.scale.task import Task
 from nnlens.scale.workers import workers_for
@@ -132,6 +132,18 @@ class SlowImages(Images):
     def __getitem__(self, item):
         time.sleep(0.01)
         return super().__getitem__(item)
+
+
+def test_landscapes_and_replacements_are_the_same(client):
+    loss, labels = training.mean_loss(Images(50), torch.arange(50) % 5), [item % 5 for item in range(50)]
+    options = {"labels": labels, "methods": ["prune"], "shard_size": 16}
+    losses, sweeps = [], []
+    for workers in (None, client):
+        losses.append(training.landscape(model(), loss, points=5, shard_size=16, workers=workers).values)
+        found = weights.sweep(model(), "second", Images(50), **options, workers=workers)
+        sweeps.append([(one.agreement, one.accuracy, one.lost, one.won) for one in found.results])
+    assert np.array_equal(*losses)
+    assert sweeps[0] == sweeps[1]
 
 
 def test_a_shard_that_always_raises(client):

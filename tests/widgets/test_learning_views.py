@@ -250,6 +250,10 @@ def test_a_landscape_by_workers(tmp_path, monkeypatch):
     assert not view.landscape["running"]
     np.testing.assert_allclose(view.landscape["values"], plain.landscape["values"], rtol=1e-4)
     assert len(list(tmp_path.rglob("*.npz"))) == 3
+    images = [*(nnlens.zoo.DigitImages()[item] for item in range(9)), (b"broken", 1)]
+    some = lens.landscape(images, directions="one", points=3, shard_size=4)
+    assert some.wait(60)
+    assert "9 examples." in some.landscape["words"]
 
 
 def test_data_of_every_kind(tmp_path):

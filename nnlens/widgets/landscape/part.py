@@ -202,7 +202,7 @@ class LandscapePart(Part):
         values = found.values if found.values.ndim == 2 else found.values[:, None]
         names = [_("first direction"), _("second direction")][: found.values.ndim]
         words = found.describe(_("the last checkpoint") if directions == "path" else _("the model"))
-        words += " " + _("{count} examples.", count=self.count)
+        words += " " + _("{count} examples.", count=self.count - len(found.skipped))
         points = list[PathPoint]()
         if directions == "path":
             path = self.path()

@@ -120,7 +120,7 @@ class SweepPart(Part):
         if self._sweep is None:
             return
         weight = self.view.part(WeightPart).current
-        count = 0 if self._images is None else len(self._images[0])
+        count = 0 if self._images is None else len(self._images[0]) - len(self._sweep.skipped)
         self.traits.sweep = sweep_payload(
             self._sweep, weight.label, weight.values.numel(), running=running, loss=self.traits.loss, images=count
         )
