@@ -53,6 +53,7 @@ export function landscaped() {
       share: 8 / 9,
       running: true,
       words: "all that was found",
+      skipped: [[3, "truncated"]],
       path: [
         { step: 1, x: -1, y: 0.5 },
         { step: 8, x: 0, y: 0 },

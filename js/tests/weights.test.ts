@@ -184,6 +184,8 @@ describe("the replacements", () => {
     expect(paneOf("chart").textContent).toContain(
       "smallest of those tried that is good enough: low-rank 4, 60 % of the FLOPs; loss 1.0 % (−0.5 … 3.0)",
     );
+    const line = paneOf("chart").querySelector<HTMLElement>(".nn-count")!;
+    expect([line.textContent, line.title]).toEqual(["2 of 3 replacements · 1 could not be read", "7: truncated"]);
     expect(paneOf("results").querySelector(".nn-chosen")!.textContent).toContain("low-rank 4");
     const loss = paneOf("results").querySelector("input")!;
     loss.value = "5";

@@ -146,6 +146,7 @@ export function weighed() {
       total: 3,
       running: true,
       images: 40,
+      skipped: [[7, "truncated"]],
       accuracy: 0.98,
       parameters: 100,
       flops: 1000,

@@ -254,6 +254,7 @@ def test_a_landscape_by_workers(tmp_path, monkeypatch):
     some = lens.landscape(images, directions="one", points=3, shard_size=4)
     assert some.wait(60)
     assert "9 examples." in some.landscape["words"]
+    assert [item for item, _why in some.landscape["skipped"]] == [9]
 
 
 def test_data_of_every_kind(tmp_path):

@@ -307,6 +307,10 @@ def test_images_without_labels_measure_the_agreement(lens):
     assert view.wait(60)
     assert view.sweep["results"][0]["accuracy"] is None
     assert view.sweep["results"][0]["agreement"] == 1
+    some = lens.replacements("features.3", [*images, b"broken"], methods=["prune"], settings=[0.5], shard_size=4)
+    assert some.wait(60)
+    assert some.sweep["images"] == 6
+    assert [item for item, _why in some.sweep["skipped"]] == [6]
 
 
 def test_pages_without_a_kernel_keep_the_filters(lens, digit, tmp_path):

@@ -642,6 +642,7 @@ export interface LandscapePayload {
   share: number;
   running: boolean;
   words: string;
+  skipped: [number, string][];
   path: PathPoint[];
 }
 
@@ -1216,6 +1217,7 @@ export interface SweepPayload {
   total: number;
   running: boolean;
   images: number;
+  skipped: [number, string][];
   accuracy: number | null;
   parameters: number;
   flops: number;

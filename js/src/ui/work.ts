@@ -17,6 +17,8 @@ export interface Work {
   canContinue?: boolean;
   /** Seconds left, where the kernel says so; else they are taken from the pace so far. */
   remaining?: number | null;
+  /** Inputs of a data set that could not be read, and why. */
+  skipped?: [number, string][];
 }
 
 /** Seconds before the pace is known well enough to say how long it takes. */
@@ -42,13 +44,15 @@ export function workLine(stop: () => void, resume: () => void): WorkLine {
     return seconds > KNOWN_AFTER && done > 0 ? (seconds * (1 - share)) / done : null;
   };
   const show = (work: Work) => {
-    const { share } = work;
+    const { share, skipped = [] } = work;
     running = work.running;
     if (!running || (begin && share !== null && share < begin.share)) begin = null;
     if (running && !begin && share !== null) begin = { at: Date.now(), share };
     const seconds = running ? left(work) : null;
     const time = seconds === null ? "" : t("about {time} left", { time: duration(seconds) });
-    say(words, [work.words, time].filter(Boolean).join(", "));
+    const bad = skipped.length ? t("{count} could not be read", { count: skipped.length }) : "";
+    say(words, [[work.words, bad].filter(Boolean).join(" · "), time].filter(Boolean).join(", "));
+    words.title = skipped.map(([item, why]) => `${item}: ${why}`).join("\n");
     progress.hidden = !running || share === null;
     progress.value = share ?? 0;
     button.hidden = !running && !work.canContinue;

@@ -224,6 +224,7 @@ class SweepPayload(TypedDict):
     total: int
     running: bool
     images: int
+    skipped: list[tuple[int, str]]  # images that could not be read, and why
     accuracy: float | None  # of the model itself
     parameters: int  # of the layer itself
     flops: int  # of the network itself

@@ -184,6 +184,7 @@ def sweep_payload(
         "total": sweep.total,
         "running": running,
         "images": images,
+        "skipped": [*sweep.skipped],
         "accuracy": sweep.accuracy,
         "parameters": parameters,
         "flops": 0 if flops is None else flops[0],

@@ -51,6 +51,7 @@ class LandscapePayload(TypedDict):
     share: float
     running: bool
     words: str
+    skipped: list[tuple[int, str]]  # examples that could not be read, and why
     path: list[PathPoint]
 
 
@@ -226,6 +227,7 @@ class LandscapePart(Part):
             "share": found.done,
             "running": running,
             "words": words,
+            "skipped": [*found.skipped],
             "path": points,
         }
 

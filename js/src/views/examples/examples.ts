@@ -231,16 +231,15 @@ export function examplesPane(context: Context, scene: Scene, number: HTMLElement
     }
     const { done, total, remaining, running, skipped, error } = search;
     const images = t("{done} of {total} images", { done, total });
-    const bad = skipped.length ? t("{count} could not be read", { count: skipped.length }) : "";
     work.show({
       // A search that is complete needs no line of its own, unless something is missing.
-      words: error || (running || done < total || bad ? [images, bad].filter(Boolean).join(" · ") : ""),
+      words: error || (running || done < total || skipped.length ? images : ""),
       share: done / total,
       running,
       canContinue: context.live && done < total,
       remaining,
+      skipped,
     });
-    work.parts[0].title = skipped.map(([item, words]) => `${item}: ${words}`).join("\n");
   };
   context.watch(["search"], tell);
   context.watch(["examples", "search", "kind", "crop", "layer", "unit", "mosaic"], draw);

@@ -151,7 +151,7 @@ export function contourPane(context: Context, scene: Scene): HTMLElement {
     if (!context.live) spans.title = needsKernel();
     say(about, found?.words ?? "");
     const done = found?.share ?? 0;
-    line.hidden = !found || (done === 1 && !found.running);
+    line.hidden = !found || (done === 1 && !found.running && !found.skipped.length);
     work.show({
       words: found?.running
         ? t("{count} points", { count: whole(Math.round(done * found.values.length)) })
@@ -161,6 +161,7 @@ export function contourPane(context: Context, scene: Scene): HTMLElement {
       share: done,
       running: context.live && Boolean(found?.running),
       canContinue: context.live && Boolean(found) && !found?.running && done < 1,
+      skipped: found?.skipped,
     });
     draw();
   });

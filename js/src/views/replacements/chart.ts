@@ -168,6 +168,7 @@ export function chartPane(context: Context, _scene: Scene): HTMLElement {
       share: sweep.total ? sweep.done / sweep.total : null,
       running: context.live && sweep.running,
       canContinue: context.live && sweep.done < sweep.total,
+      skipped: sweep.skipped,
     });
   };
   context.listen(canvas, "pointermove", (event) => {
