@@ -16,6 +16,11 @@ reader = nnlens.zoo.code_lstm()
 lens = nnlens.Lens(reader.model, alphabet=reader.alphabet)
 text = nnlens.zoo.code_text(1000)"""
 CELLS = 'view = lens.cells(text, layer="rnn.cell_l1", unit=35)\nview'
+FILE = """import pathlib
+file = pathlib.Path("long.txt").absolute()
+file.write_text(nnlens.zoo.code_text(60_000), "utf-8")
+by = {"workers": 1, "shard_size": 1000}"""
+CONTEXTS = 'view = lens.cells(text, corpus=file, layer="rnn.cell_l1", unit=35, **by)\nview'
 
 
 def pane(view: Locator, name: str) -> Locator:
@@ -185,4 +190,22 @@ def test_marking_a_part_of_the_text(lab, page, errors):
     while notebook.python("print(view.marked)") != "[[3, 10]]" and time.monotonic() < deadline:
         time.sleep(0.2)
     assert notebook.python("print(view.marked)") == "[[3, 10]]"
+    assert errors == []
+
+
+def test_contexts_in_a_file_are_stopped_and_go_on(lab, page, errors):
+    notebook = lab("contexts.ipynb", [SETUP, FILE, CONTEXTS])
+    notebook.run_all()
+    contexts = page.locator('.nn-cells [data-pane="contexts"]')
+    stop = contexts.get_by_role("button", name="stop", exact=True)
+    expect(contexts.locator(".nn-count")).to_contain_text(re.compile(r"\d"), timeout=60_000)
+    stop.click()
+    go_on = contexts.get_by_role("button", name="continue", exact=True)
+    expect(go_on).to_be_visible(timeout=30_000)
+    read = int(notebook.python("print(len(lens.session.contexts.found('rnn.cell_l1')))"))
+    go_on.click()
+    expect(go_on).to_be_hidden(timeout=120_000)
+    expect(stop).to_be_hidden(timeout=120_000)
+    assert notebook.python("print(view.wait(120), view.error)") == "True None"
+    assert int(notebook.python("print(view.contexts['windows'])")) > read
     assert errors == []

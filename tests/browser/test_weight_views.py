@@ -17,6 +17,8 @@ digits = nnlens.zoo.DigitImages()
 lens = nnlens.Lens(model, preprocess=transform, labels=names)"""
 BOTH = """view = lens.activations(digits[3][0], layer="features.9")
 view"""
+WORKERS = """data = [*(digits[item] for item in range(100)), (b"broken", 1)]
+by = {"workers": 2, "shard_size": 25}"""
 FILTERS = 'filters = lens.filters("features.7")\nfilters'
 
 
@@ -94,6 +96,27 @@ def test_replacements_are_drawn_while_they_are_tried(lab, page, errors):
     expect(pane(view, "chart")).to_contain_text("tried on 60 images", timeout=60_000)
     words = notebook.python("print(found.result.smallest().describe())").partition(":")[0]
     expect(pane(view, "results").locator(".nn-chosen th")).to_have_text(words)
+    assert errors == []
+
+
+def test_replacements_and_a_landscape_by_two_processes(lab, page, errors):
+    views = [
+        'found = lens.replacements("features.3", data, **by)\nfound',
+        "around = lens.landscape(data, points=11, **by)\naround",
+    ]
+    notebook = lab("workers.ipynb", [SETUP, WORKERS, *views])
+    notebook.run_all()
+    chart = page.locator('.nn-replacements [data-pane="chart"]')
+    expect(chart).to_contain_text("tried on 100 images · 1 could not be read", timeout=120_000)
+    expect(chart.locator(".nn-count")).to_have_attribute("title", re.compile("^100: "))
+    contour = page.locator('.nn-landscape [data-pane="contour"]')
+    expect(contour).to_contain_text("100 examples", timeout=120_000)
+    expect(contour.locator(".nn-count")).to_have_text("1 could not be read", timeout=60_000)
+    # The numbers are those of the notebook's own process.
+    notebook.python('plain = lens.replacements("features.3", data, shard_size=25)')
+    assert notebook.python("print(plain.wait(120), plain.sweep == found.sweep)") == "True True"
+    notebook.python("plain = lens.landscape(data, points=11, shard_size=25)")
+    assert notebook.python("print(plain.wait(120), plain.landscape == around.landscape)") == "True True"
     assert errors == []
 
 
