@@ -17,12 +17,15 @@ export interface Work {
   canContinue?: boolean;
   /** Seconds left, where the kernel says so; else they are taken from the pace so far. */
   remaining?: number | null;
-  /** Inputs of a data set that could not be read, and why. */
-  skipped?: [number, string][];
 }
 
 /** Seconds before the pace is known well enough to say how long it takes. */
 const KNOWN_AFTER = 2;
+
+export interface DataWork extends Work {
+  /** Inputs of the data set that could not be read, and why. */
+  skipped?: [number, string][];
+}
 
 export interface WorkLine {
   parts: [words: HTMLElement, progress: HTMLProgressElement, button: HTMLButtonElement];
@@ -44,15 +47,13 @@ export function workLine(stop: () => void, resume: () => void): WorkLine {
     return seconds > KNOWN_AFTER && done > 0 ? (seconds * (1 - share)) / done : null;
   };
   const show = (work: Work) => {
-    const { share, skipped = [] } = work;
+    const { share } = work;
     running = work.running;
     if (!running || (begin && share !== null && share < begin.share)) begin = null;
     if (running && !begin && share !== null) begin = { at: Date.now(), share };
     const seconds = running ? left(work) : null;
     const time = seconds === null ? "" : t("about {time} left", { time: duration(seconds) });
-    const bad = skipped.length ? t("{count} could not be read", { count: skipped.length }) : "";
-    say(words, [[work.words, bad].filter(Boolean).join(" · "), time].filter(Boolean).join(", "));
-    words.title = skipped.map(([item, why]) => `${item}: ${why}`).join("\n");
+    say(words, [work.words, time].filter(Boolean).join(", "));
     progress.hidden = !running || share === null;
     progress.value = share ?? 0;
     button.hidden = !running && !work.canContinue;
@@ -60,4 +61,11 @@ export function workLine(stop: () => void, resume: () => void): WorkLine {
     button.replaceChildren(icon(running ? Square : Play));
   };
   return { parts: [words, progress, button], show };
+}
+
+/** Show long work over a data set, with the inputs that could not be read, and why. */
+export function showDataWork(line: WorkLine, { skipped = [], ...work }: DataWork): void {
+  const bad = skipped.length ? t("{count} could not be read", { count: skipped.length }) : "";
+  line.show({ ...work, words: [work.words, bad].filter(Boolean).join(" · ") });
+  line.parts[0].title = skipped.map(([item, why]) => `${item}: ${why}`).join("\n");
 }

@@ -11,7 +11,7 @@ import { percent, short } from "../../ui/format.ts";
 import { heading } from "../../ui/pane.ts";
 import { plural, t } from "../../ui/text.ts";
 import { heldWords } from "../../ui/unit_links.ts";
-import { workLine } from "../../ui/work.ts";
+import { showDataWork, workLine } from "../../ui/work.ts";
 
 const [WIDTH, HEIGHT] = [240, 56];
 const CODE = "lens.examples(dataset, layers=[…])";
@@ -231,7 +231,7 @@ export function examplesPane(context: Context, scene: Scene, number: HTMLElement
     }
     const { done, total, remaining, running, skipped, error } = search;
     const images = t("{done} of {total} images", { done, total });
-    work.show({
+    showDataWork(work, {
       // A search that is complete needs no line of its own, unless something is missing.
       words: error || (running || done < total || skipped.length ? images : ""),
       share: done / total,

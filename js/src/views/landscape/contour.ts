@@ -12,7 +12,7 @@ import { short } from "../../ui/format.ts";
 import { heading } from "../../ui/pane.ts";
 import { plotBox } from "../../ui/plot.ts";
 import { t, whole } from "../../ui/text.ts";
-import { workLine } from "../../ui/work.ts";
+import { showDataWork, workLine } from "../../ui/work.ts";
 
 type Directions = Traits["directions"];
 const LEVELS = 9;
@@ -152,7 +152,7 @@ export function contourPane(context: Context, scene: Scene): HTMLElement {
     say(about, found?.words ?? "");
     const done = found?.share ?? 0;
     line.hidden = !found || (done === 1 && !found.running && !found.skipped.length);
-    work.show({
+    showDataWork(work, {
       words: found?.running
         ? t("{count} points", { count: whole(Math.round(done * found.values.length)) })
         : found && done < 1

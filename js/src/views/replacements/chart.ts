@@ -8,7 +8,7 @@ import { h, onResize, say, sized } from "../../ui/dom.ts";
 import { fixed, percent, short } from "../../ui/format.ts";
 import { heading } from "../../ui/pane.ts";
 import { plural, t } from "../../ui/text.ts";
-import { workLine } from "../../ui/work.ts";
+import { showDataWork, workLine } from "../../ui/work.ts";
 import { weightChoice } from "../weights/choose.ts";
 
 /** The marks of the methods: told apart without their colours. */
@@ -159,7 +159,7 @@ export function chartPane(context: Context, _scene: Scene): HTMLElement {
     const methods = [...new Set(sweep.results.map((entry) => entry.method))];
     say(answer, sweep.results.length ? words(sweep) : "");
     say(key, methods.map((method) => `${MARKS[method]} ${methodName(method)}`).join("   "));
-    work.show({
+    showDataWork(work, {
       words: sweep.running
         ? t("{done} of {total} replacements", { done: sweep.done, total: sweep.total })
         : sweep.done < sweep.total && context.live
