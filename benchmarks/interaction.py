@@ -63,8 +63,12 @@ window.timed = async (act, done) => {
     await frame();
     const start = performance.now();
     act();
-    await until(done);
-    await new Promise(requestAnimationFrame);
+    await until(done);  // seen at the beginning of a frame, which is painted before the next task
+    await new Promise(painted => {
+        const channel = new MessageChannel();
+        channel.port1.onmessage = painted;
+        channel.port2.postMessage(0);
+    });
     return performance.now() - start;
 };
 window.run = code => {

@@ -20,7 +20,7 @@ from nnlens.scores.meaning import Output
 
 from .engine import BLOCK, Engine
 from .laid_out import as_image
-from .occluder import Fill, Shape, mask_filling, occluder
+from .occluder import Fill, Occluder, Shape, mask_filling, occluder
 
 
 def occluded_scores(
@@ -41,7 +41,19 @@ def occluded_scores(
     """
     model, x = as_image(model, x)
     window = occluder(x, size=size, shape=shape, fill=fill, seed=seed)
-    height, width = window.size
+    return scores_under(model, window, places, output=output, prepared=prepared)
+
+
+def scores_under(
+    model: nn.Module,
+    window: Occluder,
+    places: list[tuple[int, int]],
+    *,
+    output: Output = None,
+    prepared: Prepared | None = None,
+) -> Float[np.ndarray, "n classes"]:
+    """The class scores (places, classes) with an occluder, made once, at each (top, left) of `places`."""
+    x, (height, width) = window.x, window.size
     tops, lefts = np.arange(1 - height, x.shape[2]), np.arange(1 - width, x.shape[3])
     wanted = np.array(places, int).reshape(-1, 2)
     for top, left in wanted:

@@ -10,8 +10,13 @@ from typing import Any
 import numpy as np
 import torch
 import traitlets as t
+from torch import nn
 
-from nnlens.kernels import occluded_scores, size_curve
+from nnlens.kernels import size_curve
+from nnlens.kernels.occlusion.laid_out import as_image
+from nnlens.kernels.occlusion.occluded import scores_under
+from nnlens.kernels.occlusion.occluder import Occluder, Shape
+from nnlens.kernels.occlusion.occluder import occluder as make_occluder
 from nnlens.render import payloads, scores_of_several_payload, scores_with_top_payload
 from nnlens.session.sample import Sample
 from nnlens.widgets.base.part import Part
@@ -104,21 +109,20 @@ class LivePart(Part):
             self.view.show_error(error)
 
     def _under(self, sample: Sample, occluder: payloads.Occluder) -> np.ndarray:
-        top, left = occluder["position"]
-        scores = occluded_scores(
-            sample.model,
-            sample.input.x,
-            [(top, left)],
-            size=occluder["size"],
-            fill=filling(sample, occluder["fill"]),
-            shape=occluder["shape"],
-            output=sample.scored(),
-            prepared=self.session.prepared(sample),
-        )[0]
+        (top, left), what = occluder["position"], _key(occluder)[2:]
+        # Made once: only its place changes while it moves.
+        model, window = sample.cache.once("occluder", *what, make=partial(self._made, sample, *what))
+        prepared = self.session.prepared(sample)
+        scores = scores_under(model, window, [(top, left)], output=sample.scored(), prepared=prepared)[0]
         if problem := sample.scored().problem(torch.from_numpy(scores)):
             raise ValueError(f"the model returned {problem} with the occluder at ({top}, {left})")
         result: np.ndarray = scores
         return result
+
+    @staticmethod
+    def _made(sample: Sample, size: int, fill: str, shape: Shape) -> tuple[nn.Module, Occluder]:
+        model, x = as_image(sample.model, sample.input.x)
+        return model, make_occluder(x, size=size, fill=filling(sample, fill), shape=shape)
 
     def _around(self, sample: Sample, occluder: payloads.Occluder, size: int) -> np.ndarray:
         top, left = occluder["position"]
