@@ -43,6 +43,9 @@ class Corpus:
     def piece(self, start: int, stop: int) -> Piece:
         """The characters that begin between two places, which may be outside the text."""
 
+    def check(self) -> None:
+        """ValueError if the text is no longer what it was."""
+
     @abstractmethod
     def _line_end(self, start: int, stop: int) -> int:
         """The place after the first line's end between two places, or −1."""
@@ -87,14 +90,17 @@ class FilesCorpus(Corpus):
     """
 
     def __init__(self, paths: Sequence[str | Path]):
-        self.paths = [Path(path).expanduser() for path in paths]
+        self.paths = [Path(path).expanduser().absolute() for path in paths]
         try:
-            sizes = [path.stat().st_size for path in self.paths]
-            for path in self.paths:
-                path.open("rb").close()
+            self._stats = [_size_and_time(path) for path in self.paths]
+            beginnings = [_beginning(path) for path in self.paths]
         except OSError as error:
             raise ValueError(f"corpus cannot be read: {error}") from error
-        self._starts = [0, *accumulate(sizes)]
+        for path, beginning in zip(self.paths, beginnings, strict=True):
+            if beginning.startswith((b"\x1f\x8b", b"\xff\xfe", b"\xfe\xff")):
+                kind = "a compressed file" if beginning.startswith(b"\x1f") else "UTF-16"
+                raise ValueError(f"corpus must be text in UTF-8, but {str(path)!r} is {kind}")
+        self._starts = [0, *accumulate(size for size, _time in self._stats)]
 
     def __len__(self) -> int:
         return self._starts[-1]
@@ -103,10 +109,19 @@ class FilesCorpus(Corpus):
         read = b""
         for path, first, end in zip(self.paths, self._starts[:-1], self._starts[1:], strict=True):
             if first < stop and end > start:
+                begin, size = max(0, start - first), min(stop, end) - max(start, first)
                 with path.open("rb") as file:
-                    file.seek(max(0, start - first))
-                    read += file.read(min(stop, end) - max(start, first))
+                    file.seek(begin)
+                    read += file.read(size)
+                if len(read) < min(stop, end) - start:
+                    raise ValueError(f"corpus must stay as it is while it is read, but {str(path)!r} is shorter now")
         return read
+
+    def check(self) -> None:
+        """ValueError if a file has changed since it was opened."""
+        for path, before in zip(self.paths, self._stats, strict=True):
+            if _size_and_time(path) != before:
+                raise ValueError(f"corpus must stay as it is while it is read, but {str(path)!r} has changed")
 
     def piece(self, start: int, stop: int) -> Piece:
         """The characters that begin between two places."""
@@ -132,6 +147,16 @@ class FilesCorpus(Corpus):
     def _line_end(self, start: int, stop: int) -> int:
         found = self._bytes(start, stop).find(b"\n")
         return -1 if found < 0 else start + found + 1
+
+
+def _size_and_time(path: Path) -> tuple[int, int]:
+    stat = path.stat()
+    return stat.st_size, stat.st_mtime_ns
+
+
+def _beginning(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(2)
 
 
 def _character(content: bytes, at: int) -> int:

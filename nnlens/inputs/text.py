@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -70,6 +71,9 @@ class Codec(Protocol):
     def decode(self, ids: Sequence[int]) -> str:
         """Tokens as text."""
 
+    def key(self) -> str:
+        """Text that identifies it, as far as that is known."""
+
 
 class AlphabetCodec:
     """Characters as tokens, by their place in an alphabet.
@@ -109,6 +113,10 @@ class AlphabetCodec:
     def decode(self, ids: Sequence[int]) -> str:
         """The characters."""
         return "".join(self.alphabet[token] for token in ids)
+
+    def key(self) -> str:
+        """The alphabet, and the character that stands for all others."""
+        return f"{self.alphabet!r} {self._fallback}"
 
 
 class OffsetCodec:
@@ -153,7 +161,14 @@ class OffsetCodec:
         """The text as the tokenizer decodes it, special tokens by their names."""
         return str(self._tokenizer.decode(list(ids), skip_special_tokens=False))
 
+    def key(self) -> str:
+        """The tokenizer as JSON, or its vocabulary."""
+        own = getattr(self._tokenizer, "backend_tokenizer", self._tokenizer)
+        words = own.to_str() if hasattr(own, "to_str") else repr(sorted(self._tokenizer.get_vocab().items()))
+        return hashlib.blake2b(words.encode(errors="surrogatepass"), digest_size=12).hexdigest()
 
+
+_EXAMPLE = "".join(map(chr, range(32, 127))) + " the of and to in is that for it was on are as with his they\n"
 _SEARCH = 20  # characters that a token may stand for that the tokenizer does not know
 
 
@@ -232,6 +247,13 @@ class PairCodec:
     def decode(self, ids: Sequence[int]) -> str:
         """The text as it is decoded."""
         return self._decode(list(ids))
+
+    def key(self) -> str:
+        """The tokens of a text with many characters, if it takes them: what the functions hold is not known."""
+        try:
+            return str([int(token) for token in self._encode(_EXAMPLE)])
+        except Exception:
+            return ""
 
 
 def as_codec(tokenizer: Any = None, *, alphabet: str | None = None) -> Codec:

@@ -11,6 +11,8 @@ from typing import Any
 from torch import nn
 from typing_extensions import TypedDict
 
+from nnlens.recording import version_of
+
 from .arrivals import Arrived, in_order
 from .shard import SIZE, Shard, check_size, shards_of
 from .shipped_model import Build
@@ -102,8 +104,13 @@ class Sharding:
         ------
         Outcome or None
             In any order; None from time to time while there is none.
+
+        Raises
+        ------
+        ValueError
+            If the model changes meanwhile.
         """
-        workers = workers_for(self.workers)
+        workers, version = workers_for(self.workers), version_of(model)
         missing = []
         for shard in shards:
             known = store.load(shard)
@@ -116,6 +123,8 @@ class Sharding:
         task = Task(load=load, model=model, given=given, build=self.build, allow_pickle=self.allow_pickle)
         with closing(workers.map(task, missing)) as computed:
             for outcome in computed:
+                if outcome is not None and version_of(model) != version:
+                    raise ValueError("the model has changed during the search: start again")  # before it is stored
                 value = None if outcome is None else outcome.value
                 if outcome is not None and value is not None and keeps(value) and store.save(outcome.shard, value):
                     yield replace(outcome, stored=True)

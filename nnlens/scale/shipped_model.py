@@ -14,6 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nnlens.utils.tensors import as_bytes
+
+from .code import code_words, function_words
+
 Build = str | Callable[[], nn.Module]
 
 
@@ -94,7 +98,7 @@ def digest_of(model: nn.Module) -> str:
     """An identifier of a model's structure, weights and buffers."""
     digest = hashlib.blake2b(repr(_structure(model)).encode(), digest_size=16)
     for tensor in chain(model.parameters(), model.buffers()):
-        digest.update(_bytes(tensor))
+        digest.update(as_bytes(tensor))
     return digest.hexdigest()
 
 
@@ -112,27 +116,22 @@ def _structure(model: nn.Module) -> list[Any]:
         for own in (module._forward_hooks, module._forward_pre_hooks)
         if own
     ]
-    codes = {type(module): getattr(type(module).forward, "__code__", None) for module in model.modules()}
-    forwards = [(item.__qualname__, code and (code.co_code, code.co_names)) for item, code in codes.items()]
     words = re.sub(r" at 0x[0-9a-f]+", "", repr(model))
-    return [words, settings, hooks, forwards, [(name, tuple(tensor.shape), tensor.dtype) for name, tensor in tensors]]
+    shapes = [(name, tuple(tensor.shape), tensor.dtype) for name, tensor in tensors]
+    return [torch.__version__, words, settings, hooks, code_words(map(type, model.modules())), shapes]
 
 
 def _words(value: object) -> str:
     """A setting as text that is the same in every process; "" for one of which that is not known."""
     if isinstance(value, Tensor):
-        return f"{tuple(value.shape)} {value.dtype} {hashlib.blake2b(_bytes(value), digest_size=16).hexdigest()}"
+        return f"{tuple(value.shape)} {value.dtype} {hashlib.blake2b(as_bytes(value), digest_size=16).hexdigest()}"
     if isinstance(value, (list, tuple)):
         parts = [_words(item) for item in value]
         return f"{type(value).__name__} {parts}" if all(parts) else ""
     if isinstance(value, Mapping):
         return _words([*value.items()])
     plain = (bool, int, float, complex, str, type(None), slice, torch.dtype)
-    return repr(value) if isinstance(value, plain) else ""
-
-
-def _bytes(tensor: Tensor) -> bytes:
-    return tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
+    return repr(value) if isinstance(value, plain) else function_words(value)
 
 
 def _path(build: object) -> str:

@@ -21,6 +21,7 @@ from nnlens.scores.per_input import PerInput
 from nnlens.utils.cache import Cache
 from nnlens.utils.language import _
 from nnlens.utils.nests import mapped, tensors_in
+from nnlens.utils.tensors import as_bytes
 
 from .sample import Sample
 from .setup import ModelSetup
@@ -224,6 +225,6 @@ def _digest(value: Input) -> str:
     args, keywords = value.call
     for tensor in tensors_in((args, keywords)):
         digest.update(f"{tuple(tensor.shape)} {tensor.dtype}".encode())
-        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+        digest.update(as_bytes(tensor))
     digest.update(repr(mapped((args, keywords), lambda tensor: "tensor")).encode())
     return digest.hexdigest()

@@ -45,6 +45,17 @@ def other_width() -> Sized:
     return Sized(6)
 
 
+class Letters(nn.Module):
+    """A network that reads letters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding, self.rnn = nn.Embedding(5, 4), nn.LSTM(4, 6, batch_first=True)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        return self.rnn(self.embedding(ids))[0]
+
+
 class Images:
     """Images by index, of numbers that often occur twice; each that is read is noted in a file."""
 

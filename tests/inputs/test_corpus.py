@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 
 import numpy as np
@@ -80,3 +81,24 @@ def test_what_is_no_corpus(tmp_path):
     with pytest.raises(ValueError, match="corpus must hold at least one character"):
         corpus_of("")
     assert corpus_of(files := TextCorpus("a")) is files
+
+
+def test_files_that_change_are_told(files):
+    files.check()
+    path = files.paths[0]
+    path.write_bytes(path.read_bytes() + b"more")
+    with pytest.raises(ValueError, match="corpus must stay as it is while it is read, but .*one.txt' has changed"):
+        files.check()
+    path.write_bytes(b"short")
+    with pytest.raises(ValueError, match="corpus must stay as it is while it is read, but .*one.txt' is shorter now"):
+        files.piece(0, 20)
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"), [(gzip.compress(b"words"), "a compressed file"), ("words".encode("utf-16"), "UTF-16")]
+)
+def test_files_that_are_no_utf_8(tmp_path, content, kind):
+    path = tmp_path / "words.txt"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=f"corpus must be text in UTF-8, but .*words.txt' is {kind}"):
+        corpus_of(path)

@@ -59,7 +59,7 @@ def test_images_and_labels(tars):
     assert len(ImageDataset(str(tars[0]), AS_IT_IS, **OPTIONS)) == 3
     again = pickle.loads(pickle.dumps(data))
     assert torch.equal(again[2], data[2])
-    assert data.mark_of(0, 3) == again.mark_of(0, 3) != data.mark_of(1, 4)
+    assert data.mark_of(range(3)) == again.mark_of(range(3)) != data.mark_of(range(1, 4))
 
 
 def test_a_search_over_tar_files_finds_what_one_over_images_finds(tars):

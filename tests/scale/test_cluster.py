@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from scale_data import Images, Sized, Small, sized, squares
+from scale_data import Images, Letters, Sized, Small, sized, squares
 
+from nnlens.inputs.text import as_codec
 from nnlens.kernels import examples, training, weights
+from nnlens.kernels.text import contexts_steps
 from nnlens.scale.shard import shards_of
 from nnlens.scale.task import Task
 from nnlens.scale.workers import workers_for
@@ -144,6 +146,20 @@ def test_landscapes_and_replacements_are_the_same(client):
         sweeps.append([(one.agreement, one.accuracy, one.lost, one.won) for one in found.results])
     assert np.array_equal(*losses)
     assert sweeps[0] == sweeps[1]
+
+
+def test_contexts_in_files_are_the_same(client, tmp_path, monkeypatch):
+    torch.manual_seed(3)
+    reader, letters = Letters().eval(), np.random.default_rng(0).integers(0, 4, 9000)
+    (tmp_path / "words.txt").write_text("".join("abc\n"[letter] for letter in letters))
+    monkeypatch.chdir(tmp_path)  # workers are elsewhere
+    found = []
+    for workers in (None, client):
+        options = {"part": 100, "shard_size": 1000, "workers": workers}
+        *_, last = contexts_steps(reader, Path("words.txt"), as_codec(alphabet="abc\nd"), "rnn.cell_l0", **options)
+        found.append(last.found.state())
+    assert all(np.array_equal(values, found[1][name]) for name, values in found[0].items())
+    assert len(found[0]) > 3
 
 
 def test_a_shard_that_always_raises(client):

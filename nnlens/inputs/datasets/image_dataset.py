@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import IterableDataset
@@ -17,6 +19,7 @@ from nnlens.inputs.input import Input, model_input, prepare
 from nnlens.inputs.preprocessing import Preprocess
 from nnlens.utils.language import _
 
+from .marks import file_line, memory_mark
 from .tar_images import TarImages, is_tar
 
 _IMAGES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
@@ -81,21 +84,20 @@ class ImageDataset:
             data = [data]
         if isinstance(data, (list, tuple)) and data and all(map(is_tar, data)):
             data = TarImages(data, _IMAGES)
-            self.mark = data.mark_of(0, len(data))
+            self.mark = data.mark_of(range(len(data)))
         elif isinstance(data, (str, Path)):
-            self.folder = Path(data).expanduser()
+            self.folder = Path(data).expanduser().absolute()
             if self.folder.is_file():
                 raise ValueError(f"dataset must be a folder, or a tar file that is not compressed, got {str(data)!r}")
             if not self.folder.is_dir():
                 raise FileNotFoundError(f"dataset must be a folder that exists, got {str(data)!r}")
-            data = sorted(path for path in self.folder.rglob("*") if path.suffix.lower() in _IMAGES)
+            found = sorted(path for path in self.folder.rglob("*") if path.suffix.lower() in _IMAGES)
+            # Hidden folders and files are those of other programs, such as .ipynb_checkpoints.
+            names = {path: path.relative_to(self.folder) for path in found}
+            data = [path for path, name in names.items() if not any(part.startswith(".") for part in name.parts)]
             if not data:
                 raise ValueError(f"dataset must be a folder with images, but {str(self.folder)!r} has none")
-            stats = [path.stat() for path in data]
-            self._lines = [
-                f"{path.relative_to(self.folder)} {stat.st_size} {stat.st_mtime_ns}"
-                for path, stat in zip(data, stats, strict=True)
-            ]
+            self._lines = [file_line(path, str(names[path])) for path in data]
             self.mark = "\n".join(self._lines)
         elif isinstance(data, IterableDataset):
             raise TypeError(
@@ -128,11 +130,14 @@ class ImageDataset:
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, _reading=threading.Lock())
 
-    def mark_of(self, start: int, stop: int) -> str | None:
-        """`mark` of a part of a folder or of tar files; None for other data."""
+    def mark_of(self, items: Sequence[int]) -> str | None:
+        """`mark` of some items of a folder, of tar files or of what is in memory; None for other data."""
         if isinstance(self._data, TarImages):
-            return self._data.mark_of(start, stop)
-        return None if self.folder is None else "\n".join(self._lines[start:stop])
+            return self._data.mark_of(items)
+        if self.folder is not None:
+            return "\n".join(self._lines[item] for item in items)
+        in_memory = isinstance(self._data, (Tensor, list, tuple))
+        return memory_mark(self._data[item] for item in items) if in_memory else None
 
     def __getitem__(self, item: int) -> Tensor:
         if not 0 <= item < len(self):
@@ -159,31 +164,82 @@ class ImageDataset:
             f"dataset must hold images that can be read, but the first one cannot be read: {problem}"
         ) from problem
 
-    def labelled(self, count: int) -> tuple[Float[Tensor, "n channels h w"], list[int] | None]:
-        """At most `count` images, evenly spread, and their classes; None where one has no label of the classes known.
+    def labelled(self, count: int, *, in_memory: bool = True) -> LabelledImages:
+        """At most `count` images, evenly spread, with their classes.
 
-        Images that cannot be read are left out. Raises ValueError where none can be.
+        Parameters
+        ----------
+        count : int
+        in_memory : bool
+            Whether the images are read now, or each time they are used.
+
+        Raises
+        ------
+        ValueError
+            Where none can be read, and for the name of a label that several classes have.
         """
-        found = [(place, image) for place in self.spread(count) if (image := self.tensor(place)) is not None]
-        if not found:
+        column = self._label_column()
+        items, images, raw, skipped = list[int](), list[Tensor](), list[Any](), list[tuple[int, str]]()
+        for item in evenly(len(self), count):
+            try:
+                image = self[item] if in_memory else None
+                label = self._raw_label(item) if column is None else column[item]
+            except Exception as error:
+                skipped.append((item, str(error) or type(error).__name__))
+                continue
+            items.append(item)
+            raw.append(label)
+            images += [] if image is None else [image]
+        if not items:
             self.first()  # raises, saying why
-        return torch.stack([image for _place, image in found]), self.classes([place for place, _image in found])
+        return LabelledImages(
+            images=torch.stack(images) if in_memory else ChosenImages(self, items),
+            classes=self._classes(raw),
+            items=tuple(items),
+            skipped=tuple(skipped),
+        )
 
-    def spread(self, count: int) -> list[int]:
-        """At most `count` items, evenly spread: those of a folder are often in the order of their classes."""
-        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-            raise ValueError(f"count must be a whole number, 1 or more, got {count!r}")
-        count = min(count, len(self))
-        return sorted({round(at * (len(self) - 1) / max(1, count - 1)) for at in range(count)})
+    def _label_column(self) -> Sequence[Any] | None:
+        """All labels of a data set that has them beside its images, so that no image is read for its label."""
+        data, column = self._data, None
+        if hasattr(data, "column_names"):  # of Hugging Face
+            key = next((key for key in _LABEL_KEYS if key in data.column_names), None)
+            column = None if key is None else list(data[key])
+        elif getattr(data, "target_transform", None) is None:  # of torchvision
+            column = getattr(data, "targets", None)
+        if column is None or not hasattr(column, "__len__") or len(column) != len(self):
+            return None
+        for item in range(min(_TRIED, len(self))):
+            with contextlib.suppress(Exception):
+                return column if self._words(self._raw_label(item)) == self._words(column[item]) else None
+        return None
 
-    def classes(self, items: Sequence[int]) -> list[int] | None:
-        """The classes of some items; None where one has no label of the classes known."""
+    def _raw_label(self, item: int) -> Any:
+        """The item's label as it is stored; None where it has none."""
+        if self.folder is not None:
+            parent = self._data[item].parent
+            return None if parent == self.folder else str(parent.name)
+        return self._data.label(item) if isinstance(self._data, TarImages) else self._item(item)[1]
+
+    def _classes(self, labels: Sequence[Any]) -> list[int] | None:
+        """The classes that labels stand for, numbers or names; None where one of them stands for no class."""
         names = self.labels
-        by_name = {name: index for index, name in (names.items() if isinstance(names, Mapping) else enumerate(names))}
-        words = [self.label(item) for item in items]
-        labels = [by_name.get(label, int(label) if label.isdigit() else None) for label in words]
-        known = [label for label in labels if label is not None]
-        return known if len(known) == len(labels) else None
+        by_name = defaultdict[str, list[int]](list)
+        for number, name in names.items() if isinstance(names, Mapping) else enumerate(names):
+            by_name[name].append(number)
+        found = list[int]()
+        for label in labels:
+            same = by_name.get(label, []) if isinstance(label, str) else []
+            if len(same) > 1:
+                raise ValueError(
+                    f"labels must name each class once where the dataset's labels are names, but {label!r} is the name "
+                    f"of the classes {', '.join(map(str, same))}"
+                )
+            own = same[0] if same else _number(label)
+            if own is None:
+                return None
+            found.append(own)
+        return found
 
     def input(self, item: int) -> Input:
         """One image with the picture that shows it."""
@@ -200,12 +256,7 @@ class ImageDataset:
 
     def label(self, item: int) -> str:
         """The item's label in words; "" where it has none."""
-        if self.folder is not None:
-            parent = self._data[item].parent
-            return "" if parent == self.folder else str(parent.name)
-        if isinstance(self._data, TarImages):
-            return self._words(self._data.label(item))
-        return self._item(item)[1]
+        return self._words(self._raw_label(item))
 
     def _item(self, item: int) -> tuple[Any, str]:
         with self._reading:
@@ -222,15 +273,14 @@ class ImageDataset:
             image = value
         if isinstance(image, Image.Image):
             image = image.copy()  # the file of a lazily opened image is closed
-        return image, self._words(label)
+        return image, label
 
     def _words(self, label: Any) -> str:
         if isinstance(label, str):
             return label
-        try:
-            number = int(label)
-        except (TypeError, ValueError):
-            return ""
+        number = _number(label)
+        if number is None:
+            return f"{label:g}" if isinstance(label, float) else ""
         if isinstance(self.labels, Mapping):
             return str(self.labels.get(number, number))
         return self.labels[number] if 0 <= number < len(self.labels) else str(number)
@@ -248,8 +298,53 @@ class ChosenImages(Sequence[Tensor]):
     def __getitem__(self, item: Any) -> Any:
         return self.data[self.items[item]]
 
+    def mark_of(self, places: Sequence[int]) -> str | None:
+        """What identifies some of them, see `ImageDataset.mark_of`."""
+        return self.data.mark_of([self.items[place] for place in places])
 
-def chosen(data: ImageDataset, count: int) -> tuple[ChosenImages, list[int] | None]:
-    """As `ImageDataset.labelled`, but the images are read when they are used."""
-    items = data.spread(count)
-    return ChosenImages(data, items), data.classes(items)
+
+@dataclass(frozen=True, kw_only=True)
+class LabelledImages:
+    """Some images of a data set with their classes.
+
+    Attributes
+    ----------
+    images : tensor (n, c, h, w) or ChosenImages
+    classes : list of int, or None
+        None where one of them has no label of the classes known.
+    items : tuple of int
+        Which items of the data set these are.
+    skipped : tuple of (int, str)
+        Items that could not be read, and why: they are left out.
+    """
+
+    images: Tensor | ChosenImages
+    classes: list[int] | None
+    items: tuple[int, ...]
+    skipped: tuple[tuple[int, str], ...]
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def all_skipped(self, later: Iterable[tuple[int, str]] = ()) -> list[tuple[int, str]]:
+        """The items that could not be read, with those places of `images` that could not be read later."""
+        return sorted([*self.skipped, *((self.items[place], why) for place, why in later)])
+
+
+def evenly(total: int, count: int) -> list[int]:
+    """At most `count` of so many items, evenly spread: those of a folder are often in the order of their classes."""
+    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        raise ValueError(f"count must be a whole number, 1 or more, got {count!r}")
+    count = min(count, total)
+    return sorted({round(at * (total - 1) / max(1, count - 1)) for at in range(count)})
+
+
+def _number(label: Any) -> int | None:
+    """A label that is a whole number, or the text of one."""
+    if isinstance(label, str):
+        return int(label) if label.isdecimal() else None
+    try:
+        number = int(label)
+        return number if number == label else None
+    except (TypeError, ValueError, RuntimeError):
+        return None

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from .marks import file_line
+
 LABELS = ".cls"  # a number or a word, in a file beside the image
 
 
@@ -28,7 +30,7 @@ class TarImages:
     """
 
     def __init__(self, paths: Sequence[str | Path], suffixes: set[str]):
-        self.paths = [Path(path).expanduser() for path in paths]
+        self.paths = [Path(path).expanduser().absolute() for path in paths]
         places: list[tuple[int, int, int, int, int]] = []  # tar, offset and size of the image, and of its label
         for number, path in enumerate(self.paths):
             try:
@@ -63,19 +65,18 @@ class TarImages:
         with self.paths[number].open("rb") as file:
             file.seek(offset)
             label = file.read(size).decode(errors="replace").strip()
-        return int(label) if label.isdigit() else label
+        return int(label) if label.isdecimal() else label
 
-    def mark_of(self, start: int, stop: int) -> str:
+    def mark_of(self, items: Sequence[int]) -> str:
         """Text that identifies some of the images: their places, and the size and time of the files they are in."""
-        some = self._places[start:stop]
-        stats = [(self.paths[number].name, self.paths[number].stat()) for number in np.unique(some[:, 0]).tolist()]
-        lines = [f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in stats]
+        some = self._places[list(items)]
+        lines = [file_line(path, path.name) for path in (self.paths[number] for number in np.unique(some[:, 0]))]
         return "\n".join([*lines, str(some[:, 1:3].tolist())])
 
 
 def is_tar(data: object) -> bool:
-    """Whether `data` is the path of a tar file."""
-    return isinstance(data, (str, Path)) and Path(data).suffix.lower() == ".tar"
+    """Whether `data` is the path of a tar file, and not of a folder."""
+    return isinstance(data, (str, Path)) and Path(data).suffix.lower() == ".tar" and not Path(data).is_dir()
 
 
 def _key(name: str) -> str:

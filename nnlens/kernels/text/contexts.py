@@ -14,7 +14,7 @@ from typing_extensions import Unpack
 
 from nnlens.inputs.corpus import Corpus, corpus_of
 from nnlens.inputs.text import Codec, Encoded
-from nnlens.recording import device_of, record, version_of
+from nnlens.recording import device_of, record
 from nnlens.recording.record import unwrapped
 from nnlens.scale import Result, Run, Shard, Sharding, ShardingOptions, ShardStore, digest_of
 
@@ -77,24 +77,23 @@ def contexts_steps(
     if isinstance(part, bool) or not isinstance(part, int) or part < 20:
         raise ValueError(f"part must be at least 20 tokens, got {part!r}")
     model = unwrapped(model)
-    version = version_of(model)
     search = _Search(corpus=corpus, codec=codec, layer=layer, part=part, steps_first=steps_first)
     shards = sharding.shards(len(corpus), SHARD)
-    ids = codec.encode(corpus.piece(0, part).text).ids[:part]
-    batch = torch.tensor(ids)[None]
-    _values(model, batch, layer, steps_first)  # raises for a layer that does not fit
+    beginning = _beginning(model, corpus, codec, layer, part, steps_first)
 
     def mark(shard: Shard) -> str:
         lines = corpus.lines(shard.start, shard.stop).text
         return hashlib.blake2b(lines.encode("utf-8", errors="surrogatepass")).hexdigest()
 
-    # The tokens at the beginning say how the text is read.
-    store = ShardStore(sharding.store, f"contexts {digest_of(model)} {layer} {part} {steps_first} {ids}", mark)
+    def keeps(result: Result) -> bool:
+        corpus.check()  # before anything is stored as found in the text that it was
+        return True
+
+    key = f"contexts {digest_of(model)} {layer} {part} {steps_first} {codec.key()} {beginning}"
+    store = ShardStore(sharding.store, key, mark)
     found: FoundContexts | None = None
     read, failed = 0, list[tuple[Shard, str]]()
-    for arrived in sharding.ordered(load, model, search, shards, store):
-        if version_of(model) != version:
-            raise ValueError("the model has changed during the search: start again")
+    for arrived in sharding.ordered(load, model, search, shards, store, keeps=keeps):
         for outcome in arrived.outcomes:
             if outcome.value is None:
                 failed.append((outcome.shard, outcome.error))
@@ -116,6 +115,18 @@ def contexts_steps(
         raise ValueError(f"text must be one that the model can read, but: {why}")
 
 
+def _beginning(
+    model: nn.Module, corpus: Corpus, codec: Codec, layer: str, part: int, steps_first: bool
+) -> tuple[int, ...]:
+    """The tokens of the first part of the text that has some; ValueError for a layer that does not fit."""
+    for start in range(0, len(corpus), max(part, SHARD)):
+        ids = codec.encode(corpus.piece(start, start + part).text).ids[:part]
+        if ids:
+            _values(model, torch.tensor([ids]), layer, steps_first)
+            return ids
+    raise ValueError("text must be one that the model can read, but: it has no token")
+
+
 def load(model: nn.Module, search: _Search) -> Run:
     """In a worker: the function that gives the contexts of a shard."""
 
@@ -124,6 +135,8 @@ def load(model: nn.Module, search: _Search) -> Run:
         if not piece.text:
             return {}  # all of it belongs to a line that began before
         encoded, found = search.codec.encode(piece.text), None
+        if not len(encoded):
+            return {}  # such as blank lines, of which some tokenizers make nothing
         for windows in _windows(model, encoded, search):
             own = FoundContexts.of(windows, piece.ends)
             found = own if found is None else found.merged(own)

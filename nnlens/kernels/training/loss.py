@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -11,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nnlens.inputs.datasets.marks import mark_of, memory_mark
 from nnlens.recording.record import copy_of
 from nnlens.scores.meaning import Pick, pick_output
 
@@ -98,16 +97,8 @@ class MeanLoss:
         return f"{self.kind} {self.output}"
 
     def mark(self, start: int, stop: int) -> str:
-        """An identifier of some of the examples: their targets, and the first and the last input that can be read."""
-        own = [self.targets[start:stop]]
-        for item in (start, stop - 1):
-            with contextlib.suppress(Exception):
-                own.append(self.inputs[item])
-        digest = hashlib.blake2b(digest_size=12)
-        for tensor in own:
-            numbers = tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()
-            digest.update(f"{tuple(tensor.shape)}".encode() + numbers.tobytes())
-        return digest.hexdigest()
+        """An identifier of some of the examples, see `inputs.datasets.marks`."""
+        return f"{memory_mark([self.targets[start:stop]])} {mark_of(self.inputs, start, stop)}"
 
 
 def _loss(scores: Tensor, targets: Tensor, kind: str) -> Tensor:

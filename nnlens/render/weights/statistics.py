@@ -158,7 +158,14 @@ def measure_words() -> list[shapes.MeasureWords]:
 
 
 def sweep_payload(
-    sweep: Sweep, label: str, parameters: int, *, running: bool, loss: float, images: int
+    sweep: Sweep,
+    label: str,
+    parameters: int,
+    *,
+    running: bool,
+    loss: float,
+    images: int,
+    skipped: list[tuple[int, str]],
 ) -> shapes.SweepPayload:
     """The replacements that were tried so far."""
     smallest = sweep.smallest(loss)
@@ -184,7 +191,7 @@ def sweep_payload(
         "total": sweep.total,
         "running": running,
         "images": images,
-        "skipped": [*sweep.skipped],
+        "skipped": skipped,
         "accuracy": sweep.accuracy,
         "parameters": parameters,
         "flops": 0 if flops is None else flops[0],

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
-from nnlens.inputs.datasets import chosen
+from nnlens.inputs.datasets import LabelledImages, evenly
 from nnlens.kernels.training import MeanLoss, mean_loss
 from nnlens.session.session import Session
 
@@ -16,8 +16,8 @@ LossKind = Literal["cross entropy", "binary cross entropy", "squared error"]
 
 def dataset_loss(
     session: Session, data: Any, *, count: int, kind: str = "", in_memory: bool = True
-) -> tuple[MeanLoss, int]:
-    """The mean loss over at most `count` examples of a data set, evenly spread, and how many these are.
+) -> tuple[MeanLoss, LabelledImages | None]:
+    """The mean loss over at most `count` examples of a data set, evenly spread, and the images, if it is of images.
 
     Parameters
     ----------
@@ -41,13 +41,12 @@ def dataset_loss(
         inputs, targets = data
         if len(inputs) != len(targets) or not len(inputs):
             raise ValueError(f"dataset must have a target for each input, got {len(inputs)} and {len(targets)}")
-        places = torch.linspace(0, len(inputs) - 1, min(count, len(inputs))).round().long()
+        places = torch.tensor(evenly(len(inputs), count))
         inputs, targets = inputs[places.to(inputs.device)], targets[places.to(targets.device)]
-        return mean_loss(inputs, targets, kind=kind, output=session.setup.pick), len(inputs)
-    dataset = session.setup.dataset(data)
-    images, labels = dataset.labelled(count) if in_memory else chosen(dataset, count)
-    if labels is None:
+        return mean_loss(inputs, targets, kind=kind, output=session.setup.pick), None
+    found = session.setup.dataset(data).labelled(count, in_memory=in_memory)
+    if found.classes is None:
         raise ValueError(
             "dataset must have the label of a class for each image, or be a pair of tensors (inputs, targets)"
         )
-    return mean_loss(images, torch.tensor(labels), kind=kind, output=session.setup.pick), len(images)
+    return mean_loss(found.images, torch.tensor(found.classes), kind=kind, output=session.setup.pick), found

@@ -76,7 +76,9 @@ class LandscapePart(Part):
         count, kind = options.get("count", _IMAGES), options.get("loss", "")
         self._sharding = sharding_options(options, store=store_folder() / "landscapes")
         in_memory = not self._sharding  # in shards the images are read where they are worked on
-        self.loss, self.count = dataset_loss(self.session, options["data"], count=count, kind=kind, in_memory=in_memory)
+        self.loss, self._images = dataset_loss(
+            self.session, options["data"], count=count, kind=kind, in_memory=in_memory
+        )
         self._checkpoints = checkpoints_of(options.get("watch"))
         self._points, self._seed = options.get("points"), options.get("seed", 0)
         if self._points is not None and (
@@ -203,7 +205,7 @@ class LandscapePart(Part):
         values = found.values if found.values.ndim == 2 else found.values[:, None]
         names = [_("first direction"), _("second direction")][: found.values.ndim]
         words = found.describe(_("the last checkpoint") if directions == "path" else _("the model"))
-        words += " " + _("{count} examples.", count=self.count - len(found.skipped))
+        words += " " + _("{count} examples.", count=len(self.loss) - len(found.skipped))
         points = list[PathPoint]()
         if directions == "path":
             path = self.path()
@@ -227,7 +229,7 @@ class LandscapePart(Part):
             "share": found.done,
             "running": running,
             "words": words,
-            "skipped": [*found.skipped],
+            "skipped": [] if self._images is None else self._images.all_skipped(found.skipped),
             "path": points,
         }
 

@@ -28,12 +28,12 @@ def replaced_on(
         inputs, keywords = ((), {}) if blank else session.selections.latest.sample.input.call
         return replace(model, layer, method, *inputs, rank=rank, amount=amount, **keywords)
     setting = checked_setting(find_one(model, layer), method, rank=rank, amount=amount)
-    images, labels = session.setup.dataset(dataset).labelled(count)
+    found = session.setup.dataset(dataset).labelled(count)
     tried = sweep(
         model,
         layer,
-        images,
-        labels=labels,
+        found.images,
+        labels=found.classes,
         methods=[method],
         settings=None if setting is None else [setting],
         output=session.output,

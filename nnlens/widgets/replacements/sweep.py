@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 
-import torch
 import traitlets as t
 
-from nnlens.inputs.datasets import ChosenImages, ImageDataset, chosen
+from nnlens.inputs.datasets import ImageDataset, LabelledImages
 from nnlens.kernels.weights import Sweep, sweep_steps
 from nnlens.kernels.weights.replacement.sweep import planned
 from nnlens.render.weights import payloads, sweep_payload, sweep_words
@@ -47,7 +46,7 @@ class SweepPart(Part):
         planned(
             self.session.model, self.view.part(WeightPart).current, self._methods, self._settings
         )  # raises for what does not fit
-        self._images: tuple[torch.Tensor | ChosenImages, list[int] | None] | None = None
+        self._images: LabelledImages | None = None
         self._sweep: Sweep | None = None
         self._steps: Iterator[Sweep] | None = None
         self._of: tuple[Any, ...] = ()
@@ -88,14 +87,13 @@ class SweepPart(Part):
         if self._steps is None:
             if self._images is None:
                 # In shards the images are read where they are worked on.
-                self._images = (chosen if self._sharding else ImageDataset.labelled)(self._data, self._count)
-            images, labels = self._images
+                self._images = self._data.labelled(self._count, in_memory=not self._sharding)
             methods = {"methods": self._methods} if self._methods is not None else {}
             self._steps = sweep_steps(
                 self.session.model,
                 self.view.part(WeightPart).current.name,
-                images,
-                labels=labels,
+                self._images.images,
+                labels=self._images.classes,
                 settings=self._settings,
                 output=self.session.output,
                 **methods,
@@ -120,9 +118,16 @@ class SweepPart(Part):
         if self._sweep is None:
             return
         weight = self.view.part(WeightPart).current
-        count = 0 if self._images is None else len(self._images[0]) - len(self._sweep.skipped)
+        images, later = self._images, self._sweep.skipped
+        assert images is not None
         self.traits.sweep = sweep_payload(
-            self._sweep, weight.label, weight.values.numel(), running=running, loss=self.traits.loss, images=count
+            self._sweep,
+            weight.label,
+            weight.values.numel(),
+            running=running,
+            loss=self.traits.loss,
+            images=len(images) - len(later),
+            skipped=images.all_skipped(later),
         )
 
     def complete(self) -> None:

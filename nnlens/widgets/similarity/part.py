@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from typing_extensions import TypedDict
 
 from nnlens.export.bundle import Response
+from nnlens.inputs.datasets import evenly
 from nnlens.kernels.training import Similarity, changed_units, similarity
 from nnlens.kernels.training.similarity import batch_layers
 from nnlens.recording import Recorder, Recording, device_of, dtypes_of, version_of
@@ -81,11 +82,13 @@ class SimilarityPart(Part):
             raise ValueError(f"count must be a whole number of at least 3, got {count!r}")
         setup = self.session.setup
         if isinstance(images, Tensor) and (setup.preprocess is None or images.is_floating_point()):
-            places = torch.linspace(0, len(images) - 1, min(count, len(images))).round().long()
+            places = torch.tensor(evenly(len(images), count))
             batch = images.detach()[places.to(images.device)].to(device_of(setup.model))
             batch = batch.to(dtypes_of(setup.model)[0]) if batch.is_floating_point() else batch
         else:
-            batch = setup.dataset(images).labelled(count)[0]
+            found = setup.dataset(images).labelled(count).images
+            assert isinstance(found, Tensor)  # read into memory
+            batch = found
         if len(batch) < 3:
             raise ValueError(f"images must be at least three, got {len(batch)}")
         return batch

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -155,6 +157,66 @@ def test_parts_that_fail_are_listed(model):
     assert found.read == found.length
     with pytest.raises(ValueError, match=r"text must be one that the model can read, but: .*RuntimeError: an h"):
         list(text.contexts_steps(made, "abc\n" * 500 + "h\n", codec, "rnn.cell_l0"))
+
+
+def test_a_model_that_changes_meanwhile_ends_the_search(model):
+    steps = text.contexts_steps(model, "abc\n" * 1000, as_codec(alphabet=ALPHABET), "rnn.cell_l0", shard_size=1000)
+    next(steps)
+    with torch.no_grad():
+        model.embedding.weight[0] += 1
+    with pytest.raises(ValueError, match="the model has changed during the search: start again"):
+        list(steps)
+
+
+def test_files_by_relative_paths_are_found_from_other_folders(model, tmp_path, monkeypatch):
+    (tmp_path / "one.txt").write_text("abc\n" * 1000)
+    monkeypatch.chdir(tmp_path)
+    steps = text.contexts_steps(
+        model, [Path("one.txt")], as_codec(alphabet=ALPHABET), "rnn.cell_l0", shard_size=1000, part=100
+    )
+    next(steps)
+    monkeypatch.chdir(tmp_path.parent)
+    *_, found = steps
+    assert found.read == found.length
+    assert not found.failed
+
+
+def test_a_text_that_changes_meanwhile_ends_the_search_and_nothing_wrong_is_stored(model, tmp_path):
+    file, codec = tmp_path / "one.txt", as_codec(alphabet=ALPHABET)
+    file.write_text("abc\n" * 1000)
+    options = {"part": 100, "shard_size": 1000, "store": tmp_path / "store"}
+    steps = text.contexts_steps(model, file, codec, "rnn.cell_l0", **options)
+    next(step for step in steps if step.read >= 1000)
+    file.write_text("(((\n" * 1000)
+    with pytest.raises(ValueError, match="corpus must stay as it is while it is read, but .*one.txt' has changed"):
+        list(steps)
+    file.write_text("abc\n" * 1000)
+    *_, found = text.contexts_steps(model, file, codec, "rnn.cell_l0", **options)
+    *_, plain = text.contexts_steps(model, file, codec, "rnn.cell_l0", part=100, shard_size=1000)
+    assert_same(found, plain)
+
+
+def test_what_is_stored_is_of_the_same_tokens(model, tmp_path):
+    words, options = "abc\n" * 600 + "b(\n" * 600, {"part": 100, "shard_size": 1000, "store": tmp_path}
+    *_, found = text.contexts_steps(model, words, as_codec(alphabet=ALPHABET), "rnn.cell_l0", **options)
+    # The same at the beginning, and other tokens later.
+    other = as_codec(alphabet=ALPHABET.replace("(", "x"))
+    *_, others = text.contexts_steps(model, words, other, "rnn.cell_l0", **options)
+    assert not np.array_equal(found.found.highest, others.found.highest)
+
+
+def test_parts_without_tokens_are_left_out(model):
+    tokenizers = pytest.importorskip("tokenizers")
+    made = tokenizers.Tokenizer(tokenizers.models.WordLevel({"a": 0, "b": 1}, unk_token="a"))
+    made.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    blank = " \n" * 1000
+    words = blank + "a b b a\n" * 500 + blank
+    *_, found = text.contexts_steps(model, words, as_codec(made), "rnn.cell_l0", part=100, shard_size=1000)
+    assert found.read == found.length
+    assert not found.failed
+    assert len(found)
+    with pytest.raises(ValueError, match="text must be one that the model can read, but: it has no token"):
+        list(text.contexts_steps(model, blank, as_codec(made), "rnn.cell_l0"))
 
 
 @pytest.mark.parametrize("part", [3, 2.5, True])

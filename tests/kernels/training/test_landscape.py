@@ -98,6 +98,13 @@ def test_the_coarse_grid_comes_first_and_an_interrupt_leaves_the_model(data):
         ({"directions": 3}, "directions must be 1, 2"),
         ({"directions": [{"nothing": torch.zeros(1)}]}, "directions must have the names"),
         ({"span": -1.0}, "span must be positive"),
+        ({"span": "a"}, "span must be a number, or a pair of numbers for each of 1 directions, got 'a'"),
+        ({"span": (-1, 1)}, "span must be a number, or a pair of numbers for each of 1 directions"),
+        ({"span": [(-1, 1)], "directions": 2}, "a pair of numbers for each of 2 directions"),
+        ({"span": [(-1, 1), (-1, 1)]}, "a pair of numbers for each of 1 directions"),
+        ({"points": "3"}, "points must be an odd number of at least 3, so that the model is among them, got '3'"),
+        ({"points": 3.0}, "points must be an odd number"),
+        ({"directions": "one"}, "directions must be 1, 2 or one or two directions, got 'one'"),
     ],
 )
 def test_what_does_not_fit_is_said(data, options, words):

@@ -86,3 +86,25 @@ def test_losses_that_are_not_finite():
     found = training.landscape(made, loss(), points=3, span=9.0, shard_size=16)
     assert np.isinf(found.values).any()
     assert not np.isnan(found.values).any()
+
+
+def test_a_model_may_be_trained_meanwhile(tmp_path):
+    own, options = model(), {"points": 5, "shard_size": 16}
+    expected = training.landscape(model(), loss(), **options)
+    steps = training.landscape_steps(own, loss(), **options, store=tmp_path)
+    next(steps)
+    with torch.no_grad():
+        own.head.weight.neg_()
+    *_, found = steps
+    assert np.array_equal(found.values, expected.values)
+
+
+@pytest.mark.parametrize("sharded", [{}, {"shard_size": 16}])
+def test_a_loss_that_is_no_number_counts_as_computed(sharded):
+    broken = model()
+    with torch.no_grad():
+        broken.head.bias[0] = torch.nan
+    found = training.landscape(broken, loss(), directions=1, points=5, **sharded)
+    assert found.centre == np.inf
+    assert np.isinf(found.values).all()
+    assert found.done == 1

@@ -65,6 +65,33 @@ def test_results_grow_with_the_images():
     assert sorted(set(images)) == [10, 20, 30, 40]
 
 
+def test_images_that_have_changed_are_computed_anew(tmp_path):
+    images = [Images(50)[item] for item in range(50)]
+    options = {"methods": ["prune"], "settings": [0.9], "shard_size": 16}
+    weights.sweep(model(), "second", images, **options, store=tmp_path)
+    images[20] = torch.zeros(3, 12, 12)  # in the middle of a shard
+    found = weights.sweep(model(), "second", images, **options, store=tmp_path)
+    assert numbers(found) == numbers(weights.sweep(model(), "second", images, **options))
+    assert len(list(tmp_path.rglob("*.npz"))) == 4 + 1
+
+
+def test_a_model_that_changes_meanwhile_ends_it_and_nothing_wrong_is_stored(tmp_path):
+    own = model()
+    steps = weights.sweep_steps(own, "second", Images(50), methods=["prune"], shard_size=16, store=tmp_path)
+    next(step for step in steps if step.results)
+    kept = len(list(tmp_path.rglob("*.npz")))
+    with torch.no_grad():
+        own.head.weight.neg_()
+    with pytest.raises(ValueError, match="the model has changed during the search: start again"):
+        list(steps)
+    assert len(list(tmp_path.rglob("*.npz"))) == kept
+    with torch.no_grad():
+        own.head.weight.neg_()
+    options = {"methods": ["prune"], "shard_size": 16}
+    found = weights.sweep(own, "second", Images(50), **options, store=tmp_path)
+    assert numbers(found) == numbers(weights.sweep(own, "second", Images(50), **options))
+
+
 class InTurn:
     """Stands for workers that a user has not."""
 

@@ -86,12 +86,14 @@ def landscape_steps(
     from the examples so far.
     """
     sharding = Sharding(**options)
-    if points < 3 or points % 2 == 0:
-        raise ValueError(f"points must be an odd number of at least 3, so that the model is among them, got {points}")
+    if not isinstance(points, int) or points < 3 or points % 2 == 0:
+        raise ValueError(f"points must be an odd number of at least 3, so that the model is among them, got {points!r}")
+    if not isinstance(seed, int):
+        raise TypeError(f"seed must be a whole number, got {seed!r}")
     copied = separate(model)
-    if isinstance(directions, int):
+    if isinstance(directions, (int, str)):
         if directions not in (1, 2):
-            raise ValueError(f"directions must be 1, 2 or one or two directions, got {directions}")
+            raise ValueError(f"directions must be 1, 2 or one or two directions, got {directions!r}")
         axes: list[Weights] = [filter_normalised(copied, seed=seed + place) for place in range(directions)]
     else:
         axes = list(directions)
@@ -102,13 +104,12 @@ def landscape_steps(
     for axis in axes:
         if unknown := [name for name in axis if name not in state]:
             raise ValueError(f"directions must have the names of the model's weights, got {unknown[0]!r}")
-    ends = [(-span, span)] * len(axes) if isinstance(span, (int, float)) else [tuple(item) for item in span]
-    steps = tuple(_steps(low, high, points) for low, high in ends)
+    steps = tuple(_steps(low, high, points) for low, high in _ends(span, len(axes)))
     if sharding.asked or sharding.store is not None:
         if not isinstance(loss, MeanLoss):
             raise TypeError(f"loss must be one of `mean_loss` to be computed in shards, got {type(loss).__name__}")
         grid = Grid(steps=steps, axes=axes, origin=origin)
-        for losses in sharded_losses(model, loss, grid, sharding):
+        for losses in sharded_losses(copied, loss, grid, sharding):
             yield Landscape(
                 steps=steps,
                 values=losses.values,
@@ -118,15 +119,14 @@ def landscape_steps(
             )
         return
     with torch.no_grad():
-        centre = float(loss(copied))
+        centre = _finite(float(loss(copied)))
     found = Landscape(steps=steps, values=np.full((points,) * len(axes), np.nan), centre=centre)
     for place in _coarse_to_fine(points, len(axes)):
         at = {which: float(steps[which][index]) for which, index in enumerate(place)}
         if any(at.values()):
             with torch.no_grad():
                 moved(copied, origin, at, axes)
-                value = float(loss(copied))
-            found.values[place] = value if math.isfinite(value) else np.inf
+                found.values[place] = _finite(float(loss(copied)))
         else:
             found.values[place] = centre
         yield found
@@ -172,6 +172,21 @@ def landscape(
     """
     steps = landscape_steps(model, loss, directions=directions, span=span, points=points, seed=seed, **options)
     return deque(steps, maxlen=1).pop()
+
+
+def _finite(value: float) -> float:
+    """A loss; infinity for one that is not a number, which would mean that it has not been computed."""
+    return value if math.isfinite(value) else math.inf
+
+
+def _ends(span: float | Sequence[tuple[float, float]], axes: int) -> list[tuple[float, float]]:
+    """From where to where each direction is followed."""
+    if isinstance(span, (int, float)):
+        return [(-span, span)] * axes
+    pairs = [*span] if isinstance(span, (list, tuple)) else []
+    if len(pairs) != axes or not all(isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in pairs):
+        raise ValueError(f"span must be a number, or a pair of numbers for each of {axes} directions, got {span!r}")
+    return [(float(low), float(high)) for low, high in pairs]
 
 
 def _steps(low: float, high: float, points: int) -> np.ndarray:

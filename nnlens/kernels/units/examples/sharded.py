@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from torch import Tensor, nn
 
+from nnlens.inputs.datasets.marks import mark_of
 from nnlens.passes.prepare import prepare_passes
-from nnlens.recording import Recording, device_of, dtypes_of, record, version_of
+from nnlens.recording import Recording, device_of, dtypes_of, record
 from nnlens.recording.record import unwrapped
 from nnlens.scale import Result, Run, Shard, Sharding, ShardStore
 from nnlens.scale.arrivals import Arrived
@@ -20,9 +19,7 @@ from .found import DatasetExamples
 from .layer_examples import LayerExamples
 from .passes import LayerPasses, empty_layers
 from .reader import Inputs, Reader
-from .store import as_bytes, fingerprint, pass_key
-
-TRIED = 8  # inputs of a shard, to tell how they are preprocessed
+from .store import pass_key
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +80,6 @@ def sharded_steps(
     """The results as they grow, shard by shard; see `examples_steps` for the parameters."""
     shards = sharding.shards(len(inputs))
     model = unwrapped(model)
-    version = version_of(model)
     reader = Reader(inputs, device_of(model), dtypes_of(model))
     first = reader.first()
     recording = record(model, first) if recording is None else recording
@@ -93,7 +89,7 @@ def sharded_steps(
     )
     own = "" if hasattr(inputs, "mark_of") else mark  # that of a folder changes with each file
     key = f"{pass_key(model, recording)} {search.layers} {batch_size} {own}"
-    keeper = ShardStore(sharding.store, key, lambda shard: _mark(reader, shard))
+    keeper = ShardStore(sharding.store, key, lambda shard: mark_of(inputs, shard.start, shard.stop))
     found = empty_layers(recording, search.layers)
     failed: list[tuple[Shard, str]] = []
 
@@ -123,8 +119,6 @@ def sharded_steps(
         keeps=lambda result: not any(len(value) for name, value in result.items() if name.endswith("_skipped")),
     )
     for arrived in steps:
-        if version_of(model) != version:
-            raise ValueError("the model has changed during the search: start again")
         for outcome in arrived.outcomes:
             if outcome.value is None:
                 failed.append((outcome.shard, outcome.error))
@@ -142,20 +136,3 @@ def _merge(found: dict[str, LayerExamples], result: Result) -> None:
         prefix = f"{place}_"
         own = {name.removeprefix(prefix): value for name, value in result.items() if name.startswith(prefix)}
         index.merge(LayerExamples.restored(own))
-
-
-def _mark(reader: Reader, shard: Shard) -> str:
-    """Text that identifies the inputs of a shard, as far as possible without reading them all."""
-    mark_of = getattr(reader.inputs, "mark_of", None)
-    told = None if mark_of is None else mark_of(shard.start, shard.stop)
-    digest = hashlib.blake2b(digest_size=12)
-    if told is None:
-        for item in (shard.start, shard.stop - 1):
-            digest.update(fingerprint(reader, item))
-    else:
-        # Files say nothing about their preprocessing: one input is read, the first one that can be.
-        for item in range(shard.start, min(shard.stop, shard.start + TRIED)):
-            with contextlib.suppress(Exception):
-                digest.update(as_bytes(reader.read(item)))
-                break
-    return f"{told or ''} {digest.hexdigest()}"

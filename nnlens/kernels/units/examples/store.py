@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from nnlens.recording import Recording, Source
 from nnlens.scale.store import check_folder
 from nnlens.utils.files import remove_parts, replacing
 from nnlens.utils.language import _
+from nnlens.utils.tensors import as_bytes
 
 from .layer_examples import LayerExamples
 from .reader import Reader
@@ -93,11 +94,6 @@ def fingerprint(reader: Reader, item: int) -> bytes:
         return as_bytes(reader.read(item))
     except Exception as error:
         return type(error).__name__.encode()
-
-
-def as_bytes(tensor: Tensor) -> bytes:
-    """The numbers of a tensor."""
-    return bytes(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
 
 
 def _settings(value: Any, weights: set[int]) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from nnlens.inputs.datasets.marks import mark_of
 from nnlens.scale import Result, Run, Shard, Sharding, ShardStore, digest_of
 from nnlens.scores.meaning import Output
 
@@ -104,7 +104,7 @@ def sharded_top_classes(
     shards = sharding.shards(len(images))
     asked = _Asked(images=images, layer=weight.name, plan=plan, output=output)
     key = f"replacements {digest_of(model)} {weight.name} {plan} {output}"
-    store = ShardStore(sharding.store, key, lambda shard: _mark(images, shard))
+    store = ShardStore(sharding.store, key, lambda shard: mark_of(images, shard.start, shard.stop))
     found = TopClasses(
         items=np.empty(0, np.int64), tops=np.empty((1 + len(plan), 0), int), classes=0, read=0.0, skipped=()
     )
@@ -127,15 +127,3 @@ def sharded_top_classes(
         yield found
     if not len(found.items):
         raise ValueError(f"images must be readable, but none of {len(images)} is: {found.skipped[0][1]}")
-
-
-def _mark(images: Sequence[Tensor] | Tensor, shard: Shard) -> str:
-    """Text that identifies the images of a shard, by its first and its last."""
-    digest = hashlib.blake2b(digest_size=12)
-    for item in (shard.start, shard.stop - 1):
-        try:
-            numbers = images[item].detach().cpu().contiguous().flatten().view(torch.uint8).numpy()
-            digest.update(numbers.tobytes())
-        except Exception as error:
-            digest.update(type(error).__name__.encode())
-    return digest.hexdigest()
