@@ -113,6 +113,7 @@ class Prepared:
         self.trust = Trust()
         self._differentiable: bool | None = None
         self.onnx: OnnxPasses | None = None  # runs whole passes, where that is faster or requested
+        self.reproducible = False  # whether the way of computing is not to depend on how long ways take
         self.may_switch = True  # to ONNX Runtime, where that is found to be faster
         self.paces: dict[Any, list[float]] = defaultdict(list)  # seconds for one image, by the way it was computed
         # Of the same model; another of its inputs may be varied.

@@ -34,6 +34,8 @@ class Cluster(Remote):
     def __init__(self, client: Any):
         if isinstance(client, str):
             client = _connected(client)
+        if client.asynchronous:
+            raise ValueError("workers must be a client that waits for its answers, got one with asynchronous=True")
         if client.status != "running":
             raise ValueError(f"workers must be a client that is connected, got one that is {client.status}")
         self.client, self._plugin = client, ""

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import fields, is_dataclass
 from functools import partial
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodDescriptorType, MethodType
 from typing import Any
 
-from torch import nn
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nnlens.utils.tensors import as_bytes
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None))
 _NAMED = (BuiltinFunctionType, FunctionType, MethodDescriptorType, MethodType)  # of torch, or not in Python
@@ -35,6 +40,18 @@ def function_words(value: Any) -> str:
         return " ".join(map(_words, seen))
     named = isinstance(value, (*_NAMED, type))
     return f"{getattr(value, '__module__', '')}.{value.__qualname__}" if named else ""
+
+
+def words_of(value: Any) -> str:
+    """A setting as text that is the same in every process: functions by their code, data classes by their fields."""
+    if is_dataclass(value) and not isinstance(value, type):
+        own = [(field.name, words_of(getattr(value, field.name))) for field in fields(value)]
+        return f"{type(value).__name__} {own}"
+    if isinstance(value, (np.ndarray, Tensor)):
+        return f"{tuple(value.shape)} {as_bytes(torch.as_tensor(value)).hex()}"
+    if isinstance(value, (tuple, list)):
+        return f"{type(value).__name__} {[words_of(item) for item in value]}"
+    return function_words(value) or (repr(value) if isinstance(value, _PLAIN) else type(value).__name__)
 
 
 def _functions(value: Any) -> Iterator[FunctionType]:
@@ -65,7 +82,8 @@ def _words(function: FunctionType) -> str:
     # Of the module's variables those that are constants by their names: others may differ between processes.
     named = [name for name in _names(function.__code__) if name.isupper()]
     constants = [_constant(function.__globals__.get(name)) for name in named]
-    return f"{function.__qualname__} {code} {_constant(function.__defaults__)} {closure} {constants}"
+    defaults = f"{_constant(function.__defaults__)} {_constant(function.__kwdefaults__)}"
+    return f"{function.__name__} {code} {defaults} {closure} {constants}"
 
 
 def _names(code: CodeType) -> list[str]:
@@ -89,7 +107,7 @@ def _constant(value: Any) -> str:
         return f"set {sorted(map(_constant, value))}"
     if isinstance(value, dict):
         return f"dict {[(_constant(key), _constant(item)) for key, item in value.items()]}"
-    return type(value).__qualname__
+    return type(value).__name__  # the names of functions around it get lost on the way to another process
 
 
 def _is_of_torch(value: Any) -> bool:

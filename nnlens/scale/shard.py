@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 SIZE = 256  # inputs
 
 
@@ -32,5 +34,5 @@ def shards_of(total: int, size: int = SIZE) -> list[Shard]:
 
 def check_size(size: object) -> None:
     """Raise ValueError for what is no size of a shard."""
-    if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+    if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1:
         raise ValueError(f"shard_size must be a whole number of inputs, 1 or more, got {size!r}")

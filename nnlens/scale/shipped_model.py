@@ -19,6 +19,8 @@ from nnlens.utils.tensors import as_bytes
 from .code import code_words, function_words
 
 Build = str | Callable[[], nn.Module]
+# Attributes of modules that are no settings of theirs.
+_OF_TORCH = {*vars(nn.Module()), "_flat_weights", "_flat_weight_refs"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +57,7 @@ class ShippedModel:
         ValueError
             If workers could not build the model.
         """
-        digest = digest_of(model)
+        digest = _digest(model, private=False)
         if allow_pickle and build is None:
             return cls(build="", content=_pickled(model), digest=digest)
         path = _path(type(model) if build is None else build)
@@ -68,7 +70,7 @@ class ShippedModel:
                 f"model must be one that workers can build: {type(model).__name__} takes arguments ({error}). Give "
                 "build=, a function of a module that returns it, or allow_pickle=True, which sends the model itself"
             ) from error
-        if _structure(made) != _structure(model):
+        if _structure(made, private=False) != _structure(model, private=False):
             what = (
                 "build must return the model's structure"
                 if build is not None
@@ -86,7 +88,7 @@ class ShippedModel:
             model.load_state_dict(load(self.content))
         else:
             model = pickle.loads(self.content)
-        if digest_of(model) != self.digest:
+        if _digest(model, private=False) != self.digest:
             raise ValueError(
                 f"the model that {self.build or 'was pickled'} makes here is not the one that was sent: its structure, "
                 "weights or buffers differ; the worker may have another version of its code"
@@ -95,23 +97,29 @@ class ShippedModel:
 
 
 def digest_of(model: nn.Module) -> str:
-    """An identifier of a model's structure, weights and buffers."""
-    digest = hashlib.blake2b(repr(_structure(model)).encode(), digest_size=16)
+    """An identifier of a model's structure, code, settings, weights and buffers."""
+    return _digest(model, private=True)
+
+
+def _digest(model: nn.Module, *, private: bool) -> str:
+    """The same, with the private attributes of its modules or without: a model that is built anew may have others."""
+    structure = repr(_structure(model, private=private)).encode(errors="surrogatepass")
+    digest = hashlib.blake2b(structure, digest_size=16)
     for tensor in chain(model.parameters(), model.buffers()):
         digest.update(as_bytes(tensor))
     return digest.hexdigest()
 
 
-def _structure(model: nn.Module) -> list[Any]:
+def _structure(model: nn.Module, *, private: bool) -> list[Any]:
     tensors = chain(model.named_parameters(), model.named_buffers())
     settings = [
         (name, key, words)
         for name, module in model.named_modules()
         for key, value in vars(module).items()
-        if key != "training" and not key.startswith("_") and (words := _words(value))
+        if key not in _OF_TORCH and (private or not key.startswith("_")) and (words := _words(value))
     ]
     hooks = [
-        (name, [getattr(hook, "__qualname__", type(hook).__name__) for hook in own.values()])
+        (name, [function_words(hook) or type(hook).__name__ for hook in own.values()])
         for name, module in model.named_modules()
         for own in (module._forward_hooks, module._forward_pre_hooks)
         if own

@@ -46,7 +46,7 @@ class ShardStore:
         if folder is None:
             return
         check_folder(folder)
-        digest = hashlib.blake2b(key.encode(), digest_size=12).hexdigest()
+        digest = hashlib.blake2b(key.encode(errors="surrogatepass"), digest_size=12).hexdigest()
         chosen = Path(folder).expanduser()
         try:
             self._folder = chosen / f"{digest}-{FORMAT}"
@@ -83,7 +83,7 @@ class ShardStore:
         if self._folder is None:
             return None
         if shard not in self._paths:
-            mark = hashlib.blake2b(self._mark(shard).encode(), digest_size=8).hexdigest()
+            mark = hashlib.blake2b(self._mark(shard).encode(errors="surrogatepass"), digest_size=8).hexdigest()
             self._paths[shard] = self._folder / f"{shard.start}-{shard.stop}-{mark}.npz"
         return self._paths[shard]
 
@@ -97,7 +97,11 @@ def check_folder(folder: object) -> None:
     """Raise TypeError or ValueError for what is neither None nor a folder, or the path of one to be made."""
     if folder is None:
         return
-    if not isinstance(folder, (str, os.PathLike)):
+    if not isinstance(folder, (str, os.PathLike)) or not str(folder) or "\0" in str(folder):
         raise TypeError(f"store must be a folder, got {folder!r}")
-    if Path(folder).expanduser().is_file():
+    try:
+        is_file = Path(folder).expanduser().is_file()
+    except (OSError, RuntimeError, ValueError) as error:  # no home folder, too long, a null character
+        raise ValueError(f"store must be a folder, got {str(folder)[:80]!r}: {error}") from error
+    if is_file:
         raise ValueError(f"store must be a folder, got the file {str(folder)!r}")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import pickle
 import threading
 import traceback
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import torch
@@ -61,18 +60,25 @@ class Task:
             raise ValueError(
                 f"the data set and its preprocessing must be such that they can be sent to workers, but: {error}"
             ) from error
-        return Sent(content=content, key=hashlib.blake2b(content, digest_size=12).hexdigest())
+        return Sent(content=content, key=uuid4().hex)
 
     def _shipped(self, own: bool) -> ShippedModel:
-        if own:
-            with contextlib.suppress(ValueError):
-                return ShippedModel.of(self.model, allow_pickle=True)  # to one's own processes always, if it can be
-        return ShippedModel.of(self.model, self.build, allow_pickle=self.allow_pickle)
+        if not own:
+            return ShippedModel.of(self.model, self.build, allow_pickle=self.allow_pickle)
+        try:
+            return ShippedModel.of(self.model, allow_pickle=True)  # to one's own processes always, if it can be
+        except ValueError as error:
+            try:
+                return ShippedModel.of(self.model, self.build)
+            except ValueError as other:
+                if self.build is not None:
+                    raise
+                raise ValueError(f"{error}. Give build=, a function of a module that returns the model") from other
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sent:
-    """A task as bytes, and an identifier of it."""
+    """A task as bytes, and what it is called: two runs of one task end at different times."""
 
     content: bytes = field(repr=False)
     key: str
@@ -122,7 +128,7 @@ def outcome_steps(run: Run, shard: Shard) -> Generator[None, None, Outcome]:
     try:
         value = yield from run(shard)
         return Outcome(shard=shard, value=value)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         where = traceback.extract_tb(error.__traceback__)[-1]
         words = f"{type(error).__name__}: {error} ({where.name}, line {where.lineno})"
         return Outcome(shard=shard, error=words)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import operator
 import time
 from abc import abstractmethod
 from collections import Counter, deque
 from collections.abc import Generator, Iterable
 from typing import Any, Protocol
+
+import numpy as np
 
 from .shard import Shard
 from .task import LoadError, Outcome, Task, outcome_steps
@@ -96,7 +97,7 @@ class Remote:
             with contextlib.suppress(Exception):  # where the cluster has gone, its own error is the one to be seen
                 for future in running:
                     future.cancel()
-            self._end()
+                self._end()
 
     @property
     @abstractmethod
@@ -133,8 +134,8 @@ def workers_for(workers: Any) -> Workers:
     """
     if workers is None:
         return ThisProcess()
-    if hasattr(workers, "__index__") and not isinstance(workers, bool):
-        count = operator.index(workers)
+    if isinstance(workers, (int, np.integer)) and not isinstance(workers, bool):
+        count = int(workers)
         if count < 1:
             raise ValueError(f"workers must be 1 or more processes, got {count}")
         from .processes import Processes

@@ -13,13 +13,15 @@ from typing import Any, Protocol
 import numpy as np
 from torch import nn
 
-from nnlens.inputs.datasets import ImageDataset
+from nnlens.inputs.datasets import ImageDataset, evenly
 from nnlens.kernels import CHECKS
 from nnlens.kernels.attribution.evidence.evidence import Check
 from nnlens.kernels.attribution.registry import method_named
-from nnlens.scale import Build, Result, Run, Shard, Sharding, ShardStore, digest_of
+from nnlens.scale import Build, Result, Run, Shard, Sharding, ShardStore, digest_of, words_of
+from nnlens.utils.errors import reason
 from nnlens.utils.language import _
 from nnlens.utils.suggestions import nearest
+from nnlens.utils.tensors import as_bytes
 
 from .attribution_jobs import Settings
 from .report import Report
@@ -61,7 +63,7 @@ def evaluate_steps(
     sharding = Sharding(workers=workers, shard_size=shard_size, store=store, build=build, allow_pickle=allow_pickle)
     total = len(data) if count is None else min(count, len(data))
     # Evenly spread, for the first images of a folder are often of one class; the others where some cannot be read.
-    spread = [int(item) for item in np.linspace(0, len(data) - 1, total).round()]
+    spread = evenly(len(data), total)
     chosen = set(spread)
     order = [*spread, *(item for item in range(len(data)) if item not in chosen)]
     asked = _Asked(
@@ -83,14 +85,14 @@ def evaluate_steps(
         return Report(rows=lines, methods=names, images=len(known), total=total, skipped=left_out)
 
     if not sharding.asked and store is None:
+        own = Session(asked.setup, reproducible=True)
         for place in range(len(order)):
             if len(rows) == total:
                 break
             try:
-                rows[place], _lasting = asked.rows(session, place)
+                rows[place], _lasting = asked.rows(own, place)
             except UnreadableError as error:
                 skipped[place] = str(error)
-                continue
             yield report()
     else:
         keeper = ShardStore(store, asked.key(lens.session.model), asked.mark)
@@ -157,14 +159,14 @@ class _Asked:
                 ):
                     row[number] = value
             except Exception as error:
-                row["error"] = str(error) or type(error).__name__
+                row["error"] = reason(error)
                 lasting &= isinstance(error, (TypeError, ValueError, NotImplementedError))  # the method does not fit
         return result, lasting
 
     def key(self, model: nn.Module) -> str:
         """An identifier of the model and of all that is asked of it, without the data."""
         setup = self.setup
-        meaning = f"{setup.labels} {setup.pick} {setup.task} {setup.logits} {setup.unit}"
+        meaning = f"{setup.labels} {words_of(setup.pick)} {setup.task} {setup.logits} {setup.unit}"
         return f"{digest_of(model)} {meaning} {self.methods} {self.settings} {self.checks} {self.max_passes}"
 
     def mark(self, shard: Shard) -> str:
@@ -172,14 +174,14 @@ class _Asked:
         digest = hashlib.blake2b(digest_size=12)
         for item in self.items[shard.start : shard.stop]:
             tensor = self.data.tensor(item)
-            digest.update(self.data.name(item).encode())
-            digest.update(b"" if tensor is None else tensor.cpu().contiguous().numpy().tobytes())
+            digest.update(self.data.name(item).encode(errors="surrogatepass"))
+            digest.update(b"" if tensor is None else as_bytes(tensor))
         return digest.hexdigest()
 
 
 def _load(model: nn.Module, asked: _Asked) -> Run:
     """In a worker: the function that evaluates the images of a shard, place → rows, or why there are none."""
-    session = Session(asked.setup.with_model(model))
+    session = Session(asked.setup.with_model(model), reproducible=True)
 
     def run(shard: Shard) -> Generator[None, None, Result]:
         found: dict[int, list[dict[str, Any]] | str] = {}

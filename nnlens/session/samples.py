@@ -31,7 +31,10 @@ KEPT = 4
 
 
 class Samples:
-    """Makes a `Sample` of an image, and keeps the latest few."""
+    """Makes a `Sample` of an image, and keeps the latest few.
+
+    Without an `engine` passes are those of torch, and an image's are the same whichever images came before.
+    """
 
     def __init__(self, setup: ModelSetup, engine: FastEngine | None = None):
         self._setup, self._engine = setup, engine
@@ -111,13 +114,13 @@ class Samples:
         """The model prepared for many passes on variations of an image, once for each; see `kernels.Prepared`."""
 
         def make() -> Prepared | None:
-            self._prepared = prepare_passes(
-                sample.model,
-                sample.input.x,
-                sample.scored(),
-                recording=sample.recording,
-                like=self._prepared,
-            )
+            model, x, scored, recording = sample.model, sample.input.x, sample.scored(), sample.recording
+            if self._engine is None:
+                made = prepare_passes(model, x, scored, recording=recording, engine="torch")
+                if made is not None:
+                    made.reproducible = True
+                return made
+            self._prepared = prepare_passes(model, x, scored, recording=recording, like=self._prepared)
             return self._prepared
 
         prepared: Prepared | None = sample.cache.once("prepared", make=make)

@@ -41,6 +41,11 @@ LANES = ("live", "hand", "image", "curve", "card", "map", "synthesis", "data")
 class Session:
     """The samples, the selections, the background worker, the data-set search and the attribution jobs of one lens.
 
+    Parameters
+    ----------
+    reproducible : bool
+        Whether nothing is chosen by how long it took, or taken over from the images before: the same numbers each time.
+
     Attributes
     ----------
     id : str
@@ -60,12 +65,12 @@ class Session:
         Which engine runs whole passes.
     """
 
-    def __init__(self, setup: ModelSetup):
+    def __init__(self, setup: ModelSetup, *, reproducible: bool = False):
         self.id = uuid4().hex
         self.setup = setup
         self.worker = Worker(LANES)
         self.engine = FastEngine(self.worker)
-        self.samples = Samples(setup, self.engine)
+        self.samples = Samples(setup, None if reproducible else self.engine)
         self.selections = Selections(self.samples)
         self.search = DatasetSearch(setup.model, self.worker)
         self.contexts = ContextSearch(setup)

@@ -162,6 +162,38 @@ def test_contexts_in_files_are_the_same(client, tmp_path, monkeypatch):
     assert len(found[0]) > 3
 
 
+def test_a_worker_of_several_threads_finds_the_same():
+    data, labels = torch.stack([Images(50)[item] for item in range(50)]), torch.arange(50) % 5
+    options = {"points": 9, "shard_size": 4}
+    expected = training.landscape(model(), training.mean_loss(data, labels), **options).values
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=4, processes=True, dashboard_address=":0", silence_logs=50
+    ) as cluster:
+        workers = cluster.scheduler_address
+        found = training.landscape(model(), training.mean_loss(data, labels), **options, workers=workers)
+    assert np.array_equal(found.values, expected)
+
+
+def test_one_run_may_end_before_another_of_the_same_work(client):
+    options = {"methods": ["prune"], "shard_size": 4, "workers": client}
+    one, other = (weights.sweep_steps(model(), "second", Images(50), **options) for _run in range(2))
+    next(one)
+    next(other)
+    one.close()
+    *_, found = other
+    plain = weights.sweep(model(), "second", Images(50), methods=["prune"])
+    assert [entry.agreement for entry in found.results] == [entry.agreement for entry in plain.results]
+
+
+def test_a_client_that_does_not_wait(client):
+    class Asynchronous:
+        asynchronous, status = True, "running"
+        scheduler_info = submit = None
+
+    with pytest.raises(ValueError, match="workers must be a client that waits for its answers"):
+        search(Images(20), Asynchronous(), model())
+
+
 def test_a_shard_that_always_raises(client):
     task = Task(load=squares, model=model(), given={"raises": 2})
     found = {one.shard.number: one for one in workers_for(client).map(task, shards_of(20, 4)) if one is not None}

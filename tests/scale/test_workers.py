@@ -165,6 +165,9 @@ def test_a_process_that_ended_while_nobody_looked_is_replaced():
     ("options", "error", "words"),
     [
         ({"shard_size": 0}, ValueError, "shard_size must be a whole number of inputs, 1 or more, got 0"),
+        ({"store": ""}, TypeError, "store must be a folder, got ''"),
+        ({"store": "a\0b"}, TypeError, "store must be a folder, got 'a"),
+        ({"store": "x" * 5000}, ValueError, "store must be a folder, got 'xxx"),
         ({"shard_size": 2.5}, ValueError, "shard_size must be a whole number of inputs, 1 or more, got 2.5"),
         ({"build": 5}, TypeError, "build must be a function, or its import path"),
         ({"store": 5}, TypeError, "store must be a folder, got 5"),
@@ -222,6 +225,12 @@ def test_models_that_workers_cannot_build():
     here = type("Mine", (Small,), {"__module__": "__main__"})()
     with pytest.raises(ValueError, match=r"the model's class Mine is defined in __main__, which workers cannot import"):
         ShippedModel.of(here)
+
+
+def test_a_model_that_can_neither_be_pickled_nor_built():
+    model = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(2, 2)))
+    with pytest.raises(ValueError, match=r"(?s)model must be one that can be pickled, but: .* Give build=, a function"):
+        Task(load=squares, model=model, given={}).sent(own=True, threads=1)
 
 
 def test_another_version_of_the_code_is_noticed():

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import nnlens
@@ -140,3 +142,38 @@ def test_another_preprocessing_is_not_taken_for_the_stored_one(net, folder, tmp_
         found.append(lens.session.search.finish()["block.1"].mean)
     assert np.array_equal(found[0], found[2])
     assert not np.allclose(found[0], found[1])
+
+
+def test_the_rows_do_not_depend_on_the_images_before(lens, folder):
+    plain = {row["image"]: row for row in numbers(with_occlusion(lens, folder))}
+    # This lens has looked at another image first, and shards begin with other images.
+    lens.session.prepared(lens.session.samples.of(folder / "6.png"))
+    for options in ({}, {"shard_size": 1}, {"shard_size": 3}):
+        again = {row["image"]: row for row in numbers(with_occlusion(lens, folder, **options))}
+        np.testing.assert_equal(again, plain)
+
+
+def with_occlusion(lens, folder, **options):
+    *_, last = evaluate_steps(lens, folder, ["occlusion"], checks=(), **options)
+    return last
+
+
+def test_images_that_cannot_be_read_are_listed_to_the_last(lens, folder):
+    for place in range(3, 8):
+        (folder / f"{place}.png").write_bytes(b"broken")
+    *_, last = evaluate_steps(lens, folder, ["gradient"], checks=())
+    assert last.images == 2
+    assert len(last.skipped) == 6
+
+
+def test_names_that_are_no_utf_8_and_numbers_of_half_the_size(net, folder, tmp_path):
+    (folder / "1.png").rename(folder / os.fsdecode(b"im-\xe9.png"))
+    lens = nnlens.Lens(net, preprocess={"size": 32, "mean": 0.5, "std": 0.25})
+    *_, stored = evaluate_steps(lens, folder, ["gradient"], checks=(), store=tmp_path / "store")
+    assert stored.images == 6
+    view = lens.examples(folder, layers=["block"], store=tmp_path / "examples")
+    assert view.wait(60)
+    assert view.error is None
+    half = nnlens.Lens(net.to(torch.bfloat16))
+    *_, stored = evaluate_steps(half, torch.randn(4, 3, 32, 32), ["gradient"], checks=(), store=tmp_path / "half")
+    assert stored.images == 4

@@ -17,6 +17,7 @@ from torch.utils.data import IterableDataset
 
 from nnlens.inputs.input import Input, model_input, prepare
 from nnlens.inputs.preprocessing import Preprocess
+from nnlens.utils.errors import reason
 from nnlens.utils.language import _
 
 from .marks import file_line, memory_mark
@@ -185,7 +186,7 @@ class ImageDataset:
                 image = self[item] if in_memory else None
                 label = self._raw_label(item) if column is None else column[item]
             except Exception as error:
-                skipped.append((item, str(error) or type(error).__name__))
+                skipped.append((item, reason(error)))
                 continue
             items.append(item)
             raw.append(label)

@@ -66,9 +66,10 @@ def _item_bytes(item: Any) -> bytes:
     if isinstance(item, (bytes, bytearray)):
         return bytes(item)
     if isinstance(item, (str, Path)) and len(str(item)) < 4096:
-        return file_line(Path(item).expanduser(), str(item)).encode()
+        return file_line(Path(item).expanduser(), str(item)).encode(errors="surrogatepass")
     if isinstance(item, Mapping):
         return b"".join(map(_item_bytes, item.values()))
     if isinstance(item, Sequence) and not isinstance(item, str):
         return b"".join(map(_item_bytes, item))
-    return repr(item).encode() if isinstance(item, (str, int, float, np.number)) else type(item).__name__.encode()
+    plain = isinstance(item, (str, int, float, np.number))
+    return repr(item).encode(errors="surrogatepass") if plain else type(item).__name__.encode()

@@ -187,6 +187,8 @@ class Engine:
     def _ways(self, prepared: Prepared) -> list[Way]:
         """The ways that are worth trying."""
         ways: list[Way] = [WINDOWS]
+        if prepared.reproducible:
+            return ways
         if self.shallow is not None and onnx_tail(self.shallow) is not None:
             ways.append(TAIL)
         pace = prepared.pace(self._key(WINDOWS))

@@ -119,7 +119,7 @@ def _beginning(
     model: nn.Module, corpus: Corpus, codec: Codec, layer: str, part: int, steps_first: bool
 ) -> tuple[int, ...]:
     """The tokens of the first part of the text that has some; ValueError for a layer that does not fit."""
-    for start in range(0, len(corpus), max(part, SHARD)):
+    for start in range(0, len(corpus), part):
         ids = codec.encode(corpus.piece(start, start + part).text).ids[:part]
         if ids:
             _values(model, torch.tensor([ids]), layer, steps_first)

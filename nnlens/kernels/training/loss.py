@@ -11,7 +11,9 @@ from torch import Tensor, nn
 
 from nnlens.inputs.datasets.marks import mark_of, memory_mark
 from nnlens.recording.record import copy_of
+from nnlens.scale import words_of
 from nnlens.scores.meaning import Pick, pick_output
+from nnlens.utils.errors import reason
 
 # From a model to its loss, a tensor of no axes: a sum or mean that does not depend on the order of a data set.
 Loss = Callable[[nn.Module], Tensor]
@@ -88,13 +90,13 @@ class MeanLoss:
             try:
                 found[item] = self.inputs[item].detach()
             except Exception as error:
-                problems[item] = str(error) or type(error).__name__
+                problems[item] = reason(error)
         inputs = torch.stack(list(found.values())) if found else torch.empty(0)
         return replace(self, inputs=inputs, targets=self.targets[list(found)]), problems
 
     def key(self) -> str:
         """An identifier of what is computed, without the examples."""
-        return f"{self.kind} {self.output}"
+        return f"{self.kind} {words_of(self.output)}"
 
     def mark(self, start: int, stop: int) -> str:
         """An identifier of some of the examples, see `inputs.datasets.marks`."""

@@ -24,6 +24,7 @@ from nnlens.render import (
 from nnlens.render.text import text_picture
 from nnlens.session.attribution_jobs import Settings
 from nnlens.session.sample import Sample
+from nnlens.utils.errors import reason
 from nnlens.utils.language import _
 from nnlens.widgets.base.part import Part
 
@@ -145,7 +146,7 @@ class GridPart(Part):
         """Show an error in the place of a map."""
         with self.showing:
             if generation in (None, self.generation):
-                self.errors[row, method] = str(error) or type(error).__name__
+                self.errors[row, method] = reason(error)
                 self._put(f"map_{method}", row, {"error": self.errors[row, method]})
 
     def show_map(self, row: int, method: str, attribution: Attribution, generation: int) -> None:

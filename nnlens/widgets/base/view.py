@@ -18,6 +18,7 @@ from nnlens.session.mode import is_static
 from nnlens.session.selection import Selection
 from nnlens.session.session import Session
 from nnlens.session.work.worker import Job, Steps
+from nnlens.utils.errors import reason
 from nnlens.utils.language import LANGUAGES, _, browser_texts, chosen_language
 
 from .options import ViewOptions, chosen_panes, known_options, selection_choices
@@ -341,7 +342,7 @@ class View(SavedView):
     def show_error(self, error: BaseException) -> None:
         """Show an error in the view, with its traceback to unfold."""
         trace = "".join(traceback.format_exception(error))
-        self.error = {"message": str(error) or type(error).__name__, "traceback": trace}
+        self.error = {"message": reason(error), "traceback": trace}
 
     def submit(self, lane: str, job: Job) -> None:
         """Do a job in the background, replacing the view's earlier job in that lane."""

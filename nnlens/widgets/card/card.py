@@ -10,6 +10,7 @@ import traitlets as t
 
 from nnlens.geometry.axes import receptive_fields
 from nnlens.render import unit_payloads
+from nnlens.utils.errors import reason
 from nnlens.widgets.base.part import Part
 from nnlens.widgets.base.traits import payload, synced
 
@@ -47,7 +48,7 @@ class UnitPart(Part):
         try:
             return {**about, **make(*given)}
         except Exception as error:
-            return {**about, "error": str(error) or type(error).__name__}
+            return {**about, "error": reason(error)}
 
 
 class CardPart(UnitPart):

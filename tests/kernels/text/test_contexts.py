@@ -188,7 +188,7 @@ def test_a_text_that_changes_meanwhile_ends_the_search_and_nothing_wrong_is_stor
     steps = text.contexts_steps(model, file, codec, "rnn.cell_l0", **options)
     next(step for step in steps if step.read >= 1000)
     file.write_text("(((\n" * 1000)
-    with pytest.raises(ValueError, match="corpus must stay as it is while it is read, but .*one.txt' has changed"):
+    with pytest.raises(ValueError, match=r"corpus must stay .*one\.txt' has changed"):
         list(steps)
     file.write_text("abc\n" * 1000)
     *_, found = text.contexts_steps(model, file, codec, "rnn.cell_l0", **options)

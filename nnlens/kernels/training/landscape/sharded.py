@@ -71,9 +71,10 @@ class _Asked:
 
 def load(model: nn.Module, asked: _Asked) -> Run:
     """In a worker: the function that gives the sums of the losses of a shard, at all points."""
-    copied, points = separate(model), asked.grid.points()
+    points = asked.grid.points()
 
     def run(shard: Shard) -> Generator[None, None, Result]:
+        copied = separate(model)  # which is moved: a worker may run several shards at once
         part, problems = asked.loss.part(shard.start, shard.stop)
         sums = np.zeros(len(points))
         for place, at in enumerate(points if len(part) else ()):

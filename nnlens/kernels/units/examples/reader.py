@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nnlens.utils.errors import reason
+
 MOST = 64  # inputs in a batch
 PATIENCE = 0.5  # seconds that reading a batch takes at most: others wait for it
 
@@ -63,7 +65,7 @@ class Reader:
             try:
                 rows.append(self.read(item))
             except Exception as error:  # one broken file must not cost the others
-                problems[item] = str(error) or type(error).__name__
+                problems[item] = reason(error)
             else:
                 items.append(item)
             if time.monotonic() - begin > patience:

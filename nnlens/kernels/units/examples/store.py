@@ -82,7 +82,8 @@ def pass_key(model: nn.Module, recording: Recording) -> str:
 
 def _key(model: nn.Module, recording: Recording, reader: Reader, mark: str) -> str:
     """An identifier of a pass over preprocessed data."""
-    digest = hashlib.blake2b(f"{pass_key(model, recording)} {mark} {len(reader.inputs)}".encode(), digest_size=12)
+    words = f"{pass_key(model, recording)} {mark} {len(reader.inputs)}"
+    digest = hashlib.blake2b(words.encode(errors="surrogatepass"), digest_size=12)  # names of files need not be UTF-8
     for item in np.unique(np.linspace(0, len(reader.inputs) - 1, FINGERPRINTS).round().astype(int)):
         digest.update(fingerprint(reader, int(item)))
     return digest.hexdigest()

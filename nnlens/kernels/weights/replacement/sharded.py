@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from nnlens.inputs.datasets.marks import mark_of
-from nnlens.scale import Result, Run, Shard, Sharding, ShardStore, digest_of
+from nnlens.scale import Result, Run, Shard, Sharding, ShardStore, digest_of, words_of
 from nnlens.scores.meaning import Output
+from nnlens.utils.errors import reason
 
 from ..weight import Weight, find_one
 from .factors import Method
@@ -68,7 +69,7 @@ def load(model: nn.Module, asked: _Asked) -> Run:
                 try:
                     images[item] = asked.images[item]
                 except Exception as error:
-                    problems[item] = str(error) or type(error).__name__
+                    problems[item] = reason(error)
             rows = []
             for one in models if images else ():
                 row, classes = top_classes(one, torch.stack(list(images.values())), asked.output)
@@ -103,7 +104,7 @@ def sharded_top_classes(
     """
     shards = sharding.shards(len(images))
     asked = _Asked(images=images, layer=weight.name, plan=plan, output=output)
-    key = f"replacements {digest_of(model)} {weight.name} {plan} {output}"
+    key = f"replacements {digest_of(model)} {weight.name} {plan} {words_of(output)}"
     store = ShardStore(sharding.store, key, lambda shard: mark_of(images, shard.start, shard.stop))
     found = TopClasses(
         items=np.empty(0, np.int64), tops=np.empty((1 + len(plan), 0), int), classes=0, read=0.0, skipped=()

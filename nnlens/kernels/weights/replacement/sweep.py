@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from typing_extensions import Unpack
 
 from nnlens.kernels.cost.summary import flops
-from nnlens.recording import device_of
+from nnlens.recording import device_of, version_of
 from nnlens.scale import Sharding, ShardingOptions
 from nnlens.scores.meaning import Output
 
@@ -103,6 +103,22 @@ def sweep_steps(
     if sharding.asked or sharding.store is not None:
         yield from _sharded(model, weight, images, labels, plan, output, sharding)
         return
+    version = version_of(model)
+    for made in _one_by_one(model, weight, images, labels, plan, output):
+        if version_of(model) != version:
+            raise ValueError("the model has changed during the search: start again")
+        yield made
+
+
+def _one_by_one(
+    model: nn.Module,
+    weight: Weight,
+    images: Sequence[Tensor] | Tensor,
+    labels: Sequence[int] | None,
+    plan: list[tuple[Method, float | None]],
+    output: Output,
+) -> Iterator[Sweep]:
+    """One replacement after the other, each on all images."""
     tops, classes = np.empty(0, int), 0
     for batch in _batches(images):
         own, classes = top_classes(model, batch, output)
