@@ -255,6 +255,8 @@ def test_a_landscape_by_workers(tmp_path, monkeypatch):
     assert some.wait(60)
     assert "9 examples." in some.landscape["words"]
     assert [item for item, _why in some.landscape["skipped"]] == [9]
+    assert some.curvature["values"]
+    assert "Of 9 of the 10 examples." in some.curvature["words"]
 
 
 def test_data_of_every_kind(tmp_path):

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nnlens.inputs.datasets import evenly
 from nnlens.inputs.datasets.marks import mark_of, memory_mark
 from nnlens.recording.record import copy_of
 from nnlens.scale import words_of
@@ -65,13 +66,9 @@ class MeanLoss:
         return len(self.inputs)
 
     def __call__(self, model: nn.Module) -> Tensor:
-        """A tensor of no axes; ValueError for an input that cannot be read."""
+        """A tensor of no axes. Of a data set the inputs count that can be read: ValueError where none can be."""
         if not isinstance(self.inputs, Tensor):
-            whole, problems = self.part(0, len(self))
-            if problems:
-                item, why = next(iter(problems.items()))
-                raise ValueError(f"inputs must be readable, but number {item} is not: {why}")
-            return whole(model)
+            return self.readable()[0](model)
         like = next(model.parameters(), self.inputs)
         total = torch.zeros((), dtype=like.dtype, device=like.device)
         for start in range(0, len(self), self.batch):
@@ -81,12 +78,25 @@ class MeanLoss:
             total = total + _loss(pick_output(model(x), self.output), y, self.kind) * len(x)
         return total / len(self)
 
-    def part(self, start: int, stop: int) -> tuple[MeanLoss, dict[int, str]]:
+    def readable(self, count: int | None = None) -> tuple[MeanLoss, dict[int, str]]:
+        """The same in memory, of the examples that can be read, and why others cannot.
+
+        Of a data set at most `count` examples are taken, evenly spread. Raises ValueError where none can be read.
+        """
+        if isinstance(self.inputs, Tensor):
+            return self, {}
+        whole, problems = self.part(range(len(self)) if count is None else evenly(len(self), count))
+        if not len(whole):
+            raise ValueError(f"inputs must be readable, but none of {len(self)} is: {next(iter(problems.values()))}")
+        return whole, problems
+
+    def part(self, items: Sequence[int]) -> tuple[MeanLoss, dict[int, str]]:
         """The mean loss over some of the examples, in memory, and why others cannot be read."""
         if isinstance(self.inputs, Tensor):
-            return replace(self, inputs=self.inputs[start:stop], targets=self.targets[start:stop]), {}
+            own = torch.tensor(items)
+            return replace(self, inputs=self.inputs[own.to(self.inputs.device)], targets=self.targets[own]), {}
         found, problems = dict[int, Tensor](), dict[int, str]()
-        for item in range(start, stop):
+        for item in items:
             try:
                 found[item] = self.inputs[item].detach()
             except Exception as error:

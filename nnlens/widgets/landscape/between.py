@@ -70,7 +70,7 @@ class BetweenPart(Part):
         model = unwrapped(self.session.model)
         version = version_of(model, full=True)
         if self._found is None or self._found[0] != version:
-            loss = self.view.part(LandscapePart).loss
+            loss = self.view.part(LandscapePart).loss_in_memory()
             self._found = version, interpolation(model, model.state_dict(), self._other, loss)
         found = self._found[1]
         ends = [found.values[0], found.values[-1]]

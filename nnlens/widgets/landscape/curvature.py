@@ -88,11 +88,14 @@ class CurvaturePart(Part):
         count = min(_COUNT, sum(item.numel() for item in trained))
         if not count:
             raise ValueError("a model without weights has no Hessian")
-        return hessian_steps(model, self.view.part(LandscapePart).loss, count=count, tolerance=_TOLERANCE)
+        return hessian_steps(model, self.view.part(LandscapePart).loss_in_memory(), count=count, tolerance=_TOLERANCE)
 
     def _tell(self, values: np.ndarray, *, running: bool) -> None:
         bound = None if self._rate is None else 2 / self._rate
         words = _("The eigenvalue of the Hessian that is largest in size: {value}.", value=number(f"{values[0]:.3g}"))
+        used, there = len(self.view.part(LandscapePart).loss_in_memory()), len(self.view.part(LandscapePart).loss)
+        if used < there:
+            words += " " + _("Of {used} of the {count} examples.", used=used, count=there)
         negative = min(values) < -_FLAT * abs(values[0])
         if negative:
             words += " " + _("Some are negative: there the loss falls on both sides, and this is no minimum.")

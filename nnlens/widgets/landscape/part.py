@@ -11,7 +11,7 @@ from torch import Tensor
 from typing_extensions import TypedDict
 
 from nnlens.export.bundle import Response
-from nnlens.kernels.training import Checkpoints, Landscape, WeightPath, landscape_steps, weight_path
+from nnlens.kernels.training import Checkpoints, Landscape, MeanLoss, WeightPath, landscape_steps, weight_path
 from nnlens.recording import version_of
 from nnlens.recording.record import copy_of, unwrapped
 from nnlens.render import Panel
@@ -79,6 +79,7 @@ class LandscapePart(Part):
         self.loss, self._images = dataset_loss(
             self.session, options["data"], count=count, kind=kind, in_memory=in_memory
         )
+        self._in_memory: MeanLoss | None = None
         self._checkpoints = checkpoints_of(options.get("watch"))
         self._points, self._seed = options.get("points"), options.get("seed", 0)
         if self._points is not None and (
@@ -192,6 +193,12 @@ class LandscapePart(Part):
             names = {name for name, _item in unwrapped(self.session.model).named_parameters()}
             self._path = weight_path(list(states.values()), names=names)
         return self._path
+
+    def loss_in_memory(self) -> MeanLoss:
+        """The loss over examples in memory, for what needs all of them at once: some of those that workers read."""
+        if self._in_memory is None:
+            self._in_memory, _problems = self.loss.readable(_IMAGES)
+        return self._in_memory
 
     def result(self) -> Landscape:
         """What is chosen, computed to its end."""

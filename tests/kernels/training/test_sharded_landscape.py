@@ -68,8 +68,9 @@ def test_examples_that_cannot_be_read_are_left_out_and_listed(tmp_path):
     assert len(list(tmp_path.rglob("*.npz"))) == 3  # that shard is tried again
     with pytest.raises(ValueError, match="inputs must be readable, but none of 1 is: a broken file"):
         training.landscape(model(), loss(1, broken=0), **options)
-    with pytest.raises(ValueError, match="inputs must be readable, but number 20 is not: a broken file"):
-        training.landscape(model(), loss(broken=20), points=3)
+    here = training.landscape(model(), loss(broken=20), points=3)
+    assert here.skipped == found.skipped
+    np.testing.assert_allclose(here.values, found.values, rtol=1e-5)
 
 
 def test_what_cannot_be_computed_in_shards_is_told():

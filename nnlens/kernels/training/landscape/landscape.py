@@ -118,9 +118,14 @@ def landscape_steps(
                 skipped=tuple(losses.skipped),
             )
         return
+    problems = dict[int, str]()
+    if isinstance(loss, MeanLoss):
+        loss, problems = loss.readable()
     with torch.no_grad():
         centre = _finite(float(loss(copied)))
-    found = Landscape(steps=steps, values=np.full((points,) * len(axes), np.nan), centre=centre)
+    found = Landscape(
+        steps=steps, values=np.full((points,) * len(axes), np.nan), centre=centre, skipped=tuple(problems.items())
+    )
     for place in _coarse_to_fine(points, len(axes)):
         at = {which: float(steps[which][index]) for which, index in enumerate(place)}
         if any(at.values()):

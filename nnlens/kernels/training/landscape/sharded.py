@@ -75,7 +75,7 @@ def load(model: nn.Module, asked: _Asked) -> Run:
 
     def run(shard: Shard) -> Generator[None, None, Result]:
         copied = separate(model)  # which is moved: a worker may run several shards at once
-        part, problems = asked.loss.part(shard.start, shard.stop)
+        part, problems = asked.loss.part(range(shard.start, shard.stop))
         sums = np.zeros(len(points))
         for place, at in enumerate(points if len(part) else ()):
             with torch.no_grad():
