@@ -51,7 +51,8 @@ class Switches:
     def images(self, on: np.ndarray) -> Tensor:
         """The image for each row of `on` (n, parts), with the parts off where it is 0 (or False)."""
         rows = torch.from_numpy(np.asarray(on, np.float32)).to(self._at.device)
-        return self._blend(rows[:, self._at])
+        # Several times as fast as `rows[:, self._at]`.
+        return self._blend(rows.index_select(1, self._at.flatten()).view(-1, *self._at.shape))
 
     def scores(self, on: np.ndarray) -> np.ndarray:
         """The explained score for each row, (n,)."""
