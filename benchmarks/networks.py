@@ -138,9 +138,9 @@ class CifarBlock(nn.Module):
 
 
 class ResNet20(nn.Module):
-    """ResNet-20 for images of 32 × 32 (He et al. 2016, section 4.2), 0.27 million parameters."""
+    """ResNet-20 for images of 32 × 32 (He et al. 2016, section 4.2), or one with more blocks in each stage."""
 
-    def __init__(self) -> None:
+    def __init__(self, blocks: int = 3) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(3, 16, 3, 1, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(16)
@@ -148,7 +148,11 @@ class ResNet20(nn.Module):
         for stage in (1, 2, 3):
             inputs, outputs = widths[stage - 1 : stage + 1]
             first = CifarBlock(inputs, outputs, 1 if stage == 1 else 2)
-            setattr(self, f"layer{stage}", nn.Sequential(first, *(CifarBlock(outputs, outputs, 1) for _ in "ab")))
+            setattr(
+                self,
+                f"layer{stage}",
+                nn.Sequential(first, *(CifarBlock(outputs, outputs, 1) for _ in range(blocks - 1))),
+            )
         self.linear = nn.Linear(64, 10)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -188,6 +192,8 @@ NETS: dict[str, Callable[[], nn.Module]] = {
     "ResNet-18": resnet18,
     "VGG-16": VGG,
     "ViT-S/16": ViT,
+    "ResNet-20": ResNet20,
+    "ResNet-56": lambda: ResNet20(9),
     "ViT-Ti/16": lambda: ViT(width=192, heads=3),
 }
 

@@ -8,8 +8,8 @@ windows would allow against dense passes at the same speed. Beside the ratios st
 goals.
 
 Options: --threads N, --pixels N (the image's side), --first (time to the first pictures and of a live position),
---memory (peak of a stride-8 run over that of a dense run in batches of 16), --inputs (a signal of 5,000 samples and a
-volume of 64³ instead of images), --quick (fewer rounds).
+--small (networks for images of 32 × 32, beside a plain loop), --memory (peak of a stride-8 run over that of a dense run
+in batches of 16), --inputs (a signal of 5,000 samples and a volume of 64³ instead of images), --quick (fewer rounds).
 """
 
 from __future__ import annotations
@@ -237,6 +237,44 @@ def measure_peak(name: str, way: str) -> None:
     print(_status("VmHWM") - before)
 
 
+def small_images(rounds: int) -> None:
+    """Networks for images of 32 × 32, stride 2, beside the plain model on whole images in the batch that is fastest."""
+    print(
+        f"{torch.get_num_threads()} thread(s); milliseconds per position; × plain loop (goal 1.5) and × prepared dense"
+    )
+    for name, size in itertools.product(("ResNet-20", "ResNet-56"), (4, 8, 16)):
+        model, x = build(name), torch.randn(1, 3, 32, 32)
+        prepared, window = Prepared(model, x), occluder(x, size=size)
+        fast = prepare_passes(model, x, engine="onnx") if has_fast_engine() else prepared
+        assert fast is not None
+        prepared.patient = fast.patient = True
+        places = np.array(list(itertools.product(range(0, 33 - size, 2), repeat=2))).T
+
+        def loop(run: Callable[[Tensor], Tensor], at_once: int, window=window, places=places) -> float:
+            def whole() -> None:
+                for start in range(0, places.shape[1], at_once):
+                    run(window.cover(*places[:, start : start + at_once]))
+
+            with torch.no_grad():
+                return 1e3 * seconds(whole) / places.shape[1]
+
+        runs = {"plain": model, "dense": prepared}
+        best = {way: min((16, 32, 64), key=lambda n, run=run: loop(run, n)) for way, run in runs.items()}
+        ways = {way: functools.partial(loop, run, best[way]) for way, run in runs.items()}
+        ways |= {way: ours_run(model, x, size, 2, one) for way, one in (("torch", prepared), ("fast", fast))}
+        times: dict[str, list[float]] = {way: [] for way in ways}
+        for _ in range(rounds + 3):
+            for way, run in ways.items():
+                times[way].append(run())
+        t = {way: median(taken[3:]) for way, taken in times.items()}
+        ratios = [t[way] / t[one] for way in ("plain", "dense") for one in ("torch", "fast")]
+        print(
+            f"{name} size {size:2}: plain {t['plain']:.2f} (n={best['plain']}), dense {t['dense']:.2f}, ours: torch "
+            f"{t['torch']:.2f}, fastest {t['fast']:.2f}: {ratios[0]:.2f} and {ratios[1]:.2f}, "
+            f"{ratios[2]:.2f} and {ratios[3]:.2f} ×"
+        )
+
+
 def other_inputs(rounds: int) -> None:
     """A signal and a volume: ours, and captum with the batch of perturbations that is fastest."""
     torch.manual_seed(0)
@@ -292,12 +330,16 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--first", action="store_true")
     parser.add_argument("--memory", action="store_true")
+    parser.add_argument("--small", action="store_true")
     parser.add_argument("--inputs", action="store_true")
     parser.add_argument("--peak", choices=["ours", "spare", "dense"], help=argparse.SUPPRESS)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     if given.inputs:
         other_inputs(3 if given.quick else 7)
+        return
+    if given.small:
+        small_images(3 if given.quick else 7)
         return
     for name in given.networks:
         assert name in NETS, f"one of {', '.join(NETS)}"
