@@ -129,6 +129,19 @@ STROKE = """async ([x, y]) => {
     const before = bars();
     return await timed(() => at(canvas, 'pointerdown', x, y), () => bars() !== before);
 }"""
+# What the notebook alone takes: a text that the kernel writes into a label.
+BARE = """
+import ipywidgets
+typed, label = ipywidgets.Text(), ipywidgets.Label()
+typed.observe(lambda change: setattr(label, "value", change["new"]), "value")
+ipywidgets.VBox([typed, label]).add_class("bare")"""
+ECHO = """async number => {
+    const input = document.querySelector('.bare input'), label = document.querySelector('.bare > .widget-label');
+    const words = `typed ${number}`;
+    return await timed(
+        () => { input.value = words; input.dispatchEvent(new Event('input', {bubbles: true})); },
+        () => label.textContent === words);
+}"""
 OURS = """async name => {
     const title = pane('mosaic').querySelector('h2');
     const code = `lens.selection.layer = ${JSON.stringify(name)}`;
@@ -170,6 +183,7 @@ def measure(page: Page, book: Lab, runs: int) -> None:
     row("pick a layer: mosaic painted", [page.evaluate(LAYER, name) for name in layers], "≤ 150")
     book.python("lens.session.worker.longest['live'] = 0")
     row("move the occluder: new probability", [page.evaluate(OCCLUDER, position) for position in places()], "≤ 45")
+    row("the same of a text and a label of ipywidgets", [page.evaluate(ECHO, number) for number in range(runs)])
     longest = book.python("print(round(1e3 * lens.session.worker.longest['live']))")
     print(f"{'the longest step that computed one of these':<44}{longest:>8}{'':>8}   ≤ 20")
     times = []
@@ -234,7 +248,7 @@ def main(runs: int) -> None:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         page = browser.new_page(viewport={"width": 1400, "height": 1600})
         server = Server(port, folder)
-        book = Lab(page, server, server.notebook("bench.ipynb", [SETUP, SHOW, PEERS]))
+        book = Lab(page, server, server.notebook("bench.ipynb", [SETUP, SHOW, BARE, PEERS]))
         book.run_all()
         page.locator(".js-plotly-plot").wait_for(timeout=90_000)
         pane(page, "mosaic").wait_for()

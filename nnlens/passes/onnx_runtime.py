@@ -9,6 +9,8 @@ import time
 import warnings
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
+from typing import Any
+from weakref import WeakSet
 
 import torch
 from torch import Tensor, nn
@@ -67,6 +69,7 @@ class OnnxModule:
         # Threads that wait in a loop would take torch's turn: where both run in turn, torch was 20 times slower.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 4  # errors are raised
+        self._is_large = False  # whether it has run a batch of several inputs, for which it keeps memory
         problems = []
         # A trace takes a second or two, but has a batch of two in it where the model asks Python for its length.
         for export in (_traced, _exported) if patient else (_traced,):
@@ -78,17 +81,41 @@ class OnnxModule:
                 problems.append(f"{type(raised).__name__}: {raised}")
                 continue
             if error <= CLOSE:
+                self._one = [argument[:1].detach().clone() for argument in probe]
+                _modules.add(self)
                 return
             problems.append(f"the exported model's scores are {error:.1g} off, more than {CLOSE:g}")
         raise ValueError(f"the model does not export to ONNX: {problems[-1]}")
 
-    def __call__(self, *arguments: Tensor) -> Tensor:
-        """The result for a batch, on the CPU."""
+    def __call__(self, *arguments: Tensor, options: Any = None) -> Tensor:
+        """The result for a batch, on the CPU; `options` are those of ONNX Runtime."""
         given = {_name(place): argument for place, argument in enumerate(arguments)}
         # Of several arguments the exporter leaves out those that do not matter.
         names = [item.name for item in self._session.get_inputs()]
-        (result,) = self._session.run(None, {name: given[name].detach().cpu().contiguous().numpy() for name in names})
+        feed = {name: given[name].detach().cpu().contiguous().numpy() for name in names}
+        (result,) = self._session.run(None, feed, options)
+        self._is_large |= len(result) > 1
         return torch.from_numpy(result)
+
+    def shrink(self) -> None:
+        """Give back the memory that larger batches took, and that is kept for the next ones."""
+        if not self._is_large:
+            return
+        import onnxruntime
+
+        options = onnxruntime.RunOptions()
+        options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+        self(*self._one, options=options)  # takes place at the end of a pass
+        self._is_large = False
+
+
+def shrink_all() -> None:
+    """Give back the memory that ONNX Runtime keeps for large batches, about 10 MB for each image of 224 × 224."""
+    for module in list(_modules):
+        module.shrink()
+
+
+_modules: WeakSet[OnnxModule] = WeakSet()
 
 
 class OnnxPasses:

@@ -34,15 +34,17 @@ def resident() -> int:
         return 0
 
 
-def give_back_memory() -> bool:
+def give_back_memory(release: Callable[[], None] = lambda: None) -> bool:
     """Collect cycles and give free memory back to the system, where much was taken since the last time; whether it was.
 
-    It takes some tenths of a second, in which nothing else runs.
+    It takes some tenths of a second, in which nothing else runs. `release` is called first, for what libraries keep for
+    their next use.
     """
     global _before
     trim = _trim()
     if trim is None or resident() < _before + GROWN:
         return False
+    release()
     gc.collect()
     trim(0)
     _before = resident()

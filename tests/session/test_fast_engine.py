@@ -10,6 +10,8 @@ from torch import nn
 import nnlens
 from nnlens.kernels import occluded_scores, prepare_passes
 from nnlens.passes import fast, whole_passes
+from nnlens.passes.onnx_runtime import shrink_all
+from nnlens.utils import memory
 
 pytest.importorskip("onnxruntime")
 
@@ -224,3 +226,15 @@ def test_what_a_function_reads_of_one_input_is_not_exported():
     prepared = lens.session.prepared(sample)
     assert prepared is not None
     assert not fast.may_be_faster(prepared)
+
+
+@pytest.mark.skipif(not memory.resident(), reason="the memory of the process is not known here")
+def test_what_large_batches_took_is_given_back():
+    model = nn.Sequential(nn.Conv2d(3, 64, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
+    prepared = prepare_passes(model, torch.rand(1, 3, 128, 128), engine="onnx")
+    one = prepared.onnx(torch.ones(1, 3, 128, 128))
+    prepared.onnx(torch.zeros(64, 3, 128, 128))
+    full = memory.resident()
+    shrink_all()
+    assert memory.resident() < full - 150 * 2**20
+    torch.testing.assert_close(prepared.onnx(torch.ones(1, 3, 128, 128)), one)

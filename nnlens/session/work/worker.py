@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable, Generator
 from weakref import WeakSet
 
+from nnlens.passes.onnx_runtime import shrink_all
 from nnlens.recording.borrow import alone
 from nnlens.utils.memory import give_back_memory
 
@@ -197,7 +198,7 @@ class _Thread:
                 if not _lock.wait_for(lambda: self.ended or self._next() is not None, timeout=self._patience()):
                     if self._worked:
                         self._worked = False
-                        give_back_memory()
+                        give_back_memory(shrink_all)
                         continue
                     if any(worker.ready() or worker.rests_until() < math.inf for worker in list(_workers)):
                         continue
