@@ -81,6 +81,8 @@ class WholePasses:
         """How many inputs are made and run in one step: several batches, because borrowing has a fixed cost."""
         if self.level == Level.SINGLE or self.x.device.type != "cpu":
             return self.size
+        if self.prepared is not None and self.prepared.reproducible:
+            return self.size * _BATCHES
         return self.size * max(1, min(_BATCHES, int(_STEP / (self._pace * self.size))))
 
     def scores(self, batch: Tensor) -> Tensor:

@@ -189,7 +189,8 @@ class _Experiment:
         _, count, scores = next(batches)
         # The batch size that fitted into memory.
         self.size_now = self.size_later if count == min(self.size_now, len(order)) else count
-        if self.batch_size is None and engine.level > Level.WINDOWS:
+        steady = self.prepared is not None and self.prepared.reproducible
+        if self.batch_size is None and engine.level > Level.WINDOWS and not steady:
             # Fewer slow passes per step, because other work waits for the step.
             self.size_now = max(1, min(self.size_now, int(STEP * count / (time.perf_counter() - begin))))
         rows, columns = order[:count].T
