@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 from pathlib import Path
 
@@ -12,6 +11,8 @@ import torch
 from PIL import Image
 
 import nnlens
+from nnlens.kernels import prepare_passes
+from nnlens.passes.whole_passes import WholePasses
 from nnlens.session.evaluation import evaluate_steps
 
 OPTIONS = {"samples": 30, "segments": 9, "segmentation": "grid", "checks": ["faithfulness"]}
@@ -164,15 +165,16 @@ def with_occlusion(lens, folder, methods=("occlusion",), **options):
     return last
 
 
-def test_the_rows_do_not_depend_on_the_time_that_passes_take(lens, folder, monkeypatch):
-    found = []
-    for seconds in (1e-6, 0.003, 0.5):
-        clock = itertools.count()
-        with monkeypatch.context() as patched:
-            patched.setattr("time.perf_counter", lambda clock=clock, seconds=seconds: seconds * next(clock))
-            found.append(numbers(with_occlusion(lens, folder, ("occlusion", "rise"), samples=40)))
-    assert_close(found[1], found[0])
-    assert_close(found[2], found[0])
+@pytest.mark.parametrize("reproducible", [True, False])
+def test_the_number_of_images_in_a_step_depends_on_time_only_in_views(net, reproducible):
+    x = torch.randn(1, 3, 32, 32)
+    prepared = prepare_passes(net, x, engine="torch")
+    prepared.reproducible = reproducible
+    passes, sizes = WholePasses(net, x, prepared=prepared), set()
+    for pace in (1e-6, 10.0):
+        passes._pace = pace
+        sizes.add(passes.chunk)
+    assert len(sizes) == (1 if reproducible else 2)
 
 
 def test_images_that_cannot_be_read_are_listed_to_the_last(lens, folder):
