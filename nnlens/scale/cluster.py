@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import platform
+import time
 from concurrent.futures import CancelledError
 from typing import Any
 
@@ -20,6 +22,8 @@ from .task import Outcome, Sent, Task, outcome
 from .workers import ENDED, LostError, Remote
 
 PATIENCE = 10  # seconds, for a scheduler to answer
+ASKED = 1  # seconds between two questions to it, which workers there are: of a large cluster the answer is long
+ABSENCE = 300  # seconds without any worker in the middle of a run: some clusters take minutes to start new ones
 
 
 class Cluster(Remote):
@@ -40,11 +44,11 @@ class Cluster(Remote):
             raise ValueError(f"workers must be a client that is connected, got one that is {client.status}")
         self.client, self._plugin = client, ""
         self._sent: Sent | None = None
+        self._threads, self._asked, self._absent = 0, -math.inf, math.inf  # of all; when asked; none since
 
     @property
     def _capacity(self) -> int:
-        threads: int = sum(worker["nthreads"] for worker in self._workers().values())
-        return max(1, 2 * threads)
+        return max(1, 2 * self._threads_now())
 
     def _check_connection(self) -> None:
         if self.client.status != "running":
@@ -53,10 +57,21 @@ class Cluster(Remote):
                 "is not computed again"
             )
 
-    def _workers(self) -> dict[str, Any]:
+    def _threads_now(self) -> int:
         self._check_connection()
-        found: dict[str, Any] = self.client.scheduler_info(n_workers=-1)["workers"]
-        return found
+        now = time.monotonic()
+        if now - self._asked > ASKED:
+            workers = self.client.scheduler_info(n_workers=-1)["workers"]
+            self._threads, self._asked = sum(worker["nthreads"] for worker in workers.values()), now
+            self._absent = math.inf if workers else min(now, self._absent)
+        return self._threads
+
+    def _check_presence(self) -> None:
+        if not self._threads_now() and time.monotonic() - self._absent > ABSENCE:
+            raise ConnectionError(
+                f"workers must be a cluster that has workers, but there has been none for {ABSENCE} seconds. Run "
+                "again: what is in the store is not computed again"
+            )
 
     def _begin(self, task: Task) -> None:
         self._wait_for_workers()
@@ -104,8 +119,9 @@ class Cluster(Remote):
     def _submit(self, shard: Shard) -> Any:
         assert self._sent is not None
         self._check_connection()
-        # Not pure: a shard that is run again is computed again.
-        return self.client.submit(_work, self._sent.key, shard, pure=False, retries=0)
+        # Not pure: a shard that is run again is computed again. By an executor, whose future is done when the result is
+        # here: Dask's own is done before, and waits for ever if the worker that has the result ends.
+        return self.client.get_executor(pure=False, retries=0).submit(_work, self._sent.key, shard)
 
     def _result(self, future: Any) -> Outcome:
         try:

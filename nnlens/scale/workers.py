@@ -70,6 +70,7 @@ class Remote:
                     running[self._submit(shard)] = shard
                 done = [future for future in running if future.done()]
                 if not done:
+                    self._check_presence()
                     time.sleep(POLL)
                     yield None
                 alone = len(running) == 1
@@ -107,6 +108,9 @@ class Remote:
     @abstractmethod
     def _begin(self, task: Task) -> None:
         """Send the task to the workers."""
+
+    def _check_presence(self) -> None:
+        """Raises an error if nobody has been there for long who could work."""
 
     @abstractmethod
     def _submit(self, shard: Shard) -> Any:

@@ -19,6 +19,7 @@ from nnlens.scale.shard import shards_of
 from nnlens.scale.task import Task
 from nnlens.scale.workers import workers_for
 
+dask = pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed")
 HELPERS = Path(__file__).parents[1] / "helpers"
 
@@ -48,9 +49,15 @@ def client(_importable):
 
 
 @pytest.fixture
-def own_client(_importable):
+def own_client(_importable, monkeypatch):
     """Of a cluster whose workers may be ended."""
-    with local_cluster(2) as cluster, distributed.Client(cluster, set_as_default=False) as client:
+    monkeypatch.setattr("nnlens.scale.cluster.ABSENCE", 60)
+    # By default a local cluster gives a worker up that is just being started again 15 seconds after it has ended.
+    with (
+        dask.config.set({"distributed.deploy.lost-worker-timeout": "120s"}),
+        local_cluster(2) as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+    ):
         yield client
 
 
@@ -249,6 +256,19 @@ def test_a_client_that_is_closed_meanwhile():
         client.close()
         with pytest.raises(ConnectionError, match=r"workers must stay connected, but the client is closed\. Run again"):
             list(steps)
+
+
+def test_workers_that_do_not_come_back(monkeypatch):
+    monkeypatch.setattr("nnlens.scale.cluster.ABSENCE", 1)
+    with local_cluster(1) as cluster, distributed.Client(cluster, set_as_default=False) as client:
+        steps = workers_for(client).map(Task(load=squares, model=model(), given={}), shards_of(2000, 1))
+        next(one for one in steps if one is not None)
+        cluster.scale(0)
+        words = r"workers must be a cluster that has workers, but there has been none for 1 seconds\. Run again"
+        with pytest.raises(ConnectionError, match=words):
+            list(steps)
+        cluster.scale(1)
+        assert search(Images(20), client, model()).complete  # those that come later can be used
 
 
 def test_a_cluster_without_workers(monkeypatch):
