@@ -44,7 +44,7 @@ def prepare_passes(
     recorded = prepared.recording
     if recorded.data_dependent:
         prepared.trust.fall_back(Level.SINGLE)  # a value that Python read from one image is not valid for a batch
-    elif draws(prepared.model):
+    elif draws(prepared.model, lambda: prepared.model(prepared.x.clone())):
         prepared.trust.fall_back(Level.SINGLE)  # the same random numbers for each input
     elif "as_strided" in recorded.calls or any(source.shared for item in recorded for source in item.sources):
         prepared.trust.fall_back(Level.MODEL)  # aliased memory is left to the model

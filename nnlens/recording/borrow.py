@@ -24,8 +24,12 @@ from .attributes import attribute_tables, contents
 Mode = Literal["eval", "as is"]
 BeforeWriting = Callable[[list[Tensor]], None]
 
-# Models of which a pass has drawn random numbers.
+# Models of which passes draw random numbers.
 _drawing: WeakSet[nn.Module] = WeakSet()
+# Models of which the latest passes, so many, have changed Python's random state only. Other threads may have done that:
+# clients of a network take their waiting times from it.
+_suspected: WeakKeyDictionary[nn.Module, int] = WeakKeyDictionary()
+PASSES = 3  # after so many in a row it was the model
 # `here`: whether no user code, which might draw random numbers itself, runs while this thread works.
 alone = threading.local()
 _locks: WeakKeyDictionary[nn.Module, threading.RLock] = WeakKeyDictionary()
@@ -50,8 +54,15 @@ def dtypes_of(model: nn.Module) -> tuple[torch.dtype, ...]:
     return tuple(result) or (torch.get_default_dtype(),)
 
 
-def draws(model: nn.Module) -> bool:
-    """Whether a pass of the model is known to have drawn random numbers."""
+def draws(model: nn.Module, run: Callable[[], Any] | None = None) -> bool:
+    """Whether passes of the model are known to draw random numbers.
+
+    `run` runs the model; it is called until there is no doubt left.
+    """
+    for _pass in range(PASSES):
+        if run is not None and model in _suspected:
+            with borrow(model):
+                run()
     return model in _drawing
 
 
@@ -85,19 +96,26 @@ class _Generators:
         now, python_now, numpy_now = self._read()
         same_numpy = np.array_equal(numpy["state"]["key"], numpy_now["state"]["key"])
         same_numpy = same_numpy and numpy["state"]["pos"] == numpy_now["state"]["pos"]
-        drew = not (all(map(torch.equal, tensors, now)) and python == python_now and same_numpy)
+        others = not (all(map(torch.equal, tensors, now)) and same_numpy)
+        if not others and python == python_now:
+            _suspected.pop(model, None)
+            return
         sure = threading.current_thread() is threading.main_thread() or getattr(alone, "here", False)
         if not sure and model not in _drawing:
             return  # another thread may have drawn them
-        if drew:
+        seen = PASSES if others else _suspected.get(model, 0) + 1
+        if seen < PASSES and model not in _drawing:
+            _suspected[model] = seen
+        else:
+            _suspected.pop(model, None)
             _drawing.add(model)
-            random.setstate(python)
-            np.random.set_state(numpy)
-            torch.set_rng_state(tensors[0])
-            if len(tensors) > 1 and torch.backends.mps.is_available():
-                torch.mps.set_rng_state(tensors[-1])
-            elif len(tensors) > 1:
-                torch.cuda.set_rng_state_all(tensors[1:])
+        random.setstate(python)
+        np.random.set_state(numpy)
+        torch.set_rng_state(tensors[0])
+        if len(tensors) > 1 and torch.backends.mps.is_available():
+            torch.mps.set_rng_state(tensors[-1])
+        elif len(tensors) > 1:
+            torch.cuda.set_rng_state_all(tensors[1:])
 
 
 class _Switches:

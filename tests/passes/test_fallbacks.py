@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import warnings
 
 import numpy as np
@@ -286,8 +287,6 @@ class Drawing(Base):
     """Draws noise in eval mode, of torch, NumPy and Python."""
 
     def features(self, x):
-        import random
-
         found = super().features(x)
         return found + 0.5 * torch.randn_like(found) + float(np.random.rand()) * 0.1 + random.random() * 0.1
 
@@ -306,10 +305,29 @@ def test_all_positions_of_a_map_see_the_same_random_numbers():
         np.testing.assert_allclose(one.values, other.values, atol=1e-6)
 
 
+class DrawingInPython(Base):
+    """Draws numbers of Python only, in its first passes."""
+
+    passes = 0
+
+    def features(self, x):
+        if self.passes > 0:
+            type(self).passes -= 1
+            random.random()
+        return super().features(x)
+
+
+@pytest.mark.parametrize(("passes", "drawing"), [(1, False), (100, True)])
+def test_another_thread_that_draws_is_not_taken_for_the_model(passes, drawing):
+    DrawingInPython.passes, model = passes, DrawingInPython().eval()
+    before = random.getstate()
+    found = kernels.occlusion(model, X, size=6, stride=6, fill=0.0)
+    assert ("each with the same random numbers" in found.how) is drawing
+    assert random.getstate() == before
+
+
 @pytest.mark.parametrize("method", ["gradient", "grad_cam", "guided_backprop", "occlusion", "lime", "rise"])
 def test_the_random_state_comes_back_whoever_did_the_work(method):
-    import random
-
     model, lens = Drawing().eval(), None
     before = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()
     lens = nnlens.Lens(model)
