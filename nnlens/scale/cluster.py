@@ -15,6 +15,7 @@ from distributed.client import FutureCancelledError
 from distributed.comm.core import CommClosedError
 from distributed.scheduler import KilledWorker
 
+from nnlens.utils.errors import for_another_machine
 from nnlens.utils.requirements import DISTRIBUTION, installed_version
 
 from .shard import Shard
@@ -185,4 +186,8 @@ class _Plugin(distributed.WorkerPlugin):
 
 
 def _work(key: str, shard: Shard) -> Outcome:
-    return outcome(_sent[key].load(), shard)
+    for_another_machine.set(True)
+    try:
+        return outcome(_sent[key].load(), shard)
+    finally:
+        for_another_machine.set(False)

@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from nnlens.utils.errors import reason
+
 from .shard import Shard
 from .shipped_model import Build, ShippedModel, pickled
 
@@ -130,7 +132,7 @@ def outcome_steps(run: Run, shard: Shard) -> Generator[None, None, Outcome]:
         return Outcome(shard=shard, value=value)
     except (Exception, SystemExit) as error:
         where = traceback.extract_tb(error.__traceback__)[-1]
-        words = f"{type(error).__name__}: {error} ({where.name}, line {where.lineno})"
+        words = f"{type(error).__name__}: {reason(error)} ({where.name}, line {where.lineno})"
         return Outcome(shard=shard, error=words)
 
 

@@ -147,7 +147,7 @@ class _Asked:
             sample = session.samples.of(self.data.input(self.items[place]))
             session.prepared(sample)  # so that no method's time includes it
         except Exception as error:
-            raise UnreadableError(str(error)) from error
+            raise UnreadableError(reason(error)) from error
         target = sample.top(1)[0]
         result, lasting = [], True
         for name in self.methods:

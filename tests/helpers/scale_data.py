@@ -71,6 +71,8 @@ class Images:
                 file.write(f"{item}\n")
         if item == self.faults.get("broken"):
             raise OSError("a broken file")
+        if item == self.faults.get("missing"):
+            raise FileNotFoundError("no such file")
         if item == self.faults.get("deadly"):
             os._exit(1)
         if item == self.faults.get("deadly_once") and self.log is not None:

@@ -90,6 +90,14 @@ def test_a_cluster_of_any_size_finds_the_same(count, client):
     assert found.complete
 
 
+def test_a_file_that_workers_do_not_find(client):
+    assert search(Images(40, missing=30), None).skipped == ((30, "no such file"),)
+    ((item, why),) = search(Images(40, missing=30), client).skipped
+    assert item == 30
+    assert why.startswith("no such file (on ")
+    assert why.endswith(", where a worker runs: workers open files by the same paths)")
+
+
 def test_a_model_by_a_function_of_a_module(client):
     torch.manual_seed(1)
     net = Sized(7).eval()
