@@ -22,7 +22,7 @@ from .as_written import without_checkpoints
 from .attributes import attribute_tables, contents
 
 Mode = Literal["eval", "as is"]
-BeforeWriting = Callable[[list[Tensor]], None]
+BeforeWriting = Callable[[list[Tensor]], object]
 
 # Models of which passes draw random numbers.
 _drawing: WeakSet[nn.Module] = WeakSet()
@@ -170,8 +170,11 @@ class _Modules:
         self.empty = [table for table in tables if not table]
         self.tables = [table for table in tables if table]
         self.before = [table.copy() for table in self.tables]
-        self.arrays = [(value, value.copy()) for value in values if type(value) is np.ndarray and value.dtype != object]
-        self.generators = [(value, value.get_state()) for value in values if type(value) is torch.Generator]
+        kinds = set(map(type, values))  # rare ones are looked for only where there are any
+        arrays = [value for value in values if type(value) is np.ndarray] if np.ndarray in kinds else []
+        self.arrays = [(array, array.copy()) for array in arrays if array.dtype != object]
+        generators = [value for value in values if type(value) is torch.Generator] if torch.Generator in kinds else []
+        self.generators = [(generator, generator.get_state()) for generator in generators]
         parameters = {
             id(value): value for value in _values(module._parameters for module in modules) if value is not None
         }
@@ -186,7 +189,7 @@ class _Modules:
                 tensor.grad = None  # a forward that adds to `.grad` adds to a copy
         held = chain(
             _values(module._buffers for module in modules),
-            (value for value in values if type(value) is Tensor),
+            [value for value in values if type(value) is Tensor] if Tensor in kinds else [],
             (buffer for module, _ in self.scripted for buffer in module.buffers(recurse=False)),
         )
         buffers = {id(item): item for item in held if item is not None}
@@ -206,7 +209,7 @@ class _Modules:
         for module, _ in self.scripted:
             module.training = False
 
-    def restore(self, before_writing: Callable[[list[Tensor]], None]) -> None:
+    def restore(self, before_writing: BeforeWriting) -> None:
         for attributes, training in zip(self.attributes, self.training, strict=True):
             attributes["training"] = training
         # Usually nothing has changed: compare all of them at once first.
@@ -227,7 +230,7 @@ class _Modules:
         with torch.no_grad():
             self._restore_tensors(before_writing)
 
-    def _restore_tensors(self, before_writing: Callable[[list[Tensor]], None]) -> None:
+    def _restore_tensors(self, before_writing: BeforeWriting) -> None:
         for tensor, value, wanted, gradient in self.parameters:
             if tensor.data_ptr() != value.data_ptr() or tensor.shape != value.shape:
                 tensor.data = value
@@ -269,7 +272,7 @@ class _Copies:
         with torch.no_grad():
             return torch.cat([tensor if tensor.ndim == 1 else tensor.reshape(-1) for tensor in self.tensors])
 
-    def restore(self, before_writing: Callable[[list[Tensor]], None]) -> None:
+    def restore(self, before_writing: BeforeWriting) -> None:
         shapes = [tensor.shape for tensor in self.tensors]
         if shapes == self.shapes and _bits(self.values).equal(_bits(self._read())):
             return

@@ -88,9 +88,10 @@ class Choice:
             elif item in self.patterns:
                 met = any(map(self.patterns[item].fullmatch, have))
             else:
-                met = item in have
+                # A module that ran several times: each of its calls.
+                met = item in have or any(name.rpartition(":")[0] == item for name in have)
             if not met:
-                near = difflib.get_close_matches(item, list(names), n=3, cutoff=0.4)
+                near = difflib.get_close_matches(item, [name for name in names if name != item], n=3, cutoff=0.4)
                 hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
                 return f"only must name what runs in the pass, got {item!r}{hint}"
         return None

@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import copy
-import sys
-import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.modules.lazy import LazyModuleMixin
-from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.nn.parameter import is_lazy
-from torch.overrides import TorchFunctionMode
 
-from nnlens.utils.nests import copied, tensors_in
+from nnlens.utils.nests import copied
 
 from .as_written import as_written
 from .borrow import BeforeWriting, Mode, borrow, lend
 from .choice import Choice, Only
-from .operations import ESCAPES, function_of
+from .listening import Guard, Listener, Meter, hooks_everywhere, hooks_on, running, unwind
 from .recording import Recording, assemble
-from .tape import Event, ModuleCall, Tape, shape_of, showable
+from .tape import ModuleCall, Tape
 
 
 class ForwardError(RuntimeError):
@@ -34,16 +30,6 @@ class ForwardError(RuntimeError):
     def __init__(self, message: str, recording: Recording):
         super().__init__(message)
         self.recording = recording
-
-
-class Meter(Protocol):
-    """Measures operations: `begin` before each, `end` after it, with the events that it made."""
-
-    def begin(self) -> None:
-        """Called before an operation."""
-
-    def end(self, events: list[Event]) -> None:
-        """Called after an operation, with the events that it made."""
 
 
 class Recorder:
@@ -63,6 +49,10 @@ class Recorder:
 
     With `with Recorder(…) as recorder:` the model is borrowed once for all passes of the block, which costs less. Each
     of them begins with the same buffers.
+
+    The first pass of a recorder of a part watches all operations, because one that runs later may overwrite what was
+    kept. The next ones do as that one showed, and run again where it shows that they were not like it; a model that
+    writes into its own parameters for some inputs only is left changed by them.
 
     Examples
     --------
@@ -90,6 +80,9 @@ class Recorder:
         self._last: Recording | None = None
         self._block: ExitStack | None = None
         self._put_back: Callable[[BeforeWriting], None] | None = None
+        # Whether a pass watches what is overwritten outside of the part that is recorded; the first one tells.
+        self._guards: bool | None = None
+        self._copies = False  # whether that needs to be copied at once, if not
 
     def __enter__(self) -> Recorder:
         if self._block is not None:
@@ -110,7 +103,7 @@ class Recorder:
     def _hooks(self) -> AbstractContextManager[None]:
         # A scripted module takes no hooks of its own.
         scripted = any(isinstance(item, torch.jit.ScriptModule) for item in self._watched)
-        return _hooks_everywhere() if self._choice.watched is None or scripted else _hooks_on(self._watched)
+        return hooks_everywhere() if self._choice.watched is None or scripted else hooks_on(self._watched)
 
     @contextmanager
     def _borrowed(self, tape: Tape) -> Iterator[None]:
@@ -142,11 +135,24 @@ class Recorder:
 
         With `gradients` the values are differentiable with respect to the inputs, which are then not copied.
         """
-        model, choice = self.model, self._choice
-        for module in (model, *self._paths):
+        for module in (self.model, *self._paths):
             if isinstance(module, LazyModuleMixin) and any(map(is_lazy, vars(module)["_parameters"].values())):
-                where = self._paths.get(module, type(model).__name__)
+                where = self._paths.get(module, type(self.model).__name__)
                 raise ValueError(f"the model's {where} is lazy and never ran: run the model once, then record")
+        if self._guards is False and not gradients:
+            recording = self._pass(inputs, keywords, meter, gradients, guards=False)
+            if recording is not None:
+                return recording
+            self._guards = True
+        recording = self._pass(inputs, keywords, meter, gradients, guards=True)
+        assert recording is not None
+        return recording
+
+    def _pass(
+        self, inputs: Sequence[Any], keywords: Mapping[str, Any], meter: Meter | None, gradients: bool, *, guards: bool
+    ) -> Recording | None:
+        """One pass; None if it was not watched, and a value was overwritten."""
+        model, choice = self.model, self._choice
         if not gradients:
             inputs, keywords = copied(tuple(inputs)), copied(dict(keywords))
         recycled = self._last.let_go() if self._last is not None else []
@@ -157,26 +163,32 @@ class Recorder:
             root=ModuleCall(path="", module=model),
             choice=choice,
             recycled=recycled,
+            copies=self._copies and not guards,
         )
         tape.receive((inputs, keywords))
-        listener = _Listener(tape, meter)
+        listener = Listener(tape, meter)
         everywhere = choice.watched is None
-        outer = getattr(_running, "listener", None)
+        outer = getattr(running, "listener", None)
+        mode = listener if everywhere else Guard(tape) if guards else nullcontext()
         with self._borrowed(tape):
-            _running.listener = listener
+            running.listener = listener
             try:
-                with listener if everywhere else _Guard(tape), torch.set_grad_enabled(gradients):
+                with mode, torch.set_grad_enabled(gradients):
                     output = model(*inputs, **keywords)
                     if everywhere:
                         tape.finish(tape.root, inputs, output)
             except Exception as error:
                 message = _explain(error, tape)
-                _unwind(listener)
+                unwind(listener)
                 raise ForwardError(message, assemble(tape, None)) from error
             finally:
-                _running.listener = outer
-                _unwind(listener)
+                running.listener = outer
+                unwind(listener)
                 tape.give_back()
+        if not guards and tape.overwritten:
+            return None
+        if self._guards is None and not everywhere:
+            self._guards, self._copies = bool(tape.written) or tape.uncertain, tape.copied
         recording = assemble(tape, output)
         if self.recycle:
             self._last = recording
@@ -210,163 +222,6 @@ def record(model: nn.Module, *inputs: Any, only: Only = None, mode: Mode = "eval
     ('0', '1')
     """
     return Recorder(model, only=only, mode=mode)(*inputs, **keywords)
-
-
-class _Listener(TorchFunctionMode):
-    """Sees every call of torch from Python at its outermost level: `F.relu`, `x + y`, `x.relu_()`."""
-
-    def __init__(self, tape: Tape, meter: Meter | None):
-        super().__init__()
-        self.tape = tape
-        self.meter = meter
-
-    def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        kwargs = kwargs or {}
-        function = function_of(func)
-        if not function.computes:
-            return func(*args, **kwargs)
-        tape, meter = self.tape, self.meter
-        tape.calls.append(function.name)
-        overwritten = function.overwritten(args, kwargs)
-        if overwritten:
-            tape.before_overwriting(overwritten)
-        tape.make_room()
-        if meter is not None:
-            meter.begin()
-        try:
-            result = func(*args, **kwargs)
-        except Exception as error:
-            shapes = " and ".join(str(shape_of(tensor)) for tensor in tensors_in((args, kwargs)))
-            where = f"{tape.stack[-1].path} · " if tape.stack[-1].path else ""
-            tape.failed = error, f"{where}{function.name} on {shapes or 'no tensor'}"
-            raise
-        made = args[0] if function.sets else result
-        outputs: list[tuple[int | None, Tensor]]
-        if isinstance(made, Tensor):
-            outputs = [(None, made)] if showable(made) else []
-        else:
-            outputs = [(index, tensor) for index, tensor in enumerate(tensors_in(made)) if showable(tensor)]
-            if len(outputs) == 1:
-                outputs = [(None, outputs[0][1])]
-        if not outputs and function.name in ESCAPES and not isinstance(result, Tensor):
-            tape.data_dependent = tape.data_dependent or any(
-                tape.event_of(item) is not None for item in tensors_in(args)
-            )
-        # A constant that a forward makes, such as `torch.zeros(…)`, is not a step from the input to the output.
-        constant = function.unfilled or (function.makes and next(tensors_in((args, kwargs)), None) is None)
-        if outputs and not constant:
-            events = tape.write(function.name, function.kind, outputs, args, kwargs, func)
-            if meter is not None:
-                meter.end(events)
-        return result
-
-
-class _Guard(TorchFunctionMode):
-    """Sees only what is about to be overwritten, in the parts that are not recorded."""
-
-    def __init__(self, tape: Tape):
-        super().__init__()
-        self.tape = tape
-
-    def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        kwargs = kwargs or {}
-        overwritten = function_of(func).overwritten(args, kwargs)
-        if overwritten:
-            self.tape.before_overwriting(overwritten)
-        return func(*args, **kwargs)
-
-
-_running = threading.local()
-_hooks_lock = threading.Lock()
-_hooks_users = 0
-_hooks: list[Any] = []
-
-
-def _before_module(module: nn.Module, args: Any) -> None:
-    listener: _Listener | None = getattr(_running, "listener", None)
-    path = None if listener is None else listener.tape.paths.get(module)
-    if listener is None or path is None:
-        return
-    tape = listener.tape
-    tape.fired[path] += 1
-    # A module whose weight is computed in the pass, as by weight norm, still counts as one operation.
-    if ".parametrizations." not in path:
-        tape.stack[-1].calls += 1
-    if isinstance(module, torch.jit.ScriptModule):
-        tape.before_overwriting(args)  # it may overwrite them, unnoticed
-    watched = tape.choice.listens_in(path)
-    tape.stack.append(ModuleCall(path=path, module=module, number=tape.fired[path], watched=watched))
-    if watched:
-        listener.__enter__()  # type: ignore[no-untyped-call]
-
-
-def _after_module(module: nn.Module, args: Any, output: Any) -> None:
-    listener: _Listener | None = getattr(_running, "listener", None)
-    if listener is None or module not in listener.tape.paths:
-        return
-    tape = listener.tape
-    if tape.stack[-1].module is not module:
-        if not any(call.module is module for call in tape.stack):
-            return
-        while tape.stack[-1].module is not module:
-            _leave(listener)
-    if output is None:
-        error = sys.exc_info()[1]
-        if isinstance(error, Exception) and (tape.failed is None or tape.failed[0] is not error):
-            tape.failed = error, f"the forward of {tape.stack[-1].path}"
-    else:
-        with torch._C.DisableTorchFunction():
-            tape.finish(tape.stack[-1], args, output)
-    _leave(listener)
-
-
-def _leave(listener: _Listener) -> None:
-    if listener.tape.stack.pop().watched:
-        listener.__exit__(None, None, None)  # type: ignore[no-untyped-call]
-
-
-def _unwind(listener: _Listener) -> None:
-    while listener.tape.stack:
-        _leave(listener)
-
-
-@contextmanager
-def _hooks_everywhere() -> Iterator[None]:
-    """Torch's global module hooks: a whole pass attaches nothing to the model itself."""
-    global _hooks_users
-    with _hooks_lock:
-        if _hooks_users == 0:
-            # Always called, also after an exception that the model's code catches.
-            after = register_module_forward_hook(_after_module, always_call=True)
-            _hooks[:] = [register_module_forward_pre_hook(_before_module), after]
-        _hooks_users += 1
-    try:
-        yield
-    finally:
-        with _hooks_lock:
-            _hooks_users -= 1
-            if _hooks_users == 0:
-                for hook in _hooks:
-                    hook.remove()
-                _hooks.clear()
-
-
-@contextmanager
-def _hooks_on(modules: list[nn.Module]) -> Iterator[None]:
-    """Hooks on the modules whose part of the pass is recorded: the others must cost nothing."""
-    handles = []
-    try:
-        for module in modules:
-            handles.append(module.register_forward_pre_hook(_before_module, prepend=True))
-            handles.append(module.register_forward_hook(_after_module, prepend=True, always_call=True))
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def unwrapped(model: nn.Module) -> nn.Module:

@@ -17,9 +17,7 @@ from torch import Tensor, nn
 from nnlens.utils.cache import Cache
 from nnlens.utils.nests import tensors_in
 
-from .attention import attention_weights
-from .inside import Inner
-from .recurrent import recurrent_states
+from .inside import Inner, attention_weights, recurrent_states
 from .tape import Event, Held, Source, Tape, storage_of
 
 

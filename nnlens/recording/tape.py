@@ -114,9 +114,12 @@ class Tape:
     fired: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     produced: dict[str, int] = field(default_factory=dict)  # path of a call → the event of its output
     failed: tuple[Exception, str] | None = None  # the latest operation that raised
+    copies: bool = False  # whether values are copied as soon as the part that is recorded has run
+    copied: bool = False  # whether something outside of that part was about to overwrite one
     # Parameters that a forward wrote into: each with its own memory, and what was in there.
     written: list[tuple[nn.Parameter, Tensor, Tensor]] = field(default_factory=list)
     _let_go: int = 0
+    _safe: int = 0  # of so many events the values were copied
     _origin: dict[int, tuple[Any, int]] = field(default_factory=dict)  # id → (the tensor or a weak reference, event)
     _stored: dict[int, list[Held]] = field(default_factory=lambda: defaultdict(list))
     _held: dict[int, Held] = field(default_factory=dict)
@@ -257,23 +260,45 @@ class Tape:
             if not self.whole and self.choice.wants_output(path):
                 self.events[made].held = self.hold(tensors[0])
 
-    def before_overwriting(self, nest: Any) -> None:
-        """Something is about to write into these tensors: copy what is held of their memory."""
+    def before_overwriting(self, nest: Any) -> bool:
+        """Something is about to write into these tensors: copy what is held of their memory; whether there was any."""
+        copied = False
         with torch._C.DisableTorchFunction():  # no torch function mode, including the user's, must see this
             for tensor in tensors_in(nest):
-                self._copy_held(tensor)
+                copied = self._copy_held(tensor) or copied
                 if self._parameter_storages is None:
                     self._parameter_storages = defaultdict(list)
                     for entry in self.root.module.parameters():
                         self._parameter_storages[storage_of(entry)].append(entry)
                 for entry in self._parameter_storages.pop(storage_of(tensor), ()):
                     self.written.append((entry, entry.data, entry.detach().clone()))
+        return copied
 
-    def _copy_held(self, tensor: Tensor) -> None:
-        for held in self._stored.pop(storage_of(tensor), ()):
+    def _copy_held(self, tensor: Tensor) -> bool:
+        held_there = self._stored.pop(storage_of(tensor), ())
+        for held in held_there:
             if self.whole and held.value is not None:
                 self._overwritten.append(held.value)
             held.copy()
+        return bool(held_there)
+
+    def copy_new(self) -> None:
+        """Copy the values of the latest events, which something is going to overwrite."""
+        with torch._C.DisableTorchFunction():
+            for event in self.events[self._safe :]:
+                if event.held is not None:
+                    event.held.copy()
+        self._safe = len(self.events)
+
+    @property
+    def overwritten(self) -> bool:
+        """Whether a value was overwritten without being copied before."""
+        return any(event.held is not None and event.held.overwritten for event in self.events)
+
+    @property
+    def uncertain(self) -> bool:
+        """Whether that cannot be told of a value: torch counts no changes of what inference mode has made."""
+        return any(event.held is not None and event.held.version < 0 for event in self.events)
 
     def give_back(self) -> None:
         """Parameters that were written into get their values back."""

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from nnlens.passes.replay import recorded_value
 from nnlens.recording import Operation, Recording, Source, record
-from nnlens.recording.recurrent import Driven, driven
+from nnlens.recording.inside import Driven, driven
 
 from .lyapunov import Exponents, lyapunov
 

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from nnlens.recording import Operation, Recording, Source
-from nnlens.recording.attention import sdpa_weights
+from nnlens.recording.inside import sdpa_weights
 from nnlens.utils.language import _, number
 
 _FUSED = ("scaled_dot_product_attention", "multi_head_attention_forward")

@@ -11,8 +11,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from nnlens.recording import Operation, Recording, Replacement, borrow, observed, substituting
+from nnlens.recording.inside import Change, run_changed
 from nnlens.recording.record import unwrapped
-from nnlens.recording.recurrent import Change, run_changed
 
 
 def changed_call(

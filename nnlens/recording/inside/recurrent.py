@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
-from .inside import Inner, given, unchanged
+from .inner import Inner, given, unchanged
 
 _PARTS = {
     "lstm": ("input_gate", "forget_gate", "cell_gate", "output_gate", "cell", "hidden"),

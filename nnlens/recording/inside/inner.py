@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from .tape import Held
+from ..tape import Held
 
 # Name of the part, its kind, its shape, and the way to compute it.
 Inner = tuple[str, str, tuple[int, ...], Callable[[], Tensor]]

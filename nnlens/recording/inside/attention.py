@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .inside import Inner, given, unchanged
+from .inner import Inner, given, unchanged
 
 
 def attention_weights(op: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> Iterator[Inner]:
