@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 import threading
@@ -15,6 +16,25 @@ from nnlens.session.work.worker import Worker
 @pytest.fixture
 def worker() -> Worker:
     return Worker(("live", "map"))
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_no_cycles_are_looked_for_while_a_hand_waits(worker, enabled):
+    seen = {}
+
+    def job(lane):
+        seen[lane] = gc.isenabled()
+        yield
+
+    try:
+        gc.enable() if enabled else gc.disable()
+        for lane in worker.lanes:
+            worker.submit(job, lane, lambda lane=lane: job(lane))
+        assert worker.join(10)
+        assert seen == {"live": False, "map": enabled}
+        assert gc.isenabled() is enabled
+    finally:
+        gc.enable()
 
 
 def test_the_urgent_lane_goes_first_and_the_long_job_goes_on(worker):

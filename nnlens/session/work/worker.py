@@ -8,11 +8,12 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Generator
+from contextlib import nullcontext
 from weakref import WeakSet
 
 from nnlens.passes.onnx_runtime import shrink_all
 from nnlens.recording.borrow import alone
-from nnlens.utils.memory import give_back_memory
+from nnlens.utils.memory import give_back_memory, without_collection
 
 PAUSE = 2.0  # seconds without work after which memory is given back
 # Many small steps: the generator yields between them, so that more urgent work can go first. If it yields a number,
@@ -136,7 +137,9 @@ class Worker:
         began = time.perf_counter()
         rest: float | None = None
         try:
-            step = next(steps, steps)
+            # Whoever drags something waits for steps of the first lane.
+            with without_collection() if job[0] == self.lanes[0] else nullcontext():
+                step = next(steps, steps)
             done = step is steps
             rest = step if isinstance(step, (int, float)) else None
         except Exception:
