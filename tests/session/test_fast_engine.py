@@ -9,9 +9,12 @@ from torch import nn
 
 import nnlens
 from nnlens.kernels import occluded_scores, prepare_passes
+from nnlens.kernels.occlusion.occluded import is_undecided
+from nnlens.kernels.occlusion.occluder import occluder as make_occluder
 from nnlens.passes import fast, whole_passes
 from nnlens.passes.onnx_runtime import shrink_all
 from nnlens.utils import memory
+from nnlens.widgets.occlusion import live
 
 pytest.importorskip("onnxruntime")
 
@@ -78,6 +81,36 @@ def test_a_view_switches_to_the_faster_engine(always_faster):
     assert second.session.engine.name == "ONNX Runtime"
     assert not model.training
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_no_hand_waits_for_the_comparison_of_engines(always_faster, monkeypatch):
+    lens, calls = live_lens(small()), []
+    view = lens.explore(torch.rand(1, 3, 20, 20))
+    wait(view)
+    prepared = lens.session.prepared(view.selection.sample)
+    prepared.paces.pop("one place", None)
+    under = live.scores_under
+
+    def noted(*arguments, compare, **keywords):
+        calls.append((compare, is_undecided(prepared)))
+        return under(*arguments, compare=compare, **keywords)
+
+    monkeypatch.setattr(live, "scores_under", noted)
+    view.occluder = [2, 3]
+    wait(view)
+    assert calls == [(False, True), (True, True), (True, True)]  # at once, then both trials of torch
+    assert not is_undecided(prepared)
+    view.occluder = [3, 3]
+    wait(view)
+    assert calls[3:] == [(False, False)]
+    # In Python nobody drags anything: torch is tried at once.
+    prepared.paces.pop("one place")
+    under(*_one_place(view, prepared), prepared=prepared, output=prepared.output)
+    assert len(prepared.paces["one place"]) == 1
+
+
+def _one_place(view, prepared):
+    return prepared.model, make_occluder(prepared.x, size=view.size, fill=0.0), [(4, 4)]
 
 
 def test_after_a_change_of_the_model_it_is_decided_anew(always_faster):

@@ -22,6 +22,8 @@ from .engine import BLOCK, Engine
 from .laid_out import as_image
 from .occluder import Fill, Occluder, Shape, mask_filling, occluder
 
+ONE = "one place"  # the way of a single place, of which the pace is noted
+
 
 def occluded_scores(
     model: nn.Module,
@@ -51,8 +53,13 @@ def scores_under(
     *,
     output: Output = None,
     prepared: Prepared | None = None,
+    compare: bool = True,
 ) -> Float[np.ndarray, "n classes"]:
-    """The class scores (places, classes) with an occluder, made once, at each (top, left) of `places`."""
+    """The class scores (places, classes) with an occluder, made once, at each (top, left) of `places`.
+
+    Where it is not known yet which engine is the faster one for a single place, `compare` tries torch, too; without it
+    ONNX Runtime is used if the model is prepared for it.
+    """
     x, (height, width) = window.x, window.size
     tops, lefts = np.arange(1 - height, x.shape[2]), np.arange(1 - width, x.shape[3])
     wanted = np.array(places, int).reshape(-1, 2)
@@ -62,7 +69,12 @@ def scores_under(
     prepared = current_passes(model, x, output, prepared)
     meaning = meaning_for(model, x, output, prepared)
     alone = prepared if len(wanted) == 1 else None
-    if alone is not None and alone.onnx is not None and alone.onnx.seconds < alone.pace("one place"):
+    unknown = is_undecided(alone)
+    if (
+        alone is not None
+        and alone.onnx is not None
+        and (not compare if unknown else alone.onnx.seconds < alone.pace(ONE))
+    ):
         try:
             one: np.ndarray = alone.onnx(window.cover(wanted[:, 0], wanted[:, 1])).cpu().numpy()
         except Exception:
@@ -79,7 +91,7 @@ def scores_under(
     began = time.perf_counter()
     scores, known = run(), engine.prepared
     if alone is not None and engine.level == Level.WINDOWS:
-        alone.note_pace("one place", time.perf_counter() - began)
+        alone.note_pace(ONE, time.perf_counter() - began)
     if known is not None and not known.trust.windows_checked:
         if known.trust.level < Level.SINGLE and engine.mixes():
             known.trust.level = engine.level = Level.SINGLE
@@ -88,6 +100,11 @@ def scores_under(
             scores = run()
         known.trust.windows_checked = True
     return scores
+
+
+def is_undecided(prepared: Prepared | None) -> bool:
+    """Whether it is not known yet which engine is the faster one for a single place."""
+    return prepared is not None and prepared.onnx is not None and not prepared.pace(ONE)
 
 
 def masked_scores(

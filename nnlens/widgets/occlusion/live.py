@@ -14,9 +14,10 @@ from torch import nn
 
 from nnlens.kernels import size_curve
 from nnlens.kernels.occlusion.laid_out import as_image
-from nnlens.kernels.occlusion.occluded import scores_under
+from nnlens.kernels.occlusion.occluded import is_undecided, scores_under
 from nnlens.kernels.occlusion.occluder import Occluder, Shape
 from nnlens.kernels.occlusion.occluder import occluder as make_occluder
+from nnlens.passes.prepared import TRIALS
 from nnlens.render import payloads, scores_of_several_payload, scores_with_top_payload
 from nnlens.session.sample import Sample
 from nnlens.widgets.base.part import Part
@@ -99,6 +100,11 @@ class LivePart(Part):
             return
         sizes, rows = curve_sizes(self.traits.sizes, occluder["size"]), []
         try:
+            # The engines are compared now, when no hand waits.
+            for _trial in range(TRIALS):
+                if is_undecided(self.session.prepared(sample)):
+                    self._under(sample, occluder, compare=True)
+                    yield None
             for size in sizes:
                 make = partial(self._around, sample, occluder, size)
                 rows.append(sample.cache.once("scores under other sizes", *_key(occluder), size, make=make))
@@ -108,13 +114,14 @@ class LivePart(Part):
         except Exception as error:
             self.view.show_error(error)
 
-    def _under(self, sample: Sample, occluder: payloads.Occluder) -> np.ndarray:
+    def _under(self, sample: Sample, occluder: payloads.Occluder, *, compare: bool = False) -> np.ndarray:
         (top, left), what = occluder["position"], _key(occluder)[2:]
         # Made once: only its place changes while it moves.
         model, window = sample.cache.once("occluder", *what, make=partial(self._made, sample, *what))
         prepared = self.session.prepared(sample)
-        scores = scores_under(model, window, [(top, left)], output=sample.scored(), prepared=prepared)[0]
-        if problem := sample.scored().problem(torch.from_numpy(scores)):
+        scored, places = sample.scored(), [(top, left)]
+        scores = scores_under(model, window, places, output=scored, prepared=prepared, compare=compare)[0]
+        if problem := scored.problem(torch.from_numpy(scores)):
             raise ValueError(f"the model returned {problem} with the occluder at ({top}, {left})")
         result: np.ndarray = scores
         return result
