@@ -145,7 +145,7 @@ def _leave(listener: Listener) -> None:
     if listener.tape.stack.pop().watched:
         listener.__exit__(None, None, None)  # type: ignore[no-untyped-call]
         if listener.tape.copies:
-            listener.tape.copy_new()
+            listener.tape.copy_all()
 
 
 def unwind(listener: Listener) -> None:

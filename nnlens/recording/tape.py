@@ -119,7 +119,6 @@ class Tape:
     # Parameters that a forward wrote into: each with its own memory, and what was in there.
     written: list[tuple[nn.Parameter, Tensor, Tensor]] = field(default_factory=list)
     _let_go: int = 0
-    _safe: int = 0  # of so many events the values were copied
     _origin: dict[int, tuple[Any, int]] = field(default_factory=dict)  # id → (the tensor or a weak reference, event)
     _stored: dict[int, list[Held]] = field(default_factory=lambda: defaultdict(list))
     _held: dict[int, Held] = field(default_factory=dict)
@@ -275,30 +274,30 @@ class Tape:
         return copied
 
     def _copy_held(self, tensor: Tensor) -> bool:
-        held_there = self._stored.pop(storage_of(tensor), ())
-        for held in held_there:
+        found = self._stored.pop(storage_of(tensor), ())
+        for held in found:
             if self.whole and held.value is not None:
                 self._overwritten.append(held.value)
             held.copy()
-        return bool(held_there)
+        return bool(found)
 
-    def copy_new(self) -> None:
-        """Copy the values of the latest events, which something is going to overwrite."""
+    def copy_all(self) -> None:
+        """Copy what is held, because something is going to overwrite it."""
         with torch._C.DisableTorchFunction():
-            for event in self.events[self._safe :]:
-                if event.held is not None:
-                    event.held.copy()
-        self._safe = len(self.events)
+            for held in self._held.values():
+                held.copy()
+        self._held.clear()
+        self._stored.clear()
 
     @property
     def overwritten(self) -> bool:
-        """Whether a value was overwritten without being copied before."""
-        return any(event.held is not None and event.held.overwritten for event in self.events)
+        """Whether a value that is held was overwritten."""
+        return any(held.overwritten for held in self._held.values())
 
     @property
     def uncertain(self) -> bool:
-        """Whether that cannot be told of a value: torch counts no changes of what inference mode has made."""
-        return any(event.held is not None and event.held.version < 0 for event in self.events)
+        """Whether that cannot be told of one: torch counts no changes of what inference mode has made."""
+        return any(held.version < 0 for held in self._held.values())
 
     def give_back(self) -> None:
         """Parameters that were written into get their values back."""

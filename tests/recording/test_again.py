@@ -65,6 +65,28 @@ def test_a_part_that_runs_twice():
             assert torch.equal(recording["first:2"], model.first(x + 1))
 
 
+@pytest.mark.parametrize("when", [lambda x: True, lambda x: bool(x.sum() > 0)])
+def test_states_of_a_layer_whose_input_is_overwritten_later(when):
+    class Reads(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.rnn = nn.LSTM(3, 4, batch_first=True)
+
+        def forward(self, x):
+            found, _state = self.rnn(x)
+            if when(x):
+                x.zero_()
+            return found
+
+    model = Reads()
+    with Recorder(model, only="rnn.cell_l0") as recorder:
+        for x in (-INPUTS[0].abs(), *INPUTS, INPUTS[0].abs()):
+            states = recorder(x[None])["rnn.cell_l0"]
+            with torch.no_grad():
+                _found, (_hidden, last) = model.rnn(x[None])
+            assert torch.allclose(states[0, -1], last[0, 0], atol=1e-6)
+
+
 def test_overwritten_for_some_inputs_only(guards):
     model = Overwrites(when=lambda x: bool(x.sum() > 5))
     with Recorder(model, only="first") as recorder:

@@ -69,12 +69,10 @@ def scores_under(
     prepared = current_passes(model, x, output, prepared)
     meaning = meaning_for(model, x, output, prepared)
     alone = prepared if len(wanted) == 1 else None
-    unknown = is_undecided(alone)
-    if (
-        alone is not None
-        and alone.onnx is not None
-        and (not compare if unknown else alone.onnx.seconds < alone.pace(ONE))
-    ):
+    faster = False
+    if alone is not None and alone.onnx is not None:
+        faster = not compare if is_undecided(alone) else alone.onnx.seconds < alone.pace(ONE)
+    if faster and alone is not None and alone.onnx is not None:
         try:
             one: np.ndarray = alone.onnx(window.cover(wanted[:, 0], wanted[:, 1])).cpu().numpy()
         except Exception:
