@@ -132,6 +132,9 @@ class Cluster(Remote):
             raise LostError(str(error).partition("\n")[0], times=ENDED) from error
         except (CancelledError, FutureCancelledError) as error:
             raise LostError("all workers were restarted", blamed=False) from error
+        except TypeError as error:
+            # What Dask's executor raises where a worker ends while its result is fetched.
+            raise LostError(f"its result was lost ({error})", blamed=False) from error
         return result
 
     def _end(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import os
 import threading
 import time
@@ -277,6 +278,25 @@ def test_workers_that_do_not_come_back(monkeypatch):
             list(steps)
         cluster.scale(1)
         assert search(Images(20), client, model()).complete  # those that come later can be used
+
+
+def test_a_result_that_is_lost_on_its_way_is_computed_again(client):
+    workers, submit, lost = workers_for(client), distributed.cfexecutor.ClientExecutor.submit, []
+
+    def losing(executor, function, key, shard):
+        future = submit(executor, function, key, shard)
+        if shard.number == 2 and not lost:
+            lost.append(shard)
+            future = concurrent.futures.Future()
+            future.set_exception(TypeError("cannot unpack non-iterable Outcome object"))
+        return future
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(distributed.cfexecutor.ClientExecutor, "submit", losing)
+        task = Task(load=squares, model=model(), given={})
+        found = [one.shard.number for one in workers.map(task, shards_of(20, 4)) if one is not None]
+    assert lost
+    assert sorted(found) == [0, 1, 2, 3, 4]
 
 
 def test_a_cluster_without_workers(monkeypatch):
