@@ -29,7 +29,7 @@ _drawing: WeakSet[nn.Module] = WeakSet()
 # Models of which the latest passes, so many, have changed Python's random state only. Other threads may have done that:
 # clients of a network take their waiting times from it.
 _suspected: WeakKeyDictionary[nn.Module, int] = WeakKeyDictionary()
-PASSES = 3  # after so many in a row it was the model
+IN_A_ROW = 3  # passes that have changed it, after which it was the model
 # `here`: whether no user code, which might draw random numbers itself, runs while this thread works.
 alone = threading.local()
 _locks: WeakKeyDictionary[nn.Module, threading.RLock] = WeakKeyDictionary()
@@ -59,7 +59,7 @@ def draws(model: nn.Module, run: Callable[[], Any] | None = None) -> bool:
 
     `run` runs the model; it is called until there is no doubt left.
     """
-    for _pass in range(PASSES):
+    for _pass in range(IN_A_ROW):
         if run is not None and model in _suspected:
             with borrow(model):
                 run()
@@ -103,8 +103,8 @@ class _Generators:
         sure = threading.current_thread() is threading.main_thread() or getattr(alone, "here", False)
         if not sure and model not in _drawing:
             return  # another thread may have drawn them
-        seen = PASSES if others else _suspected.get(model, 0) + 1
-        if seen < PASSES and model not in _drawing:
+        seen = IN_A_ROW if others else _suspected.get(model, 0) + 1
+        if seen < IN_A_ROW and model not in _drawing:
             _suspected[model] = seen
         else:
             _suspected.pop(model, None)

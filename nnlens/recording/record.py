@@ -50,9 +50,9 @@ class Recorder:
     With `with Recorder(…) as recorder:` the model is borrowed once for all passes of the block, which costs less. Each
     of them begins with the same buffers.
 
-    The first pass of a recorder of a part watches all operations, because one that runs later may overwrite what was
-    kept. The next ones do as that one showed, and run again where it shows that they were not like it; a model that
-    writes into its own parameters for some inputs only is left changed by them.
+    With `only`, the first pass watches all operations, because a later one may overwrite a value that is kept. The
+    next passes do not; if such a value was overwritten all the same, the pass is repeated and watched. A model whose
+    forward writes into its own parameters, but did not do so in the first pass, is then left changed.
 
     Examples
     --------
@@ -82,7 +82,7 @@ class Recorder:
         self._put_back: Callable[[BeforeWriting], None] | None = None
         # Whether a pass watches what is overwritten outside of the part that is recorded; the first one tells.
         self._guards: bool | None = None
-        self._copies = False  # whether that needs to be copied at once, if not
+        self._copies = False  # whether a pass that does not watch copies its values at once
 
     def __enter__(self) -> Recorder:
         if self._block is not None:
@@ -151,7 +151,7 @@ class Recorder:
     def _pass(
         self, inputs: Sequence[Any], keywords: Mapping[str, Any], meter: Meter | None, gradients: bool, *, guards: bool
     ) -> Recording | None:
-        """One pass; None if it was not watched, and a value was overwritten."""
+        """One pass; None if it did not watch, and a value was overwritten."""
         model, choice = self.model, self._choice
         if not gradients:
             inputs, keywords = copied(tuple(inputs)), copied(dict(keywords))
