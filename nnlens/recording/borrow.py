@@ -122,7 +122,7 @@ class _Switches:
     """The settings of torch that a forward may change: those of the thread, and those of the whole process."""
 
     def __init__(self, device: str) -> None:
-        self.device = device
+        self.device = device = device if torch.amp.is_autocast_available(device) else "cpu"
         self.gradients = torch.is_grad_enabled()
         self.autocast = torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)
         self.caching = torch.is_autocast_cache_enabled()
@@ -192,7 +192,7 @@ class _Modules:
             [value for value in values if type(value) is Tensor] if Tensor in kinds else [],
             (buffer for module, _ in self.scripted for buffer in module.buffers(recurse=False)),
         )
-        buffers = {id(item): item for item in held if item is not None}
+        buffers = {id(item): item for item in held if item is not None and not item.is_meta}
         alike: dict[Any, list[Tensor]] = {}
         self.sparse: list[tuple[Tensor, Tensor]] = []
         for tensor in buffers.values():

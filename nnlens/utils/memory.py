@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-GROWN = 150 * 2**20  # bytes: less is not worth a pause
+GROWN = 100 * 2**20  # bytes: less is not worth a pause
 _PAGE = 4096
 _before = 0  # bytes in use after memory was last given back
 

@@ -26,6 +26,15 @@ def test_precisions(net):
         assert recording.operation("stem").dtype == dtype
 
 
+def test_without_values():
+    """A model on the meta device computes shapes only."""
+    model = Net().to("meta")
+    recording = record(model, torch.randn(1, 3, 16, 16, device="meta"))
+    with_values = record(Net(), torch.randn(1, 3, 16, 16))
+    assert [(one.name, one.shape) for one in recording] == [(one.name, one.shape) for one in with_values]
+    assert recording.output.is_meta
+
+
 def test_autocast_of_the_caller_and_of_the_model():
     class Casts(nn.Module):
         def __init__(self):

@@ -15,7 +15,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from nnlens.geometry.receptive_field import ReceptiveField, receptive_field
-from nnlens.recording import ForwardError, Recorder, Recording, borrow, device_of
+from nnlens.recording import ForwardError, Operation, Recorder, Recording, borrow, device_of
 from nnlens.recording.tape import Event
 from nnlens.utils.nests import copied, tensors_in
 
@@ -68,16 +68,17 @@ class Cost:
 class Summary:
     """The costs of one pass as a tree; `total` is the whole model. Shows itself as a table.
 
-    `lines(depth)` are the tree's lines in order, modules deeper than `depth` folded into one line.
+    `lines(depth)` are the tree's lines in order, modules deeper than `depth` folded into one line. `operations` are
+    those of the pass; their values, which take much memory, are not kept (`record` gives them).
     """
 
     total: Cost
     depth: int | None
     passes: int
-    recording: Recording = field(repr=False)
+    operations: tuple[Operation, ...] = field(repr=False)
 
     def __repr__(self) -> str:
-        return f"Summary({self.total.label}, {len(self.recording)} operations, {self.total.parameters} parameters)"
+        return f"Summary({self.total.label}, {len(self.operations)} operations, {self.total.parameters} parameters)"
 
     def lines(self, depth: int | None = None) -> list[Cost]:
         """The lines of the table, down to this depth of modules."""
@@ -138,7 +139,8 @@ def summary(model: nn.Module, *inputs: Any, depth: int | None = None, passes: in
                 receptive_field=receptive_field(recording, operation.name),
             )
         )
-    return Summary(total=_tree(recorder.model, recording, costs), depth=depth, passes=passes, recording=recording)
+    total = _tree(recorder.model, recording, costs)
+    return Summary(total=total, depth=depth, passes=passes, operations=recording.operations)
 
 
 class _Clock:

@@ -32,7 +32,7 @@ def test_the_parts_add_up_to_the_whole(name):
     assert result.total.seconds == pytest.approx(sum(cost.seconds for cost in leaves))
     assert all(cost.seconds >= 0 for cost in leaves)
     names = [cost.name for cost in leaves if not cost.not_run]
-    recorded = [operation.name for operation in result.recording]
+    recorded = [operation.name for operation in result.operations]
     assert names == [name for name in recorded if "attention_weights" not in name] or set(names) <= set(recorded)
 
 
