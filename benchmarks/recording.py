@@ -2,8 +2,9 @@
 
 `python benchmarks/recording.py [rounds]`: each round runs every way once, in turn; ratios are of medians, to the plain
 forward. Fresh memory is what costs: "first" keeps all earlier recordings alive, so that every value needs new pages;
-"again" is a `Recorder(recycle=True)`, which takes over the memory of its last pass. "peak" is the process's peak
-resident memory above the plain forward's, over the bytes of what was kept (a process of its own for each).
+"again" is a `Recorder(recycle=True)`, which takes over the memory of its last pass. "kept, again" is the least it
+can take: a torch function mode that keeps each result in such memory, and knows nothing of it. "peak" is the process's
+peak resident memory above the plain forward's, over the bytes of what was kept (a process of its own for each).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any
 import torch
 from networks import build
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from nnlens.recording import Recorder, Recording, record
 
@@ -65,6 +67,31 @@ def hooks(model: nn.Module, x: Tensor) -> list[Tensor]:
     return kept
 
 
+class Keeping(TorchFunctionMode):
+    """Keeps what each function of torch returns, as it was then, in memory of the last pass; no more than that."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before: list[Any] = []
+        self.kept: list[Any] = []
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None) -> Any:
+        place = len(self.kept)
+        if place < len(self.before):
+            self.before[place] = None
+        if kwargs and kwargs.get("inplace"):
+            self.kept[-1] = self.kept[-1].clone()
+        result = func(*args, **(kwargs or {}))
+        if isinstance(result, Tensor):
+            self.kept.append(result)
+        return result
+
+    def again(self, model: nn.Module, x: Tensor) -> None:
+        self.before, self.kept = self.kept, []
+        with torch.no_grad(), self:
+            model(x)
+
+
 def plain(model: nn.Module, x: Tensor) -> Tensor:
     with torch.no_grad():
         return model(x)
@@ -87,7 +114,7 @@ def overhead(rounds: int) -> None:
 
 def measure(name: str, model: nn.Module, layer: str, x: Tensor, rounds: int) -> None:
     alive: list[Any] = []
-    recycling, one = Recorder(model, recycle=True), Recorder(model, only=layer)
+    recycling, one, keeping = Recorder(model, recycle=True), Recorder(model, only=layer), Keeping()
 
     def block() -> None:
         """Several passes of a recorder that has borrowed the model once."""
@@ -101,6 +128,7 @@ def measure(name: str, model: nn.Module, layer: str, x: Tensor, rounds: int) -> 
         "nnlens, again": lambda: recycling(x),
         "nnlens, one layer": lambda: one(x),
         f"the same, {PASSES} in a block": block,
+        "kept, again": lambda: keeping.again(model, x),
         "hooks, first": lambda: alive.append(hooks(model, x)),
     }
     times = timed(ways, rounds, alive, lambda: plain(model, x))

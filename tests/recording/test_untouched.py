@@ -318,3 +318,27 @@ def test_a_pass_in_a_thread_leaves_the_random_numbers_of_the_main_one():
     thread.join()
     assert torch.equal(torch.get_rng_state(), states[0][0])
     assert random.getstate() == states[0][1]
+
+
+def test_what_the_owner_changes_between_two_passes_is_what_is_restored():
+    def write(net):
+        net.notes.append("pass")
+        net.last = object()
+        net.fc.register_forward_hook(lambda *_: None)
+        net.fc.bias = None
+
+    net = Writes(write)
+    net.notes, net.scale = ["first"], 1.5
+    record(net, X)
+    assert net.notes == ["first"]
+    net.notes.append("second")
+    net.fc.bias = own = nn.Parameter(torch.ones(4))
+    record(net, X)
+    net.factor = net.scale  # the same object by another name, in the same place
+    del net.scale
+    record(net, X)
+    assert net.notes == ["first", "second"]
+    assert net.factor == 1.5
+    assert not {"scale", "last"} & set(vars(net))
+    assert net.fc.bias is own
+    assert not net.fc._forward_hooks
