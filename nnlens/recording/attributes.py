@@ -62,18 +62,19 @@ class Attributes:
         self._views = [table.values() if isinstance(table, dict) else table for table in self.every if table]
         self.values = list(chain.from_iterable(self._views))
         self.ids = list(map(id, self.values))
+        kinds = set(map(type, self.values))  # rare ones are looked for only where there are any
         parameters = [item for module in modules for item in module._parameters.values() if item is not None]
         self.parameters: list[Tensor] = list({id(item): item for item in parameters}.values())
         tensors = [item for module in modules for item in module._buffers.values() if item is not None]
-        tensors += [value for value in self.values if type(value) is Tensor]
+        tensors += [value for value in self.values if type(value) is Tensor] if Tensor in kinds else []
         self.buffers = list({id(item): item for item in tensors}.values())
-        self.arrays = [value for value in self.values if type(value) is np.ndarray]
-        self.generators = [value for value in self.values if type(value) is torch.Generator]
-        odd = {
-            kind for kind in set(map(type, self.values)) if not issubclass(kind, _LEADS_NOWHERE) and kind not in TABLES
-        }
+        self.arrays = [value for value in self.values if type(value) is np.ndarray] if np.ndarray in kinds else []
+        rare = kinds & {torch.Generator}
+        self.generators: list[torch.Generator] = [value for value in self.values if type(value) in rare] if rare else []
+        # What tables and tuples contain is among the values.
+        odd = {kind for kind in kinds - TABLES - {tuple} if not issubclass(kind, _LEADS_NOWHERE)}
         leads_back = odd and any(_may_lead_back(value) for value in self.values if type(value) in odd)
-        self.kept = not leads_back and all(item is not model for item in (*self.scripted, *self.values))
+        self.kept = not leads_back and id(model) not in self.ids and all(item is not model for item in self.scripted)
 
     def same(self) -> bool:
         """Whether all tables contain the same objects as when they were found."""
