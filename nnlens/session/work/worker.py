@@ -14,6 +14,7 @@ from weakref import WeakSet
 from nnlens.passes.onnx_runtime import shrink_all
 from nnlens.recording.borrow import alone
 from nnlens.utils.memory import give_back_memory, without_collection
+from nnlens.utils.threads import end_own_threads
 
 PAUSE = 2.0  # seconds without work after which memory is given back
 # Many small steps: the generator yields between them, so that more urgent work can go first. If it yields a number,
@@ -52,6 +53,8 @@ class Worker:
         """Run `job` in `lane`, replacing the owner's earlier job in that lane."""
         if lane not in self.lanes:
             raise ValueError(f"lane must be one of {self.lanes}, got {lane!r}")
+        if not _thread.is_current:
+            end_own_threads()  # the worker computes faster without them
         with _lock:
             self._waiting[lane, id(owner)] = job()
             if self._stepping == (lane, id(owner)):
@@ -81,6 +84,7 @@ class Worker:
         """
         if _thread.is_current or _thread.ended:
             return False
+        end_own_threads()
         with _lock:
             held, self._held = self._held, False
             self._wake()
@@ -101,6 +105,8 @@ class Worker:
 
     def release(self) -> None:
         """Let the work go on after `hold`."""
+        if not _thread.is_current:
+            end_own_threads()
         with _lock:
             self._held = False
             self._wake()
@@ -198,6 +204,8 @@ class _Thread:
     def _run(self) -> None:
         while True:
             with _lock:
+                if self._next() is None:
+                    end_own_threads()  # the user's code may compute now
                 if not _lock.wait_for(lambda: self.ended or self._next() is not None, timeout=self._patience()):
                     if self._worked:
                         self._worked = False
