@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from nnlens.inputs.varied import whole_model
 
 from .as_written import without_checkpoints
-from .attributes import Attributes, attributes_of
+from .attributes import attribute_tables, contents
 
 Mode = Literal["eval", "as is"]
 BeforeWriting = Callable[[list[Tensor]], object]
@@ -156,30 +156,46 @@ class _Modules:
 
     # Whole lists at once, not module by module: a network has hundreds of modules, and borrowing must be cheap.
     def __init__(self, model: nn.Module) -> None:
+        modules = list(model.modules())
+        # A scripted module's flag can only be assigned, and nothing else of it can change.
+        self.scripted = [(item, item.training) for item in modules if isinstance(item, torch.jit.ScriptModule)]
+        if self.scripted:
+            modules = [item for item in modules if not isinstance(item, torch.jit.ScriptModule)]
+        self.attributes: list[dict[str, Any]] = list(map(vars, modules))
+        self.training = [module.training for module in modules]
         # What the attributes contain too: a forward may replace a buffer, add a hook, keep its outputs in a list, or
         # count in an object.
-        found = attributes_of(model)
-        self.found = found if found.same_names() else Attributes(model)
-        # A scripted module's flag can only be assigned, and nothing else of it can change.
-        self.scripted = [(item, item.training) for item in self.found.scripted]
-        self.training = [own.get("training", False) for own in self.found.own]
-        self.arrays = [(array, array.copy()) for array in self.found.arrays if array.dtype != object]
-        self.generators = [(one, one.get_state()) for one in self.found.generators]
-        parameters, buffers = self.found.parameters, self.found.buffers
-        if self.scripted:
-            parameters = _each_once(parameters, (item.parameters(recurse=False) for item in self.found.scripted))
-            buffers = _each_once(buffers, (item.buffers(recurse=False) for item in self.found.scripted))
+        every = attribute_tables(modules)
+        values, tables = list(contents(every)), [table for table in every if type(table) is not tuple]
+        self.empty = [table for table in tables if not table]
+        self.tables = [table for table in tables if table]
+        self.before = [table.copy() for table in self.tables]
+        kinds = set(map(type, values))  # rare ones are looked for only where there are any
+        arrays = [value for value in values if type(value) is np.ndarray] if np.ndarray in kinds else []
+        self.arrays = [(array, array.copy()) for array in arrays if array.dtype != object]
+        generators = [value for value in values if type(value) is torch.Generator] if torch.Generator in kinds else []
+        self.generators = [(generator, generator.get_state()) for generator in generators]
+        parameters = {
+            id(value): value for value in _values(module._parameters for module in modules) if value is not None
+        }
+        parameters |= {
+            id(parameter): parameter for module, _ in self.scripted for parameter in module.parameters(recurse=False)
+        }
         self.parameters = [
-            (parameter, parameter.data, parameter.requires_grad, parameter.grad) for parameter in parameters
+            (parameter, parameter.data, parameter.requires_grad, parameter.grad) for parameter in parameters.values()
         ]
         for tensor, _, _, gradient in self.parameters:
             if gradient is not None:
                 tensor.grad = None  # a forward that adds to `.grad` adds to a copy
+        held = chain(
+            _values(module._buffers for module in modules),
+            [value for value in values if type(value) is Tensor] if Tensor in kinds else [],
+            (buffer for module, _ in self.scripted for buffer in module.buffers(recurse=False)),
+        )
+        buffers = {id(item): item for item in held if item is not None and not item.is_meta}
         alike: dict[Any, list[Tensor]] = {}
         self.sparse: list[tuple[Tensor, Tensor]] = []
-        for tensor in buffers:
-            if tensor.is_meta:
-                continue
+        for tensor in buffers.values():
             if tensor.is_sparse:
                 self.sparse.append((tensor, tensor.detach().clone()))
             elif tensor.layout == torch.strided and not tensor.is_quantized and not tensor.is_nested:
@@ -187,23 +203,23 @@ class _Modules:
         self.buffers = list(map(_Copies, alike.values()))
 
     def set_eval(self) -> None:
-        for own in self.found.own:
+        for attributes in self.attributes:
             # The flag, not .eval(): users override .train() with side effects of their own.
-            own["training"] = False
+            attributes["training"] = False
         for module, _ in self.scripted:
             module.training = False
 
     def restore(self, before_writing: BeforeWriting) -> None:
-        for own, training in zip(self.found.own, self.training, strict=True):
-            own["training"] = training
+        for attributes, training in zip(self.attributes, self.training, strict=True):
+            attributes["training"] = training
         # Usually nothing has changed: compare all of them at once first.
-        if not (self.found.same() and self.found.same_names()):
-            for table, before in zip(self.found.tables, self.found.before, strict=True):
-                if not _same(table, before):
+        if not _same(self.tables, self.before):
+            for table, before in zip(self.tables, self.before, strict=True):
+                if not _same([table], [before]):
                     table.clear()
                     (table.extend if isinstance(table, (list, deque)) else table.update)(before)
-            for table in self.found.empty:
-                table.clear()
+        for table in self.empty if any(self.empty) else ():
+            table.clear()
         for array, numbers in self.arrays:
             if array.shape == numbers.shape and array.flags.writeable:
                 np.copyto(array, numbers)
@@ -233,15 +249,16 @@ class _Modules:
                 tensor.copy_(value)
 
 
-def _each_once(tensors: list[Tensor], more: Iterable[Iterable[Tensor]]) -> list[Tensor]:
-    return list({id(item): item for item in chain(tensors, chain.from_iterable(more))}.values())
+def _values(tables: Iterable[dict[str, Any]]) -> Iterator[Any]:
+    return chain.from_iterable([table.values() for table in tables])
 
 
-def _same(table: Any, before: Any) -> bool:
-    """Whether a table contains the same objects as before, by the same names."""
-    if len(table) != len(before) or not all(map(is_, table, before)):
+def _same(tables: list[Any], before: list[Any]) -> bool:
+    """Whether the tables contain the same objects as before, by the same names."""
+    if list(map(len, tables)) != list(map(len, before)):
         return False
-    return not isinstance(table, dict) or all(map(is_, table.values(), before.values()))
+    names = all(map(is_, chain.from_iterable(tables), chain.from_iterable(before)))
+    return names and all(map(is_, contents(tables), contents(before)))
 
 
 class _Copies:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import zlib
 from collections.abc import Iterable
+from itertools import chain
+from types import BuiltinFunctionType, FunctionType
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet, ref
 
@@ -14,7 +16,7 @@ from torch import Tensor, nn
 
 from nnlens.inputs.varied import whole_model
 
-from .attributes import PLAIN, TABLES, Attributes, attributes_of
+from .attributes import PLAIN, TABLES, attribute_tables, contents
 from .borrow import lock_of
 
 _STRIDED = torch.strided
@@ -83,15 +85,14 @@ class _Snapshot:
         self.number, self.epoch = next(_numbers), _epoch
         self.classes = list(dict.fromkeys(map(type, model.modules())))
         self.forwards = [getattr(index, "forward", None) for index in self.classes]
-        found = attributes_of(model)
-        values = found.values
-        self.settings = _settings(found.every)
-        self._take_attributes(found)
+        tables = _tables(model)
+        self.settings = _settings(tables)
+        self._take_attributes(tables, model)
+        values = list(contents(tables))
         scripted = (item for module in model.modules() if isinstance(module, torch.jit.ScriptModule)
                     for item in (*module.parameters(), *module.buffers()))  # fmt: skip
         tensors = {id(item): item for item in (*values, *scripted) if isinstance(item, Tensor)}
         self.tensors = list(tensors.values())
-        self.arrays = found.arrays
         self.placed = [tensor for tensor in self.tensors if tensor.layout is _STRIDED and not tensor.is_nested]
         self.loose = [tensor for tensor in self.tensors if tensor.layout is not _STRIDED or tensor.is_nested]
         self.places = self._places()
@@ -109,29 +110,43 @@ class _Snapshot:
             self.sampled, self.checksums = self._sample(), list(map(_checksum, self.bits))
         self.array_sums = list(map(_array_sum, self.arrays))
 
-    def _take_attributes(self, found: Attributes) -> None:
-        self.ids = found.ids
-        self.tensor_ids = {id(value) for value in found.values if isinstance(value, Tensor)}
-        # An object's id is valid as long as the object lives. What may refer to the model is not kept alive.
-        self.alive = found.values if found.kept else [item for item in found.values if isinstance(item, PLAIN)]
-        loose = () if found.kept else found.values
+    def _take_attributes(self, tables: list[Any], model: nn.Module) -> None:
+        values = list(contents(tables))
+        self.arrays = [value for value in values if type(value) is np.ndarray]
+        self.ids = list(map(id, values))
+        self.tensor_ids = {id(value) for value in values if isinstance(value, Tensor)}
+        # If the tables are stored, they are compared without walking through the model. If they contain more than
+        # weights, children and settings (a hook, for example), they may refer to the model, which would never be freed:
+        # then
+        # each comparison walks through the model.
+        self.tables: list[Any] | None = None
+        if not any(map(_may_lead_back, values)) and not any(value is model for value in values):
+            # Views, which show what is added to a table later. Most tables, such as those of hooks, are empty.
+            self.tables = [table.values() if isinstance(table, dict) else table for table in tables if table]
+            self.empty = [table for table in tables if not table]
+        # An object's id is valid as long as the object lives.
+        self.alive = values if self.tables is not None else [item for item in values if isinstance(item, PLAIN)]
+        loose = () if self.tables is not None else values
         self.others = [ref(item) for item in loose if not isinstance(item, PLAIN) and _takes_reference(item)]
 
-    def _same_attributes(self, found: Attributes) -> bool:
+    def _same_attributes(self, model: nn.Module) -> bool:
         """Whether all attributes are the same objects as before."""
-        return (found.ids is self.ids or found.ids == self.ids) and all(other() is not None for other in self.others)
+        if any(other() is None for other in self.others):
+            return False
+        if self.tables is None:
+            return list(map(id, contents(_tables(model)))) == self.ids
+        return not any(self.empty) and list(map(id, chain.from_iterable(self.tables))) == self.ids
 
     def holds(self, model: nn.Module, *, full: bool) -> bool:
         """Whether the model is still as it was."""
         if [getattr(index, "forward", None) for index in self.classes] != self.forwards:
             return False
-        found = attributes_of(model)
-        if not self._same_attributes(found):
+        if not self._same_attributes(model):
             # Usually a training flag, or an attribute that was set to the value it had.
-            before = self.tensor_ids
-            if _settings(found.every) != self.settings:
+            tables, before = _tables(model), self.tensor_ids
+            if _settings(tables) != self.settings:
                 return False
-            self._take_attributes(found)
+            self._take_attributes(tables, model)
             if self.tensor_ids != before:
                 return False
         if self._places() != self.places or list(map(_array_sum, self.arrays)) != self.array_sums:
@@ -165,6 +180,19 @@ class _Snapshot:
 
 def _takes_reference(value: Any) -> bool:
     return getattr(type(value), "__weakrefoffset__", 0) != 0
+
+
+def _may_lead_back(value: Any) -> bool:
+    """Whether a value may refer to the model that it is an attribute of."""
+    if isinstance(value, (*PLAIN, Tensor, nn.Module, np.ndarray, BuiltinFunctionType, type)) or type(value) in TABLES:
+        return False
+    if isinstance(value, tuple):
+        return any(map(_may_lead_back, value))
+    return not (isinstance(value, FunctionType) and value.__closure__ is None)
+
+
+def _tables(model: nn.Module) -> list[Any]:
+    return attribute_tables([module for module in model.modules() if not isinstance(module, torch.jit.ScriptModule)])
 
 
 def _settings(tables: Iterable[Any]) -> list[Any]:

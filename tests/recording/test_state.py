@@ -382,3 +382,11 @@ def test_an_explanation_is_given_up_where_the_model_changes_in_the_middle():
     model.net.head.weight.data.mul_(-1.5)
     with pytest.raises(ValueError, match="the model has changed during the computation"):
         list(steps)
+
+
+def test_an_array_in_place_of_another_is_another_state():
+    model = Many().eval()
+    model.net.weights = np.array([1.0, 2.0])
+    before = version_of(model)
+    model.net.weights = np.array([3.0, 4.0])
+    assert version_of(model) != before

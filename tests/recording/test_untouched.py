@@ -324,6 +324,7 @@ def test_what_the_owner_changes_between_two_passes_is_what_is_restored():
     def write(net):
         net.notes.append("pass")
         net.last = object()
+        net.other_scale = vars(net).pop("scale", None)  # the same object by another name
         net.fc.register_forward_hook(lambda *_: None)
         net.fc.bias = None
 
@@ -333,12 +334,11 @@ def test_what_the_owner_changes_between_two_passes_is_what_is_restored():
     assert net.notes == ["first"]
     net.notes.append("second")
     net.fc.bias = own = nn.Parameter(torch.ones(4))
+    net.more = [1]
     record(net, X)
-    net.factor = net.scale  # the same object by another name, in the same place
-    del net.scale
+    net.more.append(net.notes.pop())
     record(net, X)
-    assert net.notes == ["first", "second"]
-    assert net.factor == 1.5
-    assert not {"scale", "last"} & set(vars(net))
+    assert (net.notes, net.more, net.scale) == (["first"], [1, "second"], 1.5)
+    assert not {"other_scale", "last"} & set(vars(net))
     assert net.fc.bias is own
     assert not net.fc._forward_hooks

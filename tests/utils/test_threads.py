@@ -36,6 +36,7 @@ def job():
 
 worker.submit(worker, "map", job)
 worker.join(10)
+worker.hold()  # as before a cell
 time.sleep(0.5)
 counts.append(count())
 print([number - counts[0] for number in counts])
@@ -46,5 +47,5 @@ print([number - counts[0] for number in counts])
 def test_threads_of_torch_end_where_another_thread_is_to_compute():
     done = subprocess.run([sys.executable, "-c", STEPS], capture_output=True, text=True, check=True, timeout=60)
     computed, ended = 1, 0
-    worker = 1  # in it the threads of the thread that gave it the job have ended, and its own end when it waits
+    worker = 1  # in it the threads of the thread that gave it the job have ended, and its own end when it is held
     assert done.stdout.strip() == str([0, computed, ended, computed, ended, worker, worker + computed, worker + ended])

@@ -101,6 +101,7 @@ class Worker:
             return
         with _lock:
             self._held = True
+            _thread.leave_processors()
             _lock.wait_for(lambda: not self._is_running)
 
     def release(self) -> None:
@@ -176,6 +177,7 @@ class _Thread:
         self.running: Worker | None = None
         self._thread: threading.Thread | None = None
         self._worked = False  # since memory was given back
+        self._leaves = False  # whether the user's code is about to compute
         self.ended = False
 
     @property
@@ -193,6 +195,11 @@ class _Thread:
         self.start()
         _lock.notify_all()
 
+    def leave_processors(self) -> None:
+        """The user's code is about to run, and is faster when the threads that torch keeps for this one have ended."""
+        self._leaves = self._thread is not None
+        _lock.notify_all()
+
     def end(self) -> None:
         """Let the current step end, and begin no other."""
         with _lock:
@@ -204,11 +211,10 @@ class _Thread:
     def _run(self) -> None:
         while True:
             with _lock:
-                if self._next() is None:
-                    end_own_threads()  # the user's code may compute now
-                if not _lock.wait_for(lambda: self.ended or self._next() is not None, timeout=self._patience()):
+                if not _lock.wait_for(self._is_wanted, timeout=self._patience()):
                     if self._worked:
                         self._worked = False
+                        end_own_threads()
                         give_back_memory(shrink_all)
                         continue
                     if any(worker.ready() or worker.rests_until() < math.inf for worker in list(_workers)):
@@ -217,6 +223,10 @@ class _Thread:
                     return
                 if self.ended:
                     return
+                if self._leaves:
+                    self._leaves = False
+                    end_own_threads()
+                    continue
                 chosen = self._next()
                 assert chosen is not None
                 worker, job = chosen
@@ -229,6 +239,9 @@ class _Thread:
                     self.running = None
                     _lock.notify_all()
             del worker
+
+    def _is_wanted(self) -> bool:
+        return self.ended or self._leaves or self._next() is not None
 
     @staticmethod
     def _next() -> tuple[Worker, tuple[str, int]] | None:
