@@ -113,12 +113,11 @@ class _Snapshot:
     def _take_attributes(self, tables: list[Any], model: nn.Module) -> None:
         values = list(contents(tables))
         self.arrays = [value for value in values if type(value) is np.ndarray]
-        self.ids = list(map(id, values))
+        self.ids, self.lengths = list(map(id, values)), [len(table) for table in tables if table]
         self.tensor_ids = {id(value) for value in values if isinstance(value, Tensor)}
         # If the tables are stored, they are compared without walking through the model. If they contain more than
         # weights, children and settings (a hook, for example), they may refer to the model, which would never be freed:
-        # then
-        # each comparison walks through the model.
+        # then each comparison walks through the model.
         self.tables: list[Any] | None = None
         if not any(map(_may_lead_back, values)) and not any(value is model for value in values):
             # Views, which show what is added to a table later. Most tables, such as those of hooks, are empty.
@@ -133,9 +132,12 @@ class _Snapshot:
         """Whether all attributes are the same objects as before."""
         if any(other() is None for other in self.others):
             return False
-        if self.tables is None:
-            return list(map(id, contents(_tables(model)))) == self.ids
-        return not any(self.empty) and list(map(id, chain.from_iterable(self.tables))) == self.ids
+        tables = self.tables
+        if tables is None:
+            tables = [table.values() if isinstance(table, dict) else table for table in _tables(model) if table]
+        elif any(self.empty):
+            return False
+        return list(map(len, tables)) == self.lengths and list(map(id, chain.from_iterable(tables))) == self.ids
 
     def holds(self, model: nn.Module, *, full: bool) -> bool:
         """Whether the model is still as it was."""

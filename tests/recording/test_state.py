@@ -384,9 +384,17 @@ def test_an_explanation_is_given_up_where_the_model_changes_in_the_middle():
         list(steps)
 
 
-def test_an_array_in_place_of_another_is_another_state():
+@pytest.mark.parametrize(
+    "change",
+    [lambda m: m.groups[1].insert(0, m.groups[0].pop()), lambda m: setattr(m, "numbers", np.array([3.0, 4.0]))],
+)
+@pytest.mark.parametrize("stored", [True, False])
+def test_moves_between_lists_and_other_arrays_are_seen(change, stored):
     model = Many().eval()
-    model.net.weights = np.array([1.0, 2.0])
+    model.groups, model.numbers = [[0, 1], [2]], np.array([1.0, 2.0])
+    if not stored:  # what may refer to the model is found anew for each comparison
+        model.bound = model.net.forward
     before = version_of(model)
-    model.net.weights = np.array([3.0, 4.0])
+    assert version_of(model) == before
+    change(model)
     assert version_of(model) != before
