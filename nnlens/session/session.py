@@ -20,6 +20,7 @@ from nnlens.kernels.weights import FilterStatistics, Found, find
 from nnlens.recording import ForwardError, dtypes_of, version_of
 from nnlens.scores.meaning import Pick, Position, Task
 from nnlens.utils.cache import Cache
+from nnlens.utils.threads import end_own_threads
 
 from .attribution_jobs import AttributionJobs
 from .dataset_search import DatasetSearch, store_folder
@@ -214,7 +215,17 @@ class Session:
             if method is not None:
                 method.__self__.update(full=True)
 
+    def leave_processors(self) -> None:
+        """End torch's threads of the user's thread where the worker is much faster without them: for texts.
+
+        A recurrent layer computes thousands of short operations. For images it is no gain: there the threads of ONNX
+        Runtime need the processors.
+        """
+        if self.setup.codec is not None:
+            end_own_threads()
+
     def _cell_has_run(self) -> None:
+        self.leave_processors()
         for known in list(self._after_cell):
             method = known()
             if method is None:

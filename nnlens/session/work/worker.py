@@ -14,7 +14,6 @@ from weakref import WeakSet
 from nnlens.passes.onnx_runtime import shrink_all
 from nnlens.recording.borrow import alone
 from nnlens.utils.memory import give_back_memory, without_collection
-from nnlens.utils.threads import end_own_threads
 
 PAUSE = 2.0  # seconds without work after which memory is given back
 # Many small steps: the generator yields between them, so that more urgent work can go first. If it yields a number,
@@ -53,8 +52,6 @@ class Worker:
         """Run `job` in `lane`, replacing the owner's earlier job in that lane."""
         if lane not in self.lanes:
             raise ValueError(f"lane must be one of {self.lanes}, got {lane!r}")
-        if not _thread.is_current:
-            end_own_threads()  # the worker computes faster without them
         with _lock:
             self._waiting[lane, id(owner)] = job()
             if self._stepping == (lane, id(owner)):
@@ -84,7 +81,6 @@ class Worker:
         """
         if _thread.is_current or _thread.ended:
             return False
-        end_own_threads()
         with _lock:
             held, self._held = self._held, False
             self._wake()
@@ -101,13 +97,10 @@ class Worker:
             return
         with _lock:
             self._held = True
-            _thread.leave_processors()
             _lock.wait_for(lambda: not self._is_running)
 
     def release(self) -> None:
         """Let the work go on after `hold`."""
-        if not _thread.is_current:
-            end_own_threads()
         with _lock:
             self._held = False
             self._wake()
@@ -177,7 +170,6 @@ class _Thread:
         self.running: Worker | None = None
         self._thread: threading.Thread | None = None
         self._worked = False  # since memory was given back
-        self._leaves = False  # whether the user's code is about to compute
         self.ended = False
 
     @property
@@ -195,11 +187,6 @@ class _Thread:
         self.start()
         _lock.notify_all()
 
-    def leave_processors(self) -> None:
-        """The user's code is about to run, and is faster when the threads that torch keeps for this one have ended."""
-        self._leaves = self._thread is not None
-        _lock.notify_all()
-
     def end(self) -> None:
         """Let the current step end, and begin no other."""
         with _lock:
@@ -211,10 +198,9 @@ class _Thread:
     def _run(self) -> None:
         while True:
             with _lock:
-                if not _lock.wait_for(self._is_wanted, timeout=self._patience()):
+                if not _lock.wait_for(lambda: self.ended or self._next() is not None, timeout=self._patience()):
                     if self._worked:
                         self._worked = False
-                        end_own_threads()
                         give_back_memory(shrink_all)
                         continue
                     if any(worker.ready() or worker.rests_until() < math.inf for worker in list(_workers)):
@@ -223,10 +209,6 @@ class _Thread:
                     return
                 if self.ended:
                     return
-                if self._leaves:
-                    self._leaves = False
-                    end_own_threads()
-                    continue
                 chosen = self._next()
                 assert chosen is not None
                 worker, job = chosen
@@ -239,9 +221,6 @@ class _Thread:
                     self.running = None
                     _lock.notify_all()
             del worker
-
-    def _is_wanted(self) -> bool:
-        return self.ended or self._leaves or self._next() is not None
 
     @staticmethod
     def _next() -> tuple[Worker, tuple[str, int]] | None:

@@ -163,6 +163,7 @@ class View(SavedView):
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until nothing is being computed; False if `timeout` seconds pass first."""
+        self._session.leave_processors()
         return self._session.worker.join(timeout)
 
     # What changes: the model, and how its scores are read.
@@ -346,6 +347,7 @@ class View(SavedView):
 
     def submit(self, lane: str, job: Job) -> None:
         """Do a job in the background, replacing the view's earlier job in that lane."""
+        self._session.leave_processors()
         self._session.worker.submit(self, lane, job)
 
     def cancel_job(self, lane: str, then: Callable[[], None] | None = None) -> None:
