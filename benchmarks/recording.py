@@ -3,7 +3,7 @@
 `python benchmarks/recording.py [rounds]`: each round runs every way once, in turn; ratios are of medians, to the plain
 forward. Fresh memory is what costs: "first" keeps all earlier recordings alive, so that every value needs new pages;
 "again" is a `Recorder(recycle=True)`, which takes over the memory of its last pass. "kept, again" is the least it
-can take: a torch function mode that keeps each result in such memory, and knows nothing of it. "peak" is the process's
+can take: a torch function mode that keeps each result in such memory, and does nothing else. "peak" is the process's
 peak resident memory above the plain forward's, over the bytes of what was kept (a process of its own for each).
 """
 

@@ -216,10 +216,10 @@ class Session:
                 method.__self__.update(full=True)
 
     def leave_processors(self) -> None:
-        """End torch's threads of the user's thread where the worker is much faster without them: for texts.
+        """For texts, end the threads that torch keeps for the calling thread: the worker is then much faster.
 
-        A recurrent layer computes thousands of short operations. For images it is no gain: there the threads of ONNX
-        Runtime need the processors.
+        A recurrent layer runs thousands of short operations. For images nothing was gained, because ONNX Runtime's
+        threads need the processors.
         """
         if self.setup.codec is not None:
             end_own_threads()

@@ -37,11 +37,10 @@ def _pause() -> Callable[[int], int] | None:
 def end_own_threads() -> None:
     """End the threads that torch keeps for the next computation of the thread that calls this.
 
-    With GNU's OpenMP, which PyPI's torch for Linux uses, each thread of Python that computes has such threads of its
-    own. Once they are together more than the processors, those that wait sleep at once, and to wake them takes longer
-    than many an operation: on two cores, passes in one thread took 1.3 to 2 times as long, and those of an LSTM 8
-    times, because another thread had computed something before. The next computation makes new ones, in a tenth of a
-    millisecond.
+    With GNU's OpenMP, which PyPI's torch for Linux uses, each Python thread that computes has such threads of its own.
+    Once there are more of them than processors, those that wait go to sleep at once, and waking them takes longer than
+    many operations. On two cores, after another thread had computed something, passes took 1.3 to 2 times as long, and
+    those of an LSTM 8 times. The next computation starts new threads, which takes a tenth of a millisecond.
     """
     pause = _pause()
     if pause is not None and os.getpid() == _process:  # after a fork there are none, and to wait for them never ends
