@@ -116,6 +116,7 @@ export function card() {
       largest: 0.5,
       data: view(Int8Array.of(0, 127, -127, 64)),
       value: 3,
+      position: [1, 1],
       words: "gradient of conv · 0",
     },
     connections: {

@@ -415,6 +415,24 @@ describe("the unit card", () => {
     expect(pane("back_projection").querySelector(".nn-link")!.textContent).toContain("block.relu · 1");
   });
 
+  it("enlarges what the place of the back-projection sees, also where a rectifier has cut its map", async () => {
+    const model = liveModel();
+    unit.render({ model, el });
+    const [rows, columns] = [40, 40];
+    const data = new DataView(new Int8Array(rows * columns).fill(1).buffer);
+    const whole = { ...model.values.back_projection, rows, columns, data };
+    const words = () => pane("back_projection").querySelector(".nn-now-line")!.textContent;
+    model.set("back_projection", { ...whole, position: [0, 1] });
+    await settled();
+    expect(words()).toContain("rows 0…7, columns 2…9");
+    model.set("back_projection", { ...whole, position: [1, 0] });
+    await settled();
+    expect(words()).toContain("rows 2…9, columns 0…7");
+    model.set("back_projection", { ...whole, position: null });
+    await settled();
+    expect(words()).not.toContain("rows");
+  });
+
   it("takes the keys of the toolbox, but not those of a field", async () => {
     const model = liveModel();
     unit.render({ model, el });

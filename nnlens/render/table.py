@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nnlens.kernels import Cost, Summary
-from nnlens.utils.language import _, language, number, plural
+from nnlens.utils.language import _, grouped, number, plural
 
 _SCREEN = 40  # lines
 _STYLE = """<style>
@@ -106,7 +106,7 @@ class SummaryTable:
         total, passes = self.result.total, self.result.passes
         not_run = sum(cost.not_run for cost in self.result.lines())
         words = [
-            _("{count} parameters", count=_grouped(total.parameters)),
+            _("{count} parameters", count=grouped(total.parameters)),
             _(
                 "{count} FLOPs (a multiply-add is two; matrix products and convolutions only)",
                 count=_count(total.flops),
@@ -178,12 +178,6 @@ def _scaled(units: tuple[str, ...]) -> Callable[[float], str]:
 
 
 _plain, _sized = _scaled(("", "k", "M", "G", "T")), _scaled(("B", "kB", "MB", "GB"))
-
-
-def _grouped(value: int) -> str:
-    """A whole number in groups of three digits."""
-    text = f"{value:,}"
-    return text if language() == "en" else text.replace(",", ".")
 
 
 def _heading(column: Column) -> str:

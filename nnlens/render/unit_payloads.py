@@ -24,9 +24,10 @@ class Origin(TypedDict):
 
 
 class ProjectedTexture(Texture):
-    """A back-projection, with the value that was projected back."""
+    """A back-projection, with the value that was projected back and its place on the unit's map."""
 
     value: float
+    position: Position | None
     words: str
 
 

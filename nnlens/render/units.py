@@ -56,6 +56,7 @@ def back_projection_texture(back_projection: BackProjection) -> unit_payloads.Pr
     return {
         **signed_texture(planes, colours=colours),
         "value": back_projection.value,
+        "position": back_projection.position,
         "words": back_projection.describe(),
     }
 

@@ -65,6 +65,12 @@ def number(text: str) -> str:
     return text.replace(".", _POINTS[language()]).replace("-", "−")
 
 
+def grouped(count: int) -> str:
+    """A whole number with its thousands apart."""
+    text = f"{count:,}"
+    return text if language() == "en" else text.replace(",", ".")
+
+
 def browser_texts(name: str | None = None) -> dict[str, str | list[str]]:
     """The browser's texts in a language, by their English ones; a text with a plural has one for each form."""
     name = name or language()

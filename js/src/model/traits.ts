@@ -121,6 +121,7 @@ export interface BackProjectionPayload {
   largest: number;
   data: DataView;
   value: number;
+  position: [number, number] | null;
   words: string;
   rule: string;
   start: "maximum" | "map" | "position";
@@ -933,7 +934,7 @@ export interface PointsPayload {
   pictures: RowPhoto[];
 }
 
-/** A back-projection, with the value that was projected back. */
+/** A back-projection, with the value that was projected back and its place on the unit's map. */
 export interface ProjectedTexture {
   planes: number;
   colours: boolean;
@@ -943,6 +944,7 @@ export interface ProjectedTexture {
   largest: number;
   data: DataView;
   value: number;
+  position: [number, number] | null;
   words: string;
 }
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from nnlens.kernels.functions.local_map import doubled
 from nnlens.recording import record
 from nnlens.scores.meaning import Pick, pick_output
-from nnlens.utils.language import _, number
+from nnlens.utils.language import _
 
 from .expressions import Expressions, expected_size
 from .simplification import simplified
@@ -236,7 +236,7 @@ def formula(model: nn.Module, x: Float[Tensor, "1 ..."], *, output: Pick = None,
     size, largest = expected_size(recording)
     if size > most:
         raise FormulaTooLargeError(
-            f"the expression would have about {number(f'{size:,}')} numbers and functions, most of them from "
+            f"the expression would have about {size:,} numbers and functions, most of them from "
             f"{largest}; more than {most:,} are not written (the argument `most`)"
         )
     made = recording.maker_of(pick_output(recording.output, output))

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from nnlens.recording import Operation, Replacement, borrow, record, substituting
 from nnlens.scores.meaning import Pick, pick_output
-from nnlens.utils.language import _
+from nnlens.utils.language import _, grouped
 
 from .border import maxima_of
 from .pieces import is_maximum, kind_of, kinks
@@ -45,12 +45,12 @@ class Line:
     exact: bool
 
     def describe(self) -> str:
-        """In words: "the line crosses 1234 linear pieces"."""
+        """In words: "the line crosses 1,234 linear pieces"."""
         if self.pieces == 0:
             return _("the network has no linear pieces")
         if self.exact:
-            return _("the line crosses {count} linear pieces", count=self.pieces)
-        return _("the line crosses at least {count} linear pieces", count=self.pieces)
+            return _("the line crosses {count} linear pieces", count=grouped(self.pieces))
+        return _("the line crosses at least {count} linear pieces", count=grouped(self.pieces))
 
     def __repr__(self) -> str:
         return f"Line({self.describe()})"

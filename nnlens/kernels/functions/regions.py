@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from nnlens.recording import Operation
 from nnlens.scores.meaning import Pick
-from nnlens.utils.language import _, number
+from nnlens.utils.language import _, grouped, number
 
 from .pieces import kinks
 from .polygons import Polygon, at_maxima, at_zeros
@@ -95,12 +95,12 @@ class Regions:
 
     def describe(self) -> str:
         """In words: "37 linear pieces; about 32 at initialisation, at most 37"."""
-        most = f"{float(self.largest):.1e}" if self.largest >= 1e9 else str(self.largest)
+        most = number(f"{float(self.largest):.1e}") if self.largest >= 1e9 else grouped(self.largest)
         return _(
             "{count} linear pieces; in the whole plane about {expected} at initialisation, at most {largest}",
-            count=len(self),
-            expected=round(self.at_initialisation),
-            largest=number(most),
+            count=grouped(len(self)),
+            expected=grouped(round(self.at_initialisation)),
+            largest=most,
         )
 
 

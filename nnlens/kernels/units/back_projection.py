@@ -70,6 +70,8 @@ class BackProjection:
         Of the shape of one input (channels, height, width), or of the layer `at`, without its batch.
     objective : str
         What was projected back, in words, and its `value`.
+    position : (int, int) or None
+        Row and column of the unit's map at which the value was taken; None for a class and for a whole map.
     rule : str
     rectifiers : (int, int)
         How many rectifiers the rule was applied to, and how many there are on the path.
@@ -86,6 +88,7 @@ class BackProjection:
     values: Float[np.ndarray, "*shape"]
     objective: str
     value: float
+    position: tuple[int, int] | None
     rule: Rule
     rectifiers: tuple[int, int]
     pools: int
@@ -196,7 +199,6 @@ def back_projection(
     recording = record(model, x) if recording is None else recording
     of = plain_index(of)
     places, words = _objective(of, recording)
-    whole = isinstance(of, tuple) and of[2:] == ("map",)
     source = recording.operation(of[0]) if isinstance(of, tuple) else None
     stop = None if at is None else recording.operation(at)
     replacements, rectifiers, pools, obstacles = rule_replacements(recording, rule, source, stop)
@@ -204,8 +206,11 @@ def back_projection(
     layers = [operation.name for operation in (stop, before, source) if operation is not None]
     forward = PartialPass(model, recording, layers, replacements=replacements, prepared=prepared, to_end=source is None)
 
-    def follow(run: Callable[[Tensor], tuple[dict[str, Tensor], Any]]) -> tuple[Tensor, Tensor, Tensor | None]:
-        """The objective, the tensor it is projected back to, and its gradient."""
+    def follow(
+        run: Callable[[Tensor], tuple[dict[str, Tensor], Any]],
+    ) -> tuple[Tensor, Tensor, Tensor | None, tuple[int, int] | None]:
+        """The objective, the tensor it is projected back to, its gradient, and the position of the objective."""
+        position = None
         start = x.detach().clone().requires_grad_()
         stored, value = run(start * 1)  # the forward may write into it
         if source is None or places is None:
@@ -214,25 +219,21 @@ def back_projection(
                 raise ValueError(f"of must be a class index 0…{scores.shape[1] - 1}, got {of}")
             objective = scores[0, of]
         else:
-            values = stored[source.name].reshape(-1)[places.to(x.device)]
-            if before is not None:
-                uncut = stored[before.name].reshape(-1)[places.to(x.device)]
-                values = torch.where(uncut > values, uncut, values)
-            objective = values.sum() if whole else values.max()
+            objective, position = _value_of(stored, source, before, places, of[2:])
         if not torch.isfinite(objective):
             raise ValueError(f"the model gives {float(objective.detach())} for {words}, which cannot be projected back")
         towards = start if stop is None else stored[stop.name]
-        return objective, towards, torch.autograd.grad(objective, towards, allow_unused=True)[0]
+        return objective, towards, torch.autograd.grad(objective, towards, allow_unused=True)[0], position
 
     with borrow(model), torch.enable_grad():
         try:
             try:
-                objective, towards, results = follow(forward)
+                objective, towards, results, position = follow(forward)
             except RuntimeError as error:
                 # A rule needs the recorded operations; a plain gradient can be computed by the model itself.
                 if out_of_memory(error) or replacements:
                     raise
-                objective, towards, results = follow(forward.recorded)
+                objective, towards, results, position = follow(forward.recorded)
                 why = str(error).partition("\n")[0]
                 forward.how = _("recorded from the model itself, because {error}", error=why)
         except RuntimeError as error:
@@ -250,6 +251,7 @@ def back_projection(
         values=results.detach()[0].float().cpu().numpy(),
         objective=words,
         value=float(objective.detach()),
+        position=position,
         rule=rule,
         rectifiers=rectifiers,
         pools=pools,
@@ -259,8 +261,8 @@ def back_projection(
     )
 
 
-def _objective(of: Any, recording: Recording) -> tuple[Tensor | None, str]:
-    """Which numbers of a layer's value are meant (None for a class), and the objective in words."""
+def _objective(of: Any, recording: Recording) -> tuple[np.ndarray | None, str]:
+    """Which numbers of a layer's value are meant, (rows, columns), or None for a class; and the objective in words."""
     if isinstance(of, (int, np.integer)) and not isinstance(of, bool):
         return None, _("class {index}", index=of)
     if not isinstance(of, tuple) or len(of) not in (2, 3):
@@ -274,7 +276,23 @@ def _objective(of: Any, recording: Recording) -> tuple[Tensor | None, str]:
         words += _(" at ({row}, {column})", row=position[0], column=position[1])
     elif whole:
         words += _(", the whole map")
-    return torch.from_numpy(own.ravel()), words
+    return own, words
+
+
+def _value_of(
+    stored: dict[str, Tensor], source: Operation, before: Operation | None, places: np.ndarray, where: tuple[Any, ...]
+) -> tuple[Tensor, tuple[int, int] | None]:
+    """The activation that is projected back, and its position; `where` is as in `back_projection`, after the unit."""
+    value = stored[source.name]
+    own = torch.from_numpy(np.ascontiguousarray(places)).to(value.device)
+    values = value.reshape(-1)[own]
+    if before is not None:
+        uncut = stored[before.name].reshape(-1)[own]
+        values = torch.where(uncut > values, uncut, values)
+    if where == ("map",):
+        return values.sum(), None
+    row, column = divmod(int(values.argmax()), values.shape[1])
+    return values[row, column], (int(where[0][0]), int(where[0][1])) if where else (row, column)
 
 
 def rule_replacements(

@@ -146,6 +146,7 @@ class BackProjectionPart(UnitPart):
             **about,
             **signed_texture(maps[unit][None]),
             "value": projection.value,
+            "position": projection.position,
             "words": _("{words}, at {layer} · {unit}", words=projection.describe(), layer=at, unit=unit),
             "leaning": [(int(index), float(contributions[index])) for index in strongest],
         }

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Generator, Mapping
 from typing import Any
 
+import numpy as np
 import traitlets as t
 from torch import Tensor
 
@@ -25,6 +27,7 @@ from nnlens.widgets.base.traits import payload, synced
 
 _MOST = 200  # pieces that are found one by one
 _POINTS = 33
+_CLASSES = 8
 
 
 class LineTraits(t.HasTraits):
@@ -74,12 +77,19 @@ class LinePart(Part):
         self._check(sample.input)
         found = self._line(sample)
         yield
-        shown = list(
-            dict.fromkeys(
-                [*self.view.shown_classes(), *found.outputs[:: max(1, len(found.at) // 40)].argmax(1).tolist()]
-            )
-        )
-        self.traits.line = line_payload(found, shown[:6], self._other)
+        self.traits.line = line_payload(found, self._classes(found), self._other)
+
+    def _classes(self, line: Line) -> list[int]:
+        """Those that win on the line, both ends first and then those that win longest, and those of the bars."""
+        if line.outputs.shape[1] == 1:  # of the two labels of one score, see `line_payload`
+            return [0, 1]
+        best = line.outputs.argmax(1).tolist()
+        lengths: Counter[int] = Counter()
+        for index, length in zip(best, np.diff(line.at, append=1.0), strict=True):
+            lengths[index] += length
+        winners = [index for index, _length in lengths.most_common()]
+        shown = list(dict.fromkeys([best[0], best[-1], *winners, *self.view.shown_classes()]))[:_CLASSES]
+        return sorted(shown, key=lambda index: -float(line.outputs[0, index]))
 
     def _line(self, sample: Sample) -> Line:
         """The pieces of the line where there are few; else the outputs at some points, and a lower bound."""

@@ -274,6 +274,8 @@ def test_at_its_ceiling_a_rectifiers_input_is_followed(rectifier):
     expected = back_projection(model, x, ("0", 1, (row, column)))
     np.testing.assert_allclose(found.values, expected.values, atol=1e-6)
     assert np.abs(found.values).max() > 0
+    assert found.position == expected.position == (row, column)
+    assert back_projection(model, x, ("1", 1, "map")).position is None
     low = divmod(int(before.argmin()), 6)
     assert np.abs(back_projection(model, x, ("1", 1, low)).values).max() == 0
 

@@ -73,6 +73,7 @@ def test_the_line_to_another_image(lens, network, digits):
     assert view.error is None
     ends = network.model(torch.stack([network.preprocess(a), network.preprocess(b)])).argmax(1).tolist()
     assert [view.line["best"][0], view.line["best"][-1]] == ends
+    assert set(view.line["best"]) <= set(view.line["classes"])  # each part of the line has a class of the legend
     assert view.line["pieces"] > 100
     assert not view.line["exact"]
     # A small network has few pieces: all are found.

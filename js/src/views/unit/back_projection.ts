@@ -83,12 +83,7 @@ export function backProjectionPane(context: Context, scene: Scene): HTMLElement 
     rows: number,
     columns: number,
   ): [number, number, number, number] | null => {
-    const mosaic = scene.layer.mosaic;
-    if (projection.start === "map" || !mosaic) return null;
-    const unit = context.get("unit");
-    const peak: [number, number] = [mosaic.peak[2 * unit], mosaic.peak[2 * unit + 1]];
-    const position = projection.start === "position" ? context.get("position") : peak;
-    const field = position && scene.selected.field(position);
+    const field = projection.position && scene.selected.field(projection.position);
     if (!field) return null;
     const margin = Math.ceil(0.1 * Math.max(field[2] - field[0], field[3] - field[1])) + 1;
     // Moved inside rather than cut off at the image's borders: the picture keeps its shape.
@@ -218,7 +213,7 @@ export function backProjectionPane(context: Context, scene: Scene): HTMLElement 
   };
   context.onTheme(draw);
   context.watch(
-    ["back_projection", "back_projection_display", "smooth", "layer", "unit", "rule", "receptive_fields", "mosaic"],
+    ["back_projection", "back_projection_display", "smooth", "layer", "unit", "rule", "receptive_fields"],
     draw,
   );
   context.watch(["rule", "start", "back_projection_display", "smooth", "origin", "layer", "unit"], tell);
