@@ -60,12 +60,12 @@ it("paints values that are not finite in a colour of their own", async () => {
 
 it("paints one tile for each unit, and strikes a dead one through", async () => {
   await shown(activations, { unit: 1, scale: "unit" });
-  near(pixel(".nn-mosaic", 0.2, 0.1), entry(0), 8); // the second tile stands below the first
-  near(pixel(".nn-mosaic", 0.7, 0.35), entry(255), 8);
+  near(pixel(".nn-mosaic", 0.1, 0.2), entry(0), 8); // the second tile stands beside the first
+  near(pixel(".nn-mosaic", 0.35, 0.7), entry(255), 8);
   const canvas = el.querySelector<HTMLCanvasElement>(".nn-mosaic")!;
-  const side = canvas.width;
+  const side = canvas.height;
   const pen = canvas.getContext("2d")!;
-  const dead = pen.getImageData(4, side + 4, side - 12, side - 12).data;
+  const dead = pen.getImageData(side + 4, 4, side - 12, side - 12).data;
   const colors = new Set(Array.from({ length: dead.length / 4 }, (_, at) => dead.slice(4 * at, 4 * at + 3).join()));
   expect(colors.size, "a struck-out tile is not of one colour").toBeGreaterThan(1);
 });
@@ -79,7 +79,7 @@ it("paints all tiles in one scale where that is chosen", async () => {
   };
   second.data = new DataView(Uint8Array.of(0, 84, 168, 252, 252, 252, 252, 252).buffer);
   const model = await shown(activations, { mosaic: second, scale: "unit", unit: 0 });
-  const high = () => pixel(".nn-mosaic", 0.7, 0.35);
+  const high = () => pixel(".nn-mosaic", 0.35, 0.7);
   near(high(), entry(255), 8);
   model.set("scale", "layer");
   await settled();

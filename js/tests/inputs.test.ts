@@ -21,7 +21,8 @@ const view = (numbers: ArrayBufferView) => new DataView(numbers.buffer as ArrayB
 async function shown(values: Partial<Traits>) {
   const model = liveModel({ ...state(), ...values });
   const context = new Context(model, el);
-  el.append(...inputs.renderInputs(context, new Scene(context)));
+  const { given, results } = inputs.renderInputs(context, new Scene(context));
+  el.append(...given, ...results);
   await settled();
   return { model, context };
 }

@@ -21,7 +21,8 @@ export function amount(context: Context, value: number | null): string {
   return `${short(value, 4)} ${meaningOf(context).unit ?? ""}`.trim();
 }
 
-/** How much it changed by. */
+/** How much it changed by. Of a probability two digits after the point, or more where these are zeros. */
 export function difference(context: Context, value: number): string {
-  return isProbability(context) ? signed(value) : `${value > 0 ? "+" : ""}${short(value)}`;
+  if (isProbability(context) && !(Math.abs(value) < 0.005 && Math.abs(value) > 1e-6)) return signed(value);
+  return `${value > 0 ? "+" : ""}${short(value, isProbability(context) ? 2 : 3)}`;
 }

@@ -2,6 +2,7 @@
 
 import { type Limits, packTable, type Table } from "../draw/colors.ts";
 import { t } from "../ui/text.ts";
+import { className } from "../ui/words.ts";
 import { once, u8 } from "./arrays.ts";
 import type { Context } from "./context.ts";
 import { Layer } from "./layer.ts";
@@ -40,8 +41,7 @@ export class Scene {
   /** The name of a class. */
   label(index: number): string {
     // Of a great many classes only the names of those that are shown are sent.
-    return (
-      this.context.get("labels")[index] ?? this.context.get("shown_labels")?.[index] ?? t("class {index}", { index })
-    );
+    const label = this.context.get("labels")[index] ?? this.context.get("shown_labels")?.[index];
+    return label === undefined ? t("class {index}", { index }) : className(label);
   }
 }

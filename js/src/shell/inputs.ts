@@ -1,6 +1,7 @@
-// The row above all others, of views that look at an input: what the model is given. Its module is sent where it is needed.
+// What a model is given where that is more than one image, and what it makes of it beside scores. Their module is sent where
+// it is needed.
 
-import type { Context, TraitName } from "../model/context.ts";
+import type { Context } from "../model/context.ts";
 import type { Scene } from "../model/scene.ts";
 import { h } from "../ui/dom.ts";
 import type { Pane } from "./frame.ts";
@@ -16,27 +17,28 @@ export async function imported(context: Context, text: string) {
   }
 }
 
-// The payloads of its panes.
-const SHOWN_BY: TraitName[] = [
-  ...(["slices", "class_map", "channel_scores", "bands"] as const),
-  ...(["boxes", "made_picture", "neighbours", "volume"] as const),
-];
+const RESULTS = "nn-results";
 
+/** What the model is given: above all others. */
 function inputs(context: Context, scene: Scene): HTMLElement | null {
   if (context.hides("inputs")) return null;
-  const body = h("div", { class: "nn-panes nn-given", hidden: true });
+  const place = h("div", { hidden: true });
   let rendered = false;
   context.watch(["inputs_module"], async () => {
     const text = context.find("inputs_module");
     if (rendered || !text) return;
     rendered = true;
-    const module = await imported(context, text);
-    body.append(...(module?.renderInputs(context, scene) ?? []));
+    const { renderInputs } = (await imported(context, text)) ?? {};
+    if (!renderInputs) return;
+    const { given, results } = renderInputs(context, scene);
+    place.replaceWith(...given);
+    context.root.querySelector(`.${RESULTS}`)?.replaceWith(...results);
   });
-  context.watch(["inputs", ...SHOWN_BY], () => {
-    body.hidden = !context.find("inputs")?.length && !SHOWN_BY.some((name) => context.find(name));
-  });
-  return body;
+  return place;
 }
 
 export const inputsRow: Pane[] = [inputs];
+
+/** Where the panes of what a model makes of its input have their place, if it makes more than scores. */
+export const resultPanes: Pane = (context) =>
+  context.hides("inputs") ? null : h("div", { class: RESULTS, hidden: true });

@@ -13,6 +13,11 @@ export function scoreName(score: string): string {
   return names[score] ?? score;
 }
 
+/** The name of a class as it is shown: in quotes where it is a mark alone, as of a token. */
+export function className(label: string): string {
+  return !label || /[\p{L}\p{N}]/u.test(label) ? label : `“${label}”`;
+}
+
 /** The kind of an operation. */
 export function kindName(kind: string): string {
   const names: Record<string, string> = {

@@ -1,6 +1,6 @@
 import { call, displayOptions, layerOptions, quoted, targetOption } from "../../shell/code.ts";
 import { pane, view } from "../../shell/frame.ts";
-import { inputsRow } from "../../shell/inputs.ts";
+import { inputsRow, resultPanes } from "../../shell/inputs.ts";
 import { t } from "../../ui/text.ts";
 import { activationsKeys } from "./keys.ts";
 import { layersPane } from "./layers.ts";
@@ -16,6 +16,7 @@ export default view({
       pane("mosaic", () => t("activation mosaic"), mosaicPane),
       pane("unit", () => t("selected unit"), unitPane),
     ],
+    [resultPanes],
   ],
   keys: activationsKeys,
   code: (context, scene) =>

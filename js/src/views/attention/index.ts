@@ -11,10 +11,8 @@ export default view({
   name: "attention",
   rows: [
     [
-      stack(
-        pane("heads", () => t("heads"), headsPane),
-        pane("matrix", () => t("matrix"), matrixPane),
-      ),
+      pane("heads", () => t("heads"), headsPane),
+      pane("matrix", () => t("matrix"), matrixPane),
       stack(
         pane("tokens", () => t("tokens"), tokensPane),
         pane("patterns", () => t("heads in numbers"), patternsPane),

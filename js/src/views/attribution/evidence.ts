@@ -6,7 +6,9 @@ import type { Curves, MethodName, Randomised } from "../../model/traits.ts";
 import { h, onResize, say, sized } from "../../ui/dom.ts";
 import { fixed, share, short, signed } from "../../ui/format.ts";
 import { heading } from "../../ui/pane.ts";
+import { lengthWords } from "../../ui/place.ts";
 import { plural, t } from "../../ui/text.ts";
+import { className } from "../../ui/words.ts";
 
 /** What a check does, for those that may wait to be asked for. */
 function checkWords(check: string): string {
@@ -27,6 +29,13 @@ function verdictWords(verdict: string): string {
     plain: t("· noted"),
   };
   return words[verdict];
+}
+
+/** The side of the blocks that are deleted and inserted. */
+function blockWords(context: Context, block: number): string {
+  return context.find("text")
+    ? plural("{count} token", "{count} tokens", block, { count: block })
+    : lengthWords(context, block);
 }
 
 /** As wide as there is room, at most `most`: a chart that is scaled afterwards cannot be read. */
@@ -103,7 +112,7 @@ export function drawCurves(
       pen.textAlign = "right";
       pen.fillText("1", from + half, height - 2);
       pen.textAlign = "center";
-      const between = t("share of the image");
+      const between = t("share of the input");
       if (pen.measureText(between).width < half - 24) pen.fillText(between, from + half / 2, height - 2);
     }
     if (index === 0) {
@@ -123,8 +132,8 @@ export function drawCurves(
   canvas.setAttribute("aria-label", words.join("; "));
   const { orders, block, steps } = curves;
   canvas.title = t(
-    "probability while the image is deleted (left; falling early is good) and inserted (right; rising early is good), in the map's order; grey: {orders} random orders; dashed: an edge detector's order. Blocks of {block} pixels, {steps} steps",
-    { orders, block, steps },
+    "probability while the input is deleted (left; falling early is good) and inserted (right; rising early is good), in the map's order; grey: {orders} random orders; dashed: an edge detector's order. Blocks of {length}, {steps} steps",
+    { orders, length: blockWords(context, block), steps },
   );
 }
 
@@ -144,7 +153,10 @@ export function evidencePane(context: Context): HTMLElement {
     const row = context.get("row");
     const known = context.get("known_methods").find(({ name }) => name === method);
     const about = context.get("rows")[row];
-    say(title, t("evidence · {method} of {label}", { method: known?.title ?? method, label: about?.label ?? "" }));
+    say(
+      title,
+      t("evidence · {method} of {label}", { method: known?.title ?? method, label: className(about?.label ?? "") }),
+    );
     const evidence = context.get(`evidence_${method}`)?.[row];
     const error = failureOf(context.get(`map_${method}`)?.[row]);
     words.replaceChildren(
@@ -172,8 +184,8 @@ export function evidencePane(context: Context): HTMLElement {
       say(
         caption,
         t(
-          "probability while the image is deleted, and inserted, in the map's order; grey band: {orders} random orders; dashed: the edges' order; blocks of {block} px, {steps} steps",
-          { orders, block, steps },
+          "probability while the input is deleted, and inserted, in the map's order; grey band: {orders} random orders; dashed: the edges' order; blocks of {length}, {steps} steps",
+          { orders, length: blockWords(context, block), steps },
         ),
       );
     }
@@ -206,13 +218,25 @@ export function evidencePane(context: Context): HTMLElement {
 
   /** Rank correlation with the original map, layer by layer: from the end down to it, and it alone. */
   const drawWeights = ({ layers, cascading, independent }: Randomised) => {
-    const [width, height, left, foot] = [widthOf(weights, 340), 132, 34, 30];
+    const [width, left] = [widthOf(weights, 340), 34];
     const color = (name: string) => context.color(name);
+    const step = (width - left - 8) / layers.length;
+    const font = "11px system-ui, sans-serif";
+    const ruler = weights.getContext("2d")!;
+    ruler.font = font;
+    const long = (text: string) => ruler.measureText(text).width;
+    // Without its first folders where it is too long: what is left is a name, not a piece of one.
+    const names = layers.map((layer) => {
+      const parts = layer.split(".");
+      while (parts.length > 1 && long(parts.join(".")) > step - 4) parts.shift();
+      return parts.join(".");
+    });
+    const lines = names.some((name) => long(name) > step - 4) ? 2 : 1; // names by turns on two lines
+    const [height, foot] = [120 + 12 * lines, 18 + 12 * lines];
     const pen = sized(weights, width, height);
     const low = Math.min(0, ...[...cascading, ...independent].flatMap(([sign, size]) => [sign ?? 0, size ?? 0]));
     const y = (value: number) => 4 + (1 - (value - low) / (1 - low)) * (height - foot - 8);
-    const step = (width - left - 8) / layers.length;
-    pen.font = "11px system-ui, sans-serif";
+    pen.font = font;
     pen.fillStyle = color("--nn-dim");
     pen.textBaseline = "middle";
     pen.textAlign = "right";
@@ -230,7 +254,7 @@ export function evidencePane(context: Context): HTMLElement {
       pen.fillStyle = color(ink);
       pen.fillRect(from, Math.min(y(value), y(0)), (step - 8) / 3 - 1, Math.max(1, Math.abs(y(value) - y(0))));
     };
-    layers.forEach((layer, index) => {
+    layers.forEach((_layer, index) => {
       if (cascading[index]) {
         bar(index, 0, cascading[index][0], "--nn-accent");
         bar(index, 1, cascading[index][1], "--nn-bar");
@@ -240,10 +264,15 @@ export function evidencePane(context: Context): HTMLElement {
       pen.fillStyle = color("--nn-dim");
       pen.textAlign = "center";
       pen.textBaseline = "top";
-      // Without its first folders where it is too long: what is left is a name, not a piece of one.
-      const parts = layer.split(".");
-      while (parts.length > 1 && pen.measureText(parts.join(".")).width > step - 4) parts.shift();
-      pen.fillText(parts.join("."), left + (index + 0.5) * step, height - foot + 2);
+      let name = names[index];
+      const room = lines * step - 8;
+      if (long(name) > room) {
+        while (name.length > 1 && long(`${name}…`) > room) name = name.slice(0, -1);
+        name += "…";
+      }
+      const half = long(name) / 2;
+      const middle = Math.min(Math.max(left + (index + 0.5) * step, half), width - half);
+      pen.fillText(name, middle, height - foot + 2 + 12 * (index % lines));
     });
     pen.textAlign = "left";
     pen.fillText(t("last layer"), left, height - 13);

@@ -16,7 +16,7 @@ import { h, onResize, pictured, say, sized, textured } from "../../ui/dom.ts";
 import { reducedWords, short } from "../../ui/format.ts";
 import { placeOf } from "../../ui/place.ts";
 import { plural, t } from "../../ui/text.ts";
-import { checkName, scoreName } from "../../ui/words.ts";
+import { checkName, className, scoreName } from "../../ui/words.ts";
 import { drawCurves } from "./evidence.ts";
 import { partsOf } from "./superpixels.ts";
 
@@ -132,7 +132,7 @@ export function gridPane(context: Context, scene: Scene): HTMLElement {
   };
 
   const rowWords = (row: Row, rows: Row[]): string => {
-    const number = `${row.label} ${amount(context, row.probability)}`;
+    const number = `${className(row.label)} ${amount(context, row.probability)}`;
     return rows.some((other) => other.photo) ? `${row.image}: ${number}` : t("why {score}?", { score: number });
   };
 
@@ -226,7 +226,7 @@ export function gridPane(context: Context, scene: Scene): HTMLElement {
     const tokens = tokensOf(context.find("text"));
     if (tokens) paintTokens(cell, tokens);
     else paintMap(cell);
-    const label = context.get("rows")[cell.row]?.label ?? "";
+    const label = className(context.get("rows")[cell.row]?.label ?? "");
     const says = error || map?.words || t("not computed yet");
     cell.canvas.setAttribute(
       "aria-label",
@@ -317,7 +317,7 @@ export function gridPane(context: Context, scene: Scene): HTMLElement {
   const tell = () => {
     const row = context.get("row");
     const about = context.get("rows")[row];
-    const name = `${about?.photo ? `${about.image}, ` : ""}${about?.label ?? ""}`;
+    const name = `${about?.photo ? `${about.image}, ` : ""}${className(about?.label ?? "")}`;
     say(of, t("results of the checks · {name}", { name }));
     for (const { method, cost, strip } of columns) {
       const map = sent(context, row, method);

@@ -1,6 +1,6 @@
 import { call, quoted } from "../../shell/code.ts";
 import { pane, stack, view } from "../../shell/frame.ts";
-import { inputsRow } from "../../shell/inputs.ts";
+import { inputsRow, resultPanes } from "../../shell/inputs.ts";
 import { barsPane } from "../../ui/bars.ts";
 import { t } from "../../ui/text.ts";
 import { controlsPane } from "./controls.ts";
@@ -22,6 +22,7 @@ export default view({
         pane("grid", () => t("maps side by side"), gridPane),
       ),
     ],
+    [resultPanes],
     [
       pane("evidence", () => t("evidence of the selected map"), evidencePane),
       pane("superpixels", () => t("contributions of the superpixels"), surrogatePane),

@@ -18,6 +18,7 @@ import { fixed, short, signed } from "../../ui/format.ts";
 import { heading, picturePane } from "../../ui/pane.ts";
 import { placeOf } from "../../ui/place.ts";
 import { plural, t, whole } from "../../ui/text.ts";
+import { className } from "../../ui/words.ts";
 
 const LISTED = 10;
 const SURROGATES = ["lime", "kernel_shap"] as const;
@@ -210,7 +211,7 @@ export function switchesPane(context: Context, scene: Scene): HTMLElement {
       switched && String(switched.off) === String(off) && (sameImage || switched.row === context.get("row"));
     const now = known ? switched.probability[switched.classes.indexOf(row.target)] : undefined;
     const after = off.length ? ` → ${now === undefined ? "…" : amount(context, now)}` : "";
-    say(reading, row ? `${row.label} ${amount(context, row.probability)}${after}` : "");
+    say(reading, row ? `${className(row.label)} ${amount(context, row.probability)}${after}` : "");
     reading.classList.toggle("nn-stale", off.length > 0 && !known);
     all.hidden = !off.length;
     const held = context.live ? null : context.choices("switched_off");
@@ -294,7 +295,7 @@ export function surrogatePane(context: Context, scene: Scene): HTMLElement {
     const about = context.get("rows")[row];
     pane.hidden = !method;
     const name = method === "lime" ? "LIME" : "KernelSHAP";
-    const values = { method: name, label: about?.label ?? "" };
+    const values = { method: name, label: className(about?.label ?? "") };
     const parts = context.find("text")
       ? t("words · {method} of {label}", values)
       : isTrace(context.get("photo"))

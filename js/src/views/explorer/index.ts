@@ -1,6 +1,6 @@
 import { call, displayOptions, layerOptions, occluderOptions, quoted, targetOption } from "../../shell/code.ts";
 import { pane, view } from "../../shell/frame.ts";
-import { inputsRow } from "../../shell/inputs.ts";
+import { inputsRow, resultPanes } from "../../shell/inputs.ts";
 import { t } from "../../ui/text.ts";
 import { activationsKeys } from "../activations/keys.ts";
 import { layersPane } from "../activations/layers.ts";
@@ -22,7 +22,11 @@ export default view({
         (context, scene) => unitPane(context, scene, cardButton(context)),
       ),
     ],
-    [pane("layers", () => t("layer picker"), layersPane), pane("mosaic", () => t("activation mosaic"), mosaicPane)],
+    [
+      resultPanes,
+      pane("layers", () => t("layer picker"), layersPane),
+      pane("mosaic", () => t("activation mosaic"), mosaicPane),
+    ],
     [cardPane],
   ],
   keys: () => [...occlusionKeys(), ...activationsKeys()],

@@ -15,7 +15,7 @@ import { neighboursPane } from "./neighbours.ts";
 import { stretchTime } from "./time.ts";
 import { volumePane } from "./volume.ts";
 
-function renderInputs(context: Context, scene: Scene): HTMLElement[] {
+function renderInputs(context: Context, scene: Scene): Record<"given" | "results", HTMLElement[]> {
   useTexts(context.get("language"), context.get("texts") ?? {}); // this module does not share those of the view
   const named = (pane: HTMLElement, name: string, title: string) => {
     pane.classList.add("nn-pane");
@@ -26,16 +26,17 @@ function renderInputs(context: Context, scene: Scene): HTMLElement[] {
   };
   stretchTime(context);
   markLabels(context);
-  return [
-    named(inputsPane(context), "inputs", t("inputs")),
-    named(volumePane(context, scene), "volume", t("volume")),
-    named(bandsPane(context), "bands", t("bands")),
-    named(channelsPane(context, scene), "channels", t("without a channel")),
-    named(classMapPane(context, scene), "class_map", t("classes of the places")),
-    named(boxesPane(context, scene), "boxes", t("boxes")),
-    named(neighboursPane(context, scene), "neighbours", t("nearest neighbours")),
-    named(madePane(context), "made", t("what the model makes")),
-  ];
+  return {
+    given: [named(inputsPane(context), "inputs", t("inputs")), named(bandsPane(context), "bands", t("bands"))],
+    results: [
+      named(volumePane(context, scene), "volume", t("volume")),
+      named(channelsPane(context, scene), "channels", t("without a channel")),
+      named(classMapPane(context, scene), "class_map", t("classes of the places")),
+      named(boxesPane(context, scene), "boxes", t("boxes")),
+      named(neighboursPane(context, scene), "neighbours", t("nearest neighbours")),
+      named(madePane(context), "made", t("what the model makes")),
+    ],
+  };
 }
 
 export default { renderInputs };

@@ -12,8 +12,6 @@ export default view({
     [
       pane("contour", () => t("loss around the weights"), contourPane),
       pane("surface", () => t("surface"), surfacePane),
-    ],
-    [
       stack(
         pane("curvature", () => t("sharpness"), curvaturePane),
         pane("between", () => t("to the other model"), betweenPane),

@@ -13,7 +13,7 @@ import { t } from "../../ui/text.ts";
 import { spotOf } from "./spot.ts";
 
 const MOST_ROWS = 5;
-const PICTURE = 112;
+const PICTURE = 224;
 
 export function herePane(context: Context, scene: Scene): HTMLElement {
   const spot = spotOf(context);

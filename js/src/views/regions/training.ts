@@ -10,7 +10,7 @@ import { icon } from "../../ui/icons.ts";
 import { heading } from "../../ui/pane.ts";
 import { t } from "../../ui/text.ts";
 
-const HEIGHT = 110;
+const HEIGHT = 176;
 
 interface Line {
   element: HTMLElement;

@@ -1,5 +1,5 @@
 import { quoted } from "../../shell/code.ts";
-import { pane, view } from "../../shell/frame.ts";
+import { pane, stack, view } from "../../shell/frame.ts";
 import { t } from "../../ui/text.ts";
 import { alarmsPane } from "./alarms.ts";
 import { curvesPane } from "./curves.ts";
@@ -9,8 +9,16 @@ import { filmPane } from "./film.ts";
 export default view({
   name: "training",
   rows: [
-    [pane("curves", () => t("loss and metrics"), curvesPane), pane("film", () => t("maps by checkpoint"), filmPane)],
-    [pane("figures", () => t("layers"), figuresPane), pane("alarms", () => t("alarms"), alarmsPane)],
+    [
+      stack(
+        pane("curves", () => t("loss and metrics"), curvesPane),
+        pane("figures", () => t("layers"), figuresPane),
+      ),
+      stack(
+        pane("film", () => t("maps by checkpoint"), filmPane),
+        pane("alarms", () => t("alarms"), alarmsPane),
+      ),
+    ],
   ],
   keys: () => [[t("step: ← →"), t("another checkpoint")]],
   code: (context) =>

@@ -2,7 +2,7 @@ import type { Context } from "../../model/context.ts";
 import type { Scene } from "../../model/scene.ts";
 import { call, displayOptions, layerOptions, quoted, targetOption } from "../../shell/code.ts";
 import { pane, rowsOf, view } from "../../shell/frame.ts";
-import { inputsRow } from "../../shell/inputs.ts";
+import { inputsRow, resultPanes } from "../../shell/inputs.ts";
 import { barsPane } from "../../ui/bars.ts";
 import { t, useTexts } from "../../ui/text.ts";
 import { layersPane } from "../activations/layers.ts";
@@ -31,6 +31,7 @@ const unit = view({
       synthesis,
     ],
     [
+      resultPanes,
       pane("layers", () => t("layer picker"), layersPane),
       examples,
       pane("bars", () => t("most probable classes"), barsPane),

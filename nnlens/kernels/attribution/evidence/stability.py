@@ -48,9 +48,7 @@ class SeedSpread:
             least=number(f"{self.correlations.min():.2f}"),
         )
         if self.deviation is not None:
-            words += _(
-                "; {unsure} of {count} superpixels change their sign", unsure=self.unsure, count=len(self.deviation)
-            )
+            words += _("; {unsure} of {count} parts change their sign", unsure=self.unsure, count=len(self.deviation))
         return words
 
     def __repr__(self) -> str:
