@@ -131,6 +131,11 @@ export class Context {
     this.#askKernel();
   }
 
+  /** Say what could not be done, above the panes; it is no change by hand. */
+  fail(message: string): void {
+    this.set({ error: { message, traceback: "" } }, false);
+  }
+
   /** Make a request: the kernel sees the counter change. */
   request(
     counter:

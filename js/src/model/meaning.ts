@@ -23,6 +23,6 @@ export function amount(context: Context, value: number | null): string {
 
 /** How much it changed by. Of a probability two digits after the point, or more where these are zeros. */
 export function difference(context: Context, value: number): string {
-  if (isProbability(context) && !(Math.abs(value) < 0.005 && Math.abs(value) > 1e-6)) return signed(value);
-  return `${value > 0 ? "+" : ""}${short(value, isProbability(context) ? 2 : 3)}`;
+  const words = signed(value);
+  return isProbability(context) && words !== "±0" ? words : `${value > 0 ? "+" : ""}${short(value)}`;
 }

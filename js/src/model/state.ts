@@ -94,5 +94,5 @@ export function showState(context: Context, text: string): void {
   }
   if (values && !what) return;
   const message = values ? t("this page does not hold {what}", { what }) : t("this is not a state of this view");
-  context.set({ error: { message, traceback: "" } }, false);
+  context.fail(message);
 }

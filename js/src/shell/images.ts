@@ -27,9 +27,7 @@ async function send(context: Context, file: Blob, name: string): Promise<void> {
   try {
     context.set({ upload: { name, data: await imageBytes(file) } });
   } catch (error) {
-    context.set({
-      error: { message: t("could not read {name}: {error}", { name, error: String(error) }), traceback: "" },
-    });
+    context.fail(t("could not read {name}: {error}", { name, error: String(error) }));
   }
 }
 
@@ -94,9 +92,7 @@ async function takeFrame(context: Context, button: HTMLButtonElement): Promise<v
     const blob = await new Promise<Blob>((done) => canvas.toBlob((made) => done(made!), "image/png"));
     await send(context, blob, t("webcam"));
   } catch (error) {
-    context.set({
-      error: { message: t("the webcam gave no picture: {error}", { error: String(error) }), traceback: "" },
-    });
+    context.fail(t("the webcam gave no picture: {error}", { error: String(error) }));
   } finally {
     for (const track of stream?.getTracks() ?? []) track.stop();
     button.disabled = false;

@@ -40,5 +40,4 @@ function inputs(context: Context, scene: Scene): HTMLElement | null {
 export const inputsRow: Pane[] = [inputs];
 
 /** Where the panes of what a model makes of its input have their place, if it makes more than scores. */
-export const resultPanes: Pane = (context) =>
-  context.hides("inputs") ? null : h("div", { class: RESULTS, hidden: true });
+export const resultPanes: Pane = () => h("div", { class: RESULTS, hidden: true });

@@ -10,6 +10,7 @@ import { toggle, toolbar } from "../../ui/controls.ts";
 import { h, say, sized, textured } from "../../ui/dom.ts";
 import { percent, placeWords, reducedWords, short } from "../../ui/format.ts";
 import { heading, picturePane } from "../../ui/pane.ts";
+import { arrow, cellOn, within } from "../../ui/pointer.ts";
 import { t } from "../../ui/text.ts";
 import { unitNumber } from "../../ui/unit_number.ts";
 
@@ -179,13 +180,7 @@ export function unitPane(context: Context, scene: Scene, more: HTMLElement[] = [
   };
   const positionOf = (event: PointerEvent): [number, number] | null => {
     const mosaic = scene.layer.mosaic;
-    if (!mosaic) return null;
-    const box = canvas.getBoundingClientRect();
-    const inside = (share: number, count: number) => Math.min(count - 1, Math.max(0, Math.floor(share * count)));
-    return [
-      inside((event.clientY - box.top) / box.height, mosaic.height),
-      inside((event.clientX - box.left) / box.width, mosaic.width),
-    ];
+    return mosaic && cellOn(canvas, event, mosaic.height, mosaic.width);
   };
   context.listen(canvas, "pointermove", (event: PointerEvent) => {
     const hovered = positionOf(event);
@@ -199,14 +194,13 @@ export function unitPane(context: Context, scene: Scene, more: HTMLElement[] = [
   context.listen(canvas, "pointerdown", (event: PointerEvent) => context.set({ position: positionOf(event) }));
   context.listen(canvas, "keydown", (event: KeyboardEvent) => {
     const mosaic = scene.layer.mosaic;
-    const by = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
+    const by = arrow(event.key);
     if (event.key === "Escape") context.set({ position: null });
     else if (event.key === "o") context.set({ overlay: !context.get("overlay") });
     else if (by && mosaic) {
       const unit = context.get("unit");
       const [row, column] = context.get("position") ?? [mosaic.peak[2 * unit], mosaic.peak[2 * unit + 1]];
-      const inside = (value: number, count: number) => Math.min(count - 1, Math.max(0, value));
-      context.set({ position: [inside(row + by[0], mosaic.height), inside(column + by[1], mosaic.width)] });
+      context.set({ position: [within(row + by[0], mosaic.height), within(column + by[1], mosaic.width)] });
     } else return;
     event.preventDefault();
   });

@@ -7,6 +7,7 @@ import type { Scene } from "../../model/scene.ts";
 import { h, say, sized, textured } from "../../ui/dom.ts";
 import { fixed } from "../../ui/format.ts";
 import { heading } from "../../ui/pane.ts";
+import { cellOn } from "../../ui/pointer.ts";
 import { t } from "../../ui/text.ts";
 import { LIMITS } from "./heads.ts";
 import { axes, labelled, lookedAt } from "./names.ts";
@@ -67,12 +68,8 @@ export function matrixPane(context: Context, scene: Scene): HTMLElement {
   const at = (event: MouseEvent) => {
     const heads = shownHead(context)?.heads;
     if (!heads) return null;
-    const box = canvas.getBoundingClientRect();
-    const inside = (share: number, count: number) => Math.min(count - 1, Math.max(0, Math.floor(share * count)));
-    return {
-      query: inside((event.clientY - box.top) / box.height, heads.queries),
-      key: inside((event.clientX - box.left) / box.width, heads.keys),
-    };
+    const [query, key] = cellOn(canvas, event, heads.queries, heads.keys);
+    return { query, key };
   };
   const tokenAt = (event: MouseEvent) => {
     const found = at(event);

@@ -9,6 +9,7 @@ import { choice, toolbar } from "../../ui/controls.ts";
 import { h, say, sized } from "../../ui/dom.ts";
 import { fixed } from "../../ui/format.ts";
 import { heading } from "../../ui/pane.ts";
+import { cellOn } from "../../ui/pointer.ts";
 import { t } from "../../ui/text.ts";
 import { tokenText } from "../../ui/tokens.ts";
 import { editor } from "../cells/text.ts";
@@ -116,10 +117,8 @@ export function tokensPane(context: Context, scene: Scene): HTMLElement {
   const patchAt = (event: MouseEvent): number | null => {
     const payload = chosenHeads(context)?.payload;
     if (!payload?.grid) return null;
-    const box = canvas.getBoundingClientRect();
-    const inside = (share: number, count: number) => Math.min(count - 1, Math.max(0, Math.floor(share * count)));
-    const row = inside((event.clientY - box.top) / box.height, payload.grid[0]);
-    return payload.extra + row * payload.grid[1] + inside((event.clientX - box.left) / box.width, payload.grid[1]);
+    const [row, column] = cellOn(canvas, event, payload.grid[0], payload.grid[1]);
+    return payload.extra + row * payload.grid[1] + column;
   };
   context.listen(canvas, "pointermove", (event) => {
     const token = patchAt(event);

@@ -15,6 +15,7 @@ import type { AttributionPayload, MethodName, Row } from "../../model/traits.ts"
 import { h, onResize, pictured, say, sized, textured } from "../../ui/dom.ts";
 import { reducedWords, short } from "../../ui/format.ts";
 import { placeOf } from "../../ui/place.ts";
+import { pointOn } from "../../ui/pointer.ts";
 import { plural, t } from "../../ui/text.ts";
 import { checkName, className, scoreName } from "../../ui/words.ts";
 import { drawCurves } from "./evidence.ts";
@@ -152,8 +153,7 @@ export function gridPane(context: Context, scene: Scene): HTMLElement {
       event.preventDefault();
     });
     context.listen(canvas, "pointermove", (event: PointerEvent) => {
-      const box = canvas.getBoundingClientRect();
-      point = [(event.clientY - box.top) / box.height, (event.clientX - box.left) / box.width];
+      point = pointOn(canvas, event);
       pointed = cell;
       read();
     });

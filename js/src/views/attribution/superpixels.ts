@@ -17,6 +17,7 @@ import { h, onResize, pictured, say, textured } from "../../ui/dom.ts";
 import { fixed, short, signed } from "../../ui/format.ts";
 import { heading, picturePane } from "../../ui/pane.ts";
 import { placeOf } from "../../ui/place.ts";
+import { cellOn, pointOn } from "../../ui/pointer.ts";
 import { plural, t, whole } from "../../ui/text.ts";
 import { className } from "../../ui/words.ts";
 
@@ -126,15 +127,12 @@ export function switchesPane(context: Context, scene: Scene): HTMLElement {
   const partAt = (event: PointerEvent): number | null => {
     const parts = partsOf(context);
     if (!parts) return null;
-    const box = canvas.getBoundingClientRect();
-    const [down, across] = [(event.clientY - box.top) / box.height, (event.clientX - box.left) / box.width];
     if (drawn) {
-      const token = tokenAt(drawn, canvas.clientWidth, down, across);
+      const token = tokenAt(drawn, canvas.clientWidth, ...pointOn(canvas, event));
       return token === null ? null : parts.labels[token];
     }
-    const inside = (value: number, count: number) => Math.min(count - 1, Math.max(0, Math.floor(value * count)));
-    const row = inside((event.clientY - box.top) / box.height, parts.rows);
-    return parts.labels[row * parts.columns + inside((event.clientX - box.left) / box.width, parts.columns)];
+    const [row, column] = cellOn(canvas, event, parts.rows, parts.columns);
+    return parts.labels[row * parts.columns + column];
   };
   const move = (part: number | null) => {
     if (part === hover.part) return;

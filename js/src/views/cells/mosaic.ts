@@ -8,6 +8,7 @@ import { choice, toolbar } from "../../ui/controls.ts";
 import { h, onResize, say, sized, textured } from "../../ui/dom.ts";
 import { short } from "../../ui/format.ts";
 import { heading } from "../../ui/pane.ts";
+import { cellOn } from "../../ui/pointer.ts";
 import { plural, t } from "../../ui/text.ts";
 
 export function cellsPane(context: Context, scene: Scene): HTMLElement {
@@ -89,10 +90,8 @@ export function cellsPane(context: Context, scene: Scene): HTMLElement {
   const at = (event: MouseEvent) => {
     const cells = cellsOf(context.get("cells"));
     if (!cells) return null;
-    const box = canvas.getBoundingClientRect();
-    const inside = (share: number, count: number) => Math.min(count - 1, Math.max(0, Math.floor(share * count)));
-    const cell = places[inside((event.clientY - box.top) / box.height, cells.count)];
-    return { cell, token: inside((event.clientX - box.left) / box.width, cells.tokens), cells };
+    const [place, token] = cellOn(canvas, event, cells.count, cells.tokens);
+    return { cell: places[place], token, cells };
   };
   context.listen(canvas, "pointermove", (event) => {
     const found = at(event);

@@ -31,9 +31,7 @@ export function cardPane(context: Context, scene: Scene): HTMLElement {
       if (module) body.append(...module.renderCard(context, scene));
     } catch (error) {
       rendered = false;
-      context.set({
-        error: { message: t("could not open the unit card: {error}", { error: String(error) }), traceback: "" },
-      });
+      context.fail(t("could not open the unit card: {error}", { error: String(error) }));
     }
   });
   return body;

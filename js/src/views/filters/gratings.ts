@@ -9,6 +9,7 @@ import type { Scene } from "../../model/scene.ts";
 import { h, say, textured } from "../../ui/dom.ts";
 import { fixed, short } from "../../ui/format.ts";
 import { heading, picturePane } from "../../ui/pane.ts";
+import { pointOn } from "../../ui/pointer.ts";
 import { t } from "../../ui/text.ts";
 import { workLine } from "../../ui/work.ts";
 import { enlarge } from "./filter.ts";
@@ -79,9 +80,9 @@ export function gratingsPane(context: Context, scene: Scene): HTMLElement {
   context.listen(canvas, "pointermove", (event) => {
     const tuning = context.get("tuning");
     if (!tuning) return;
-    const box = canvas.getBoundingClientRect();
-    const row = Math.floor(((event.clientX - box.left) / box.width) * tuning.orientations.length);
-    const column = Math.floor((1 - (event.clientY - box.top) / box.height) * tuning.frequencies.length);
+    const [down, across] = pointOn(canvas, event);
+    const row = Math.floor(across * tuning.orientations.length);
+    const column = Math.floor((1 - down) * tuning.frequencies.length);
     const value = f32(tuning.values)[row * tuning.frequencies.length + column];
     const [angle, frequency] = [tuning.orientations[row], tuning.frequencies[column]];
     if (angle === undefined || frequency === undefined || Number.isNaN(value)) return;

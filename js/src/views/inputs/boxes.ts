@@ -9,6 +9,7 @@ import { choice } from "../../ui/controls.ts";
 import { h } from "../../ui/dom.ts";
 import { percent } from "../../ui/format.ts";
 import { heading } from "../../ui/pane.ts";
+import { pointOn } from "../../ui/pointer.ts";
 import { t } from "../../ui/text.ts";
 
 type Box = [left: number, top: number, right: number, bottom: number];
@@ -93,8 +94,7 @@ export function boxesPane(context: Context, scene: Scene): HTMLElement {
 
   /** The smallest box around a point; −1 where there is none. */
   const boxAt = (event: PointerEvent): number => {
-    const frame = canvas.getBoundingClientRect();
-    const [x, y] = [(event.clientX - frame.left) / frame.width, (event.clientY - frame.top) / frame.height];
+    const [y, x] = pointOn(canvas, event);
     let best = -1;
     boxes().forEach((box, index) => {
       const inside = box[0] <= x && x <= box[2] && box[1] <= y && y <= box[3];

@@ -9,6 +9,7 @@ import { toggle } from "../../ui/controls.ts";
 import { h, say } from "../../ui/dom.ts";
 import { percent } from "../../ui/format.ts";
 import { heading } from "../../ui/pane.ts";
+import { arrow, cellOn, pointOn, within } from "../../ui/pointer.ts";
 import { t } from "../../ui/text.ts";
 
 type Box = [top: number, left: number, bottom: number, right: number];
@@ -115,20 +116,12 @@ export function classMapPane(context: Context, scene: Scene): HTMLElement {
 
   const placeAt = (event: PointerEvent): [number, number] => {
     const map = sent()!;
-    const box = canvas.getBoundingClientRect();
-    const inside = (share: number, count: number) => Math.min(count - 1, Math.max(0, Math.floor(share * count)));
-    return [
-      inside((event.clientY - box.top) / box.height, map.rows),
-      inside((event.clientX - box.left) / box.width, map.columns),
-    ];
+    return cellOn(canvas, event, map.rows, map.columns);
   };
   /** Row and column with their fractions. */
   const exactly = (event: PointerEvent): [number, number] => {
-    const [map, box] = [sent()!, canvas.getBoundingClientRect()];
-    return [
-      ((event.clientY - box.top) / box.height) * map.rows,
-      ((event.clientX - box.left) / box.width) * map.columns,
-    ];
+    const map = sent()!;
+    return pointOn(canvas, event, map.rows, map.columns);
   };
   const between = ([y, x]: [number, number], [row, column]: [number, number]): Box => [
     Math.min(y, row),
@@ -158,13 +151,12 @@ export function classMapPane(context: Context, scene: Scene): HTMLElement {
   });
   context.listen(canvas, "keydown", (event: KeyboardEvent) => {
     const map = sent();
-    const by = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
+    const by = arrow(event.key);
     if (!map || !context.live) return;
     if (event.key === "Escape") ask(null);
     else if (by) {
       const [row, column] = map.box ? [map.box[0], map.box[1]] : [map.rows >> 1, map.columns >> 1];
-      const move = (value: number, count: number) => Math.min(count - 1, Math.max(0, value));
-      const to: [number, number] = [move(row + by[0], map.rows), move(column + by[1], map.columns)];
+      const to: [number, number] = [within(row + by[0], map.rows), within(column + by[1], map.columns)];
       ask(between(to, to));
     } else return;
     event.preventDefault();

@@ -10,6 +10,7 @@ import type { VolumeMap, VolumePayload } from "../../model/traits.ts";
 import { toggle, toolbar } from "../../ui/controls.ts";
 import { h, say, sized, textured } from "../../ui/dom.ts";
 import { heading } from "../../ui/pane.ts";
+import { cellOn } from "../../ui/pointer.ts";
 import { t } from "../../ui/text.ts";
 import { workLine } from "../../ui/work.ts";
 
@@ -252,16 +253,8 @@ export function volumePane(context: Context, scene: Scene): HTMLElement {
     const moveTo = (event: PointerEvent, byHand: boolean) => {
       const volume = sent();
       if (!volume) return;
-      const frame = canvas.getBoundingClientRect();
       const next = [...point()] as Place;
-      next[along] = clamp(
-        Math.floor(((event.clientX - frame.left) / frame.width) * volume.shape[along]),
-        volume.shape[along],
-      );
-      next[down] = clamp(
-        Math.floor(((event.clientY - frame.top) / frame.height) * volume.shape[down]),
-        volume.shape[down],
-      );
+      [next[down], next[along]] = cellOn(canvas, event, volume.shape[down], volume.shape[along]);
       if (String(next) !== String(point())) context.set({ crosshair: next }, byHand);
     };
     context.listen(canvas, "pointerdown", (event: PointerEvent) => {

@@ -14,6 +14,7 @@ import { h, say, textured } from "../../ui/dom.ts";
 import { short, signed } from "../../ui/format.ts";
 import { entitle, heading, picturePane } from "../../ui/pane.ts";
 import { lengthMark, lengthWords, placeOf } from "../../ui/place.ts";
+import { arrow, pointOn, within } from "../../ui/pointer.ts";
 import { plural, t } from "../../ui/text.ts";
 import { scoreName } from "../../ui/words.ts";
 import { workLine } from "../../ui/work.ts";
@@ -249,29 +250,23 @@ export function occlusionMapPane(context: Context, scene: Scene, options: Option
   context.listen(canvas, "pointermove", (event: PointerEvent) => {
     const map = experimentOf(scene).map;
     if (!map || stale(map) || context.get("pinned")) return;
-    const box = canvas.getBoundingClientRect();
     const { width, height } = context.get("photo");
-    const position = map.nearest(
-      ((event.clientY - box.top) / box.height) * height,
-      ((event.clientX - box.left) / box.width) * width,
-    );
+    const position = map.nearest(...pointOn(canvas, event, height, width));
     if (position) go(position.row, position.column);
   });
   context.listen(canvas, "pointerleave", () => context.get("pinned") || context.set({ occluder: null }, false));
   context.listen(canvas, "pointerdown", () => context.set({ pinned: !context.get("pinned") }));
   context.listen(canvas, "keydown", (event: KeyboardEvent) => {
     const map = experimentOf(scene).map;
-    const by = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
+    const by = arrow(event.key);
     if (event.key === "Escape") context.set({ occluder: null, pinned: false });
     if (event.key === "Enter") context.set({ pinned: !context.get("pinned") });
     if (!by || !map) return;
     event.preventDefault();
     const occluder = context.get("occluder");
     const at = (occluder && map.find(occluder[0], occluder[1])) ?? { row: map.rows >> 1, column: map.columns >> 1 };
-    go(
-      Math.min(map.rows - 1, Math.max(0, at.row + (occluder ? by[0] : 0))),
-      Math.min(map.columns - 1, Math.max(0, at.column + (occluder ? by[1] : 0))),
-    );
+    const [down, across] = occluder ? by : [0, 0];
+    go(within(at.row + down, map.rows), within(at.column + across, map.columns));
   });
   scene.photo.onLoad(draw);
   context.onTheme(draw);

@@ -14,6 +14,7 @@ import { iconButton, toggle, toolbar } from "../../ui/controls.ts";
 import { h, say } from "../../ui/dom.ts";
 import { entitle, heading, picturePane } from "../../ui/pane.ts";
 import { lengthWords, placeOf } from "../../ui/place.ts";
+import { arrow, pointOn } from "../../ui/pointer.ts";
 import { t } from "../../ui/text.ts";
 import { occluderControls } from "./occluder.ts";
 
@@ -89,13 +90,7 @@ export function photoPane(context: Context, scene: Scene, controls = true): HTML
     }
     if (byHand || String(occluder) !== String(context.get("occluder"))) context.set({ occluder, pinned: pin }, byHand);
   };
-  const point = (event: PointerEvent): [number, number] => {
-    const box = canvas.getBoundingClientRect();
-    return [
-      ((event.clientY - box.top) / box.height) * image().height,
-      ((event.clientX - box.left) / box.width) * image().width,
-    ];
-  };
+  const point = (event: PointerEvent) => pointOn(canvas, event, image().height, image().width);
   context.listen(canvas, "pointermove", (event: PointerEvent) => {
     if (!hand.pressed) {
       if (!pinned()) move(...point(event), false);
@@ -119,9 +114,7 @@ export function photoPane(context: Context, scene: Scene, controls = true): HTML
   });
   context.listen(canvas, "keydown", (event: KeyboardEvent) => {
     const step = context.live ? Math.max(1, Math.round(context.get("stride") / 2)) : context.get("stride");
-    const [dy, dx] = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key] ?? [
-      0, 0,
-    ];
+    const [dy, dx] = arrow(event.key) ?? [0, 0];
     if (hand.pressed) {
       if (event.key === "Escape") byHand(false);
       else if (event.key === " " || dy || dx) {

@@ -48,10 +48,7 @@ export function sizeCurvePane(context: Context, scene: Scene): HTMLElement {
     const pen = sized(canvas, width, height);
     const color = (name: string) => context.color(name);
     pen.font = "11px system-ui, sans-serif";
-    const marks = [low, (low + high) / 2, high];
-    const written = [2, 3, 4, 5].map((digits) => marks.map((mark) => (shares ? fixed(mark, 1) : short(mark, digits))));
-    const words = written.find((all) => new Set(all).size === all.length) ?? written[0]; // no two of them are alike
-    const ticks = marks.map((mark, at) => [mark, words[at]] as const);
+    const ticks = [low, (low + high) / 2, high].map((tick) => [tick, shares ? fixed(tick, 1) : short(tick)] as const);
     const left = Math.max(EDGE.left, ...ticks.map(([, words]) => pen.measureText(words).width + 6));
     // Sizes by their logarithm: doubling is one step.
     const x = (size: number) =>
@@ -109,10 +106,10 @@ export function sizeCurvePane(context: Context, scene: Scene): HTMLElement {
       pen.arc(x(curve.sizes[index]), y(value), now ? 4 : 2, 0, 2 * Math.PI);
       pen.fill();
     });
-    const listed = curve.sizes.map((size, index) => `${size}: ${short(values[index])}`).join(", ");
+    const words = curve.sizes.map((size, index) => `${size}: ${short(values[index])}`).join(", ");
     canvas.setAttribute(
       "aria-label",
-      t("{score} of {label} by the occluder's size: {values}", { score: scoreName(kind), label, values: listed }),
+      t("{score} of {label} by the occluder's size: {values}", { score: scoreName(kind), label, values: words }),
     );
     canvas.title = t("the dashed line is the image as it is; the large dot is the chosen size");
   };

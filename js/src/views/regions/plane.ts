@@ -12,6 +12,7 @@ import type { PointsPayload } from "../../model/traits.ts";
 import { choice, iconButton, toolbar } from "../../ui/controls.ts";
 import { h, onResize, say, sized } from "../../ui/dom.ts";
 import { heading } from "../../ui/pane.ts";
+import { pointOn } from "../../ui/pointer.ts";
 import { plural, t } from "../../ui/text.ts";
 import { spotOf } from "./spot.ts";
 
@@ -47,8 +48,7 @@ export function planePane(context: Context, scene: Scene): HTMLElement {
   const x = (u: number) => ((u - box[0][0]) / (box[0][1] - box[0][0])) * side;
   const y = (v: number) => side - ((v - box[1][0]) / (box[1][1] - box[1][0])) * side;
   const pointAt = (event: MouseEvent): Point => {
-    const edge = canvas.getBoundingClientRect();
-    const [right, down] = [(event.clientX - edge.left) / edge.width, (event.clientY - edge.top) / edge.height];
+    const [down, right] = pointOn(canvas, event);
     return [box[0][0] + right * (box[0][1] - box[0][0]), box[1][1] - down * (box[1][1] - box[1][0])];
   };
 

@@ -10,6 +10,7 @@ import { openButton, webcamButton } from "../../shell/images.ts";
 import { iconButton, toggle, toolbar } from "../../ui/controls.ts";
 import { h, say } from "../../ui/dom.ts";
 import { heading, picturePane } from "../../ui/pane.ts";
+import { arrow, pointOn } from "../../ui/pointer.ts";
 import { t } from "../../ui/text.ts";
 
 export function inputPane(context: Context, scene: Scene): HTMLElement {
@@ -81,13 +82,7 @@ export function inputPane(context: Context, scene: Scene): HTMLElement {
     }
   };
 
-  const point = (event: PointerEvent): [number, number] => {
-    const box = canvas.getBoundingClientRect();
-    return [
-      ((event.clientY - box.top) / box.height) * picture().height,
-      ((event.clientX - box.left) / box.width) * picture().width,
-    ];
-  };
+  const point = (event: PointerEvent) => pointOn(canvas, event, picture().height, picture().width);
   const stroke = (to: [number, number]) => {
     const pen = paper.getContext("2d")!;
     pen.strokeStyle = eraser.getAttribute("aria-pressed") === "true" ? ground() : ink.value;
@@ -120,7 +115,7 @@ export function inputPane(context: Context, scene: Scene): HTMLElement {
     scene.selected.hover = null;
   });
   context.listen(canvas, "keydown", (event: KeyboardEvent) => {
-    const by = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1], " ": [0, 0] }[event.key];
+    const by = event.key === " " ? [0, 0] : arrow(event.key);
     if (event.key === "Escape") {
       if (drawing) begin(false);
       else context.set({ position: null });
