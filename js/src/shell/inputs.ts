@@ -17,8 +17,6 @@ export async function imported(context: Context, text: string) {
   }
 }
 
-const RESULTS = "nn-results";
-
 /** What the model is given: above all others. */
 function inputs(context: Context, scene: Scene): HTMLElement | null {
   if (context.hides("inputs")) return null;
@@ -28,11 +26,10 @@ function inputs(context: Context, scene: Scene): HTMLElement | null {
     const text = context.find("inputs_module");
     if (rendered || !text) return;
     rendered = true;
-    const { renderInputs } = (await imported(context, text)) ?? {};
-    if (!renderInputs) return;
-    const { given, results } = renderInputs(context, scene);
-    place.replaceWith(...given);
-    context.root.querySelector(`.${RESULTS}`)?.replaceWith(...results);
+    const panes = (await imported(context, text))?.renderInputs(context, scene);
+    if (!panes) return;
+    place.replaceWith(...panes.given);
+    context.root.querySelector(".nn-results")?.replaceWith(...panes.results);
   });
   return place;
 }
@@ -40,4 +37,4 @@ function inputs(context: Context, scene: Scene): HTMLElement | null {
 export const inputsRow: Pane[] = [inputs];
 
 /** Where the panes of what a model makes of its input have their place, if it makes more than scores. */
-export const resultPanes: Pane = () => h("div", { class: RESULTS, hidden: true });
+export const resultPanes: Pane = () => h("div", { class: "nn-results", hidden: true });
