@@ -99,6 +99,19 @@ describe("the filters", () => {
     expect(paneOf("gratings").textContent).toContain("best 4 at 0°, 0.4 / px; grey 0.5; selectivity 0.70");
   });
 
+  it("draws the waves of a signal, which have no other direction, from low to high frequencies", async () => {
+    const model = made();
+    const values = new DataView(Float32Array.of(1, 4).buffer);
+    model.set("tuning", { ...model.values.tuning, orientations: [0], values });
+    filters.render({ model, el });
+    await settled();
+    const canvas = paneOf("gratings").querySelector("canvas")!;
+    expect(canvas.width).toBe(2 * canvas.height);
+    expect(pixel(canvas, 2, 2)).not.toEqual(pixel(canvas, canvas.width - 2, 2));
+    expect(paneOf("gratings").textContent).toContain("best 4 at 0.4 / sample; without a wave 0.5");
+    expect(paneOf("gratings").textContent).not.toContain("°");
+  });
+
   it("keeps a saved page to the filters that it has", async () => {
     const model = made();
     model.choices = (name) => (name === "weight|filter" ? ["conv|1"] : name === "weight" ? ["conv"] : []);

@@ -9,6 +9,7 @@ from typing_extensions import Unpack
 from nnlens.widgets.base.documented import documented
 from nnlens.widgets.base.options import CompareOptions
 
+from .inputs import given_inputs
 from .lens import Lens
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def compare(first: Lens, second: Lens, image: Any, **options: Unpack[CompareOpti
     ----------
     first, second : Lens
         Two models with the same classes; layers are compared that have the same name in both.
-    image : path, bytes, PIL image, uint8 array or ready tensor
+    image : as for `Lens.explore`
         It must become an input of the same size for both.
     **options
         See below.
@@ -34,4 +35,7 @@ def compare(first: Lens, second: Lens, image: Any, **options: Unpack[CompareOpti
         if not isinstance(lens, Lens):
             raise TypeError(f"{name} must be a Lens, got a {type(lens).__name__}")
     with first.session.selections.unchanged_on_error():
-        return CompareWidget(first.session, image, second.session, image, **options)
+        (one, chosen), (other, _none) = (
+            given_inputs(lens.session, image, options, CompareOptions) for lens in (first, second)
+        )
+        return CompareWidget(first.session, one, second.session, other, **chosen)

@@ -106,6 +106,8 @@ class FunctionViews:
         from nnlens.widgets import RegionsWidget
 
         with self._session.selections.unchanged_on_error():
+            if isinstance(images, (list, tuple)):
+                images = [given_inputs(self._session, image, {}, RegionsOptions)[0] for image in images]
             return RegionsWidget(self._session, points, labels, images, **options)
 
     @documented(SensitivityOptions)

@@ -13,6 +13,7 @@ from nnlens.recording.record import copy_of
 from nnlens.widgets.base.documented import documented
 from nnlens.widgets.base.options import CompareOptions
 
+from .inputs import given_inputs
 from .lens import Lens
 
 if TYPE_CHECKING:
@@ -138,5 +139,6 @@ class Replay:
             for asked, place in ((first, 0), (second, -1))
         ]
         sides = [self.at(step).session for step in chosen]
+        (one, others), (other, _none) = (given_inputs(side, shown, options, CompareOptions) for side in sides)
         checkpoints = self.checkpoints, chosen[0], chosen[1]
-        return CompareWidget(sides[0], shown, sides[1], shown, checkpoints=checkpoints, **options)
+        return CompareWidget(sides[0], one, sides[1], other, checkpoints=checkpoints, **others)

@@ -13,6 +13,8 @@ from nnlens.widgets.base.documented import documented
 from nnlens.widgets.base.options import FiltersOptions, ReplacementsOptions, WeightsOptions
 from nnlens.widgets.replacements.images import replaced_on
 
+from .inputs import given_inputs
+
 if TYPE_CHECKING:
     from nnlens.widgets import FiltersWidget, ReplacementsWidget, WeightsWidget
 
@@ -40,7 +42,8 @@ class WeightViews:
         from nnlens.widgets import FiltersWidget
 
         with self._session.selections.unchanged_on_error():
-            return FiltersWidget(self._session, layer, image, **options)
+            value, chosen = given_inputs(self._session, image, options, FiltersOptions)
+            return FiltersWidget(self._session, layer, value, **chosen)
 
     @documented(WeightsOptions)
     def weights(self, against: Any = None, **options: Unpack[WeightsOptions]) -> WeightsWidget:

@@ -127,6 +127,7 @@ class PlanePart(Part):
         first, second, third = (sample.input.x for sample in samples)
         if not first.shape == second.shape == third.shape:
             raise ValueError("images must become inputs of one shape")
+        self.model = samples[0].model  # which takes the inputs as they were laid out
         self._most = _MOST_OF_IMAGES
         self.origin, self.ways = first, (second - first, third - first)
         self.places = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])

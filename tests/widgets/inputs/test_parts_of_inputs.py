@@ -302,3 +302,36 @@ def test_what_there_is_nothing_of_cannot_be_chosen(satellite):
         ValueError, match=r"channel_names must be of inputs of the model \(rgb, depth, meta\), got 'metas'"
     ):
         lens.explore(case.given, **case.keywords)
+
+
+def test_filters_comparisons_and_planes_take_signals(tmp_path):
+    net, beats = nnlens.zoo.heartbeats(), nnlens.zoo.Heartbeats(4)
+    first, second, third = (beats[place].signal[None] for place in (1, 2, 3))
+    lens = nnlens.Lens(net.model, labels=net.labels, rate=net.rate)
+    filters = lens.filters("features.0", first)
+    assert filters.wait(60)
+    assert filters.error is None
+    assert filters.tuning["problem"] == ""
+    # A signal has no other direction than its own: waves along it, through the plain convolution.
+    assert filters.tuning["orientations"] == [0.0]
+    frequency = filters.tuning["frequencies"][3]
+    along = torch.arange(first.shape[-1]) - (first.shape[-1] - 1) / 2
+    waves = torch.stack([torch.sin(2 * torch.pi * (frequency * along + quarter / 4)) for quarter in range(4)])
+    with torch.no_grad():
+        responses = net.model.features[0](waves[:, None].expand(-1, 2, -1))[:, 0]
+    values = np.frombuffer(filters.tuning["values"], np.float32)
+    assert values[3] == pytest.approx(float(responses[:, responses.shape[-1] // 2].max()), rel=1e-4)
+    beside = nnlens.compare(lens, nnlens.Lens(net.model, labels=net.labels, rate=net.rate), first)
+    assert beside.wait(60)
+    assert beside.error is None
+    plane = lens.regions(images=[first, second, third])
+    assert plane.wait(60)
+    assert plane.error is None
+    winners = net.model(torch.cat([first, second, third])).argmax(1).tolist()
+    assert np.frombuffer(plane.points["classes"], np.int32).tolist() == winners
+    with nnlens.Watch(lens, torch.cat([first, second]), every=1, folder=tmp_path) as watch:
+        watch.step(loss=1.0)
+        watch.step(loss=0.5)
+    shown = watch.compare()
+    assert shown.wait(60)
+    assert shown.error is None

@@ -6,6 +6,7 @@ import { tabled } from "../../draw/signed.ts";
 import { f32 } from "../../model/arrays.ts";
 import type { Context } from "../../model/context.ts";
 import type { Scene } from "../../model/scene.ts";
+import type { FilterTuning } from "../../model/traits.ts";
 import { h, say, textured } from "../../ui/dom.ts";
 import { fixed, short } from "../../ui/format.ts";
 import { heading, picturePane } from "../../ui/pane.ts";
@@ -15,6 +16,9 @@ import { workLine } from "../../ui/work.ts";
 import { enlarge } from "./filter.ts";
 
 const SIDE = 220;
+
+/** Whether it is of a signal, which has no other direction. */
+const isLine = (tuning: FilterTuning) => tuning.orientations.length === 1;
 
 export function gratingsPane(context: Context, scene: Scene): HTMLElement {
   const canvas = h("canvas", { class: "nn-photo nn-plain", role: "img", "aria-label": t("responses to gratings") });
@@ -51,18 +55,19 @@ export function gratingsPane(context: Context, scene: Scene): HTMLElement {
     const known = values.filter(Number.isFinite);
     const limits = limitsOf(Math.min(...known, 0), Math.max(...known, 0));
     const table = scene.table(limits);
-    // The directions from left to right, the frequencies from below.
+    // The directions from left to right, the frequencies from below; of a signal the frequencies from left to right.
     const [across, down] = [tuning.orientations.length, tuning.frequencies.length];
-    const turned = Float32Array.from(
-      values,
-      (_, at) => values[(at % across) * down + (down - 1 - Math.floor(at / across))],
-    );
+    const turned = isLine(tuning)
+      ? values
+      : Float32Array.from(values, (_, at) => values[(at % across) * down + (down - 1 - Math.floor(at / across))]);
     const pixels = tabled(turned, limits, table).map((color, at) => (Number.isNaN(turned[at]) ? 0 : color));
-    enlarge(canvas, textured(pixels, down, across), SIDE);
+    enlarge(canvas, isLine(tuning) ? textured(pixels, 1, down) : textured(pixels, down, across), SIDE);
     scale.show(limits, table, t("largest value over the phases"));
-    const [low, high] = [tuning.frequencies[0], tuning.frequencies[down - 1]];
-    const upwards = t("↑ {low} … {high} / px", { low: short(low, 1), high: short(high, 2) });
-    ticks.replaceChildren(h("span", {}, "0°"), h("span", {}, upwards), h("span", {}, "180°"));
+    const [low, high] = [short(tuning.frequencies[0], 1), short(tuning.frequencies[down - 1], 2)];
+    const written = isLine(tuning)
+      ? [t("{frequency} / sample", { frequency: low }), t("{frequency} / sample", { frequency: high })]
+      : ["0°", t("↑ {low} … {high} / px", { low, high }), "180°"];
+    ticks.replaceChildren(...written.map((text) => h("span", {}, text)));
     if (tuning.best) {
       const [angle, frequency, value] = tuning.best;
       const numbers = {
@@ -72,8 +77,15 @@ export function gratingsPane(context: Context, scene: Scene): HTMLElement {
         selectivity: fixed(tuning.selectivity ?? 0, 2),
         grey: short(tuning.grey ?? 0),
       };
-      say(words, t("best {value} at {angle}°, {frequency} / px; grey {grey}; selectivity {selectivity}", numbers));
-      words.title = t("selectivity: 0 for a unit to which all orientations are equal, 1 for one orientation only");
+      say(
+        words,
+        isLine(tuning)
+          ? t("best {value} at {frequency} / sample; without a wave {grey}", numbers)
+          : t("best {value} at {angle}°, {frequency} / px; grey {grey}; selectivity {selectivity}", numbers),
+      );
+      words.title = isLine(tuning)
+        ? ""
+        : t("selectivity: 0 for a unit to which all orientations are equal, 1 for one orientation only");
       canvas.setAttribute("aria-label", words.textContent ?? "");
     }
   };
@@ -81,13 +93,14 @@ export function gratingsPane(context: Context, scene: Scene): HTMLElement {
     const tuning = context.get("tuning");
     if (!tuning) return;
     const [down, across] = pointOn(canvas, event);
-    const row = Math.floor(across * tuning.orientations.length);
-    const column = Math.floor((1 - down) * tuning.frequencies.length);
+    const row = isLine(tuning) ? 0 : Math.floor(across * tuning.orientations.length);
+    const column = Math.floor((isLine(tuning) ? across : 1 - down) * tuning.frequencies.length);
     const value = f32(tuning.values)[row * tuning.frequencies.length + column];
     const [angle, frequency] = [tuning.orientations[row], tuning.frequencies[column]];
     if (angle === undefined || frequency === undefined || Number.isNaN(value)) return;
     const numbers = { angle: fixed(angle, 0), frequency: short(frequency, 2), value: short(value) };
-    say(reading, t("{angle}°, {frequency} / px: {value}", numbers));
+    const [at, size] = [t("{frequency} / sample", numbers), numbers.value];
+    say(reading, isLine(tuning) ? `${at}: ${size}` : t("{angle}°, {frequency} / px: {value}", numbers));
   });
   context.listen(canvas, "pointerleave", () => say(reading, ""));
   context.watch(context.live ? ["tuning"] : ["tuning", "filter", "weight"], draw);

@@ -107,7 +107,7 @@ def gratings(
     recording : Recording
         A whole pass on `x`, of which only the shape matters here.
     orientations : int
-        How many, evenly spread over 180°.
+        How many, evenly spread over 180°; of a signal, which is one row, there is one.
     frequencies : float array, optional
         In cycles per pixel, up to 0.5; six by default.
 
@@ -146,7 +146,10 @@ def gratings_steps(
     if isinstance(orientations, bool) or not isinstance(orientations, int) or orientations < 1:
         raise ValueError(f"orientations must be a whole number, 1 or more, got {orientations!r}")
     _, channels, height, width = x.shape
-    waves = default_frequencies(min(height, width)) if frequencies is None else np.asarray(frequencies, float)
+    if height == 1:
+        orientations = 1
+    side = min(height, width) if height > 1 else width
+    waves = default_frequencies(side) if frequencies is None else np.asarray(frequencies, float)
     if waves.ndim != 1 or not len(waves) or not ((waves > 0) & (waves <= 0.5)).all():
         raise ValueError(f"frequencies must be above 0 and at most 0.5 cycles per pixel, got {frequencies!r}")
     model, operation = unwrapped(model), recording.operation(layer)
