@@ -1,4 +1,4 @@
-// The row of inputs and of outputs that are no class scores, on real pixels.
+// The panes of inputs, and of results that are no class scores, on real pixels.
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { Context } from "../src/model/context.ts";

@@ -88,9 +88,11 @@ def trace_of(values: Float[np.ndarray, "channels steps"], *, bars: bool) -> Trac
     return Trace(np.minimum.reduceat(values, edges, 1), np.maximum.reduceat(values, edges, 1), bars)
 
 
-def signal_picture(values: Float[np.ndarray, "channels steps"], size: tuple[int, int]) -> Image.Image:
-    """A signal as a picture of a size: lines, or rows of grey where it has many channels."""
-    trace = trace_of(values, bars=False)
+def row_picture(
+    values: Float[np.ndarray, "channels steps"], size: tuple[int, int], *, bars: bool = False
+) -> Image.Image:
+    """A signal, or a vector as `bars`, as a picture of a size; rows of grey where it has many channels."""
+    trace = trace_of(values, bars=bars)
     return rows_picture(values).resize(size) if trace is None else trace.picture(size)
 
 

@@ -7,11 +7,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from nnlens.inputs.trace import row_picture
 from nnlens.kernels import Ablation, BackProjection, Connections, Contribution, Synthesis
 
 from . import payloads, unit_payloads
 from .picture import encoded
 from .textures import reduce_maps
+
+_ROW = (320, 160)  # pixels of the picture of a signal
 
 PARTS = 8  # units below and above that are listed
 KERNELS = 1024  # units below whose weights are shown, at most
@@ -124,10 +127,10 @@ def ablation_payload(ablation: Ablation, shown: list[int], most: int) -> dict[st
     }
 
 
-def synthesis_frame(synthesis: Synthesis) -> unit_payloads.SynthesisFrame:
-    """Synthesised pictures with their activations."""
+def synthesis_frame(synthesis: Synthesis, *, bars: bool = False) -> unit_payloads.SynthesisFrame:
+    """Synthesised inputs as pictures, with their activations."""
     return {
-        "pictures": [encoded(picture_of(pixels), exact=64) for pixels in synthesis.pixels],
+        "pictures": [encoded(picture_of(pixels, bars=bars), exact=64) for pixels in synthesis.pixels],
         "values": synthesis.values.tolist(),
         "peaks": synthesis.peaks.tolist(),
         "objective": synthesis.objective,
@@ -139,9 +142,14 @@ def synthesis_frame(synthesis: Synthesis) -> unit_payloads.SynthesisFrame:
     }
 
 
-def picture_of(pixels: np.ndarray) -> Image.Image:
-    """(c, h, w) or (c, length) numbers in 0…1 as a picture; unless there are one or three channels, their mean."""
+def picture_of(pixels: np.ndarray, *, bars: bool = False) -> Image.Image:
+    """(c, h, w) numbers in 0…1 as a picture; unless there are one or three channels, their mean.
+
+    A signal, (c, 1, length) or (c, length), is drawn as lines, or as `bars`.
+    """
     pixels = pixels if pixels.ndim == 3 else pixels[:, None]
+    if pixels.shape[1] == 1 < pixels.shape[2]:
+        return row_picture(np.nan_to_num(pixels[:, 0]), _ROW, bars=bars)
     if pixels.shape[0] not in (1, 3):
         pixels = pixels.mean(0, keepdims=True)
     bytes_ = (np.clip(np.nan_to_num(pixels), 0, 1) * 255).round().astype(np.uint8).transpose(1, 2, 0)

@@ -20,7 +20,7 @@ export function layout(count: number, across: number, down: number, width: numbe
     const [wide, high] = [width / columns, height / rows];
     const gap = Math.min(wide, high) >= 5 && Math.max(wide, high) >= 10 ? 1 : 0;
     // A tile at most eight times its pixels: a layer of few small maps stays a mosaic.
-    const tile = Math.min(wide - gap, ((high - gap) * across) / down, Math.max(8 * across, 96));
+    const tile = Math.min(wide - gap, ((high - gap) * across) / down, Math.max(8 * across, 96, (96 * across) / down));
     const grid = { columns, rows, width: tile, height: (tile * down) / across, gap };
     if (!best || grid.width >= best.width - 1e-9) best = grid; // of equal ones that with the longest rows
     if (width / columns < 2) break;

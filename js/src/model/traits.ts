@@ -1754,7 +1754,7 @@ export interface Traits {
   inputs: InputPayload[];
   /** The values of the inputs. */
   inputs_at: number[];
-  /** The JavaScript of the row of inputs and outputs, where it is needed. */
+  /** The JavaScript of the panes of inputs and results, where it is needed. */
   inputs_module: string;
   /** Which images: those with the largest, the middle or the smallest maxima. */
   kind: "top" | "median" | "bottom";

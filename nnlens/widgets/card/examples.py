@@ -14,7 +14,7 @@ from PIL import Image
 from nnlens.export.bundle import Response, within_budget
 from nnlens.inputs import Input
 from nnlens.inputs.laid_out import with_layout
-from nnlens.inputs.trace import signal_picture
+from nnlens.inputs.trace import row_picture
 from nnlens.kernels import BackProjection, Example, back_projection
 from nnlens.render import Panel, colours_of, encoded, payloads, unit_payloads
 from nnlens.utils.language import _
@@ -196,8 +196,8 @@ class ExamplesPart(UnitPart):
             "label": search.data.label(example.item),
             "width": 2 * SIDE,
             "box": [0, round(left * by), SIDE - 1, max(round(left * by), round((right + 1) * by) - 1)],
-            "whole": encoded(signal_picture(values, (2 * SIDE, SIDE))),
-            "field": encoded(signal_picture(values[:, left : right + 1], (2 * SIDE, SIDE))),
+            "whole": encoded(row_picture(values, (2 * SIDE, SIDE))),
+            "field": encoded(row_picture(values[:, left : right + 1], (2 * SIDE, SIDE))),
             "back": None,
         }
         try:
@@ -206,7 +206,7 @@ class ExamplesPart(UnitPart):
             made["why"] = str(error)
             return made
         rows = back.reshape(-1, back.shape[-1])[:, left : right + 1]
-        made["back"] = encoded(signal_picture(rows, (2 * SIDE, SIDE)))
+        made["back"] = encoded(row_picture(rows, (2 * SIDE, SIDE)))
         return made
 
     def panels(self) -> list[Panel]:

@@ -68,7 +68,7 @@ class SynthesisPart(UnitPart):
         of: Any = {"channel": (layer, unit), "position": (layer, unit, position), "class": selection.target}[goal]
         about = {"layer": layer, "unit": unit, "goal": goal, "target": selection.target, "frame": None}
         traits.synthesis = {**about, "running": True}
-        scale = sample.input.scale
+        scale, bars = sample.input.scale, sample.input.kind == "vector"
         try:
             frames = synthesis_steps(
                 sample.model,
@@ -88,7 +88,11 @@ class SynthesisPart(UnitPart):
             )
             for frame in frames:
                 self.result = frame
-                traits.synthesis = {**about, "frame": synthesis_frame(frame), "running": frame.step < frame.steps}
+                traits.synthesis = {
+                    **about,
+                    "frame": synthesis_frame(frame, bars=bars),
+                    "running": frame.step < frame.steps,
+                }
                 yield
         except GeneratorExit:
             traits.synthesis = {**traits.synthesis, "running": False}
@@ -101,5 +105,9 @@ class SynthesisPart(UnitPart):
         return (
             []
             if result is None or not self.is_whole_view
-            else [Panel(title=result.describe(), image=picture_of(result.pixels[0]))]
+            else [
+                Panel(
+                    title=result.describe(), image=picture_of(result.pixels[0], bars=self.sample.input.kind == "vector")
+                )
+            ]
         )

@@ -1,4 +1,4 @@
-"""The JavaScript of the row above all others, of the time axis of signals and of labels: sent where it is needed."""
+"""The JavaScript of the panes of inputs and results, of the time axis and of labels: sent where it is needed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SHOWN_BY = ("slices", "class_map", "channel_scores", "bands", "boxes", "made_pi
 class InputsModuleTraits(t.HasTraits):
     """The traits of `InputsModulePart`."""
 
-    inputs_module = synced(t.Unicode("", help="the JavaScript of the row of inputs and outputs, where it is needed"))
+    inputs_module = synced(t.Unicode("", help="the JavaScript of the panes of inputs and results, where it is needed"))
 
 
 class InputsModulePart(Part):

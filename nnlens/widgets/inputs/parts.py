@@ -1,4 +1,4 @@
-"""All parts of the row above all others: what a model is given, and what it makes of it beside scores of classes."""
+"""The parts of what a model is given, and of what it makes of it beside scores of classes."""
 
 from __future__ import annotations
 
@@ -42,4 +42,4 @@ class InputRowTraits(
     ChannelsTraits,
     InputsModuleTraits,
 ):
-    """The traits of all parts of the row."""
+    """The traits of all these parts."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from io import BytesIO
 
 import numpy as np
 import pytest
 import torch
 from input_networks import cases
+from PIL import Image
 from torch import nn
 
 import nnlens
@@ -335,3 +337,16 @@ def test_filters_comparisons_and_planes_take_signals(tmp_path):
     shown = watch.compare()
     assert shown.wait(60)
     assert shown.error is None
+
+
+@pytest.mark.parametrize("name", ["a signal", "numbers"])
+def test_what_maximises_a_unit_of_a_signal_is_drawn_as_one(name):
+    case = CASES[name]
+    view = nnlens.Lens(case.model(), **case.lens).unit(case.given, **case.keywords)
+    view.steps = 8
+    view.synthesis_run += 1
+    assert view.wait(60)
+    assert view.error is None
+    picture = Image.open(BytesIO(view.synthesis["frame"]["pictures"][0])).convert("L")
+    assert picture.size == (320, 160)
+    assert np.asarray(picture).min() < 128 < np.asarray(picture).max()  # lines on white

@@ -103,6 +103,7 @@ export function filterPane(context: Context, scene: Scene): HTMLElement {
       ),
     );
     similar.replaceChildren(
+      beside,
       ...detail.similar.map(([filter, cosine]) =>
         h(
           "button",
@@ -126,5 +127,5 @@ export function filterPane(context: Context, scene: Scene): HTMLElement {
     both.classList.toggle("nn-stale", !current);
   });
   context.onTheme(draw);
-  return picturePane(title, both, [facts], [beside, similar], null);
+  return picturePane(title, both, [facts], [similar], null);
 }

@@ -96,7 +96,7 @@ export function synthesisPane(context: Context, scene: Scene): HTMLElement {
       waiting,
       running()
         ? t("waiting for the first frame…")
-        : t("synthesise makes an image that maximises the unit's activation, from noise; it takes a few seconds"),
+        : t("synthesise makes an input that maximises the unit's activation, from noise; it takes a few seconds"),
     );
     if (payload?.error) say(words, payload.error);
     if (!payload || !frame) {
@@ -129,7 +129,7 @@ export function synthesisPane(context: Context, scene: Scene): HTMLElement {
           : short(frame.values[index]);
       canvas.setAttribute(
         "aria-label",
-        t("synthesised image of {what}: {values}", { what: frame.objective, values: said }),
+        t("synthesised input of {what}: {values}", { what: frame.objective, values: said }),
       );
       say(canvas.nextElementSibling!, said);
     });
