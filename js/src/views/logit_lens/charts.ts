@@ -8,6 +8,7 @@ import { h, onResize, say, sized } from "../../ui/dom.ts";
 import { percent, short } from "../../ui/format.ts";
 import { heading } from "../../ui/pane.ts";
 import { t } from "../../ui/text.ts";
+import { className } from "../../ui/words.ts";
 import { lookedAt } from "./lens.ts";
 
 const HEIGHT = 190;
@@ -88,7 +89,7 @@ export function ranksPane(context: Context, scene: Scene): HTMLElement {
       below = Math.max(at, below + 12);
       pen.textAlign = "left";
       pen.fillStyle = context.color(place === 0 ? "--nn-accent" : "--nn-dim");
-      pen.fillText(visible(depths.followed(token, place)).slice(0, 12), width - RIGHT + 4, below);
+      pen.fillText(className(visible(depths.followed(token, place)).slice(0, 12)), width - RIGHT + 4, below);
     }
     const tokens = tokensOf(context.get("text"));
     const piece = tokens?.count === depths.positions ? tokens.piece(token) : undefined;

@@ -109,8 +109,16 @@ export function chartPane(context: Context, _scene: Scene): HTMLElement {
     }
     pen.textAlign = "center";
     pen.textBaseline = "top";
-    for (const tick of shares.slice(1).map((share) => least + share * (1 - least)))
-      pen.fillText(percent(Math.round(100 * tick) / 100), x(tick), height - foot + 2);
+    // The whole cost is always written; others where they have room.
+    let room = width;
+    for (const share of shares.slice(1).reverse()) {
+      const tick = least + share * (1 - least);
+      const words = percent(Math.round(100 * tick) / 100);
+      const half = pen.measureText(words).width / 2;
+      if (x(tick) + half > room) continue;
+      pen.fillText(words, x(tick), height - foot + 2);
+      room = x(tick) - half - 6;
+    }
     pen.textBaseline = "bottom";
     pen.fillText(
       by === "flops" ? t("FLOPs of the network") : t("numbers of the layer"),
