@@ -177,7 +177,7 @@ class InputViews:
         Parameters
         ----------
         dataset : folder, torch Dataset, tensor (n, c, h, w) or sequence of images
-            See `inputs.datasets.ImageDataset`.
+            See `inputs.datasets.ImageDataset`. Of signals, volumes or vectors: tensors (n, …), or a sequence of them.
         layers : sequence of str, optional
             Operations or modules' paths; by default up to five activation functions, evenly spread.
         store : bool or folder
