@@ -238,8 +238,16 @@ it.each([200, 280, 640])("writes the axes of the evidence without overprinting (
   const canvases = [...el.querySelectorAll<HTMLCanvasElement>(".nn-evidence-curves")].filter((one) => !one.hidden);
   expect(canvases.length).toBeGreaterThan(0);
   const words = canvases.map(written);
-  model.set("row", 1);
-  model.set("row", 0);
+  const evidence = model.values.evidence_grad_cam![0];
+  const layers = [
+    "blocks.13._bn0",
+    "blocks.9._bn2",
+    "blocks.5._project_conv",
+    "blocks.2._depthwise_conv",
+    "_conv_stem",
+  ];
+  const values = layers.map(() => [0.5, 0.4, 0.3]);
+  model.set("evidence_grad_cam", { 0: { ...evidence, weights: { layers, cascading: values, independent: values } } });
   await settled();
   words.forEach((found, at) => {
     readable(found, canvases[at]);

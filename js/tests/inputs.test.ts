@@ -164,6 +164,14 @@ it("hides channels together, and lists all where there are many", async () => {
   expect(model.values.hidden_channels).toEqual([0, 3]);
 });
 
+it("writes small changes of a probability with their digits", async () => {
+  const rows = [[0.798, 0.8, 0.6]];
+  const channel_scores = { classes: [1], probability: rows, logit: rows, top: [], top_probability: [], count: 3 };
+  await shown({ channel_scores, hidden_channels: [], without_channels: null, target: 1 });
+  const numbers = [...paneOf("channels").querySelectorAll(".nn-number")].map((number) => number.textContent);
+  expect(numbers).toEqual(["−.20", "−0.002", "0"]);
+});
+
 it("chooses bands, and shows the values of each", async () => {
   const five = [1, 2, 3, 4, 5];
   const bands = { shown: [2, 1, 0], least: five, mean: five, most: five, deviation: five };

@@ -89,6 +89,14 @@ describe("the explorer", () => {
     expect(model.saved).toBe(1);
   });
 
+  it("shows the names of tokens that are marks alone in quotes", async () => {
+    const model = liveModel();
+    model.set("labels", [",", "·at"]);
+    explorer.render({ model, el });
+    const names = [...el.querySelectorAll(".nn-bar .nn-name")].map((name) => name.textContent);
+    expect(names.sort()).toEqual(["“,”", "·at"].sort());
+  });
+
   it("reads the map where the occluder stands on one of its positions, and waits for the kernel elsewhere", async () => {
     const model = liveModel();
     explorer.render({ model, el });

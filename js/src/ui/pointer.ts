@@ -6,7 +6,7 @@ export function pointOn(picture: Element, event: MouseEvent, rows = 1, columns =
   return [((event.clientY - box.top) / box.height) * rows, ((event.clientX - box.left) / box.width) * columns];
 }
 
-/** A row, or a column, of `count`: the nearest one. */
+/** The nearest of the places 0 … count − 1. */
 export function within(place: number, count: number): number {
   return Math.min(count - 1, Math.max(0, Math.floor(place)));
 }

@@ -36,6 +36,7 @@ def test_a_click_on_a_box_and_on_a_slice(lab, page, errors, tmp_path):
     book.run_all()
     boxes = page.locator('[data-pane="boxes"]').first
     expect(boxes.get_by_role("button")).to_have_count(2, timeout=60_000)
+    expect(boxes.locator("xpath=..").locator('> [data-pane="layers"]')).to_have_count(1)  # they share a row
     canvas = boxes.locator("canvas")
     frame = canvas.bounding_box()
     canvas.click(position={"x": 0.3 * frame["width"], "y": 0.4 * frame["height"]})

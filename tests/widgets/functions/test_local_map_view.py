@@ -86,6 +86,25 @@ def test_the_line_to_another_image(lens, network, digits):
     assert few.line["pieces"] == line_pieces(small, one, other).pieces < 20
 
 
+def test_classes_that_win_on_the_line_are_shown():
+    # Of ten scores, lines along t that touch a parabola, each is the largest in its turn; the units have kinks along t.
+    first = nn.Linear(64, 20)
+    first.weight.data.fill_(1 / 64)
+    first.bias.data = -torch.arange(20) / 20
+    last = nn.Linear(20, 10)
+    at = torch.arange(10) / 9
+    last.weight.data.zero_()
+    last.weight.data[:, 0] = 2 * at
+    last.bias.data = -(at**2)
+    network = nn.Sequential(nn.Flatten(), first, nn.ReLU(), last)
+    view = nnlens.Lens(network).local_map(torch.zeros(1, 1, 8, 8), torch.ones(1, 1, 8, 8))
+    assert view.wait(60)
+    assert view.error is None
+    assert len(set(view.line["best"])) > 8  # more than are shown
+    assert {0, 9} <= set(view.line["classes"])
+    assert len(view.line["classes"]) == 8
+
+
 def test_a_smooth_network_has_a_first_order_map():
     view = nnlens.Lens(smooth()).local_map(torch.rand(1, 1, 8, 8))
     assert view.wait(60)

@@ -107,7 +107,7 @@ def gratings(
     recording : Recording
         A whole pass on `x`, of which only the shape matters here.
     orientations : int
-        How many, evenly spread over 180°; of a signal, which is one row, there is one.
+        How many, evenly spread over 180°. A signal, which is one row, has one.
     frequencies : float array, optional
         In cycles per pixel, up to 0.5; six by default.
 
